@@ -1,0 +1,109 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+
+namespace Wisca.Architectures;
+
+/// <summary>
+/// What Wisca knows of a model family, as data: where the attention tensors are, how fused ones interleave, how RoPE pairs the
+/// channels, and what breaks a transition. Read from strict JSON; see docs/architecture.md, "Adding an architecture".
+/// </summary>
+/// <param name="Name">The family's name.</param>
+/// <param name="ModelTypes">Values of <c>model_type</c> in <c>config.json</c> that it covers.</param>
+/// <param name="Description">Which public models these are.</param>
+/// <param name="Prefixes">What may stand in front of every layer's name; base models are often saved without it.</param>
+/// <param name="Layer">The layer's part of a name, with <c>${layer}</c> for its index.</param>
+/// <param name="Config">Where the sizes are in the configuration.</param>
+/// <param name="Attention">The layouts of the attention tensors; the first whose condition holds is used.</param>
+/// <param name="Rope">How rotary embeddings pair the channels of a head.</param>
+/// <param name="Refuse">What breaks a transition.</param>
+/// <param name="Known">
+/// Patterns (<c>*</c> stands for anything) of the other tensors of a layer. A tensor that none matches may act between
+/// projection and dot product, so its layer is refused.
+/// </param>
+public sealed record ArchitectureTable(
+    string Name,
+    IReadOnlyList<string> ModelTypes,
+    string Description,
+    IReadOnlyList<string> Prefixes,
+    string Layer,
+    ConfigTable Config,
+    IReadOnlyList<AttentionTable> Attention,
+    RopeTable Rope,
+    IReadOnlyList<RefusalTable> Refuse,
+    IReadOnlyList<string> Known)
+{
+    /// <summary>Reads a table of the user's own.</summary>
+    /// <exception cref="WiscaException">The file is missing, not JSON, or has an unknown, missing or contradictory field.</exception>
+    public static ArchitectureTable Load(string path)
+    {
+        try
+        {
+            return Parse(File.ReadAllBytes(path), Path.GetFileName(path));
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            throw new WiscaException($"architecture file {path} cannot be read", "check the path given to --architecture", exception);
+        }
+    }
+
+    /// <summary>Parses a table strictly: unknown fields, missing fields and duplicates are errors.</summary>
+    /// <param name="json">UTF-8 JSON.</param>
+    /// <param name="file">The file's name for error messages.</param>
+    /// <exception cref="WiscaException">The table is not valid.</exception>
+    public static ArchitectureTable Parse(ReadOnlySpan<byte> json, string file)
+    {
+        const string hint = "the built-in tables show the format: wisca architectures --json llama";
+        try
+        {
+            if (json.StartsWith("\uFEFF"u8)) json = json[3..];
+            var table = JsonSerializer.Deserialize(json, ArchitectureJson.Default.ArchitectureTable)
+                ?? throw new WiscaException($"{file}: null is not an architecture table", hint);
+            string? wrong = table.Check();
+            return wrong is null ? table : throw new WiscaException($"{file}: {wrong}", hint);
+        }
+        catch (JsonException exception)
+        {
+            string reason = exception.Message.Split(['\n', '\r'])[0];
+            throw new WiscaException($"{file}: {reason}", hint, exception);
+        }
+    }
+
+    /// <summary>The table as JSON, in the form that <see cref="Parse"/> reads.</summary>
+    public string ToJson() => JsonSerializer.Serialize(this, ArchitectureJson.Default.ArchitectureTable);
+
+    private string? Check()
+    {
+        if (Name.Length == 0) return "name is empty";
+        if (ModelTypes.Count == 0) return "model_types is empty";
+        if (Prefixes.Count == 0) return "prefixes is empty; give [\"\"] for none";
+        if (!Layer.Contains("${layer}", StringComparison.Ordinal)) return "layer does not contain ${layer}";
+        if (Attention.Count == 0) return "attention is empty";
+        if (Attention[^1].When is not null) return "the last layout of attention must have no condition (\"when\")";
+        if (Attention.SkipLast(1).Any(layout => layout.When is null)) return "a layout of attention without a condition hides those behind it";
+        foreach (var layout in Attention)
+        {
+            if (layout.Qkv is null == (layout.Q is null || layout.K is null || layout.V is null)) return "a layout of attention needs either qkv or q, k and v";
+            if (layout.Qkv is not null && (layout.Q ?? layout.K ?? layout.V) is not null) return "a layout of attention has both qkv and separate projections";
+            if (layout.Qkv is { } fused && (fused.Order.Count != 3 || !fused.Order.Order().SequenceEqual(["k", "q", "v"]))) return "qkv.order must name q, k and v once each";
+            if (layout.Qkv is { Blocks: not "kv_heads" } numbered && !(int.TryParse(numbered.Blocks, out int blocks) && blocks > 0)) return "qkv.blocks must be \"kv_heads\" or a number in quotes";
+            if (layout.When?.Check() is { } wrong) return wrong;
+        }
+
+        if (Rope is { Dims: not null, Factor: not null }) return "rope has both dims and factor";
+        if (Rope.Unless?.Check() is { } condition) return condition;
+        return Refuse.Select(rule => rule.When?.Check()).FirstOrDefault(wrong => wrong is not null);
+    }
+}
+
+[JsonSourceGenerationOptions(
+    PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower,
+    UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
+    AllowDuplicateProperties = false,
+    RespectNullableAnnotations = true,
+    RespectRequiredConstructorParameters = true,
+    UseStringEnumConverter = true,
+    DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
+    ReadCommentHandling = JsonCommentHandling.Disallow,
+    WriteIndented = true)]
+[JsonSerializable(typeof(ArchitectureTable))]
+internal sealed partial class ArchitectureJson : JsonSerializerContext;

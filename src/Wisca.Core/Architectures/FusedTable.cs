@@ -1,0 +1,11 @@
+namespace Wisca.Architectures;
+
+/// <summary>
+/// How a fused projection interleaves. Its output channels are a number of equal blocks; each block holds its share of the query
+/// heads, the key heads and the value heads, one after the other in the given order. One block is [q; k; v]; as many blocks as
+/// kv heads is the grouped layout (and, without grouping, [q, k, v] per head).
+/// </summary>
+/// <param name="Tensor">Its name, relative to the layer.</param>
+/// <param name="Blocks">Number of blocks, or <c>kv_heads</c>.</param>
+/// <param name="Order"><c>q</c>, <c>k</c> and <c>v</c> in the order of a block.</param>
+public sealed record FusedTable(string Tensor, string Blocks, IReadOnlyList<string> Order);

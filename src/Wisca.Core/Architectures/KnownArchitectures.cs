@@ -1,0 +1,62 @@
+using System.Collections.Immutable;
+
+namespace Wisca.Architectures;
+
+/// <summary>The built-in tables.</summary>
+public static class KnownArchitectures
+{
+    private const string Folder = "Architectures/";
+    private static readonly Lazy<ImmutableArray<ArchitectureTable>> Tables = new(ReadAll);
+
+    /// <summary>Every table, by name.</summary>
+    public static ImmutableArray<ArchitectureTable> All => Tables.Value;
+
+    /// <summary>The table for a <c>model_type</c>.</summary>
+    /// <exception cref="WiscaException">No table covers it; the message lists the nearest known ones.</exception>
+    public static ArchitectureTable Find(string modelType)
+    {
+        ArgumentNullException.ThrowIfNull(modelType);
+        if (All.FirstOrDefault(table => table.ModelTypes.Contains(modelType, StringComparer.OrdinalIgnoreCase)) is { } table) return table;
+        var nearest = All.SelectMany(candidate => candidate.ModelTypes)
+            .OrderBy(candidate => Distance(candidate.ToLowerInvariant(), modelType.ToLowerInvariant())).ThenBy(candidate => candidate, StringComparer.Ordinal).Take(3);
+        throw new WiscaException(
+            $"config.json: model_type '{modelType}' is not known; the nearest known ones are {string.Join(", ", nearest)}",
+            "see 'wisca architectures'; a table of your own is given with --architecture file.json");
+    }
+
+    /// <summary>The built-in JSON of a table, byte for byte.</summary>
+    internal static byte[] ReadJson(string name)
+    {
+        using var stream = typeof(KnownArchitectures).Assembly.GetManifestResourceStream($"{Folder}{name}.json")!;
+        byte[] json = new byte[stream.Length];
+        stream.ReadExactly(json);
+        return json;
+    }
+
+    private static ImmutableArray<ArchitectureTable> ReadAll() =>
+    [
+        .. typeof(KnownArchitectures).Assembly.GetManifestResourceNames()
+            .Where(name => name.StartsWith(Folder, StringComparison.Ordinal)).Order(StringComparer.Ordinal)
+            .Select(name => Path.GetFileNameWithoutExtension(name[Folder.Length..]))
+            .Select(name => ArchitectureTable.Parse(ReadJson(name), $"{name}.json")),
+    ];
+
+    /// <summary>Levenshtein distance, one row at a time.</summary>
+    private static int Distance(string a, string b)
+    {
+        int[] row = [.. Enumerable.Range(0, b.Length + 1)];
+        for (int i = 1; i <= a.Length; i++)
+        {
+            int diagonal = row[0];
+            row[0] = i;
+            for (int j = 1; j <= b.Length; j++)
+            {
+                int substituted = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
+                diagonal = row[j];
+                row[j] = Math.Min(substituted, Math.Min(row[j], row[j - 1]) + 1);
+            }
+        }
+
+        return row[b.Length];
+    }
+}

@@ -1,0 +1,270 @@
+using System.Collections.Immutable;
+using System.IO.Enumeration;
+using Wisca.Checkpoints;
+using Wisca.Safetensors;
+using Wisca.Transitions;
+
+namespace Wisca.Architectures;
+
+/// <summary>An architecture table resolved against a checkpoint: sizes, and every layer's attention down to the row.</summary>
+/// <param name="Table">The table.</param>
+/// <param name="Prefix">Which of the table's prefixes the checkpoint uses.</param>
+/// <param name="HiddenSize">Width of the residual stream.</param>
+/// <param name="Heads">Number of query heads.</param>
+/// <param name="KvHeads">Number of key/value heads.</param>
+/// <param name="HeadDim">Channels per head.</param>
+/// <param name="RopePairs">How RoPE pairs channels where it acts.</param>
+/// <param name="Layers">The layers in order.</param>
+/// <param name="Notes">What the reader should know but what breaks nothing.</param>
+public sealed record ModelLayout(
+    ArchitectureTable Table,
+    string Prefix,
+    int HiddenSize,
+    int Heads,
+    int KvHeads,
+    int HeadDim,
+    RopePairs RopePairs,
+    ImmutableArray<AttentionLayer> Layers,
+    ImmutableArray<string> Notes)
+{
+    /// <summary>Resolves a table against a checkpoint. Reads headers only.</summary>
+    /// <param name="checkpoint">The opened model folder.</param>
+    /// <param name="table">The table, or null to find the built-in one by <c>model_type</c>.</param>
+    /// <exception cref="WiscaException">The model type is unknown, or sizes, names and shapes do not fit each other.</exception>
+    public static ModelLayout Resolve(Checkpoint checkpoint, ArchitectureTable? table = null)
+    {
+        ArgumentNullException.ThrowIfNull(checkpoint);
+        return new Resolver(checkpoint, table ?? KnownArchitectures.Find(checkpoint.Config.ModelType)).Resolve();
+    }
+
+    private sealed class Resolver(Checkpoint checkpoint, ArchitectureTable table)
+    {
+        private readonly ModelConfig _config = checkpoint.Config;
+        private int _hidden, _heads, _kvHeads, _headDim;
+
+        public ModelLayout Resolve()
+        {
+            _hidden = Number(table.Config.HiddenSize, "hidden size");
+            _heads = Number(table.Config.Heads, "number of heads");
+            _headDim = Number(table.Config.HeadDim, "head_dim");
+            int layers = Number(table.Config.Layers, "number of layers");
+            var attention = table.Attention.First(layout => layout.When?.Holds(_config, _ => false) ?? true);
+            _kvHeads = Number(attention.KvHeads, "number of kv heads");
+            if (_heads % _kvHeads != 0)
+                throw Wrong($"{_heads} query heads cannot share {_kvHeads} kv heads evenly", "the number of heads must be a multiple of the number of kv heads");
+            var pairs = table.Rope.Unless?.Holds(_config, _ => false) == true ? RopePairs.None : table.Rope.Pairs;
+            int rotaryDims = pairs == RopePairs.None ? 0 : RotaryDims();
+            bool[] rotates = RotatingLayers(layers);
+            string prefix = FindPrefix(attention);
+
+            var others = OthersByLayer(prefix, attention, out int beyond, layers);
+            var resolved = ImmutableArray.CreateBuilder<AttentionLayer>(layers);
+            for (int layer = 0; layer < layers; layer++)
+                resolved.Add(ResolveLayer(prefix, attention, layer, rotates[layer] ? rotaryDims : 0, others[layer]));
+            ImmutableArray<string> notes = beyond == 0 ? [] : [$"{beyond} tensors belong to layers beyond the {layers} of the configuration; they are left as they are"];
+            return new ModelLayout(table, prefix, _hidden, _heads, _kvHeads, _headDim, pairs, resolved.ToImmutable(), notes);
+        }
+
+        private string LayerName(string prefix, int layer) => prefix + table.Layer.Replace("${layer}", layer.ToString(), StringComparison.Ordinal);
+
+        private int Number(NumberTable number, string what)
+        {
+            foreach (string key in number.Keys)
+            {
+                if (_config.FindInt(key) is { } value) return value;
+            }
+
+            switch (number.Default)
+            {
+                case "heads": return _heads;
+                case "head_dim": return _headDim;
+                case "hidden_size / heads":
+                    if (_hidden % _heads != 0) throw Wrong($"hidden size {_hidden} is not a multiple of {_heads} heads", "give head_dim");
+                    return _hidden / _heads;
+                case { } text when int.TryParse(text, out int value) && value >= 1: return value;
+                case null: throw Wrong($"no {string.Join(" or ", number.Keys)} ({what})", $"a {table.Name} model needs it");
+                default: throw new WiscaException($"architecture {table.Name}: default '{number.Default}' for the {what} is not understood", "give a number, heads, head_dim or hidden_size / heads");
+            }
+        }
+
+        private int RotaryDims()
+        {
+            int dims = _headDim;
+            if (table.Rope.Dims is { } number) dims = Number(number, "rotary dims");
+            if (table.Rope.Factor is { } factor)
+                dims = (int)(_headDim * (factor.Keys.Select(_config.FindNumber).FirstOrDefault(value => value is not null) ?? factor.Default));
+            if (dims < 0 || dims > _headDim || dims % 2 != 0)
+                throw Wrong($"{dims} rotary channels in heads of {_headDim}", "expected an even number of at most head_dim");
+            return dims;
+        }
+
+        private bool[] RotatingLayers(int layers)
+        {
+            bool[] rotates = new bool[layers];
+            Array.Fill(rotates, true);
+            if (table.Rope.Layers is not { } rule) return rotates;
+            if (_config.Find(rule.Key) is { } list)
+            {
+                if (list.ValueKind != System.Text.Json.JsonValueKind.Array || list.GetArrayLength() != layers)
+                    throw Wrong($"{rule.Key} is not a list of {layers} numbers", "it needs one number a layer: 1 for RoPE, 0 for none");
+                for (int layer = 0; layer < layers; layer++)
+                {
+                    rotates[layer] = list[layer].ValueKind == System.Text.Json.JsonValueKind.Number && list[layer].TryGetInt32(out int flag) && flag is 0 or 1
+                        ? flag == 1
+                        : throw Wrong($"{rule.Key}[{layer}] is {list[layer].GetRawText()}", "expected 1 for RoPE or 0 for none");
+                }
+            }
+            else
+            {
+                int interval = _config.FindInt(rule.IntervalKey) ?? rule.IntervalDefault;
+                for (int layer = interval - 1; layer < layers; layer += interval) rotates[layer] = false;
+            }
+
+            return rotates;
+        }
+
+        /// <summary>The prefix under which the first layer's query projection (or anything in its place) is stored.</summary>
+        private string FindPrefix(AttentionTable attention)
+        {
+            string module = attention.Qkv?.Tensor ?? attention.Q!;
+            string[] found = [.. table.Prefixes.Where(prefix => HasModule(LayerName(prefix, 0) + module))];
+            if (found.Length == 1) return found[0];
+            string names = string.Join(" or ", table.Prefixes.Select(prefix => $"'{LayerName(prefix, 0)}{module}.weight'"));
+            throw found.Length == 0
+                ? new WiscaException($"the checkpoint has no tensor {names}, which a {table.Name} model has", "is model_type right? a table of your own is given with --architecture file.json")
+                : new WiscaException($"the checkpoint has more than one of {names}", "which of them is the model cannot be told; split the checkpoint");
+        }
+
+        private bool HasModule(string module) =>
+            checkpoint.Find(module + ".weight") is not null || checkpoint.Tensors.Any(tensor => tensor.Info.Name.StartsWith(module + ".", StringComparison.Ordinal));
+
+        /// <summary>The names, relative to their layer, of the tensors that are not attention weights or biases.</summary>
+        private List<string>[] OthersByLayer(string prefix, AttentionTable attention, out int beyond, int layers)
+        {
+            var others = new List<string>[layers];
+            for (int layer = 0; layer < layers; layer++) others[layer] = [];
+            string stem = prefix + table.Layer[..table.Layer.IndexOf("${layer}", StringComparison.Ordinal)];
+            string separator = table.Layer[(table.Layer.IndexOf('}') + 1)..];
+            HashSet<string> modules = [.. new[] { attention.Q, attention.K, attention.V, attention.Qkv?.Tensor, attention.O }.OfType<string>()];
+            beyond = 0;
+            foreach (var tensor in checkpoint.Tensors)
+            {
+                string name = tensor.Info.Name;
+                if (!name.StartsWith(stem, StringComparison.Ordinal)) continue;
+                int end = name.IndexOf(separator, stem.Length, StringComparison.Ordinal);
+                if (end < 0 || !int.TryParse(name.AsSpan(stem.Length, end - stem.Length), out int layer) || layer < 0) continue;
+                if (layer >= layers)
+                {
+                    beyond++;
+                    continue;
+                }
+
+                string relative = name[(end + separator.Length)..];
+                string module = relative[..Math.Max(0, relative.LastIndexOf('.'))];
+                if (!modules.Contains(module) || !(relative.EndsWith(".weight", StringComparison.Ordinal) || relative.EndsWith(".bias", StringComparison.Ordinal)))
+                    others[layer].Add(relative);
+            }
+
+            return others;
+        }
+
+        private AttentionLayer ResolveLayer(string prefix, AttentionTable attention, int layer, int rotaryDims, List<string> others)
+        {
+            string name = LayerName(prefix, layer);
+            var refusals = ImmutableDictionary.CreateBuilder<TransitionKind, string>();
+            void Refuse(string reason, params IEnumerable<TransitionKind> kinds)
+            {
+                foreach (var kind in kinds) refusals.TryAdd(kind, reason);
+            }
+
+            foreach (var rule in table.Refuse)
+            {
+                if (rule.When?.Holds(_config, relative => checkpoint.Find(name + relative) is not null) ?? true) Refuse(rule.Reason, rule.Transitions);
+            }
+
+            var refusedBy = table.Refuse.Select(rule => rule.When?.Tensor).OfType<string>().ToHashSet(StringComparer.Ordinal);
+            string? unexpected = others.FirstOrDefault(other =>
+                !refusedBy.Contains(other) && !table.Known.Any(pattern => FileSystemName.MatchesSimpleExpression(pattern, other, ignoreCase: false)));
+            if (unexpected is not null)
+                Refuse($"tensor '{name}{unexpected}' is not in the table of {table.Name}: it may act between projection and dot product", Enum.GetValues<TransitionKind>());
+
+            int outputAxis = attention.Orientation == Orientation.Linear ? 0 : 1;
+            int rows = _heads * _headDim, kvRows = _kvHeads * _headDim;
+            Projection query, key, value;
+            if (attention.Qkv is { } fused)
+            {
+                var (q, k, v) = FusedStarts(fused);
+                query = new Projection(name + fused.Tensor + ".weight", Bias(fused.Tensor, rows + (2 * kvRows)), outputAxis, q);
+                key = query with { Starts = k };
+                value = query with { Starts = v };
+                CheckWeight(fused.Tensor, outputAxis, rows + (2 * kvRows), _hidden, TransitionKind.QueryKey, TransitionKind.ValueOutput);
+            }
+            else
+            {
+                query = Separate(attention.Q!, _heads, TransitionKind.QueryKey);
+                key = Separate(attention.K!, _kvHeads, TransitionKind.QueryKey);
+                value = Separate(attention.V!, _kvHeads, TransitionKind.ValueOutput);
+            }
+
+            var output = new Projection(name + attention.O + ".weight", null, 1 - outputAxis, Consecutive(_heads));
+            CheckWeight(attention.O, 1 - outputAxis, rows, _hidden, TransitionKind.ValueOutput);
+            return new AttentionLayer(layer, query, key, value, output, rotaryDims, refusals.ToImmutable());
+
+            Projection Separate(string module, int heads, TransitionKind kind)
+            {
+                CheckWeight(module, outputAxis, heads * _headDim, _hidden, kind);
+                return new Projection(name + module + ".weight", Bias(module, heads * _headDim, kind), outputAxis, Consecutive(heads));
+            }
+
+            string? Bias(string module, int length, params ReadOnlySpan<TransitionKind> kinds)
+            {
+                string bias = name + module + ".bias";
+                if (checkpoint.Find(bias)?.Info is not { } info) return null;
+                if (!info.Dtype.IsRescalable()) Refuse($"{bias} is stored as {info.Dtype}", kinds.IsEmpty ? Enum.GetValues<TransitionKind>() : kinds.ToArray());
+                else if (info.Shape.Length != 1 || info.Shape[0] != length) throw Shape(info, $"[{length}]");
+                return bias;
+            }
+
+            void CheckWeight(string module, int axis, int channels, int width, params TransitionKind[] kinds)
+            {
+                string weight = name + module + ".weight";
+                if (checkpoint.Find(weight)?.Info is not { } info)
+                {
+                    string[] parts = [.. checkpoint.Tensors.Select(tensor => tensor.Info.Name).Where(other => other.StartsWith(name + module + ".", StringComparison.Ordinal))];
+                    if (parts.Length == 0) throw new WiscaException($"the checkpoint has no tensor '{weight}'", $"its configuration promises {table.Name} layers up to it; the checkpoint is incomplete");
+                    Refuse($"{name}{module} is stored as {string.Join(", ", parts.Select(part => part[(name + module + ".").Length..]))}: packed weights are not rescaled", kinds);
+                }
+                else if (!info.Dtype.IsRescalable()) Refuse($"{weight} is stored as {info.Dtype}, which is not rescaled", kinds);
+                else if (info.Shape.Length != 2 || info.Shape[axis] != channels || info.Shape[1 - axis] != width)
+                    throw Shape(info, axis == 0 ? $"[{channels}, {width}]" : $"[{width}, {channels}]");
+            }
+        }
+
+        private ImmutableArray<int> Consecutive(int heads) => [.. Enumerable.Range(0, heads).Select(head => head * _headDim)];
+
+        private (ImmutableArray<int> Query, ImmutableArray<int> Key, ImmutableArray<int> Value) FusedStarts(FusedTable fused)
+        {
+            int blocks = fused.Blocks == "kv_heads" ? _kvHeads : int.Parse(fused.Blocks);
+            if (_heads % blocks != 0 || _kvHeads % blocks != 0)
+                throw Wrong($"{_heads} heads and {_kvHeads} kv heads do not divide into the {blocks} blocks of {fused.Tensor}", $"a {table.Name} model stores {blocks} equal blocks");
+            int queries = _heads / blocks, keys = _kvHeads / blocks;
+            var starts = new Dictionary<string, List<int>> { ["q"] = [], ["k"] = [], ["v"] = [] };
+            int row = 0;
+            for (int block = 0; block < blocks; block++)
+            {
+                foreach (string role in fused.Order)
+                {
+                    for (int head = role == "q" ? queries : keys; head > 0; head--, row += _headDim) starts[role].Add(row);
+                }
+            }
+
+            return ([.. starts["q"]], [.. starts["k"]], [.. starts["v"]]);
+        }
+
+        private WiscaException Wrong(string what, string hint) => new($"{_config.File}: {what}", hint);
+
+        private WiscaException Shape(TensorInfo tensor, string expected) => new(
+            $"tensor '{tensor.Name}' has shape {tensor.ShapeText}, expected {expected} ({_heads} heads, {_kvHeads} kv heads, head_dim {_headDim}, hidden size {_hidden})",
+            $"{_config.File} and the weights do not belong together");
+    }
+}

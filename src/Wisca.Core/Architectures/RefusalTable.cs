@@ -1,0 +1,9 @@
+using Wisca.Transitions;
+
+namespace Wisca.Architectures;
+
+/// <summary>A transition that is not exact, always or under a condition.</summary>
+/// <param name="Transitions">Which ones.</param>
+/// <param name="Reason">Why, for people.</param>
+/// <param name="When">The condition; null for always.</param>
+public sealed record RefusalTable(IReadOnlyList<TransitionKind> Transitions, string Reason, ConditionTable? When = null);

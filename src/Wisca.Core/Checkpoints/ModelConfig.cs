@@ -1,0 +1,103 @@
+using System.Text.Json;
+
+namespace Wisca.Checkpoints;
+
+/// <summary>
+/// A model's <c>config.json</c>. Keys may be dotted paths (<c>attn_config.clip_qkv</c>). A key that is absent and one that is
+/// null are the same, as they are to Hugging Face's configuration classes.
+/// </summary>
+public sealed class ModelConfig
+{
+    private readonly JsonElement _root;
+
+    private ModelConfig(JsonElement root, string file)
+    {
+        _root = root;
+        File = file;
+    }
+
+    /// <summary>The file's name for error messages.</summary>
+    public string File { get; }
+
+    /// <summary>The whole object.</summary>
+    public JsonElement Root => _root;
+
+    /// <summary>The value of <c>model_type</c>.</summary>
+    /// <exception cref="WiscaException">The key is missing or not a string.</exception>
+    public string ModelType => Find("model_type") is { ValueKind: JsonValueKind.String } element
+        ? element.GetString()!
+        : throw new WiscaException($"{File}: no string model_type", "is this the config.json of a Hugging Face Transformer?");
+
+    /// <summary>Reads <c>config.json</c>.</summary>
+    /// <exception cref="WiscaException">The file is missing or not a JSON object.</exception>
+    public static ModelConfig Load(string path)
+    {
+        using var document = JsonFile.ReadObject(path, "a model folder needs the config.json that Hugging Face saves beside the weights");
+        return new ModelConfig(document.RootElement.Clone(), Path.GetFileName(path));
+    }
+
+    /// <summary>Takes a configuration from a JSON object.</summary>
+    public static ModelConfig Parse(string json)
+    {
+        using var document = JsonDocument.Parse(json);
+        return new ModelConfig(document.RootElement.Clone(), "config.json");
+    }
+
+    /// <summary>The value at a dotted path; null where it is absent or null.</summary>
+    public JsonElement? Find(string key)
+    {
+        ArgumentNullException.ThrowIfNull(key);
+        var element = _root;
+        foreach (string part in key.Split('.'))
+        {
+            if (element.ValueKind != JsonValueKind.Object || !element.TryGetProperty(part, out element)) return null;
+        }
+
+        return element.ValueKind == JsonValueKind.Null ? null : element;
+    }
+
+    /// <summary>A whole number of at least <paramref name="minimum"/>; null where the key is absent.</summary>
+    /// <exception cref="WiscaException">The value is something else.</exception>
+    public int? FindInt(string key, int minimum = 1)
+    {
+        if (Find(key) is not { } element) return null;
+        if (element.ValueKind == JsonValueKind.Number && element.TryGetInt32(out int value) && value >= minimum) return value;
+        throw Wrong(key, $"a whole number from {minimum}", element);
+    }
+
+    /// <summary>A finite number; null where the key is absent.</summary>
+    /// <exception cref="WiscaException">The value is something else.</exception>
+    public double? FindNumber(string key)
+    {
+        if (Find(key) is not { } element) return null;
+        if (element.ValueKind == JsonValueKind.Number && element.TryGetDouble(out double value) && double.IsFinite(value)) return value;
+        throw Wrong(key, "a number", element);
+    }
+
+    /// <summary>True or false; null where the key is absent.</summary>
+    /// <exception cref="WiscaException">The value is something else.</exception>
+    public bool? FindBool(string key)
+    {
+        if (Find(key) is not { } element) return null;
+        return element.ValueKind switch
+        {
+            JsonValueKind.True => true,
+            JsonValueKind.False => false,
+            _ => throw Wrong(key, "true or false", element),
+        };
+    }
+
+    /// <summary>A string; null where the key is absent.</summary>
+    /// <exception cref="WiscaException">The value is something else.</exception>
+    public string? FindString(string key)
+    {
+        if (Find(key) is not { } element) return null;
+        return element.ValueKind == JsonValueKind.String ? element.GetString() : throw Wrong(key, "a string", element);
+    }
+
+    private WiscaException Wrong(string key, string expected, JsonElement found)
+    {
+        string text = found.GetRawText().ReplaceLineEndings(" ");
+        return new WiscaException($"{File}: {key} is {(text.Length > 60 ? string.Concat(text.AsSpan(0, 60), "...") : text)}, expected {expected}", "mend the configuration");
+    }
+}

@@ -1,0 +1,12 @@
+using Wisca.Safetensors;
+
+namespace Wisca.Checkpoints;
+
+/// <summary>A tensor and the file that holds it.</summary>
+/// <param name="File">The opened file.</param>
+/// <param name="Info">Name, element type, shape and place.</param>
+public sealed record StoredTensor(SafetensorsFile File, TensorInfo Info)
+{
+    /// <summary>A part of the tensor's bytes; valid until the checkpoint is disposed.</summary>
+    public ReadOnlySpan<byte> Bytes(long offset, int length) => File.Bytes(Info, offset, length);
+}
