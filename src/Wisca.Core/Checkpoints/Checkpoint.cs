@@ -87,6 +87,23 @@ public sealed class Checkpoint : IDisposable
         }
     }
 
+    /// <summary>Opens another folder that holds the same weight files, its configuration not written yet.</summary>
+    internal Checkpoint Reopen(string folder)
+    {
+        var shards = new List<SafetensorsFile>();
+        try
+        {
+            foreach (var shard in Shards) shards.Add(SafetensorsFile.Open(Path.Combine(folder, Path.GetFileName(shard.FullPath))));
+            var tensors = shards.SelectMany(shard => shard.Header.Tensors, (shard, tensor) => new StoredTensor(shard, tensor));
+            return new Checkpoint(folder, Config, IsSharded, [.. shards], tensors.ToDictionary(tensor => tensor.Info.Name, StringComparer.Ordinal));
+        }
+        catch
+        {
+            shards.ForEach(shard => shard.Dispose());
+            throw;
+        }
+    }
+
     /// <inheritdoc />
     public void Dispose()
     {

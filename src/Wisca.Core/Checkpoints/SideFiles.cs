@@ -30,7 +30,7 @@ public sealed record SideFiles(ImmutableArray<string> Copied, ImmutableArray<(st
             foreach (var entry in folder.EnumerateFileSystemInfos().OrderBy(entry => entry.Name, StringComparer.Ordinal))
             {
                 string path = prefix + entry.Name;
-                if (prefix.Length == 0 && (weights.Contains(entry.Name) || entry.Name == "wisca.json")) continue;
+                if (prefix.Length == 0 && (weights.Contains(entry.Name) || entry.Name == Rescaling.Ledger.FileName)) continue;
                 if (entry is DirectoryInfo directory)
                 {
                     if (entry.LinkTarget is not null) leftOut.Add((path + "/", "a link to another folder"));

@@ -1,0 +1,112 @@
+using System.IO.Hashing;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using Wisca.Checkpoints;
+
+namespace Wisca.Rescaling;
+
+/// <summary>
+/// What was done to a checkpoint since it came from elsewhere: <c>wisca.json</c> beside the weights. Taken together its moves lead from
+/// the original gauge to the present one; undoing them leads back.
+/// </summary>
+/// <param name="Version">Version of the file's format.</param>
+/// <param name="Moves">The moves in order; empty where they were undone.</param>
+/// <param name="Files">What wisca wrote into the folder, this file aside.</param>
+public sealed record Ledger(int Version, IReadOnlyList<LedgerMove> Moves, IReadOnlyList<LedgerFile> Files)
+{
+    /// <summary>The file's name.</summary>
+    public const string FileName = "wisca.json";
+
+    /// <summary>The version of the format that this code writes and reads.</summary>
+    public const int CurrentVersion = 1;
+
+    private const string Hint = "wisca.json is not as wisca wrote it; without it the folder is still a valid model, but cannot be undone";
+
+    /// <summary>Reads the ledger of a model folder; null where it has none.</summary>
+    /// <exception cref="WiscaException">There is one, but it is broken or of a later version.</exception>
+    public static Ledger? Load(string folder)
+    {
+        ArgumentNullException.ThrowIfNull(folder);
+        string path = Path.Combine(folder, FileName);
+        if (!File.Exists(path)) return null;
+        try
+        {
+            using var stream = File.OpenRead(path);
+            var ledger = JsonSerializer.Deserialize(stream, LedgerJson.Default.Ledger) ?? throw new WiscaException($"{FileName} is null", Hint);
+            return ledger.Version == CurrentVersion
+                ? ledger
+                : throw new WiscaException($"{FileName} has version {ledger.Version}, expected {CurrentVersion}", "use the version of wisca that wrote it");
+        }
+        catch (JsonException exception)
+        {
+            throw new WiscaException($"{FileName}: {exception.Message.Split(['\n', '\r'])[0]}", Hint, exception);
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            throw new WiscaException($"{path} cannot be read", "check its permissions", exception);
+        }
+    }
+
+    /// <summary>
+    /// Checks that a folder is one that wisca wrote and that nobody worked in since: only then <c>--force</c> may replace it.
+    /// </summary>
+    /// <param name="folder">The folder.</param>
+    /// <param name="shown">The folder as the user gave it.</param>
+    /// <exception cref="WiscaException">The folder holds something that is not from wisca; the message names it.</exception>
+    internal static void CheckReplaceable(string folder, string shown)
+    {
+        const string hint = "move it away, or choose another folder";
+        if (Load(folder) is not { } ledger) throw new WiscaException($"output {shown} exists and is not from wisca (it has no {FileName}), so --force does not replace it", hint);
+        var files = ledger.Files.ToDictionary(file => file.Name, file => file.Size, StringComparer.Ordinal);
+        foreach (string path in Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories))
+        {
+            string name = Path.GetRelativePath(folder, path).Replace(Path.DirectorySeparatorChar, '/');
+            if (name == FileName) continue;
+            if (!files.TryGetValue(name, out long size)) throw new WiscaException($"{Path.Combine(shown, name)} is not from wisca, so --force does not replace its folder", hint);
+            if (new FileInfo(path).Length != size) throw new WiscaException($"{Path.Combine(shown, name)} has changed since wisca wrote it, so --force does not replace its folder", hint);
+        }
+
+        using var checkpoint = Checkpoint.Open(folder);
+        foreach (var (tensor, digests) in ledger.LatestDigests())
+        {
+            if (checkpoint.Find(tensor) is not { } stored || Digest(stored) != digests.After)
+                throw new WiscaException($"tensor '{tensor}' in {shown} has changed since wisca wrote it, so --force does not replace its folder", hint);
+        }
+    }
+
+    /// <summary>For each tensor that a move scaled, the digests of the latest one.</summary>
+    internal Dictionary<string, TensorDigests> LatestDigests()
+    {
+        var latest = new Dictionary<string, TensorDigests>(StringComparer.Ordinal);
+        foreach (var (tensor, digests) in Moves.SelectMany(move => move.Tensors)) latest[tensor] = digests;
+        return latest;
+    }
+
+    internal static string Digest(StoredTensor tensor)
+    {
+        var hash = new XxHash128();
+        const int piece = 1 << 24;
+        for (long offset = 0; offset < tensor.Info.ByteLength; offset += piece)
+            hash.Append(tensor.Bytes(offset, (int)Math.Min(piece, tensor.Info.ByteLength - offset)));
+        return CheckpointRewriter.Hex(hash);
+    }
+
+    internal void Save(string folder)
+    {
+        using var stream = new FileStream(Path.Combine(folder, FileName), FileMode.CreateNew, FileAccess.Write);
+        JsonSerializer.Serialize(stream, this, LedgerJson.Default.Ledger);
+        stream.WriteByte((byte)'\n');
+    }
+}
+
+[JsonSourceGenerationOptions(
+    PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower,
+    UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
+    AllowDuplicateProperties = false,
+    RespectNullableAnnotations = true,
+    RespectRequiredConstructorParameters = true,
+    UseStringEnumConverter = true,
+    DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
+    WriteIndented = true)]
+[JsonSerializable(typeof(Ledger))]
+internal sealed partial class LedgerJson : JsonSerializerContext;

@@ -1,0 +1,51 @@
+using System.Collections.Immutable;
+using Wisca.Architectures;
+using Wisca.Transitions;
+
+namespace Wisca.Rescaling;
+
+/// <summary>What a rescaling will do, decided from headers alone.</summary>
+/// <param name="Layout">The model.</param>
+/// <param name="Options">What was asked for.</param>
+/// <param name="Exchanges">The compiled transitions.</param>
+/// <param name="Refusals">What is not exact and so is left out.</param>
+public sealed record RescalePlan(ModelLayout Layout, RescaleOptions Options, ImmutableArray<Exchange> Exchanges, ImmutableArray<Refusal> Refusals)
+{
+    /// <summary>Decides which transitions apply.</summary>
+    /// <exception cref="WiscaException">A required transition is not exact, or none applies.</exception>
+    /// <exception cref="FormatException">The range of layers does not fit the model.</exception>
+    public static RescalePlan Create(ModelLayout layout, RescaleOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(layout);
+        ArgumentNullException.ThrowIfNull(options);
+        var covered = options.Layers.Resolve(layout.Layers.Length);
+        var exchanges = ImmutableArray.CreateBuilder<Exchange>();
+        var refused = new List<(TransitionKind Kind, int Layer, string Reason)>();
+        foreach (var layer in layout.Layers.Where(layer => covered[layer.Index]))
+        {
+            Compile(layer, TransitionKind.QueryKey, options.QueryKey, options.RequireQueryKey);
+            Compile(layer, TransitionKind.ValueOutput, options.ValueOutput, options.RequireValueOutput);
+        }
+
+        ImmutableArray<Refusal> refusals =
+            [.. refused.GroupBy(entry => (entry.Kind, entry.Reason)).Select(entries => new Refusal(entries.Key.Kind, [.. entries.Select(entry => entry.Layer)], entries.Key.Reason))];
+        if (exchanges.Count == 0)
+        {
+            throw refusals.IsEmpty
+                ? new WiscaException("no transition was asked for", "give --qk or --vo a granularity")
+                : new WiscaException($"no transition applies: {string.Join("; ", refusals.Select(refusal => $"{Name(refusal.Kind)}: {refusal.Reason}"))}", "wisca inspect shows what is exact in this model");
+        }
+
+        return new RescalePlan(layout, options, exchanges.ToImmutable(), refusals);
+
+        void Compile(AttentionLayer layer, TransitionKind kind, Granularity? granularity, bool required)
+        {
+            if (granularity is null) return;
+            if (Exchange.TryCompile(layout, layer, kind, granularity.Value, out string? refusal) is { } exchange) exchanges.Add(exchange);
+            else if (required) throw new WiscaException($"layer {layer.Index}: {Name(kind)} is not exact: {refusal}", "leave the option out to apply what is exact; wisca inspect shows what that is");
+            else refused.Add((kind, layer.Index, refusal!));
+        }
+    }
+
+    internal static string Name(TransitionKind kind) => kind == TransitionKind.QueryKey ? "qk" : "vo";
+}

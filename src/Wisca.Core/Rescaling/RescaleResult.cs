@@ -1,0 +1,21 @@
+using System.Collections.Immutable;
+using Wisca.Checkpoints;
+
+namespace Wisca.Rescaling;
+
+/// <summary>What a rescaling did.</summary>
+/// <param name="Solution">The factors.</param>
+/// <param name="Ledger">What was written to <c>wisca.json</c>, the moves before this one included; null for a dry run.</param>
+/// <param name="SideFiles">Which other files went along, and which did not.</param>
+public sealed record RescaleResult(RescaleSolution Solution, Ledger? Ledger, SideFiles SideFiles)
+{
+    /// <summary>The move that was added to the ledger; null for a dry run.</summary>
+    public LedgerMove? Move => Ledger?.Moves[^1];
+
+    /// <summary>Bytes of weights that were written.</summary>
+    public long WrittenBytes { get; init; }
+
+    /// <summary>Notes on clamps and skipped groups, one for each different text, with the number of groups.</summary>
+    public ImmutableArray<(string Note, int Groups)> Notes =>
+        [.. Solution.Groups.Where(entry => entry.Balance.Note is not null).GroupBy(entry => entry.Balance.Note!).Select(entries => (entries.Key, entries.Count()))];
+}

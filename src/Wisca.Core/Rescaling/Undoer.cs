@@ -1,0 +1,147 @@
+using System.Collections.Immutable;
+using Wisca.Checkpoints;
+using Wisca.Numerics;
+using Wisca.Safetensors;
+
+namespace Wisca.Rescaling;
+
+/// <summary>Takes the moves of a ledger back.</summary>
+public static class Undoer
+{
+    /// <summary>Writes a checkpoint in the gauge that it had before its ledger's first move.</summary>
+    /// <param name="checkpoint">A model with a ledger.</param>
+    /// <param name="output">The folder to write; it appears when it is complete.</param>
+    /// <param name="force">True to replace an existing folder that wisca wrote.</param>
+    /// <param name="threads">Number of threads; 0 for all processors.</param>
+    /// <param name="progress">Told how far it is.</param>
+    /// <param name="cancellation">Stops it; nothing is left behind.</param>
+    /// <exception cref="WiscaException">There is no ledger, nothing to undo, or the ledger does not fit the weights.</exception>
+    public static UndoResult Undo(
+        Checkpoint checkpoint,
+        string output,
+        bool force = false,
+        int threads = 0,
+        IProgress<RescaleProgress>? progress = null,
+        CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(checkpoint);
+        ArgumentNullException.ThrowIfNull(output);
+        var ledger = Ledger.Load(checkpoint.Folder)
+            ?? throw new WiscaException($"{checkpoint.Folder} has no {Ledger.FileName}", "only a model that wisca rescaled can be undone");
+        if (ledger.Moves.Count == 0) throw new WiscaException($"{Ledger.FileName} holds no move: there is nothing to undo", "the weights are already in their original gauge");
+        var factors = Factors(checkpoint, ledger.Moves);
+        var trained = Trained(checkpoint, ledger);
+        var scales = factors.ToDictionary(
+            entry => entry.Key,
+            entry => new TensorScale(
+                entry.Value.Axis, Array.ConvertAll(entry.Value.Factors, factor => 1 / factor), Restored: trained.Contains(entry.Key) ? null : Restored(checkpoint, ledger, entry.Key)),
+            StringComparer.Ordinal);
+        using var folder = OutputFolder.Prepare(output, checkpoint.Folder, CheckpointCopy.Size(checkpoint), force);
+        var rewriter = new CheckpointRewriter(checkpoint, scales, threads > 0 ? threads : Environment.ProcessorCount);
+        rewriter.Write(folder.Staging, progress, cancellation);
+        var sideFiles = CheckpointCopy.Complete(checkpoint, folder, files => new Ledger(Ledger.CurrentVersion, [], files), cancellation);
+
+        var original = OriginalDigests(ledger);
+        var digests = rewriter.Digests;
+        ImmutableArray<string> exact = [.. digests.Keys.Where(tensor => digests[tensor].After == original[tensor])];
+        return new UndoResult(
+            ledger.Moves.Count,
+            exact,
+            [.. digests.Keys.Where(tensor => !exact.Contains(tensor) && !trained.Contains(tensor))],
+            [.. digests.Keys.Where(trained.Contains)],
+            sideFiles);
+    }
+
+    /// <summary>For each tensor, the product of the moves' factors along its axis.</summary>
+    private static Dictionary<string, (int Axis, double[] Factors)> Factors(Checkpoint checkpoint, IEnumerable<LedgerMove> moves)
+    {
+        const string hint = "the ledger and the weights do not belong together";
+        var factors = new Dictionary<string, (int Axis, double[] Factors)>(StringComparer.Ordinal);
+        foreach (var group in moves.SelectMany(move => move.Groups).Where(group => group.Factor != 1))
+        {
+            if (!(group.Factor > 0) || !double.IsFinite(group.Factor)) throw new WiscaException($"{Ledger.FileName}: factor {group.Factor} is not a positive number", hint);
+            foreach (var slice in group.Slices)
+            {
+                if (!factors.TryGetValue(slice.Tensor, out var entry))
+                {
+                    var stored = checkpoint.Find(slice.Tensor) ?? throw new WiscaException($"{Ledger.FileName} names tensor '{slice.Tensor}', which the checkpoint does not have", hint);
+                    if (slice.Axis is not (0 or 1) || stored.Info.Shape.Length is not (1 or 2)) throw new WiscaException($"{Ledger.FileName}: axis {slice.Axis} of '{slice.Tensor}'", hint);
+                    double[] ones = new double[new MatrixView(stored, slice.Axis).Length];
+                    Array.Fill(ones, 1);
+                    factors.Add(slice.Tensor, entry = (slice.Axis, ones));
+                }
+
+                if (slice.Axis != entry.Axis) throw new WiscaException($"{Ledger.FileName}: '{slice.Tensor}' is scaled along both axes", hint);
+                try
+                {
+                    foreach (int index in slice.Enumerate()) entry.Factors[index] *= slice.Exponent > 0 ? group.Factor : 1 / group.Factor;
+                }
+                catch (Exception exception) when (exception is FormatException or OverflowException or IndexOutOfRangeException)
+                {
+                    throw new WiscaException($"{Ledger.FileName}: indices '{slice.Indices}' of '{slice.Tensor}' do not fit its shape", hint, exception);
+                }
+            }
+        }
+
+        return factors;
+    }
+
+    private static Dictionary<string, string> OriginalDigests(Ledger ledger)
+    {
+        var original = new Dictionary<string, string>(StringComparer.Ordinal);
+        foreach (var (tensor, digests) in ledger.Moves.SelectMany(move => move.Tensors)) original.TryAdd(tensor, digests.Before);
+        return original;
+    }
+
+    /// <summary>The tensors whose bytes changed between two moves or after the last.</summary>
+    private static HashSet<string> Trained(Checkpoint checkpoint, Ledger ledger)
+    {
+        var trained = new HashSet<string>(StringComparer.Ordinal);
+        var latest = new Dictionary<string, string>(StringComparer.Ordinal);
+        foreach (var (tensor, digests) in ledger.Moves.SelectMany(move => move.Tensors))
+        {
+            if (latest.TryGetValue(tensor, out string? last) && last != digests.Before) trained.Add(tensor);
+            latest[tensor] = digests.After;
+        }
+
+        foreach (var (tensor, digest) in latest)
+        {
+            if (checkpoint.Find(tensor) is { } stored && Ledger.Digest(stored) != digest) trained.Add(tensor);
+        }
+
+        return trained;
+    }
+
+    /// <summary>The original bits of a tensor's lost elements: those that the first move to lose them kept, taken back over the moves before it.</summary>
+    private static LostElements? Restored(Checkpoint checkpoint, Ledger ledger, string tensor)
+    {
+        var original = new SortedDictionary<long, byte[]>();
+        var stored = checkpoint.Find(tensor)!;
+        int size = stored.Info.Dtype.Bits() / 8;
+        for (int move = 0; move < ledger.Moves.Count; move++)
+        {
+            foreach (var lost in ledger.Moves[move].Lost.Where(lost => lost.Tensor == tensor))
+            {
+                long[] indices = lost.DecodeIndices();
+                byte[] bits = lost.DecodeBits();
+                if (bits.Length != indices.Length * size || indices.Any(index => index < 0 || index >= stored.Info.ElementCount))
+                    throw new WiscaException($"{Ledger.FileName}: the lost elements of '{tensor}' do not fit its shape", "the ledger and the weights do not belong together");
+                var earlier = Factors(checkpoint, ledger.Moves.Take(move)).GetValueOrDefault(tensor);
+                for (int i = 0; i < indices.Length; i++)
+                {
+                    var element = bits.AsSpan(i * size, size);
+                    if (earlier.Factors is { } factors) Elements.Scale(stored.Info.Dtype, element, element, [1 / factors[IndexAlong(stored, earlier.Axis, indices[i])]], true);
+                    original.TryAdd(indices[i], element.ToArray());
+                }
+            }
+        }
+
+        return original.Count == 0 ? null : LostElements.From(tensor, [.. original.Keys], [.. original.Values.SelectMany(element => element)]);
+    }
+
+    private static int IndexAlong(StoredTensor tensor, int axis, long element)
+    {
+        var matrix = new MatrixView(tensor, axis);
+        return (int)(matrix.ByRow ? element / matrix.Columns : element % matrix.Columns);
+    }
+}

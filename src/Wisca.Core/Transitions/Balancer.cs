@@ -1,0 +1,82 @@
+using Wisca.Safetensors;
+
+namespace Wisca.Transitions;
+
+/// <summary>Measures the sides of an exchange and solves for its factors.</summary>
+public static class Balancer
+{
+    /// <summary>Finds the factor of each group: s = sqrt(n(W_2) / n(W_1)), the minimum of s n(W_1) + n(W_2) / s.</summary>
+    /// <param name="exchange">The compiled transition.</param>
+    /// <param name="source">Where the tensors are.</param>
+    /// <param name="statistics">The statistics of the exchange's weights, by tensor name.</param>
+    /// <param name="options">Criterion, rounding and clamp.</param>
+    public static GroupBalance[] Solve(
+        Exchange exchange, ITensorSource source, IReadOnlyDictionary<string, AxisStatistics> statistics, BalanceOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(exchange);
+        ArgumentNullException.ThrowIfNull(source);
+        ArgumentNullException.ThrowIfNull(options);
+        double[] multiplied = Norms(exchange, source, statistics, options.Criterion, +1);
+        double[] divided = Norms(exchange, source, statistics, options.Criterion, -1);
+        bool powerOfTwo = options.Rounding == FactorRounding.PowerOfTwo
+            || (options.Rounding == FactorRounding.Auto && exchange.Slices.Any(slice => source.DtypeOf(slice.Tensor).Bits() == 16));
+        var balances = new GroupBalance[exchange.Groups.Length];
+        for (int group = 0; group < balances.Length; group++)
+            balances[group] = Solve(exchange.Groups[group], multiplied[group], divided[group], powerOfTwo, options.MaxLog2);
+        return balances;
+    }
+
+    /// <summary>The norms of one side of an exchange, a number for each group. Biases do not count.</summary>
+    /// <param name="exchange">The compiled transition.</param>
+    /// <param name="source">Where the tensors are; read only for <see cref="Criterion.Spectral"/>.</param>
+    /// <param name="statistics">The statistics of the exchange's weights, by tensor name.</param>
+    /// <param name="criterion">Which norm.</param>
+    /// <param name="exponent">+1 for the side that is multiplied, -1 for the one that is divided.</param>
+    public static double[] Norms(
+        Exchange exchange, ITensorSource source, IReadOnlyDictionary<string, AxisStatistics> statistics, Criterion criterion, int exponent)
+    {
+        ArgumentNullException.ThrowIfNull(exchange);
+        ArgumentNullException.ThrowIfNull(source);
+        ArgumentNullException.ThrowIfNull(statistics);
+        var slice = exchange.Slices.Single(slice => slice.Exponent == exponent && !slice.IsBias);
+        var measured = statistics[slice.Tensor];
+        int groups = exchange.Groups.Length;
+        int[] groupOfIndex = new int[measured.Largest.Length];
+        Array.Fill(groupOfIndex, -1);
+        double[] sums = new double[groups], counts = new double[groups];
+        double[] terms = criterion is Criterion.L1 or Criterion.L1Mean ? measured.SumOfAbsolutes : measured.SumOfSquares;
+        foreach (var run in slice.Runs)
+        {
+            for (int i = 0; i < run.Count; i++)
+            {
+                int group = exchange.GroupOfChannel[run.Channel + i];
+                groupOfIndex[run.Start + i] = group;
+                sums[group] += terms[run.Start + i];
+                counts[group] += measured.ElementsPerIndex;
+            }
+        }
+
+        return criterion switch
+        {
+            Criterion.L1 => sums,
+            Criterion.L1Mean => [.. sums.Zip(counts, (sum, count) => sum / count)],
+            Criterion.L2 => [.. sums.Select(Math.Sqrt)],
+            Criterion.Rms => [.. sums.Zip(counts, (sum, count) => Math.Sqrt(sum / count))],
+            Criterion.Spectral => source.SpectralNorms(slice.Tensor, slice.Axis, groupOfIndex, groups),
+            _ => throw new ArgumentOutOfRangeException(nameof(criterion), criterion, null),
+        };
+    }
+
+    private static GroupBalance Solve(GroupLabel label, double multiplied, double divided, bool powerOfTwo, double maxLog2)
+    {
+        if (multiplied == 0 || divided == 0)
+            return new GroupBalance(label, multiplied, divided, 1, GroupOutcome.Skipped, "one side is all zeros");
+        double log2 = 0.5 * Math.Log2(divided / multiplied);
+        double clamped = Math.Clamp(log2, -maxLog2, maxLog2);
+        string? note = clamped == log2 ? null : $"factor 2^{log2:0.##} clamped to 2^{clamped:0.##}";
+        double factor = powerOfTwo ? Math.ScaleB(1, (int)Math.Clamp(Math.Round(clamped, MidpointRounding.ToEven), Math.Ceiling(-maxLog2), Math.Floor(maxLog2)))
+            : note is null ? Math.Sqrt(divided / multiplied)
+            : Math.Pow(2, clamped);
+        return new GroupBalance(label, multiplied, divided, factor, factor == 1 ? GroupOutcome.Unchanged : GroupOutcome.Scaled, note);
+    }
+}

@@ -1,0 +1,101 @@
+using System.Collections.Immutable;
+using Wisca.Architectures;
+
+namespace Wisca.Transitions;
+
+/// <summary>
+/// A transition compiled for one layer. Two projections meet in a sum over channels (q.k, or the values through W_o), so each
+/// channel may be multiplied on one side and divided on the other: W_1 -> s W_1, W_2 -> W_2 / s. With grouped-query attention a
+/// channel of a kv head meets the same channel of every query head of its group.
+/// </summary>
+/// <param name="Layer">The layer's index.</param>
+/// <param name="Kind">Which projections.</param>
+/// <param name="Granularity">How channels are grouped.</param>
+/// <param name="GroupOfChannel">For each channel (kv head times head_dim plus index in the head), its group.</param>
+/// <param name="Groups">The groups' names.</param>
+/// <param name="Slices">The tensors that take part, biases included.</param>
+public sealed record Exchange(
+    int Layer,
+    TransitionKind Kind,
+    Granularity Granularity,
+    ImmutableArray<int> GroupOfChannel,
+    ImmutableArray<GroupLabel> Groups,
+    ImmutableArray<ScaledAxis> Slices)
+{
+    /// <summary>
+    /// Compiles a transition for a layer, or says why it is not exact there. Sources: WISCA (arXiv 2508.16676) for the exchange;
+    /// the rotary pairs share a factor because a rotation commutes with multiples of the identity only.
+    /// </summary>
+    /// <param name="layout">The model.</param>
+    /// <param name="layer">The layer.</param>
+    /// <param name="kind">Which projections.</param>
+    /// <param name="granularity">How channels are grouped.</param>
+    /// <param name="refusal">Why there is no such exchange; null where there is one.</param>
+    public static Exchange? TryCompile(ModelLayout layout, AttentionLayer layer, TransitionKind kind, Granularity granularity, out string? refusal)
+    {
+        ArgumentNullException.ThrowIfNull(layout);
+        ArgumentNullException.ThrowIfNull(layer);
+        refusal = layer.Refusals.GetValueOrDefault(kind);
+        if (granularity == Granularity.Channel && kind == TransitionKind.QueryKey && layer.RotaryDims > 0)
+            refusal ??= "RoPE rotates channels in pairs, and the two channels of a pair must share a factor: use pair";
+        if (granularity == Granularity.Pair && kind == TransitionKind.ValueOutput)
+            refusal ??= "values are not rotated, so they have no pairs: use channel";
+        if (refusal is not null) return null;
+
+        int d = layout.HeadDim;
+        int[] groupOf = new int[layout.KvHeads * d];
+        var groups = ImmutableArray.CreateBuilder<GroupLabel>();
+        for (int head = 0; head < layout.KvHeads; head++)
+        {
+            for (int channel = 0; channel < d; channel++)
+            {
+                int first = granularity switch
+                {
+                    Granularity.Tensor or Granularity.KvHead => 0,
+                    _ => kind == TransitionKind.QueryKey ? FirstOfPair(layout.RopePairs, layer.RotaryDims, channel) : channel,
+                };
+                bool isNew = granularity == Granularity.Tensor ? head == 0 && channel == 0 : first == channel;
+                groupOf[(head * d) + channel] = isNew ? groups.Count : groupOf[granularity == Granularity.Tensor ? 0 : (head * d) + first];
+                if (isNew) groups.Add(new GroupLabel(granularity == Granularity.Tensor ? null : head, granularity is Granularity.Tensor or Granularity.KvHead ? null : first));
+            }
+        }
+
+        var (multiplied, divided) = kind == TransitionKind.QueryKey ? (layer.Query, layer.Key) : (layer.Value, layer.Output);
+        ImmutableArray<ScaledAxis> slices = [.. Sides(multiplied, +1), .. Sides(divided, -1)];
+        return new Exchange(layer.Index, kind, granularity, [.. groupOf], groups.ToImmutable(), slices);
+
+        IEnumerable<ScaledAxis> Sides(Projection projection, int exponent)
+        {
+            // Query heads of one kv head are consecutive, so head h reads kv head h / (heads per kv head).
+            int sharing = projection.Starts.Length / layout.KvHeads;
+            ImmutableArray<ChannelRun> runs = [.. projection.Starts.Select((start, head) => new ChannelRun(start, head / sharing * d, d))];
+            yield return new ScaledAxis(projection.Weight, projection.Axis, exponent, false, runs);
+            if (projection.Bias is { } bias) yield return new ScaledAxis(bias, 0, exponent, true, runs);
+        }
+    }
+
+    /// <summary>The indices along a slice's axis that belong to a group, as compact text: <c>0-31,64-95</c>.</summary>
+    public string Describe(ScaledAxis slice, int group)
+    {
+        ArgumentNullException.ThrowIfNull(slice);
+        var ranges = new List<(int First, int Last)>();
+        foreach (var run in slice.Runs)
+        {
+            for (int i = 0; i < run.Count; i++)
+            {
+                if (GroupOfChannel[run.Channel + i] != group) continue;
+                int index = run.Start + i;
+                if (ranges.Count > 0 && ranges[^1].Last == index - 1) ranges[^1] = (ranges[^1].First, index);
+                else ranges.Add((index, index));
+            }
+        }
+
+        return string.Join(",", ranges.Select(range => range.First == range.Last ? $"{range.First}" : $"{range.First}-{range.Last}"));
+    }
+
+    /// <summary>The first channel of the rotary pair that a channel belongs to; the channel itself where it is not rotated.</summary>
+    private static int FirstOfPair(RopePairs pairs, int rotaryDims, int channel) =>
+        channel >= rotaryDims ? channel
+        : pairs == RopePairs.Half ? channel % (rotaryDims / 2)
+        : channel - (channel % 2);
+}
