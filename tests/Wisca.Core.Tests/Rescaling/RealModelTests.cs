@@ -1,0 +1,59 @@
+using Wisca.Certificates;
+using Wisca.Checkpoints;
+using Wisca.Rescaling;
+using Wisca.Transitions;
+
+namespace Wisca.Tests.Rescaling;
+
+/// <summary>The whole way on a model that was really trained (8 heads, 4 kv heads, float32).</summary>
+public sealed class RealModelTests
+{
+    [Theory]
+    [InlineData(Granularity.Tensor, Granularity.Tensor)]
+    [InlineData(Granularity.KvHead, Granularity.KvHead)]
+    [InlineData(Granularity.Pair, Granularity.Channel)]
+    public void Rescale_ExactFactors_BalancesEveryGroupToRounding(Granularity queryKey, Granularity valueOutput)
+    {
+        using var folder = new TemporaryFolder();
+        using var model = Checkpoint.Open(TestData.Require("models", "TinyStories-656K"));
+        var result = Rescaler.Rescale(model, folder["out"], new RescaleOptions { QueryKey = queryKey, ValueOutput = valueOutput });
+
+        foreach (var group in result.Move!.Groups)
+        {
+            group.Outcome.ShouldBe(GroupOutcome.Scaled);
+            (Math.Abs(group.NormsAfter[0] - group.NormsAfter[1]) / group.NormsAfter[0]).ShouldBeLessThan(1e-6);
+        }
+
+        using var rescaled = Checkpoint.Open(folder["out"]);
+        var certificate = Certifier.Compare(model, rescaled);
+        certificate.Differences.ShouldBeEmpty();
+        certificate.Equivalent.ShouldBeTrue();
+        certificate.QueryKeyError.ShouldBeInRange(1e-12, 4 * Math.ScaleB(1, -24));
+        certificate.ValueOutputError.ShouldBeInRange(1e-12, 4 * Math.ScaleB(1, -24));
+    }
+
+    [Theory]
+    [InlineData(Granularity.Tensor, Granularity.Tensor)]
+    [InlineData(Granularity.Pair, Granularity.Channel)]
+    public void Undo_PowersOfTwo_GivesBackTheBytes(Granularity queryKey, Granularity valueOutput)
+    {
+        using var folder = new TemporaryFolder();
+        string source = TestData.Require("models", "TinyStories-656K");
+        using var model = Checkpoint.Open(source);
+        var options = new RescaleOptions { QueryKey = queryKey, ValueOutput = valueOutput, Balance = new BalanceOptions(Rounding: FactorRounding.PowerOfTwo) };
+        var result = Rescaler.Rescale(model, folder["out"], options);
+        result.Move!.Groups.ShouldContain(group => group.Factor != 1);
+
+        using var rescaled = Checkpoint.Open(folder["out"]);
+        var certificate = Certifier.Compare(model, rescaled);
+        certificate.ExpectedExact.ShouldBeTrue();
+        certificate.QueryKeyError.ShouldBe(0);
+        certificate.ValueOutputError.ShouldBe(0);
+        certificate.Equivalent.ShouldBeTrue();
+
+        var undone = Undoer.Undo(rescaled, folder["back"]);
+        undone.RoundedTensors.ShouldBeEmpty();
+        undone.TrainedTensors.ShouldBeEmpty();
+        File.ReadAllBytes(folder["back", "model.safetensors"]).ShouldBe(File.ReadAllBytes(Path.Combine(source, "model.safetensors")));
+    }
+}
