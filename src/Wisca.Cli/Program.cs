@@ -1,1 +1,3 @@
-Console.WriteLine(TorchSharp.torch.ones(2).sum().item<float>());
+using Wisca.Cli.CommandLine;
+
+return await WiscaApplication.RunAsync(args, CommandContext.ForProcess());

@@ -1,0 +1,25 @@
+using Spectre.Console;
+
+namespace Wisca.Cli.CommandLine;
+
+/// <summary>Where a verb writes: results to standard output, progress and remarks to standard error.</summary>
+/// <param name="Out">Standard output for people.</param>
+/// <param name="Error">Standard error.</param>
+/// <param name="StandardOutput">Standard output for programs.</param>
+public sealed record CommandContext(IAnsiConsole Out, IAnsiConsole Error, TextWriter StandardOutput)
+{
+    /// <summary>The context of this process.</summary>
+    public static CommandContext ForProcess()
+    {
+        var output = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(Console.Out) });
+        var error = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(Console.Error) });
+
+        // A pipe has no width; wide tables are better than wrapped ones there.
+        if (Console.IsOutputRedirected) output.Profile.Width = 160;
+        return new CommandContext(output, error, Console.Out);
+    }
+
+    /// <summary>Writes JSON to standard output.</summary>
+    public void WriteJson(System.Text.Json.Nodes.JsonNode json) =>
+        StandardOutput.WriteLine(json.ToJsonString(new System.Text.Json.JsonSerializerOptions { WriteIndented = true, Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping }));
+}

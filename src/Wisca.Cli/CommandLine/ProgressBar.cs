@@ -1,0 +1,36 @@
+using Spectre.Console;
+
+namespace Wisca.Cli.CommandLine;
+
+/// <summary>Runs work under a progress bar on standard error, or without one where nobody watches.</summary>
+internal static class ProgressBar
+{
+    /// <summary>Work that counts bytes: the bar shows throughput and remaining time.</summary>
+    public static T Run<T>(CommandContext context, Func<Action<string, double, double>, T> work)
+    {
+        if (!context.Error.Profile.Capabilities.Interactive || !context.Error.Profile.Out.IsTerminal) return work((_, _, _) => { });
+        return context.Error.Progress()
+            .AutoClear(true)
+            .Columns(new TaskDescriptionColumn { Alignment = Justify.Left }, new ProgressBarColumn(), new PercentageColumn(), new TransferSpeedColumn(), new RemainingTimeColumn())
+            .Start(display =>
+            {
+                ProgressTask? task = null;
+                string? current = null;
+                object gate = new();
+                return work((stage, done, total) =>
+                {
+                    lock (gate)
+                    {
+                        if (current != stage)
+                        {
+                            task?.StopTask();
+                            task = display.AddTask(stage, maxValue: Math.Max(1, total));
+                            current = stage;
+                        }
+
+                        task!.Value = Math.Max(task.Value, done);
+                    }
+                });
+            });
+    }
+}

@@ -1,0 +1,132 @@
+using System.CommandLine;
+using System.Globalization;
+using System.Text.Json.Nodes;
+using Spectre.Console;
+using Wisca.Architectures;
+using Wisca.Checkpoints;
+using Wisca.Cli.CommandLine;
+using Wisca.Inspection;
+using Wisca.Rescaling;
+using Wisca.Transitions;
+
+namespace Wisca.Cli.Verbs;
+
+/// <summary><c>wisca inspect MODEL</c>: what the model is, how balanced it is, and what is exact.</summary>
+internal static class InspectVerb
+{
+    public static Command Create(CommandContext context)
+    {
+        var model = SharedOptions.Model();
+        var json = SharedOptions.Json();
+        var architecture = SharedOptions.Architecture();
+        var threads = SharedOptions.Threads();
+        var command = new Command("inspect", "Show a model's attention norms, and which transitions are exact.") { model, architecture, threads, json };
+        command.SetAction((parsed, cancellation) => Task.Run(() => Run(
+            context, parsed.GetRequiredValue(model), SharedOptions.Table(parsed.GetValue(architecture)), parsed.GetValue(threads), parsed.GetValue(json), cancellation)));
+        return command;
+    }
+
+    public static int Run(CommandContext context, string model, ArchitectureTable? table, int threads, bool json, CancellationToken cancellation)
+    {
+        using var checkpoint = Checkpoint.Open(model);
+        var inspection = Inspector.Inspect(checkpoint, table, threads, null, cancellation);
+        var moves = Ledger.Load(checkpoint.Folder)?.Moves.Count ?? 0;
+        if (json) context.WriteJson(ToJson(checkpoint, inspection, moves));
+        else Print(context.Out, model, checkpoint, inspection, moves);
+        return 0;
+    }
+
+    private static void Print(IAnsiConsole console, string model, Checkpoint checkpoint, ModelInspection inspection, int moves)
+    {
+        var layout = inspection.Layout;
+        var facts = new Grid().AddColumn().AddColumn();
+        void Fact(string name, string value) => facts.AddRow(new Markup($"[grey]{name}[/]"), new Spectre.Console.Text(value));
+        Fact("model", model);
+        Fact("architecture", $"{layout.Table.Name} (model_type {checkpoint.Config.ModelType})");
+        Fact("parameters", $"{Format.Count(checkpoint.ParameterCount)} stored as {string.Join(", ", Dtypes(checkpoint))} in {checkpoint.Shards.Length} {(checkpoint.Shards.Length == 1 ? "file" : "shards")}");
+        Fact("attention", $"{layout.Layers.Length} layers, {layout.Heads} heads, {layout.KvHeads} kv heads, head_dim {layout.HeadDim}");
+        Fact("RoPE", Rope(layout));
+        if (moves > 0) Fact("ledger", $"{moves} {(moves == 1 ? "move" : "moves")} by wisca; 'wisca undo' takes {(moves == 1 ? "it" : "them")} back");
+        console.Write(facts);
+        console.WriteLine();
+
+        var rows = new Table().Border(TableBorder.Simple).AddColumn("layer");
+        foreach (string header in (string[])["|W_q|₁", "|W_k|₁", "ratio", "|W_v|₁", "|W_o|₁", "ratio"]) rows.AddColumn(new TableColumn(header).RightAligned());
+        foreach (var layer in inspection.Layers)
+        {
+            rows.AddRow(
+                $"{layer.Layer}", Norm(layer.Query), Norm(layer.Key), Ratio(layer.QueryKeyRatio), Norm(layer.Value), Norm(layer.Output), Ratio(layer.ValueOutputRatio));
+        }
+
+        console.Write(rows);
+        foreach (var kind in Enum.GetValues<TransitionKind>())
+        {
+            foreach (var group in inspection.Layers.GroupBy(layer => string.Join(", ", Exact(layer, kind).Select(Format.Name))).Where(group => group.Key.Length > 0))
+                console.WriteLine($"exact    {Format.Name(kind)}: {group.Key} {Layers(group, layout)}");
+            foreach (var group in inspection.Layers.Where(layer => layer.Refusals.ContainsKey(kind)).GroupBy(layer => layer.Refusals[kind]))
+                console.WriteLine($"refused  {Format.Name(kind)}: {group.Key} {Layers(group, layout)}");
+        }
+
+        foreach (string note in layout.Notes) console.WriteLine($"note     {note}");
+    }
+
+    private static string Layers(IEnumerable<LayerInspection> layers, ModelLayout layout)
+    {
+        int[] indices = [.. layers.Select(layer => layer.Layer)];
+        return indices.Length == layout.Layers.Length ? "(all layers)" : $"(layers {Format.Ranges(indices)})";
+    }
+
+    private static IEnumerable<Granularity> Exact(LayerInspection layer, TransitionKind kind) => kind == TransitionKind.QueryKey ? layer.QueryKeyExact : layer.ValueOutputExact;
+
+    private static IEnumerable<string> Dtypes(Checkpoint checkpoint) =>
+        checkpoint.Tensors.GroupBy(tensor => tensor.Info.Dtype).OrderByDescending(group => group.Sum(tensor => tensor.Info.ElementCount)).Select(group => group.Key.ToString());
+
+    private static string Rope(ModelLayout layout)
+    {
+        int[] rotating = [.. layout.Layers.Where(layer => layer.RotaryDims > 0).Select(layer => layer.Index)];
+        if (rotating.Length == 0) return "none";
+        string where = rotating.Length == layout.Layers.Length ? "" : $" in layers {Format.Ranges(rotating)}";
+        return $"{layout.RopePairs.ToString().ToLowerInvariant()} pairs on {layout.Layers[rotating[0]].RotaryDims} of {layout.HeadDim} channels{where}";
+    }
+
+    private static string Norm(double? value) => value?.ToString("0.0", CultureInfo.InvariantCulture) ?? "-";
+
+    private static string Ratio(double? value) => value?.ToString("0.000", CultureInfo.InvariantCulture) ?? "-";
+
+    private static JsonObject ToJson(Checkpoint checkpoint, ModelInspection inspection, int moves)
+    {
+        var layout = inspection.Layout;
+        return new JsonObject
+        {
+            ["model"] = checkpoint.Folder,
+            ["model_type"] = checkpoint.Config.ModelType,
+            ["architecture"] = layout.Table.Name,
+            ["parameters"] = checkpoint.ParameterCount,
+            ["dtypes"] = Format.Json(Dtypes(checkpoint)),
+            ["shards"] = Format.Json(checkpoint.Shards.Select(shard => Path.GetFileName(shard.FullPath))),
+            ["hidden_size"] = layout.HiddenSize,
+            ["heads"] = layout.Heads,
+            ["kv_heads"] = layout.KvHeads,
+            ["head_dim"] = layout.HeadDim,
+            ["rope_pairs"] = layout.RopePairs.ToString().ToLowerInvariant(),
+            ["moves"] = moves,
+            ["notes"] = Format.Json(layout.Notes),
+            ["layers"] = new JsonArray(
+            [
+                .. inspection.Layers.Select(layer => (JsonNode?)new JsonObject
+                {
+                    ["layer"] = layer.Layer,
+                    ["rotary_dims"] = layout.Layers[layer.Layer].RotaryDims,
+                    ["l1"] = new JsonObject { ["q"] = Format.Json(layer.Query), ["k"] = Format.Json(layer.Key), ["v"] = Format.Json(layer.Value), ["o"] = Format.Json(layer.Output) },
+                    ["ratio"] = new JsonObject { ["qk"] = Format.Json(layer.QueryKeyRatio), ["vo"] = Format.Json(layer.ValueOutputRatio) },
+                    ["exact"] = new JsonObject
+                    {
+                        ["qk"] = Format.Json(layer.QueryKeyExact.Select(Format.Name)),
+                        ["vo"] = Format.Json(layer.ValueOutputExact.Select(Format.Name)),
+                    },
+                    ["refused"] = new JsonObject(layer.Refusals.Select(refusal => KeyValuePair.Create(Format.Name(refusal.Key), (JsonNode?)JsonValue.Create(refusal.Value)))),
+                }),
+            ]),
+        };
+    }
+}

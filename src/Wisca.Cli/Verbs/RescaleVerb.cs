@@ -1,0 +1,214 @@
+using System.CommandLine;
+using System.Diagnostics;
+using System.Text.Json.Nodes;
+using Spectre.Console;
+using Wisca.Architectures;
+using Wisca.Checkpoints;
+using Wisca.Cli.CommandLine;
+using Wisca.Rescaling;
+using Wisca.Transitions;
+
+namespace Wisca.Cli.Verbs;
+
+/// <summary><c>wisca rescale MODEL --out DIR</c>: balances a checkpoint.</summary>
+internal static class RescaleVerb
+{
+    // The paper's names of its strategies. Its rows become rotary pairs where RoPE acts: single rows are not exact there.
+    private static readonly Dictionary<string, (TransitionKind Kind, Granularity Granularity)> Presets = new(StringComparer.Ordinal)
+    {
+        ["qk_ten"] = (TransitionKind.QueryKey, Granularity.Tensor),
+        ["qk_row"] = (TransitionKind.QueryKey, Granularity.Pair),
+        ["vo_ten"] = (TransitionKind.ValueOutput, Granularity.Tensor),
+        ["vo_row"] = (TransitionKind.ValueOutput, Granularity.Channel),
+    };
+
+    public static Command Create(CommandContext context)
+    {
+        var model = SharedOptions.Model();
+        var output = new Option<string?>("--out", "-o") { Description = "The folder to write. It appears when it is complete.", HelpName = "DIR" };
+        var preset = new Option<string?>("--preset") { Description = "The paper's strategies, joined with +: qk_ten, qk_row (per rotary pair where RoPE acts), vo_ten, vo_row. Default: qk_ten+vo_ten.", HelpName = "NAMES" };
+        var queryKey = new Option<string?>("--qk") { Description = "Exchange between W_q and W_k: none, tensor, kv-head, pair or channel (channel only where RoPE does not act).", HelpName = "GRANULARITY" };
+        queryKey.AcceptOnlyFromAmong("none", "tensor", "kv-head", "pair", "channel");
+        var valueOutput = new Option<string?>("--vo") { Description = "Exchange between W_v and W_o: none, tensor, kv-head or channel.", HelpName = "GRANULARITY" };
+        valueOutput.AcceptOnlyFromAmong("none", "tensor", "kv-head", "channel");
+        var criterion = new Option<string>("--criterion") { Description = "The norm to make equal: l1 (the paper's sum), l1-mean, l2, rms or spectral.", DefaultValueFactory = _ => "l1", HelpName = "NORM" };
+        criterion.AcceptOnlyFromAmong("l1", "l1-mean", "l2", "rms", "spectral");
+        var round = new Option<string>("--round") { Description = "pow2: nearest power of two, bit-exact and undone bit for bit; none: the exact factor; auto: pow2 for 16-bit weights, none for others.", DefaultValueFactory = _ => "auto", HelpName = "HOW" };
+        round.AcceptOnlyFromAmong("auto", "none", "pow2");
+        var layers = new Option<string>("--layers") { Description = "Which layers, such as 0-3,8,30-.", DefaultValueFactory = _ => "all", HelpName = "RANGE" };
+        var maxLog2 = new Option<double>("--max-log2") { Description = "Clamp factors to 2^-N ... 2^N.", DefaultValueFactory = _ => 6, HelpName = "N" };
+        maxLog2.Validators.Add(result =>
+        {
+            if (result.GetValueOrDefault<double>() is not (> 0 and <= 64)) result.AddError("--max-log2 must be above 0 and at most 64");
+        });
+        var allowLossy = new Option<bool>("--allow-lossy") { Description = "Apply powers of two even where F16 elements lose bits; the ledger keeps the original bits." };
+        var dryRun = new Option<bool>("--dry-run") { Description = "Measure and report, write nothing." };
+        var threads = SharedOptions.Threads();
+        var architecture = SharedOptions.Architecture();
+        var force = SharedOptions.Force();
+        var json = SharedOptions.Json();
+        var command = new Command("rescale", "Write an equivalent model whose attention weights are balanced.")
+        {
+            model, output, preset, queryKey, valueOutput, criterion, round, layers, maxLog2, allowLossy, dryRun, threads, architecture, force, json,
+        };
+        command.SetAction((parsed, cancellation) => Task.Run(() =>
+        {
+            var options = Options(parsed.GetValue(preset), parsed.GetValue(queryKey), parsed.GetValue(valueOutput)) with
+            {
+                Balance = new BalanceOptions(ParseCriterion(parsed.GetValue(criterion)!), ParseRounding(parsed.GetValue(round)!), parsed.GetValue(maxLog2)),
+                Layers = new LayerRange(parsed.GetValue(layers)!),
+                AllowLossy = parsed.GetValue(allowLossy),
+                Threads = parsed.GetValue(threads),
+            };
+            bool dry = parsed.GetValue(dryRun);
+            if (!dry && parsed.GetValue(output) is null) throw new UsageException("Option '--out' is required (or --dry-run).");
+            var table = SharedOptions.Table(parsed.GetValue(architecture));
+            return Run(context, parsed.GetRequiredValue(model), dry ? null : parsed.GetValue(output), options, table, parsed.GetValue(force), parsed.GetValue(json), cancellation);
+        }));
+        return command;
+    }
+
+    public static int Run(CommandContext context, string model, string? output, RescaleOptions options, ArchitectureTable? table, bool force, bool json, CancellationToken cancellation)
+    {
+        using var checkpoint = Checkpoint.Open(model);
+        var clock = Stopwatch.StartNew();
+        RescaleResult result;
+        try
+        {
+            result = ProgressBar.Run(context, report =>
+            {
+                var progress = new DirectProgress<RescaleProgress>(step => report(step.Stage.ToString().ToLowerInvariant(), step.Done, step.Total));
+                return output is null
+                    ? Rescaler.DryRun(checkpoint, options, table, progress, cancellation)
+                    : Rescaler.Rescale(checkpoint, output, options, force, table, progress, cancellation);
+            });
+        }
+        catch (FormatException exception)
+        {
+            throw new UsageException(exception.Message);
+        }
+
+        if (json) context.WriteJson(ToJson(checkpoint, result, output));
+        else Print(context.Out, result, output, clock.Elapsed);
+        return 0;
+    }
+
+    private static RescaleOptions Options(string? preset, string? queryKey, string? valueOutput)
+    {
+        if (preset is not null && (queryKey ?? valueOutput) is not null) throw new UsageException("--preset and --qk/--vo say the same thing in two ways: give one of them.");
+        if (preset is null && queryKey is null && valueOutput is null) return new RescaleOptions();
+        if (preset is null)
+        {
+            return new RescaleOptions
+            {
+                QueryKey = ParseGranularity(queryKey),
+                ValueOutput = ParseGranularity(valueOutput),
+                RequireQueryKey = queryKey is not (null or "none"),
+                RequireValueOutput = valueOutput is not (null or "none"),
+            };
+        }
+
+        var options = new RescaleOptions { QueryKey = null, ValueOutput = null };
+        foreach (string name in preset.Split('+', StringSplitOptions.TrimEntries))
+        {
+            if (!Presets.TryGetValue(name, out var chosen)) throw new UsageException($"'{name}' is not a preset: expected {string.Join(", ", Presets.Keys)}, joined with +.");
+            if ((chosen.Kind == TransitionKind.QueryKey ? options.QueryKey : options.ValueOutput) is not null) throw new UsageException($"--preset {preset} names two strategies for {Format.Name(chosen.Kind)}.");
+            options = chosen.Kind == TransitionKind.QueryKey ? options with { QueryKey = chosen.Granularity } : options with { ValueOutput = chosen.Granularity };
+        }
+
+        return options;
+    }
+
+    private static Granularity? ParseGranularity(string? name) => name switch
+    {
+        "tensor" => Granularity.Tensor,
+        "kv-head" => Granularity.KvHead,
+        "pair" => Granularity.Pair,
+        "channel" => Granularity.Channel,
+        _ => null,
+    };
+
+    private static Criterion ParseCriterion(string name) => Enum.GetValues<Criterion>().Single(criterion => Format.Name(criterion) == name);
+
+    private static FactorRounding ParseRounding(string name) => Enum.GetValues<FactorRounding>().Single(rounding => Format.Name(rounding) == name);
+
+    private static void Print(IAnsiConsole console, RescaleResult result, string? output, TimeSpan elapsed)
+    {
+        var table = new Table().Border(TableBorder.Simple).AddColumns("transition", "granularity");
+        foreach (string header in (string[])["scaled", "unchanged", "skipped", "factors", "norm ratio before", "after"]) table.AddColumn(new TableColumn(header).RightAligned());
+        foreach (var kind in result.Solution.Groups.GroupBy(entry => (entry.Exchange.Kind, entry.Exchange.Granularity)))
+        {
+            var balances = kind.Select(entry => entry.Balance).ToList();
+            var scaled = balances.Where(balance => balance.Outcome == GroupOutcome.Scaled).ToList();
+            table.AddRow(
+                Format.Name(kind.Key.Kind),
+                Format.Name(kind.Key.Granularity),
+                $"{scaled.Count}",
+                $"{balances.Count(balance => balance.Outcome == GroupOutcome.Unchanged)}",
+                $"{balances.Count(balance => balance.Outcome == GroupOutcome.Skipped)}",
+                scaled.Count == 0 ? "-" : Range(scaled.Select(balance => balance.Factor), Format.Factor),
+                Range(balances.Where(HasRatio).Select(balance => balance.MultipliedNorm / balance.DividedNorm), ratio => $"{ratio:0.000}"),
+                Range(balances.Where(HasRatio).Select(balance => balance.MultipliedNorm / balance.DividedNorm * balance.Factor * balance.Factor), ratio => $"{ratio:0.000}"));
+        }
+
+        console.Write(table);
+        if (result.Solution.Groups.Any(entry => entry.Exchange is { Kind: TransitionKind.QueryKey, Granularity: Granularity.Pair }))
+            console.WriteLine("note: qk per rotary pair where RoPE acts (single rows are not exact there), per channel elsewhere");
+        foreach (var refusal in result.Solution.Plan.Refusals) console.WriteLine($"refused: {Format.Name(refusal.Kind)} in layers {Format.Ranges(refusal.Layers)}: {refusal.Reason}");
+        const int most = 5;
+        foreach (var (note, groups) in result.Notes.Take(most)) console.WriteLine($"note: {note}{(groups > 1 ? $" ({groups} groups)" : "")}");
+        if (result.Notes.Length > most) console.WriteLine($"note: {result.Notes.Length - most} more like these (all with --json{(output is null ? "" : " and in wisca.json")})");
+        foreach (var (path, reason) in result.SideFiles.LeftOut) console.WriteLine($"not copied: {path}: {reason}");
+        if (output is null) console.WriteLine("dry run: nothing was written");
+        else
+        {
+            string undo = result.Move!.PowersOfTwo ? "every factor is a power of two: the function is bit-identical, and undo gives the bytes back" : "exact factors: equal to rounding";
+            console.WriteLine($"{output}: {Format.Bytes(result.WrittenBytes)} in {elapsed.TotalSeconds:0.0} s; {undo}");
+        }
+    }
+
+    private static bool HasRatio(GroupBalance balance) => balance.MultipliedNorm > 0 && balance.DividedNorm > 0;
+
+    private static string Range(IEnumerable<double> numbers, Func<double, string> format)
+    {
+        var sorted = numbers.Order().ToList();
+        if (sorted.Count == 0) return "-";
+        string low = format(sorted[0]), high = format(sorted[^1]);
+        return low == high ? low : $"{low} ... {high}";
+    }
+
+    private static JsonObject ToJson(Checkpoint checkpoint, RescaleResult result, string? output) => new()
+    {
+        ["model"] = checkpoint.Folder,
+        ["output"] = output,
+        ["dry_run"] = output is null,
+        ["criterion"] = Format.Name(result.Solution.Plan.Options.Balance.Criterion),
+        ["round"] = Format.Name(result.Solution.Plan.Options.Balance.Rounding),
+        ["bit_exact"] = result.Move is { } move ? move.PowersOfTwo && move.Lost.Count == 0 : null,
+        ["groups"] = new JsonArray(
+        [
+            .. result.Solution.Groups.Select(entry => (JsonNode?)new JsonObject
+            {
+                ["layer"] = entry.Exchange.Layer,
+                ["transition"] = Format.Name(entry.Exchange.Kind),
+                ["granularity"] = Format.Name(entry.Exchange.Granularity),
+                ["kv_head"] = entry.Balance.Label.KvHead,
+                ["channel"] = entry.Balance.Label.Channel,
+                ["outcome"] = entry.Balance.Outcome.ToString().ToLowerInvariant(),
+                ["factor"] = entry.Balance.Factor,
+                ["norms_before"] = new JsonArray(Format.Json(entry.Balance.MultipliedNorm), Format.Json(entry.Balance.DividedNorm)),
+                ["note"] = entry.Balance.Note,
+            }),
+        ]),
+        ["refused"] = new JsonArray(
+        [
+            .. result.Solution.Plan.Refusals.Select(refusal => (JsonNode?)new JsonObject
+            {
+                ["transition"] = Format.Name(refusal.Kind),
+                ["layers"] = Format.Json(refusal.Layers),
+                ["reason"] = refusal.Reason,
+            }),
+        ]),
+        ["not_copied"] = new JsonArray([.. result.SideFiles.LeftOut.Select(entry => (JsonNode?)new JsonObject { ["path"] = entry.Path, ["reason"] = entry.Reason })]),
+    };
+}

@@ -1,0 +1,60 @@
+using System.CommandLine;
+using System.Text.Json.Nodes;
+using Spectre.Console;
+using Wisca.Checkpoints;
+using Wisca.Cli.CommandLine;
+using Wisca.Rescaling;
+
+namespace Wisca.Cli.Verbs;
+
+/// <summary><c>wisca undo MODEL --out DIR</c>: takes the moves of a ledger back.</summary>
+internal static class UndoVerb
+{
+    public static Command Create(CommandContext context)
+    {
+        var model = SharedOptions.Model();
+        var output = SharedOptions.Output();
+        var force = SharedOptions.Force();
+        var threads = SharedOptions.Threads();
+        var json = SharedOptions.Json();
+        var command = new Command("undo", "Take back what wisca did to a model, as wisca.json tells.") { model, output, force, threads, json };
+        command.SetAction((parsed, cancellation) => Task.Run(() => Run(
+            context, parsed.GetRequiredValue(model), parsed.GetRequiredValue(output), parsed.GetValue(force), parsed.GetValue(threads), parsed.GetValue(json), cancellation)));
+        return command;
+    }
+
+    public static int Run(CommandContext context, string model, string output, bool force, int threads, bool json, CancellationToken cancellation)
+    {
+        using var checkpoint = Checkpoint.Open(model);
+        var result = ProgressBar.Run(context, report => Undoer.Undo(
+            checkpoint, output, force, threads, new DirectProgress<RescaleProgress>(step => report(step.Stage.ToString().ToLowerInvariant(), step.Done, step.Total)), cancellation));
+        if (json)
+        {
+            context.WriteJson(new JsonObject
+            {
+                ["model"] = checkpoint.Folder,
+                ["output"] = output,
+                ["moves"] = result.Moves,
+                ["bit_exact"] = Format.Json(result.BitExactTensors),
+                ["to_rounding"] = Format.Json(result.RoundedTensors),
+                ["trained_since"] = Format.Json(result.TrainedTensors),
+                ["not_copied"] = new JsonArray([.. result.SideFiles.LeftOut.Select(entry => (JsonNode?)new JsonObject { ["path"] = entry.Path, ["reason"] = entry.Reason })]),
+            });
+            return 0;
+        }
+
+        int tensors = result.BitExactTensors.Length + result.RoundedTensors.Length + result.TrainedTensors.Length;
+        context.Out.WriteLine($"{output}: {result.Moves} {(result.Moves == 1 ? "move" : "moves")} undone in {tensors} tensors");
+        if (result.BitExactTensors.Length > 0) context.Out.WriteLine($"bit for bit: {result.BitExactTensors.Length} tensors have their original bytes again (digests agree)");
+        if (result.RoundedTensors.Length > 0) context.Out.WriteLine($"to rounding: {result.RoundedTensors.Length} tensors, as their factors were not powers of two: {Some(result.RoundedTensors)}");
+        if (result.TrainedTensors.Length > 0) context.Out.WriteLine($"changed since: {result.TrainedTensors.Length} tensors were trained or edited after wisca wrote them, and keep that: {Some(result.TrainedTensors)}");
+        foreach (var (path, reason) in result.SideFiles.LeftOut) context.Out.WriteLine($"not copied: {path}: {reason}");
+        return 0;
+    }
+
+    private static string Some(IReadOnlyList<string> names)
+    {
+        const int most = 3;
+        return string.Join(", ", names.Take(most)) + (names.Count > most ? ", ..." : "");
+    }
+}

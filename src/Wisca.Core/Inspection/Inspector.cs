@@ -1,0 +1,63 @@
+using System.Collections.Immutable;
+using Wisca.Architectures;
+using Wisca.Checkpoints;
+using Wisca.Rescaling;
+using Wisca.Safetensors;
+using Wisca.Transitions;
+
+namespace Wisca.Inspection;
+
+/// <summary>Looks at a checkpoint without changing it.</summary>
+public static class Inspector
+{
+    private static readonly Granularity[] QueryKeyGranularities = [Granularity.Tensor, Granularity.KvHead, Granularity.Pair, Granularity.Channel];
+    private static readonly Granularity[] ValueOutputGranularities = [Granularity.Tensor, Granularity.KvHead, Granularity.Channel];
+
+    /// <summary>Measures every layer's attention and says which transitions are exact.</summary>
+    /// <param name="checkpoint">The model.</param>
+    /// <param name="table">An architecture table of the user's own; null to find the built-in one.</param>
+    /// <param name="threads">Number of threads; 0 for all processors.</param>
+    /// <param name="progress">Told the share of the layers that is done.</param>
+    /// <param name="cancellation">Stops it.</param>
+    /// <exception cref="WiscaException">The model is not known, or its weights hold NaN or infinity.</exception>
+    public static ModelInspection Inspect(
+        Checkpoint checkpoint, ArchitectureTable? table = null, int threads = 0, IProgress<double>? progress = null, CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(checkpoint);
+        var layout = ModelLayout.Resolve(checkpoint, table);
+        var source = new CheckpointTensorSource(checkpoint);
+        var layers = new LayerInspection[layout.Layers.Length];
+        int done = 0;
+        Workers.Run(
+            layout.Layers,
+            threads > 0 ? threads : Environment.ProcessorCount,
+            layer =>
+            {
+                // Fused projections are measured once for their three roles.
+                var measured = new Dictionary<string, AxisStatistics>(StringComparer.Ordinal);
+                layers[layer.Index] = new LayerInspection(
+                    layer.Index,
+                    Norm(layer.Query),
+                    Norm(layer.Key),
+                    Norm(layer.Value),
+                    Norm(layer.Output),
+                    Exact(layer, TransitionKind.QueryKey, QueryKeyGranularities),
+                    Exact(layer, TransitionKind.ValueOutput, ValueOutputGranularities),
+                    layer.Refusals);
+                progress?.Report(Interlocked.Increment(ref done) / (double)layers.Length);
+
+                double? Norm(Projection projection)
+                {
+                    if (checkpoint.Find(projection.Weight) is not { } stored || !stored.Info.Dtype.IsRescalable()) return null;
+                    if (!measured.TryGetValue(projection.Weight, out var statistics))
+                        measured.Add(projection.Weight, statistics = source.Measure(projection.Weight, projection.Axis));
+                    return projection.Starts.Sum(start => statistics.SumOfAbsolutes.Skip(start).Take(layout.HeadDim).Sum());
+                }
+            },
+            cancellation);
+        return new ModelInspection(layout, [.. layers]);
+
+        ImmutableArray<Granularity> Exact(AttentionLayer layer, TransitionKind kind, Granularity[] granularities) =>
+            [.. granularities.Where(granularity => Exchange.TryCompile(layout, layer, kind, granularity, out _) is not null)];
+    }
+}
