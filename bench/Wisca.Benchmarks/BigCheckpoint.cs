@@ -1,0 +1,82 @@
+using System.Runtime.InteropServices;
+using Wisca.Safetensors;
+
+namespace Wisca.Benchmarks;
+
+/// <summary>Generates a sharded BF16 Llama with the proportions of an 8B model and as many layers as a size asks for.</summary>
+internal static class BigCheckpoint
+{
+    private const int Hidden = 4096, Heads = 32, KvHeads = 8, HeadDim = 128, Intermediate = 14336, Vocabulary = 32000;
+
+    public static void Generate(string folder, double gigabytes)
+    {
+        Directory.CreateDirectory(folder);
+        var tensors = new List<(string Name, long[] Shape, double Deviation)> { ("model.embed_tokens.weight", [Vocabulary, Hidden], 0.02) };
+        long bytes = 2L * Vocabulary * Hidden;
+        int layers = 0;
+        while (bytes < gigabytes * 1e9)
+        {
+            var layer = Layer(layers++).ToList();
+            bytes += layer.Sum(tensor => 2 * tensor.Shape.Aggregate(1L, (product, dimension) => product * dimension));
+            tensors.AddRange(layer);
+        }
+
+        tensors.Add(("model.norm.weight", [Hidden], 1));
+        WriteShards(folder, tensors, shards: (int)Math.Max(2, Math.Ceiling(bytes / 1e9)));
+        File.WriteAllText(
+            Path.Combine(folder, "config.json"),
+            $$"""
+            {"model_type": "llama", "hidden_size": {{Hidden}}, "num_hidden_layers": {{layers}}, "num_attention_heads": {{Heads}},
+             "num_key_value_heads": {{KvHeads}}, "intermediate_size": {{Intermediate}}, "vocab_size": {{Vocabulary}}, "tie_word_embeddings": true}
+            """);
+    }
+
+    private static IEnumerable<(string Name, long[] Shape, double Deviation)> Layer(int index)
+    {
+        string name = $"model.layers.{index}.";
+        yield return (name + "input_layernorm.weight", [Hidden], 1);
+        yield return (name + "mlp.down_proj.weight", [Hidden, Intermediate], 0.02);
+        yield return (name + "mlp.gate_proj.weight", [Intermediate, Hidden], 0.02);
+        yield return (name + "mlp.up_proj.weight", [Intermediate, Hidden], 0.02);
+        yield return (name + "post_attention_layernorm.weight", [Hidden], 1);
+
+        // With these deviations both exchanges have factors other than 1, so that all of the attention is rewritten.
+        yield return (name + "self_attn.k_proj.weight", [KvHeads * HeadDim, Hidden], 0.02);
+        yield return (name + "self_attn.o_proj.weight", [Hidden, Heads * HeadDim], 0.02);
+        yield return (name + "self_attn.q_proj.weight", [Heads * HeadDim, Hidden], 0.04);
+        yield return (name + "self_attn.v_proj.weight", [KvHeads * HeadDim, Hidden], 0.01);
+    }
+
+    private static void WriteShards(string folder, List<(string Name, long[] Shape, double Deviation)> tensors, int shards)
+    {
+        var map = new List<string>();
+        int perShard = (tensors.Count + shards - 1) / shards;
+        for (int shard = 0; shard < shards; shard++)
+        {
+            string file = $"model-{shard + 1:00000}-of-{shards:00000}.safetensors";
+            var own = tensors.Skip(shard * perShard).Take(perShard).ToList();
+            map.AddRange(own.Select(tensor => $"\"{tensor.Name}\": \"{file}\""));
+            var header = SafetensorsHeader.Create(own.Select(tensor => (tensor.Name, Dtype.BF16, tensor.Shape)), new Dictionary<string, string> { ["format"] = "pt" });
+            using var writer = new SafetensorsWriter(Path.Combine(folder, file), header);
+            foreach (var tensor in own) WriteNormal(writer, tensor.Shape.Aggregate(1L, (product, dimension) => product * dimension), tensor.Deviation);
+            writer.Complete();
+        }
+
+        File.WriteAllText(Path.Combine(folder, "model.safetensors.index.json"), $"{{\"metadata\": {{}}, \"weight_map\": {{{string.Join(",\n", map)}}}}}");
+    }
+
+    /// <summary>Normal numbers from a table that is walked with a stride: fast, and no run of zeros for a file system to compress.</summary>
+    private static void WriteNormal(SafetensorsWriter writer, long count, double deviation)
+    {
+        var random = new Random(1);
+        ushort[] table = new ushort[(1 << 19) + 7];
+        for (int i = 0; i < table.Length; i++)
+        {
+            double normal = Math.Sqrt(-2 * Math.Log(1 - random.NextDouble())) * Math.Cos(2 * Math.PI * random.NextDouble());
+            table[i] = (ushort)(BitConverter.SingleToUInt32Bits((float)(normal * deviation)) >> 16);
+        }
+
+        for (long written = 0; written < count; written += table.Length)
+            writer.Write(MemoryMarshal.AsBytes(table.AsSpan(0, (int)Math.Min(table.Length, count - written))));
+    }
+}

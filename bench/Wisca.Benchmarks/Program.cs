@@ -1,0 +1,65 @@
+// Compares `wisca rescale` with `cp -r` of the same folder: pairs in one run, alternating, `sync` before each.
+using System.Globalization;
+using Wisca.Benchmarks;
+
+double gigabytes = Number("--gb", 4);
+int pairs = (int)Number("--pairs", 5);
+string root = FindRoot();
+string wisca = Path.Combine(root, "wisca");
+string folder = Path.Combine(Option("--dir") ?? Path.Combine(root, "artifacts", "bench"), "rescale");
+string[] extra = Option("--options")?.Split(' ', StringSplitOptions.RemoveEmptyEntries) ?? [];
+Directory.CreateDirectory(folder);
+TimedProcess.Run(wisca, "--version");
+
+Console.WriteLine("  size      pair   cp -r      rescale    ratio   RssAnon");
+foreach (double size in (double[])[gigabytes / 4, gigabytes])
+{
+    string model = Path.Combine(folder, $"model-{size:0.##}gb");
+    if (!File.Exists(Path.Combine(model, "config.json"))) BigCheckpoint.Generate(model, size);
+    long bytes = new DirectoryInfo(model).EnumerateFiles().Sum(file => file.Length);
+    var ratios = new List<double>();
+    long peak = 0;
+    for (int pair = 1; pair <= pairs; pair++)
+    {
+        bool copyFirst = pair % 2 == 1;
+        double copy = 0, rescale = 0;
+        for (int half = 0; half < 2; half++)
+        {
+            string output = Path.Combine(folder, "out");
+            if (Directory.Exists(output)) Directory.Delete(output, recursive: true);
+            TimedProcess.Run("sync");
+            if (half == 0 == copyFirst) copy = TimedProcess.Run("cp", "-r", model, output).Seconds;
+            else
+            {
+                var run = TimedProcess.Run(wisca, ["rescale", model, "--out", output, .. extra]);
+                rescale = run.Seconds;
+                peak = Math.Max(peak, run.PeakAnonymousBytes);
+            }
+
+            Directory.Delete(output, recursive: true);
+        }
+
+        ratios.Add(copy / rescale);
+        Console.WriteLine(FormattableString.Invariant($"  {bytes / 1e9:0.00} GB   {pair}      {copy,6:0.00} s   {rescale,6:0.00} s   {copy / rescale:0.00}    {peak / 1e6:0} MB"));
+    }
+
+    ratios.Sort();
+    Console.WriteLine(FormattableString.Invariant($"  {bytes / 1e9:0.00} GB: median ratio (rescale's throughput / cp's) {ratios[ratios.Count / 2]:0.00}, peak RssAnon {peak / 1e6:0} MB"));
+}
+
+return 0;
+
+string? Option(string name)
+{
+    int at = Array.IndexOf(args, name);
+    return at >= 0 && at + 1 < args.Length ? args[at + 1] : null;
+}
+
+double Number(string name, double otherwise) => Option(name) is { } text ? double.Parse(text, CultureInfo.InvariantCulture) : otherwise;
+
+static string FindRoot()
+{
+    var folder = new DirectoryInfo(AppContext.BaseDirectory);
+    while (folder is not null && !File.Exists(Path.Combine(folder.FullName, "Wisca.slnx"))) folder = folder.Parent;
+    return folder?.FullName ?? throw new InvalidOperationException("run the benchmark from a checkout");
+}
