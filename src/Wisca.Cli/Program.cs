@@ -1,3 +1,10 @@
 using Wisca.Cli.CommandLine;
 
+// Scripts ask for the version often; it needs neither the parser nor the console, which take most of the start-up time.
+if (args is ["--version"])
+{
+    Console.WriteLine(WiscaApplication.Version);
+    return 0;
+}
+
 return await WiscaApplication.RunAsync(args, CommandContext.ForProcess());

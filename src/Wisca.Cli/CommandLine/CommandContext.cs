@@ -14,8 +14,8 @@ public sealed record CommandContext(IAnsiConsole Out, IAnsiConsole Error, TextWr
         var output = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(Console.Out) });
         var error = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(Console.Error) });
 
-        // A pipe has no width; wide tables are better than wrapped ones there.
-        if (Console.IsOutputRedirected) output.Profile.Width = 160;
+        // A pipe has no width, and a line that a program reads must not be broken.
+        if (Console.IsOutputRedirected) output.Profile.Width = 10_000;
         return new CommandContext(output, error, Console.Out);
     }
 

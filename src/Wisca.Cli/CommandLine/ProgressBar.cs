@@ -1,11 +1,12 @@
 using Spectre.Console;
+using Wisca.Checkpoints;
 
 namespace Wisca.Cli.CommandLine;
 
 /// <summary>Runs work under a progress bar on standard error, or without one where nobody watches.</summary>
 internal static class ProgressBar
 {
-    /// <summary>Work that counts bytes: the bar shows throughput and remaining time.</summary>
+    /// <summary>Runs work that reports its stage and the bytes it has done of how many; the bar shows throughput and remaining time.</summary>
     public static T Run<T>(CommandContext context, Func<Action<string, double, double>, T> work)
     {
         if (!context.Error.Profile.Capabilities.Interactive || !context.Error.Profile.Out.IsTerminal) return work((_, _, _) => { });
@@ -32,5 +33,12 @@ internal static class ProgressBar
                     }
                 });
             });
+    }
+
+    /// <summary>Progress as a share of the work, shown as the same share of a model's bytes.</summary>
+    public static IProgress<double> Share(string stage, Checkpoint checkpoint, Action<string, double, double> report)
+    {
+        double bytes = checkpoint.Shards.Sum(shard => shard.Length);
+        return new DirectProgress<double>(share => report(stage, share * bytes, bytes));
     }
 }

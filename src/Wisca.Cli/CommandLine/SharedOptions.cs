@@ -1,4 +1,6 @@
 using System.CommandLine;
+using System.Globalization;
+using System.Numerics;
 using Wisca.Architectures;
 
 namespace Wisca.Cli.CommandLine;
@@ -25,13 +27,25 @@ internal static class SharedOptions
 
     public static Option<int> Threads()
     {
-        var option = new Option<int>("--threads") { Description = "Number of threads (default: all processors).", HelpName = "N", DefaultValueFactory = _ => Environment.ProcessorCount };
-        option.Validators.Add(result =>
-        {
-            if (result.GetValueOrDefault<int>() is < 1 or > 1024) result.AddError("--threads must be from 1 to 1024");
-        });
+        var option = Number("--threads", "Number of threads (default: all processors).", "N", 1, 1024);
+        option.DefaultValueFactory = _ => Environment.ProcessorCount;
         return option;
     }
+
+    /// <summary>An option whose value is a number within bounds; anything else is one clear error.</summary>
+    public static Option<T> Number<T>(string name, string description, string helpName, T minimum, T maximum)
+        where T : struct, INumber<T> => new(name)
+        {
+            Description = description,
+            HelpName = helpName,
+            CustomParser = result =>
+            {
+                string text = result.Tokens[0].Value;
+                if (T.TryParse(text, CultureInfo.InvariantCulture, out var number) && number >= minimum && number <= maximum) return number;
+                result.AddError($"{name} is '{text}', expected a number from {minimum} to {maximum}");
+                return default;
+            },
+        };
 
     /// <summary>The user's architecture table, or null for the built-in ones.</summary>
     public static ArchitectureTable? Table(string? path) => path is null ? null : ArchitectureTable.Load(path);

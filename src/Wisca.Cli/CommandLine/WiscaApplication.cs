@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Reflection;
 using Wisca.Cli.Verbs;
 
 namespace Wisca.Cli.CommandLine;
@@ -7,6 +8,10 @@ namespace Wisca.Cli.CommandLine;
 public static class WiscaApplication
 {
     private const int Failed = 1, WrongUsage = 2;
+
+    /// <summary>The version of wisca: the number, and the commit it was built from.</summary>
+    public static string Version { get; } =
+        typeof(WiscaApplication).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion;
 
     /// <summary>Runs a command line.</summary>
     /// <param name="args">The arguments.</param>
@@ -26,23 +31,34 @@ public static class WiscaApplication
             DemoVerb.Create(context),
         };
         root.Add(SharedOptions.Verbose);
-        var parsed = root.Parse(args);
-        if (parsed.Errors.Count > 0)
+        // Ctrl-C cancels; a verb then has this long to clear away what it staged before the process ends.
+        var configuration = new InvocationConfiguration
         {
-            string command = string.Join(' ', Names(parsed.CommandResult));
-            WriteError(context, parsed.Errors[0].Message, $"{command} --help shows how it is used");
+            EnableDefaultExceptionHandler = false,
+            ProcessTerminationTimeout = TimeSpan.FromSeconds(30),
+            Output = context.StandardOutput,
+            Error = context.Error.Profile.Out.Writer,
+        };
+        if (args.Length == 0)
+        {
+            await root.Parse("--help").InvokeAsync(configuration);
             return WrongUsage;
         }
 
-        // Ctrl-C cancels; a verb then has this long to clear away what it staged before the process ends.
-        var configuration = new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = TimeSpan.FromSeconds(30) };
+        var parsed = root.Parse(args);
+        if (parsed.Errors.Count > 0)
+        {
+            WriteUsageError(context, parsed, Message(parsed));
+            return WrongUsage;
+        }
+
         try
         {
             return await parsed.InvokeAsync(configuration);
         }
         catch (UsageException exception)
         {
-            WriteError(context, exception.Message, $"{string.Join(' ', Names(parsed.CommandResult))} --help shows how it is used");
+            WriteUsageError(context, parsed, exception.Message);
             return WrongUsage;
         }
         catch (OperationCanceledException)
@@ -62,8 +78,23 @@ public static class WiscaApplication
         }
     }
 
-    private static IEnumerable<string> Names(System.CommandLine.Parsing.CommandResult result) =>
-        (result.Parent is System.CommandLine.Parsing.CommandResult parent ? Names(parent) : []).Append(result.Parent is null ? "wisca" : result.Command.Name);
+    /// <summary>The most telling of the parser's errors, on one line: a word that it does not know comes before what is missing.</summary>
+    private static string Message(ParseResult parsed)
+    {
+        var error = parsed.Errors.FirstOrDefault(error => parsed.UnmatchedTokens.Any(token => error.Message.Contains($"'{token}'", StringComparison.Ordinal))) ?? parsed.Errors[0];
+        return string.Join(' ', error.Message.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries));
+    }
+
+    private static void WriteUsageError(CommandContext context, ParseResult parsed, string message)
+    {
+        var command = parsed.CommandResult.Command;
+        WriteError(
+            context,
+            message,
+            command is RootCommand
+                ? $"the commands are {string.Join(", ", command.Subcommands.Select(verb => verb.Name))}; wisca --help says what they do"
+                : $"wisca {command.Name} --help shows how it is used");
+    }
 
     private static void WriteError(CommandContext context, string message, string? hint)
     {

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Spectre.Console;
+using Wisca.Checkpoints;
 using Wisca.Cli.CommandLine;
 using Wisca.Cli.Demo;
 using Wisca.Rescaling;
@@ -21,45 +22,53 @@ internal static class DemoVerb
     private static int Run(CommandContext context, string? keep, CancellationToken cancellation)
     {
         if (keep is not null && Path.Exists(keep)) throw new WiscaException($"{keep} exists", "choose a folder that does not exist yet");
-        string folder = keep is null ? Directory.CreateTempSubdirectory("wisca-demo-").FullName : Directory.CreateDirectory(keep).FullName;
-        string before = Path.Combine(folder, "model"), balanced = Path.Combine(folder, "balanced"), undone = Path.Combine(folder, "undone");
-        int threads = Environment.ProcessorCount;
+        string folder = keep ?? Directory.CreateTempSubdirectory("wisca-demo-").FullName;
+        string Place(string name) => Path.Combine(folder, name);
         try
         {
-            Heading(context, "A small grouped-query Llama with random weights");
-            DemoModel.Write(before);
-            InspectVerb.Run(context, before, null, threads, json: false, cancellation);
+            // Every step is a command that a user could type; it is shown, and run by the code behind that command.
+            DemoModel.Write(Place("model"));
+            context.Out.WriteLine($"{Place("model")}: a grouped-query Llama with random weights, as unbalanced as trained ones are");
+            Heading(context, $"wisca inspect {Place("model")}");
+            InspectVerb.Run(context, Place("model"), null, Environment.ProcessorCount, json: false, cancellation);
 
-            Heading(context, "wisca rescale model --out balanced --round pow2 --qk kv-head --vo kv-head");
-            var options = new RescaleOptions
+            Heading(context, $"wisca rescale {Place("model")} --out {Place("balanced")}");
+            RescaleVerb.Run(context, Place("model"), Place("balanced"), new RescaleOptions(), null, force: false, json: false, cancellation);
+            bool verified = Verify("balanced");
+
+            Heading(context, $"wisca rescale {Place("model")} --out {Place("exact")} --qk kv-head --vo kv-head --round pow2");
+            var powersOfTwo = new RescaleOptions
             {
                 QueryKey = Granularity.KvHead,
                 ValueOutput = Granularity.KvHead,
                 Balance = new BalanceOptions(Rounding: FactorRounding.PowerOfTwo),
             };
-            RescaleVerb.Run(context, before, balanced, options, null, force: false, json: false, cancellation);
+            RescaleVerb.Run(context, Place("model"), Place("exact"), powersOfTwo, null, force: false, json: false, cancellation);
+            verified &= Verify("exact");
 
-            Heading(context, "wisca verify model balanced --tokens 256");
-            int verified = VerifyVerb.Run(context, before, balanced, new VerifyOptions { Tokens = 256 }, cancellation);
-
-            Heading(context, "wisca undo balanced --out undone");
-            UndoVerb.Run(context, balanced, undone, force: false, threads, json: false, cancellation);
-            const string weights = "model.safetensors";
-            bool same = File.ReadAllBytes(Path.Combine(before, weights)).AsSpan().SequenceEqual(File.ReadAllBytes(Path.Combine(undone, weights)));
-            context.Out.WriteLine(same ? $"model/{weights} and undone/{weights} are the same, byte for byte" : $"model/{weights} and undone/{weights} differ");
-            if (keep is not null) context.Out.WriteLine($"the models are in {keep}");
-            return verified == 0 && same ? 0 : 1;
+            Heading(context, $"wisca undo {Place("exact")} --out {Place("undone")}");
+            UndoVerb.Run(context, Place("exact"), Place("undone"), force: false, Environment.ProcessorCount, json: false, cancellation);
+            string before = Path.Combine(Place("model"), Checkpoint.WeightsName), after = Path.Combine(Place("undone"), Checkpoint.WeightsName);
+            Heading(context, $"cmp {before} {after}");
+            bool same = File.ReadAllBytes(before).AsSpan().SequenceEqual(File.ReadAllBytes(after));
+            context.Out.WriteLine(same ? "the same, byte for byte" : "the files differ");
+            return verified && same ? 0 : 1;
         }
         finally
         {
             if (keep is null) Directory.Delete(folder, recursive: true);
+        }
+
+        bool Verify(string name)
+        {
+            Heading(context, $"wisca verify {Place("model")} {Place(name)} --tokens 256");
+            return VerifyVerb.Run(context, Place("model"), Place(name), new VerifyOptions { Tokens = 256 }, cancellation) == 0;
         }
     }
 
     private static void Heading(CommandContext context, string text)
     {
         context.Out.WriteLine();
-        context.Out.MarkupLineInterpolated($"[bold]## {text}[/]");
-        context.Out.WriteLine();
+        context.Out.WriteLine($"$ {text}", new Style(decoration: Decoration.Bold));
     }
 }

@@ -29,7 +29,8 @@ internal static class InspectVerb
     public static int Run(CommandContext context, string model, ArchitectureTable? table, int threads, bool json, CancellationToken cancellation)
     {
         using var checkpoint = Checkpoint.Open(model);
-        var inspection = Inspector.Inspect(checkpoint, table, threads, null, cancellation);
+        var inspection = ProgressBar.Run(context, report => Inspector.Inspect(
+            checkpoint, table, threads, ProgressBar.Share("inspecting", checkpoint, report), cancellation));
         var moves = Ledger.Load(checkpoint.Folder)?.Moves.Count ?? 0;
         if (json) context.WriteJson(ToJson(checkpoint, inspection, moves));
         else Print(context.Out, model, checkpoint, inspection, moves);

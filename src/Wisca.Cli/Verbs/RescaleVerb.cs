@@ -36,11 +36,8 @@ internal static class RescaleVerb
         var round = new Option<string>("--round") { Description = "pow2: nearest power of two, bit-exact and undone bit for bit; none: the exact factor; auto: pow2 for 16-bit weights, none for others.", DefaultValueFactory = _ => "auto", HelpName = "HOW" };
         round.AcceptOnlyFromAmong("auto", "none", "pow2");
         var layers = new Option<string>("--layers") { Description = "Which layers, such as 0-3,8,30-.", DefaultValueFactory = _ => "all", HelpName = "RANGE" };
-        var maxLog2 = new Option<double>("--max-log2") { Description = "Clamp factors to 2^-N ... 2^N.", DefaultValueFactory = _ => 6, HelpName = "N" };
-        maxLog2.Validators.Add(result =>
-        {
-            if (result.GetValueOrDefault<double>() is not (> 0 and <= 64)) result.AddError("--max-log2 must be above 0 and at most 64");
-        });
+        var maxLog2 = SharedOptions.Number("--max-log2", "Clamp factors to 2^-N ... 2^N.", "N", 0.01, 64);
+        maxLog2.DefaultValueFactory = _ => 6;
         var allowLossy = new Option<bool>("--allow-lossy") { Description = "Apply powers of two even where F16 elements lose bits; the ledger keeps the original bits." };
         var dryRun = new Option<bool>("--dry-run") { Description = "Measure and report, write nothing." };
         var threads = SharedOptions.Threads();

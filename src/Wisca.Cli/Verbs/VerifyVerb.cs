@@ -40,7 +40,7 @@ internal static class VerifyVerb
         using var left = Checkpoint.Open(a);
         using var right = Checkpoint.Open(b);
         var certificate = ProgressBar.Run(context, report => Certifier.Compare(
-            left, right, (ulong)options.Seed, SharedOptions.Table(options.Architecture), options.Threads, new DirectProgress<double>(share => report("certificate", share, 1)), cancellation));
+            left, right, (ulong)options.Seed, SharedOptions.Table(options.Architecture), options.Threads, ProgressBar.Share("certificate", left, report), cancellation));
         if (options.Json) context.WriteJson(new JsonObject { ["certificate"] = ToJson(certificate) });
         else Print(context.Out, certificate);
         return certificate.Equivalent ? 0 : 1;
