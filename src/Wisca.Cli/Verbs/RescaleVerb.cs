@@ -133,7 +133,8 @@ internal static class RescaleVerb
     {
         var table = new Table().Border(TableBorder.Simple).AddColumns("transition", "granularity");
         foreach (string header in (string[])["scaled", "unchanged", "skipped", "factors", "norm ratio before", "after"]) table.AddColumn(new TableColumn(header).RightAligned());
-        foreach (var kind in result.Solution.Groups.GroupBy(entry => (entry.Exchange.Kind, entry.Exchange.Granularity)))
+        foreach (var kind in result.Solution.Groups.Select((entry, index) => (entry.Exchange, entry.Balance, After: NormsAfter(result, entry.Balance, index)))
+            .GroupBy(entry => (entry.Exchange.Kind, entry.Exchange.Granularity)))
         {
             var balances = kind.Select(entry => entry.Balance).ToList();
             var scaled = balances.Where(balance => balance.Outcome == GroupOutcome.Scaled).ToList();
@@ -145,7 +146,7 @@ internal static class RescaleVerb
                 $"{balances.Count(balance => balance.Outcome == GroupOutcome.Skipped)}",
                 scaled.Count == 0 ? "-" : Range(scaled.Select(balance => balance.Factor), Format.Factor),
                 Range(balances.Where(HasRatio).Select(balance => balance.MultipliedNorm / balance.DividedNorm), ratio => $"{ratio:0.000}"),
-                Range(balances.Where(HasRatio).Select(balance => balance.MultipliedNorm / balance.DividedNorm * balance.Factor * balance.Factor), ratio => $"{ratio:0.000}"));
+                Range(kind.Where(entry => HasRatio(entry.Balance)).Select(entry => entry.After[0] / entry.After[1]), ratio => $"{ratio:0.000}"));
         }
 
         console.Write(table);
@@ -163,6 +164,10 @@ internal static class RescaleVerb
             console.WriteLine($"{output}: {Format.Bytes(result.WrittenBytes)} in {elapsed.TotalSeconds:0.0} s; {undo}");
         }
     }
+
+    /// <summary>The norms as measured on what was written; those to expect where nothing was.</summary>
+    private static IReadOnlyList<double> NormsAfter(RescaleResult result, GroupBalance balance, int index) =>
+        result.Move?.Groups[index].NormsAfter ?? [balance.MultipliedNorm * balance.Factor, balance.DividedNorm / balance.Factor];
 
     private static bool HasRatio(GroupBalance balance) => balance.MultipliedNorm > 0 && balance.DividedNorm > 0;
 
@@ -184,7 +189,7 @@ internal static class RescaleVerb
         ["bit_exact"] = result.Move is { } move ? move.PowersOfTwo && move.Lost.Count == 0 : null,
         ["groups"] = new JsonArray(
         [
-            .. result.Solution.Groups.Select(entry => (JsonNode?)new JsonObject
+            .. result.Solution.Groups.Select((entry, index) => (JsonNode?)new JsonObject
             {
                 ["layer"] = entry.Exchange.Layer,
                 ["transition"] = Format.Name(entry.Exchange.Kind),
@@ -194,6 +199,7 @@ internal static class RescaleVerb
                 ["outcome"] = entry.Balance.Outcome.ToString().ToLowerInvariant(),
                 ["factor"] = entry.Balance.Factor,
                 ["norms_before"] = new JsonArray(Format.Json(entry.Balance.MultipliedNorm), Format.Json(entry.Balance.DividedNorm)),
+                ["norms_after"] = new JsonArray([.. NormsAfter(result, entry.Balance, index).Select(norm => Format.Json(norm))]),
                 ["note"] = entry.Balance.Note,
             }),
         ]),
