@@ -66,9 +66,10 @@ public static class WiscaApplication
             WriteError(context, "cancelled; no output was written", null);
             return Failed;
         }
-        catch (Exception exception) when (!parsed.GetValue(SharedOptions.Verbose))
+        catch (Exception exception)
         {
-            // Whatever went wrong, the user gets one line; --verbose lets the exception through with its stack trace.
+            // Whatever went wrong, the user gets one line; the stack trace only under --verbose.
+            if (parsed.GetValue(SharedOptions.Verbose)) context.Error.Profile.Out.Writer.WriteLine(exception);
             var known = exception as WiscaException;
             string message = known is not null || exception is IOException or UnauthorizedAccessException
                 ? exception.Message

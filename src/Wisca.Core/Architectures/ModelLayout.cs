@@ -48,8 +48,11 @@ public sealed record ModelLayout(
             _heads = Number(table.Config.Heads, "number of heads");
             _headDim = Number(table.Config.HeadDim, "head_dim");
             int layers = Number(table.Config.Layers, "number of layers");
+            if (layers > checkpoint.Tensors.Count()) throw Wrong($"{layers} layers in a checkpoint of {checkpoint.Tensors.Count()} tensors", "the configuration and the weights do not belong together");
             var attention = table.Attention.First(layout => layout.When?.Holds(_config, _ => false) ?? true);
             _kvHeads = Number(attention.KvHeads, "number of kv heads");
+            if ((long)_heads * _headDim > 1 << 24)
+                throw Wrong($"{_heads} heads of {_headDim} channels", "the configuration and the weights do not belong together");
             if (_heads % _kvHeads != 0)
                 throw Wrong($"{_heads} query heads cannot share {_kvHeads} kv heads evenly", "the number of heads must be a multiple of the number of kv heads");
             var pairs = table.Rope.Unless?.Holds(_config, _ => false) == true ? RopePairs.None : table.Rope.Pairs;

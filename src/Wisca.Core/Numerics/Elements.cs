@@ -101,6 +101,7 @@ internal static class Elements
 
         if (dtype == Dtype.F64) ScaleF64(MemoryMarshal.Cast<byte, double>(source), MemoryMarshal.Cast<byte, double>(target), factors);
         else if (dtype == Dtype.F32) ScaleF32(MemoryMarshal.Cast<byte, float>(source), MemoryMarshal.Cast<byte, float>(target), factors, powersOfTwo);
+        else if (dtype is not (Dtype.F16 or Dtype.BF16)) throw new ArgumentOutOfRangeException(nameof(dtype), dtype, null);
         else Scale16(dtype, MemoryMarshal.Cast<byte, ushort>(source), MemoryMarshal.Cast<byte, ushort>(target), factors, powersOfTwo);
     }
 

@@ -33,18 +33,31 @@ public sealed record Ledger(int Version, IReadOnlyList<LedgerMove> Moves, IReadO
         {
             using var stream = File.OpenRead(path);
             var ledger = JsonSerializer.Deserialize(stream, LedgerJson.Default.Ledger) ?? throw new WiscaException($"{FileName} is null", Hint);
-            return ledger.Version == CurrentVersion
-                ? ledger
-                : throw new WiscaException($"{FileName} has version {ledger.Version}, expected {CurrentVersion}", "use the version of wisca that wrote it");
+            if (ledger.Version != CurrentVersion)
+                throw new WiscaException($"{FileName} has version {ledger.Version}, expected {CurrentVersion}", "use the version of wisca that wrote it");
+            return ledger.FindFault() is { } fault ? throw new WiscaException($"{FileName}: {fault}", Hint) : ledger;
         }
         catch (JsonException exception)
         {
             throw new WiscaException($"{FileName}: {exception.Message.Split(['\n', '\r'])[0]}", Hint, exception);
         }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        catch (Exception exception) when (FileFailure.IsExpected(exception))
         {
-            throw new WiscaException($"{path} cannot be read", "check its permissions", exception);
+            throw new WiscaException($"{path} {FileFailure.Reason(path, exception)}", "check its permissions", exception);
         }
+    }
+
+    /// <summary>What the JSON reader lets through although no ledger says it; null where there is nothing.</summary>
+    private string? FindFault()
+    {
+        if (Files.Any(file => file?.Name is null or "" || file.Size < 0)) return "a file without a name or a size";
+        if (Files.Select(file => file.Name).Distinct(StringComparer.Ordinal).Count() < Files.Count) return "a file is listed twice";
+        for (int index = 0; index < Moves.Count; index++)
+        {
+            if ((Moves[index] is { } move ? move.FindFault() : "null") is { } fault) return $"move {index}: {fault}";
+        }
+
+        return null;
     }
 
     /// <summary>
@@ -58,12 +71,16 @@ public sealed record Ledger(int Version, IReadOnlyList<LedgerMove> Moves, IReadO
         const string hint = "move it away, or choose another folder";
         if (Load(folder) is not { } ledger) throw new WiscaException($"output {shown} exists and is not from wisca (it has no {FileName}), so --force does not replace it", hint);
         var files = ledger.Files.ToDictionary(file => file.Name, file => file.Size, StringComparer.Ordinal);
+
+        // Of a file that keeps its length the time of its last change tells; wisca writes the ledger after the weights.
+        var written = File.GetLastWriteTimeUtc(Path.Combine(folder, FileName));
         foreach (string path in Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories))
         {
             string name = Path.GetRelativePath(folder, path).Replace(Path.DirectorySeparatorChar, '/');
             if (name == FileName) continue;
             if (!files.TryGetValue(name, out long size)) throw new WiscaException($"{Path.Combine(shown, name)} is not from wisca, so --force does not replace its folder", hint);
-            if (new FileInfo(path).Length != size) throw new WiscaException($"{Path.Combine(shown, name)} has changed since wisca wrote it, so --force does not replace its folder", hint);
+            var file = new FileInfo(path);
+            if (file.Length != size || file.LastWriteTimeUtc > written) throw new WiscaException($"{Path.Combine(shown, name)} has changed since wisca wrote it, so --force does not replace its folder", hint);
         }
 
         using var checkpoint = Checkpoint.Open(folder);

@@ -20,4 +20,25 @@ public sealed record LedgerMove(
     /// <summary>True where every factor is a power of two.</summary>
     [System.Text.Json.Serialization.JsonIgnore]
     public bool PowersOfTwo => Groups.All(group => Numerics.Elements.IsPowerOfTwo(group.Factor));
+
+    internal string? FindFault()
+    {
+        if (!Enum.IsDefined(Criterion) || !Enum.IsDefined(Rounding)) return "an unknown criterion or rounding";
+        if (Tensors.FirstOrDefault(tensor => tensor.Value?.Before is null || tensor.Value.After is null) is { Key: { } tensor }) return $"no digests of '{tensor}'";
+        if (Lost.Select(lost => lost is null ? "null" : lost.FindFault()).FirstOrDefault(fault => fault is not null) is { } lost) return lost;
+        foreach (var group in Groups)
+        {
+            if (group is null || group.Slices.Contains(null!)) return "a group or slice that is null";
+            if (!Enum.IsDefined(group.Transition) || !Enum.IsDefined(group.Granularity) || !Enum.IsDefined(group.Outcome)) return $"layer {group.Layer}: an unknown transition, granularity or outcome";
+            if (!(group.Factor > 0) || !double.IsFinite(1 / group.Factor)) return $"layer {group.Layer}: factor {group.Factor} is not a positive number";
+            foreach (var slice in group.Slices)
+            {
+                if (slice.Axis is not (0 or 1) || slice.Exponent is not (1 or -1)) return $"'{slice.Tensor}': axis {slice.Axis} or exponent {slice.Exponent}";
+                if (!slice.HasValidIndices()) return $"'{slice.Tensor}': '{slice.Indices}' is not an ascending list of indices";
+                if (group.Factor != 1 && !Tensors.ContainsKey(slice.Tensor)) return $"no digests of '{slice.Tensor}', which is scaled";
+            }
+        }
+
+        return null;
+    }
 }

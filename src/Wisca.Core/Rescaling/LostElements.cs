@@ -1,3 +1,4 @@
+using System.Buffers.Text;
 using System.Runtime.InteropServices;
 
 namespace Wisca.Rescaling;
@@ -11,19 +12,19 @@ public sealed record LostElements(string Tensor, string Indices, string Bits)
     internal static LostElements From(string tensor, List<long> indices, List<byte> bits) => new(
         tensor, Convert.ToBase64String(MemoryMarshal.AsBytes(CollectionsMarshal.AsSpan(indices))), Convert.ToBase64String(CollectionsMarshal.AsSpan(bits)));
 
-    internal long[] DecodeIndices() => MemoryMarshal.Cast<byte, long>(Decode(Indices)).ToArray();
+    internal long[] DecodeIndices() => MemoryMarshal.Cast<byte, long>(Convert.FromBase64String(Indices)).ToArray();
 
-    internal byte[] DecodeBits() => Decode(Bits);
+    internal byte[] DecodeBits() => Convert.FromBase64String(Bits);
 
-    private byte[] Decode(string text)
+    internal string? FindFault()
     {
-        try
+        if (!Base64.IsValid(Indices, out int length) || length % sizeof(long) != 0 || !Base64.IsValid(Bits)) return $"the lost elements of '{Tensor}' are not base64";
+        long[] indices = DecodeIndices();
+        for (int i = 0; i < indices.Length; i++)
         {
-            return Convert.FromBase64String(text);
+            if (indices[i] <= (i == 0 ? -1 : indices[i - 1])) return $"the lost elements of '{Tensor}' are not in ascending order";
         }
-        catch (FormatException exception)
-        {
-            throw new WiscaException($"{Ledger.FileName}: the lost elements of '{Tensor}' are not base64", "wisca.json is not as wisca wrote it", exception);
-        }
+
+        return null;
     }
 }

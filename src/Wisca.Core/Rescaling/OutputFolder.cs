@@ -1,132 +1,171 @@
 using System.Runtime.InteropServices;
+using Wisca.Checkpoints;
 
 namespace Wisca.Rescaling;
 
 /// <summary>
-/// A folder that comes into being all at once: it is filled under another name beside its place and renamed at the end. A run that is
-/// killed leaves the place as it was, and a folder named <c>.NAME.*.wisca-partial</c> that the next run to the same place clears away.
+/// A folder that comes into being all at once: it is filled inside a working folder beside its place and renamed at the end. A run that
+/// is killed leaves the place as it was, and its working folder <c>.NAME.*.wisca-partial</c>, which the next run to the same place clears
+/// away. The working folder also holds a lock, by which a run that is alive is known.
 /// </summary>
 internal sealed partial class OutputFolder : IDisposable
 {
     private const string Suffix = ".wisca-partial";
-    private const string LockName = ".wisca-lock";
-    private readonly string _place;
+    private const string LockName = "lock", NewName = "new", OldName = "old";
+    private readonly string _place, _shown, _working;
+    private readonly bool _force;
     private readonly FileStream _lock;
-    private bool _committed;
 
-    private OutputFolder(string place, string staging)
+    private OutputFolder(string place, string shown, bool force)
     {
         _place = place;
-        Staging = staging;
-        Directory.CreateDirectory(staging);
-        _lock = new FileStream(Path.Combine(staging, LockName), FileMode.CreateNew, FileAccess.Write, FileShare.None);
+        _shown = shown;
+        _force = force;
+        _working = Path.Combine(Path.GetDirectoryName(place)!, WorkingPrefix(place) + Guid.NewGuid().ToString("N") + Suffix);
+        Directory.CreateDirectory(_working);
+        _lock = new FileStream(Path.Combine(_working, LockName), FileMode.CreateNew, FileAccess.Write, FileShare.None);
+        Directory.CreateDirectory(Staging);
     }
 
     /// <summary>Where the files are written until <see cref="Commit"/>.</summary>
-    public string Staging { get; }
+    public string Staging => Path.Combine(_working, NewName);
 
     /// <summary>Checks that a folder may be written, and prepares to.</summary>
     /// <param name="path">Where the folder will be.</param>
-    /// <param name="input">The checkpoint that is read; the two must not contain each other.</param>
-    /// <param name="size">Bytes that will be written.</param>
+    /// <param name="checkpoint">The checkpoint that is read; the two must not contain each other.</param>
     /// <param name="force">True to replace a folder that wisca wrote.</param>
+    /// <param name="freeSpace">Free bytes of the disk that a folder is on; null to ask the system.</param>
     /// <exception cref="WiscaException">The place is not allowed, taken, or too small.</exception>
-    public static OutputFolder Prepare(string path, string input, long size, bool force)
+    public static OutputFolder Prepare(string path, Checkpoint checkpoint, bool force, Func<string, long>? freeSpace = null)
     {
-        string place = RealPath(Path.TrimEndingDirectorySeparator(Path.GetFullPath(path)));
-        string source = RealPath(Path.TrimEndingDirectorySeparator(Path.GetFullPath(input)));
-        if (place == source) throw new WiscaException($"output {path} is the input folder itself", "choose another folder: the input stays as it is");
-        if (IsInside(place, source)) throw new WiscaException($"output {path} lies inside the input folder", "choose a folder outside it");
-        if (IsInside(source, place)) throw new WiscaException($"output {path} contains the input folder", "choose a folder that does not contain it");
-        if (File.Exists(place)) throw new WiscaException($"output {path} is a file", "choose a folder that does not exist yet");
-        string? parent = Path.GetDirectoryName(place);
-        if (parent is null || !Directory.Exists(parent)) throw new WiscaException($"the folder of output {path} does not exist", $"create it first: mkdir -p '{parent ?? path}'");
-        if (Directory.Exists(place) && Directory.EnumerateFileSystemEntries(place).Any())
-        {
-            if (!force) throw new WiscaException($"output {path} exists", "choose another folder, or replace it with --force (only a folder that wisca wrote is replaced)");
-            Ledger.CheckReplaceable(place, path);
-        }
-
-        ClearLeftovers(parent, Path.GetFileName(place));
-        CheckSpace(parent, path, size);
+        if (string.IsNullOrWhiteSpace(path)) throw new WiscaException("the output's path is empty", "name the folder to write");
         try
         {
-            return new OutputFolder(place, Path.Combine(parent, $".{Path.GetFileName(place)}.{Guid.NewGuid():N}{Suffix}"));
+            string place = RealPath(path);
+            CheckApart(place, path, checkpoint);
+            if (File.Exists(place)) throw new WiscaException($"output {path} is a file", "choose a folder that does not exist yet");
+            if (new FileInfo(place).LinkTarget is { } target) throw new WiscaException($"output {path} is a link to {target}, which does not exist", "choose a folder that does not exist yet");
+            string parent = Path.GetDirectoryName(place)!;
+            if (!Directory.Exists(parent)) throw new WiscaException($"the folder of output {path} does not exist", $"create it first: mkdir -p '{parent}'");
+            ClearLeftovers(place);
+            CheckTaken(place, path, force);
+            long available = freeSpace?.Invoke(parent) ?? new DriveInfo(parent).AvailableFreeSpace, size = CheckpointCopy.Size(checkpoint);
+            if (available < size)
+                throw new WiscaException($"output {path} needs {size / 1e9:0.00} GB, but its disk has {available / 1e9:0.00} GB free", "free some space, or choose a folder on another disk");
+            return new OutputFolder(place, path, force);
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
-            throw new WiscaException($"output {path} cannot be written: {exception.Message.ReplaceLineEndings(" ")}", "choose a folder you may write to", exception);
+            throw new WiscaException($"output {path} cannot be written: {exception.Message}", "choose a folder you may write to", exception);
         }
     }
 
-    /// <summary>Puts the folder in its place. What was there is kept until the new folder stands, and then removed.</summary>
+    /// <summary>Puts the folder in its place. What was there is kept until the new folder stands.</summary>
     /// <param name="finish">Writes the last file, without which the staged folder is no model.</param>
+    /// <exception cref="WiscaException">Something came to be in the place that may not be replaced.</exception>
     public void Commit(Action finish)
     {
-        _lock.Dispose();
-        File.Delete(Path.Combine(Staging, LockName));
         finish();
-        if (!Directory.Exists(_place)) Directory.Move(Staging, _place);
-        else if (TryExchange(Staging, _place)) Directory.Delete(Staging, recursive: true);
-        else
-        {
-            string old = Staging + "-old";
-            Directory.Move(_place, old);
-            Directory.Move(Staging, _place);
-            Directory.Delete(old, recursive: true);
-        }
 
-        _committed = true;
+        // Looked at again, because the run may have taken hours. A rename by itself never replaces a folder that is not empty.
+        CheckTaken(_place, _shown, _force);
+        if (!Directory.Exists(_place)) Directory.Move(Staging, _place);
+        else if (!TryExchange(Staging, _place)) ReplaceInTwoSteps();
     }
 
-    /// <summary>Clears away what was staged, unless it was committed.</summary>
+    /// <summary>Clears away the working folder: what was staged, or after a commit what was replaced.</summary>
     public void Dispose()
     {
         _lock.Dispose();
-        if (!_committed && Directory.Exists(Staging)) Directory.Delete(Staging, recursive: true);
+        TryDelete(_working);
     }
 
-    /// <summary>Removes the staged folders of killed runs: those whose lock nobody holds.</summary>
-    private static void ClearLeftovers(string parent, string name)
+    private void ReplaceInTwoSteps()
     {
-        foreach (string folder in Directory.EnumerateDirectories(parent, $".{name}.*{Suffix}"))
+        string old = Path.Combine(_working, OldName);
+        Directory.Move(_place, old);
+        try
         {
+            Directory.Move(Staging, _place);
+        }
+        catch
+        {
+            Directory.Move(old, _place);
+            throw;
+        }
+    }
+
+    /// <summary>The input and the output must not contain each other, not even through links: replacing the output would change the input.</summary>
+    private static void CheckApart(string place, string shown, Checkpoint checkpoint)
+    {
+        string source = RealPath(checkpoint.Folder);
+        if (place == source) throw new WiscaException($"output {shown} is the input folder itself", "choose another folder: the input stays as it is");
+        if (IsInside(place, source)) throw new WiscaException($"output {shown} lies inside the input folder", "choose a folder outside it");
+        if (IsInside(source, place)) throw new WiscaException($"output {shown} contains the input folder", "choose a folder that does not contain it");
+        foreach (string file in checkpoint.Shards.Select(shard => shard.FullPath).Concat(SideFiles.Of(checkpoint).Copied.Select(name => Path.Combine(checkpoint.Folder, name))))
+        {
+            if (IsInside(RealPath(file), place)) throw new WiscaException($"output {shown} contains what the input's {Path.GetFileName(file)} links to", "choose a folder that does not contain it");
+        }
+    }
+
+    private static void CheckTaken(string place, string shown, bool force)
+    {
+        if (!Directory.Exists(place) || !Directory.EnumerateFileSystemEntries(place).Any()) return;
+        if (!force) throw new WiscaException($"output {shown} exists", "choose another folder, or replace it with --force (only a folder that wisca wrote is replaced)");
+        Ledger.CheckReplaceable(place, shown);
+    }
+
+    private static string WorkingPrefix(string place) => $".{Path.GetFileName(place)}.";
+
+    /// <summary>Removes the working folders of killed runs: those whose lock nobody holds.</summary>
+    private static void ClearLeftovers(string place)
+    {
+        string prefix = WorkingPrefix(place);
+        foreach (string folder in Directory.EnumerateDirectories(Path.GetDirectoryName(place)!, "*" + Suffix))
+        {
+            string name = Path.GetFileName(folder);
+            if (!name.StartsWith(prefix, StringComparison.Ordinal) || !Guid.TryParseExact(name[prefix.Length..^Suffix.Length], "N", out _)) continue;
             string lockFile = Path.Combine(folder, LockName);
             try
             {
-                // A run that was killed between giving up its lock and renaming leaves none; one that is just starting has none yet.
+                // A run that is just starting has its folder, but no lock yet.
                 if (!File.Exists(lockFile) && Directory.GetLastWriteTimeUtc(folder) > DateTime.UtcNow.AddMinutes(-1)) continue;
-                using (File.Exists(lockFile) ? new FileStream(lockFile, FileMode.Open, FileAccess.Write, FileShare.None) : null)
-                {
-                    Directory.Delete(folder, recursive: true);
-                }
+                using var held = File.Exists(lockFile) ? new FileStream(lockFile, FileMode.Open, FileAccess.Write, FileShare.None) : null;
+
+                // Killed between the two steps of a replacement: the old folder goes back.
+                string old = Path.Combine(folder, OldName);
+                if (Directory.Exists(old) && !Path.Exists(place)) Directory.Move(old, place);
+                TryDelete(folder);
             }
-            catch (IOException)
+            catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
             {
-                // Another run holds the lock: its folder is in use.
-                continue;
+                // Another run holds the lock, or the folder is another user's: it stays.
             }
         }
     }
 
-    private static void CheckSpace(string parent, string path, long size)
+    private static void TryDelete(string folder)
     {
-        long available = new DriveInfo(parent).AvailableFreeSpace;
-        if (available < size)
-            throw new WiscaException($"output {path} needs {size / 1e9:0.00} GB, but its disk has {available / 1e9:0.00} GB free", "free some space, or choose a folder on another disk");
+        try
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            // Left for the next run to the same place; the result of this one does not depend on it.
+        }
     }
 
     private static bool IsInside(string path, string folder) => path.StartsWith(Path.EndsInDirectorySeparator(folder) ? folder : folder + Path.DirectorySeparatorChar, StringComparison.Ordinal);
 
-    /// <summary>The path with every link on the way resolved; what does not exist yet is kept.</summary>
+    /// <summary>The full path with every link on the way resolved; what does not exist yet is kept.</summary>
     private static string RealPath(string path)
     {
-        string? parent = Path.GetDirectoryName(path);
-        if (parent is null) return path;
+        path = Path.TrimEndingDirectorySeparator(Path.GetFullPath(path));
+        if (Path.GetDirectoryName(path) is not { } parent) return path;
         path = Path.Combine(RealPath(parent), Path.GetFileName(path));
-        return Directory.Exists(path) && new DirectoryInfo(path).ResolveLinkTarget(returnFinalTarget: true) is { } target
-            ? RealPath(Path.TrimEndingDirectorySeparator(Path.GetFullPath(target.FullName)))
-            : path;
+        FileSystemInfo entry = Directory.Exists(path) ? new DirectoryInfo(path) : new FileInfo(path);
+        return entry.LinkTarget is not null && entry.ResolveLinkTarget(returnFinalTarget: true) is { Exists: true } target ? RealPath(target.FullName) : path;
     }
 
     private static bool TryExchange(string a, string b)

@@ -52,7 +52,7 @@ public static class Rescaler
         ArgumentNullException.ThrowIfNull(options);
         var history = Ledger.Load(checkpoint.Folder);
         var plan = RescalePlan.Create(ModelLayout.Resolve(checkpoint, table), options);
-        using var folder = OutputFolder.Prepare(output, checkpoint.Folder, CheckpointCopy.Size(checkpoint), force);
+        using var folder = OutputFolder.Prepare(output, checkpoint, force);
         var solution = new Solver(checkpoint, plan).Solve(progress, cancellation);
         var scales = solution.TensorScales((tensor, axis) => new MatrixView(checkpoint.Find(tensor)!, axis).Length);
         var rewriter = new CheckpointRewriter(checkpoint, scales, options.Threads);

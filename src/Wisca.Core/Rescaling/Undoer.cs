@@ -31,12 +31,13 @@ public static class Undoer
         if (ledger.Moves.Count == 0) throw new WiscaException($"{Ledger.FileName} holds no move: there is nothing to undo", "the weights are already in their original gauge");
         var factors = Factors(checkpoint, ledger.Moves);
         var trained = Trained(checkpoint, ledger);
+        foreach (string tensor in trained.Where(factors.ContainsKey)) CheckTrained(checkpoint, tensor, factors[tensor].Axis, factors[tensor].Factors);
         var scales = factors.ToDictionary(
             entry => entry.Key,
             entry => new TensorScale(
                 entry.Value.Axis, Array.ConvertAll(entry.Value.Factors, factor => 1 / factor), Restored: trained.Contains(entry.Key) ? null : Restored(checkpoint, ledger, entry.Key)),
             StringComparer.Ordinal);
-        using var folder = OutputFolder.Prepare(output, checkpoint.Folder, CheckpointCopy.Size(checkpoint), force);
+        using var folder = OutputFolder.Prepare(output, checkpoint, force);
         var rewriter = new CheckpointRewriter(checkpoint, scales, threads > 0 ? threads : Environment.ProcessorCount);
         rewriter.Write(folder.Staging, progress, cancellation);
         var sideFiles = CheckpointCopy.Complete(checkpoint, folder, files => new Ledger(Ledger.CurrentVersion, [], files), cancellation);
@@ -59,27 +60,21 @@ public static class Undoer
         var factors = new Dictionary<string, (int Axis, double[] Factors)>(StringComparer.Ordinal);
         foreach (var group in moves.SelectMany(move => move.Groups).Where(group => group.Factor != 1))
         {
-            if (!(group.Factor > 0) || !double.IsFinite(group.Factor)) throw new WiscaException($"{Ledger.FileName}: factor {group.Factor} is not a positive number", hint);
             foreach (var slice in group.Slices)
             {
                 if (!factors.TryGetValue(slice.Tensor, out var entry))
                 {
                     var stored = checkpoint.Find(slice.Tensor) ?? throw new WiscaException($"{Ledger.FileName} names tensor '{slice.Tensor}', which the checkpoint does not have", hint);
-                    if (slice.Axis is not (0 or 1) || stored.Info.Shape.Length is not (1 or 2)) throw new WiscaException($"{Ledger.FileName}: axis {slice.Axis} of '{slice.Tensor}'", hint);
+                    if (!stored.Info.Dtype.IsRescalable() || stored.Info.Shape.Length is not (1 or 2) || slice.Axis >= stored.Info.Shape.Length)
+                        throw new WiscaException($"{Ledger.FileName}: '{slice.Tensor}' is scaled along axis {slice.Axis}, but it is {stored.Info.Dtype} of shape {stored.Info.ShapeText}", hint);
                     double[] ones = new double[new MatrixView(stored, slice.Axis).Length];
                     Array.Fill(ones, 1);
                     factors.Add(slice.Tensor, entry = (slice.Axis, ones));
                 }
 
                 if (slice.Axis != entry.Axis) throw new WiscaException($"{Ledger.FileName}: '{slice.Tensor}' is scaled along both axes", hint);
-                try
-                {
-                    foreach (int index in slice.Enumerate()) entry.Factors[index] *= slice.Exponent > 0 ? group.Factor : 1 / group.Factor;
-                }
-                catch (Exception exception) when (exception is FormatException or OverflowException or IndexOutOfRangeException)
-                {
-                    throw new WiscaException($"{Ledger.FileName}: indices '{slice.Indices}' of '{slice.Tensor}' do not fit its shape", hint, exception);
-                }
+                if (slice.Highest() >= entry.Factors.Length) throw new WiscaException($"{Ledger.FileName}: indices '{slice.Indices}' of '{slice.Tensor}' do not fit its shape", hint);
+                foreach (int index in slice.Enumerate()) entry.Factors[index] *= slice.Exponent > 0 ? group.Factor : 1 / group.Factor;
             }
         }
 
@@ -112,6 +107,16 @@ public static class Undoer
         return trained;
     }
 
+    /// <summary>What wisca wrote itself is finite and was in range before; of trained weights neither is known.</summary>
+    private static void CheckTrained(Checkpoint checkpoint, string tensor, int axis, double[] factors)
+    {
+        var matrix = new MatrixView(checkpoint.Find(tensor)!, axis);
+        var statistics = new CheckpointTensorSource(checkpoint).Measure(tensor, axis);
+        int index = Enumerable.Range(0, factors.Length).FirstOrDefault(index => LossScan.Overflows(matrix, statistics, index, 1 / factors[index]), -1);
+        if (index >= 0)
+            throw new WiscaException($"tensor '{tensor}' was trained since, and at index {index} it would overflow {matrix.Dtype} in its original gauge", "convert the model to BF16 or F32 first");
+    }
+
     /// <summary>The original bits of a tensor's lost elements: those that the first move to lose them kept, taken back over the moves before it.</summary>
     private static LostElements? Restored(Checkpoint checkpoint, Ledger ledger, string tensor)
     {
@@ -124,13 +129,18 @@ public static class Undoer
             {
                 long[] indices = lost.DecodeIndices();
                 byte[] bits = lost.DecodeBits();
-                if (bits.Length != indices.Length * size || indices.Any(index => index < 0 || index >= stored.Info.ElementCount))
+                if (bits.Length != indices.Length * size || indices.Any(index => index >= stored.Info.ElementCount))
                     throw new WiscaException($"{Ledger.FileName}: the lost elements of '{tensor}' do not fit its shape", "the ledger and the weights do not belong together");
                 var earlier = Factors(checkpoint, ledger.Moves.Take(move)).GetValueOrDefault(tensor);
                 for (int i = 0; i < indices.Length; i++)
                 {
                     var element = bits.AsSpan(i * size, size);
-                    if (earlier.Factors is { } factors) Elements.Scale(stored.Info.Dtype, element, element, [1 / factors[IndexAlong(stored, earlier.Axis, indices[i])]], true);
+                    if (earlier.Factors is { } factors)
+                    {
+                        double back = 1 / factors[IndexAlong(stored, earlier.Axis, indices[i])];
+                        Elements.Scale(stored.Info.Dtype, element, element, [back], Elements.IsPowerOfTwo(back));
+                    }
+
                     original.TryAdd(indices[i], element.ToArray());
                 }
             }

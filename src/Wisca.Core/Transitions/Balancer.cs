@@ -71,6 +71,8 @@ public static class Balancer
     {
         if (multiplied == 0 || divided == 0)
             return new GroupBalance(label, multiplied, divided, 1, GroupOutcome.Skipped, "one side is all zeros");
+        if (!double.IsFinite(multiplied) || !double.IsFinite(divided))
+            return new GroupBalance(label, multiplied, divided, 1, GroupOutcome.Skipped, "a norm is beyond the range of float64");
         double log2 = 0.5 * Math.Log2(divided / multiplied);
         double clamped = Math.Clamp(log2, -maxLog2, maxLog2);
         string? note = clamped == log2 ? null : $"factor 2^{log2:0.##} clamped to 2^{clamped:0.##}";
