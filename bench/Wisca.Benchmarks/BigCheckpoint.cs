@@ -14,7 +14,7 @@ internal static class BigCheckpoint
         var tensors = new List<(string Name, long[] Shape, double Deviation)> { ("model.embed_tokens.weight", [Vocabulary, Hidden], 0.02) };
         long bytes = 2L * Vocabulary * Hidden;
         int layers = 0;
-        while (bytes < gigabytes * 1e9)
+        while (layers == 0 || bytes < gigabytes * 1e9)
         {
             var layer = Layer(layers++).ToList();
             bytes += layer.Sum(tensor => 2 * tensor.Shape.Aggregate(1L, (product, dimension) => product * dimension));

@@ -74,7 +74,7 @@ internal static class RescaleVerb
         {
             result = ProgressBar.Run(context, report =>
             {
-                var progress = new DirectProgress<RescaleProgress>(step => report(step.Stage.ToString().ToLowerInvariant(), step.Done, step.Total));
+                var progress = new DirectProgress<RescaleProgress>(step => report("rescaling", step.Done, step.Total));
                 return output is null
                     ? Rescaler.DryRun(checkpoint, options, table, progress, cancellation)
                     : Rescaler.Rescale(checkpoint, output, options, force, table, progress, cancellation);
@@ -163,7 +163,7 @@ internal static class RescaleVerb
             string undo = result.Move! switch
             {
                 { PowersOfTwo: false } => "exact factors: equal to rounding",
-                { Lost.Count: > 0 } => $"powers of two that round elements of {result.Move.Lost.Count} tensors: equal to rounding, but undo gives the bytes back",
+                { Lost: { Count: > 0 and var rounded } } => $"powers of two that round elements of {rounded} tensors: equal to rounding, but undo gives the bytes back",
                 _ => "every factor is a power of two: the function is bit-identical, and undo gives the bytes back",
             };
             console.WriteLine($"{output}: {Format.Bytes(result.WrittenBytes)} in {elapsed.TotalSeconds:0.0} s; {undo}");

@@ -27,7 +27,7 @@ internal static class UndoVerb
     {
         using var checkpoint = Checkpoint.Open(model);
         var result = ProgressBar.Run(context, report => Undoer.Undo(
-            checkpoint, output, force, threads, new DirectProgress<RescaleProgress>(step => report(step.Stage.ToString().ToLowerInvariant(), step.Done, step.Total)), cancellation));
+            checkpoint, output, force, threads, new DirectProgress<RescaleProgress>(step => report("undoing", step.Done, step.Total)), cancellation));
         if (json)
         {
             context.WriteJson(new JsonObject

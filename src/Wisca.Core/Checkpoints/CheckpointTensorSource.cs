@@ -15,10 +15,15 @@ public sealed class CheckpointTensorSource(Checkpoint checkpoint) : ITensorSourc
     public AxisStatistics Measure(string tensor, int axis)
     {
         var matrix = new MatrixView(Find(tensor), axis);
-        var measurement = new AxisMeasurement(matrix.Dtype, matrix.ByRow ? 0 : 1, matrix.Length);
-        for (int row = 0; row < matrix.Rows; row++) measurement.AddRow(row, matrix.Row(row));
+        var measurement = new AxisMeasurement(matrix);
+        using var rows = new RowReader(matrix);
+        while (rows.Next())
+        {
+            for (int row = 0; row < rows.Count; row++) measurement.AddRow(rows.First + row, rows.Row(row));
+        }
+
         if (measurement.HasNonFinite()) throw NonFinite(matrix);
-        return measurement.ToStatistics(matrix.ByRow ? matrix.Columns : matrix.Rows);
+        return measurement.ToStatistics();
     }
 
     /// <inheritdoc />

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 using Wisca.Safetensors;
@@ -12,86 +13,70 @@ namespace Wisca.Numerics;
 internal sealed class AxisMeasurement
 {
     private const int Chunk = 1024;
-    private readonly Dtype _dtype;
-    private readonly int _axis;
+    private readonly MatrixView _matrix;
     private readonly double[] _absolutes, _squares, _smallest, _largest;
     private readonly float[] _singles = new float[Chunk];
 
-    public AxisMeasurement(Dtype dtype, int axis, long length)
+    public AxisMeasurement(MatrixView matrix)
     {
-        _dtype = dtype;
-        _axis = axis;
-        _absolutes = new double[length];
-        _squares = new double[length];
-        _smallest = new double[length];
-        _largest = new double[length];
+        _matrix = matrix;
+        _absolutes = new double[matrix.Length];
+        _squares = new double[matrix.Length];
+        _smallest = new double[matrix.Length];
+        _largest = new double[matrix.Length];
         Array.Fill(_smallest, double.PositiveInfinity);
     }
 
-    public AxisStatistics ToStatistics(long elementsPerIndex) => new(_absolutes, _squares, _smallest, _largest, elementsPerIndex);
+    public AxisStatistics ToStatistics() => new(_absolutes, _squares, _smallest, _largest, _matrix.ByRow ? _matrix.Columns : _matrix.Rows);
 
     /// <summary>True where an index has met NaN or infinity. (F16 decodes those to magnitudes from 65536.)</summary>
-    public bool HasNonFinite() => Array.Exists(_largest, largest => !double.IsFinite(largest) || (_dtype == Dtype.F16 && largest >= 65536));
+    public bool HasNonFinite() => Array.Exists(_largest, largest => !double.IsFinite(largest) || (_matrix.Dtype == Dtype.F16 && largest >= 65536));
 
-    /// <summary>Adds one row of the matrix (or a whole bias, as a column, with axis 0 and one row per element).</summary>
+    /// <summary>Adds one row of the matrix.</summary>
     public void AddRow(int row, ReadOnlySpan<byte> bytes)
     {
-        int size = _dtype.Bits() / 8;
+        int size = _matrix.Dtype.Bits() / 8;
         int count = bytes.Length / size;
         for (int first = 0; first < count; first += Chunk)
         {
             int length = Math.Min(Chunk, count - first);
             var piece = bytes.Slice(first * size, length * size);
-            if (_dtype == Dtype.F64) AddF64(row, first, MemoryMarshal.Cast<byte, double>(piece));
-            else if (_dtype == Dtype.F32) AddF32(row, first, MemoryMarshal.Cast<byte, float>(piece));
-            else
+            if (_matrix.Dtype == Dtype.F64)
             {
-                Elements.Decode(_dtype, piece, _singles.AsSpan(0, length));
-                AddF32(row, first, _singles.AsSpan(0, length));
+                var values = MemoryMarshal.Cast<byte, double>(piece);
+                for (int i = 0; i < values.Length; i++) AddOne(_matrix.ByRow ? row : first + i, values[i]);
+                continue;
             }
+
+            ReadOnlySpan<float> singles = _singles.AsSpan(0, length);
+            if (_matrix.Dtype == Dtype.F32) singles = MemoryMarshal.Cast<byte, float>(piece);
+            else Elements.Decode(_matrix.Dtype, piece, _singles.AsSpan(0, length));
+            int vectors = length - (length % 8);
+            if (_matrix.ByRow) AddToRow(row, singles[..vectors]);
+            else AddToColumns(first, singles[..vectors]);
+            for (int i = vectors; i < length; i++) AddOne(_matrix.ByRow ? row : first + i, singles[i]);
         }
     }
 
-    private void AddF32(int row, int first, ReadOnlySpan<float> values)
-    {
-        if (_axis == 0)
-        {
-            AddToRow(row, values);
-            return;
-        }
-
-        int i = 0;
-        for (; i <= values.Length - 8; i += 8)
-        {
-            var (low, high) = Vector256.Widen(Vector256.Abs(Vector256.Create(values.Slice(i, 8))));
-            AddToColumns(first + i, low);
-            AddToColumns(first + i + 4, high);
-        }
-
-        for (; i < values.Length; i++) AddOne(first + i, values[i]);
-    }
-
-    private void AddF64(int row, int first, ReadOnlySpan<double> values)
-    {
-        for (int i = 0; i < values.Length; i++) AddOne(_axis == 0 ? row : first + i, values[i]);
-    }
-
+    /// <summary>Adds a multiple of 8 elements to one index.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void AddToRow(int row, ReadOnlySpan<float> values)
     {
         Vector256<double> absolutes0 = default, absolutes1 = default, squares0 = default, squares1 = default;
-        var smallest = Vector256.Create(float.PositiveInfinity);
+        var infinity = Vector256.Create(float.PositiveInfinity);
+        var smallest = infinity;
         Vector256<float> largest = default;
-        int i = 0;
-        for (; i <= values.Length - 8; i += 8)
+        ref float start = ref MemoryMarshal.GetReference(values);
+        for (nuint i = 0; i < (nuint)values.Length; i += 8)
         {
-            var magnitudes = Vector256.Abs(Vector256.Create(values.Slice(i, 8)));
-            var (low, high) = Vector256.Widen(magnitudes);
+            var magnitudes = Vector256.Abs(Vector256.LoadUnsafe(ref start, i));
+            var low = Vector256.WidenLower(magnitudes);
+            var high = Vector256.WidenUpper(magnitudes);
             absolutes0 += low;
             absolutes1 += high;
             squares0 += low * low;
             squares1 += high * high;
-            smallest = Vector256.MinNative(
-                smallest, Vector256.ConditionalSelect(Vector256.Equals(magnitudes, default), Vector256.Create(float.PositiveInfinity), magnitudes));
+            smallest = Vector256.MinNative(smallest, Vector256.ConditionalSelect(Vector256.Equals(magnitudes, default), infinity, magnitudes));
             largest = Vector256.MaxNative(magnitudes, largest);
         }
 
@@ -106,23 +91,28 @@ internal sealed class AxisMeasurement
 
         // The native maximum may drop a NaN, a sum never does.
         if (!double.IsFinite(sum)) _largest[row] = double.NaN;
-        for (; i < values.Length; i++) AddOne(row, values[i]);
     }
 
-    private void AddToColumns(int column, Vector256<double> magnitudes)
+    /// <summary>Adds a multiple of 8 elements, each to its own index.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private void AddToColumns(int first, ReadOnlySpan<float> values)
     {
-        Add(_absolutes, magnitudes);
-        Add(_squares, magnitudes * magnitudes);
-        var smallest = _smallest.AsSpan(column, 4);
-        Vector256.Min(Vector256.Create<double>(smallest), Vector256.ConditionalSelect(
-            Vector256.Equals(magnitudes, default), Vector256.Create(double.PositiveInfinity), magnitudes)).CopyTo(smallest);
-        var largest = _largest.AsSpan(column, 4);
-        Vector256.Max(Vector256.Create<double>(largest), magnitudes).CopyTo(largest);
-
-        void Add(double[] sums, Vector256<double> terms)
+        var infinity = Vector256.Create(double.PositiveInfinity);
+        ref float start = ref MemoryMarshal.GetReference(values);
+        ref double absolutes = ref MemoryMarshal.GetReference(_absolutes.AsSpan(first, values.Length));
+        ref double squares = ref MemoryMarshal.GetReference(_squares.AsSpan(first, values.Length));
+        ref double smallest = ref MemoryMarshal.GetReference(_smallest.AsSpan(first, values.Length));
+        ref double largest = ref MemoryMarshal.GetReference(_largest.AsSpan(first, values.Length));
+        for (nuint i = 0; i < (nuint)values.Length; i += 4)
         {
-            var four = sums.AsSpan(column, 4);
-            (Vector256.Create<double>(four) + terms).CopyTo(four);
+            var magnitudes = Vector256.Abs(Vector256.WidenLower(Vector128.LoadUnsafe(ref start, i).ToVector256Unsafe()));
+            (Vector256.LoadUnsafe(ref absolutes, i) + magnitudes).StoreUnsafe(ref absolutes, i);
+            (Vector256.LoadUnsafe(ref squares, i) + (magnitudes * magnitudes)).StoreUnsafe(ref squares, i);
+            Vector256.MinNative(Vector256.LoadUnsafe(ref smallest, i), Vector256.ConditionalSelect(Vector256.Equals(magnitudes, default), infinity, magnitudes))
+                .StoreUnsafe(ref smallest, i);
+
+            // A NaN must stay: the general maximum keeps it, the native one may not.
+            Vector256.Max(Vector256.LoadUnsafe(ref largest, i), magnitudes).StoreUnsafe(ref largest, i);
         }
     }
 

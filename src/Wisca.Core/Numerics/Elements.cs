@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 using Wisca.Safetensors;
@@ -111,6 +112,7 @@ internal static class Elements
         else for (int i = 0; i < source.Length; i++) target[i] = source[i] * factors[i];
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void ScaleF32(ReadOnlySpan<float> source, Span<float> target, ReadOnlySpan<double> factors, bool powersOfTwo)
     {
         int i = 0;
@@ -131,6 +133,7 @@ internal static class Elements
         for (; i < source.Length; i++) target[i] = (float)(source[i] * factors[factors.Length == 1 ? 0 : i]);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Scale16(Dtype dtype, ReadOnlySpan<ushort> source, Span<ushort> target, ReadOnlySpan<double> factors, bool powersOfTwo)
     {
         int i = 0;
@@ -155,10 +158,12 @@ internal static class Elements
         rest[..count].CopyTo(target[i..]);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static (Vector256<double> Low, Vector256<double> High) Factors(ReadOnlySpan<double> factors, int i) => factors.Length == 1
         ? (Vector256.Create(factors[0]), Vector256.Create(factors[0]))
         : (Vector256.Create(factors.Slice(i, 4)), Vector256.Create(factors.Slice(i + 4, 4)));
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector256<float> Product(Vector256<float> values, ReadOnlySpan<double> factors, int i, bool powersOfTwo)
     {
         var (low, high) = Factors(factors, i);
@@ -172,6 +177,7 @@ internal static class Elements
     /// type at least two bits shorter, is then the same as rounding once (Boldo and Melquiond, "Emulation of FMA and correctly
     /// rounded sums: proved algorithms using rounding to odd", IEEE Trans. Computers 57, 2008).
     /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector256<float> NarrowToOdd(Vector256<double> low, Vector256<double> high)
     {
         var nearest = Vector256.Narrow(low, high);
@@ -185,6 +191,7 @@ internal static class Elements
         return ((nearest.AsInt32() + away) | (inexact & Vector256<int>.One)).AsSingle();
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void DecodeBF16(ReadOnlySpan<ushort> source, Span<float> target)
     {
         int i = 0;
@@ -198,6 +205,7 @@ internal static class Elements
         for (; i < source.Length; i++) target[i] = BitConverter.UInt32BitsToSingle((uint)source[i] << 16);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void DecodeF16(ReadOnlySpan<ushort> source, Span<float> target)
     {
         int i = 0;
@@ -211,6 +219,7 @@ internal static class Elements
         for (; i < source.Length; i++) target[i] = Decode(Dtype.F16, Vector256.Create((uint)source[i]))[0];
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector256<float> Decode(Dtype dtype, Vector256<uint> bits)
     {
         if (dtype == Dtype.BF16) return (bits << 16).AsSingle();
@@ -221,6 +230,7 @@ internal static class Elements
     }
 
     /// <summary>Rounds finite values to nearest even into the 16-bit type; what is too large becomes infinity.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector256<uint> Encode(Dtype dtype, Vector256<float> values)
     {
         var bits = values.AsUInt32();

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.IO.Hashing;
 using System.Text.Json;
 using System.Text.Json.Serialization;
@@ -102,9 +103,16 @@ public sealed record Ledger(int Version, IReadOnlyList<LedgerMove> Moves, IReadO
     internal static string Digest(StoredTensor tensor)
     {
         var hash = new XxHash128();
-        const int piece = 1 << 24;
-        for (long offset = 0; offset < tensor.Info.ByteLength; offset += piece)
-            hash.Append(tensor.Bytes(offset, (int)Math.Min(piece, tensor.Info.ByteLength - offset)));
+        byte[] buffer = ArrayPool<byte>.Shared.Rent((int)Math.Min(1 << 18, Math.Max(1, tensor.Info.ByteLength)));
+        for (long offset = 0; offset < tensor.Info.ByteLength;)
+        {
+            var piece = buffer.AsSpan(0, (int)Math.Min(buffer.Length, tensor.Info.ByteLength - offset));
+            tensor.Read(offset, piece);
+            hash.Append(piece);
+            offset += piece.Length;
+        }
+
+        ArrayPool<byte>.Shared.Return(buffer);
         return CheckpointRewriter.Hex(hash);
     }
 

@@ -26,19 +26,24 @@ internal static class LossScan
         byte[] scaled = new byte[matrix.RowBytes], back = new byte[matrix.RowBytes];
         double[] inverses = Array.ConvertAll(factors, factor => 1 / factor);
         int size = matrix.RowBytes / Math.Max(1, matrix.Columns);
-        for (int row = 0; row < matrix.Rows; row++)
+        using var rows = new RowReader(matrix);
+        while (rows.Next())
         {
-            if (matrix.ByRow && factors[row] == 1) continue;
-            var original = matrix.Row(row);
+            for (int row = 0; row < rows.Count; row++) CountRow(rows.First + row, rows.Row(row));
+        }
+
+        return lost;
+
+        void CountRow(int row, ReadOnlySpan<byte> original)
+        {
+            if (matrix.ByRow && factors[row] == 1) return;
             Elements.Scale(matrix.Dtype, original, scaled, matrix.ByRow ? factors.AsSpan(row, 1) : factors, true);
             Elements.Scale(matrix.Dtype, scaled, back, matrix.ByRow ? inverses.AsSpan(row, 1) : inverses, true);
-            if (original.SequenceEqual(back)) continue;
+            if (original.SequenceEqual(back)) return;
             for (int column = 0; column < matrix.Columns; column++)
             {
                 if (!original.Slice(column * size, size).SequenceEqual(back.AsSpan(column * size, size))) lost[matrix.ByRow ? row : column]++;
             }
         }
-
-        return lost;
     }
 }

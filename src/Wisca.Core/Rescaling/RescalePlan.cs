@@ -11,6 +11,9 @@ namespace Wisca.Rescaling;
 /// <param name="Refusals">What is not exact and so is left out.</param>
 public sealed record RescalePlan(ModelLayout Layout, RescaleOptions Options, ImmutableArray<Exchange> Exchanges, ImmutableArray<Refusal> Refusals)
 {
+    /// <summary>The names of the tensors that take part.</summary>
+    internal IReadOnlySet<string> Tensors { get; } = Exchanges.SelectMany(exchange => exchange.Slices, (_, slice) => slice.Tensor).ToHashSet(StringComparer.Ordinal);
+
     /// <summary>Decides which transitions apply.</summary>
     /// <exception cref="WiscaException">A required transition is not exact, or none applies.</exception>
     /// <exception cref="FormatException">The range of layers does not fit the model.</exception>

@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using Wisca.Architectures;
 using Wisca.Checkpoints;
 using Wisca.Numerics;
@@ -26,7 +25,8 @@ public static class Rescaler
         ArgumentNullException.ThrowIfNull(checkpoint);
         ArgumentNullException.ThrowIfNull(options);
         var plan = RescalePlan.Create(ModelLayout.Resolve(checkpoint, table), options);
-        return new RescaleResult(new Solver(checkpoint, plan).Solve(progress, cancellation), null, SideFiles.Of(checkpoint));
+        var counter = new ProgressCounter(progress, MeasuredBytes(checkpoint, plan));
+        return new RescaleResult(new Solver(checkpoint, plan).Solve(options.Threads, counter, cancellation), null, SideFiles.Of(checkpoint));
     }
 
     /// <summary>Rescales a checkpoint into a new folder, which appears when it is complete.</summary>
@@ -53,23 +53,31 @@ public static class Rescaler
         var history = Ledger.Load(checkpoint.Folder);
         var plan = RescalePlan.Create(ModelLayout.Resolve(checkpoint, table), options);
         using var folder = OutputFolder.Prepare(output, checkpoint, force);
-        var solution = new Solver(checkpoint, plan).Solve(progress, cancellation);
-        var scales = solution.TensorScales((tensor, axis) => new MatrixView(checkpoint.Find(tensor)!, axis).Length);
-        var rewriter = new CheckpointRewriter(checkpoint, scales, options.Threads);
-        rewriter.Write(folder.Staging, progress, cancellation);
+        var counter = new ProgressCounter(progress, MeasuredBytes(checkpoint, plan) + checkpoint.Shards.Sum(shard => shard.Length));
+        var solver = new Solver(checkpoint, plan);
+        RescaleSolution? solution = null;
+        using var rewriter = new CheckpointRewriter(checkpoint, folder.Staging, plan.Tensors, counter);
+        rewriter.Write(
+            threads =>
+            {
+                solution = solver.Solve(threads, counter, cancellation);
+                return solution.TensorScales((tensor, axis) => new MatrixView(checkpoint.Find(tensor)!, axis).Length);
+            },
+            options.Threads,
+            cancellation);
 
         Ledger? ledger = null;
-        var move = ToMove(checkpoint, solution, folder.Staging, rewriter, progress, cancellation);
+        var move = ToMove(solution!, NormsAfter(checkpoint, solver, rewriter, plan, folder.Staging, cancellation), rewriter);
         var sideFiles = CheckpointCopy.Complete(
             checkpoint, folder, files => ledger = new Ledger(Ledger.CurrentVersion, [.. history?.Moves ?? [], move], files), cancellation);
-        return new RescaleResult(solution, ledger, sideFiles) { WrittenBytes = checkpoint.Shards.Sum(shard => shard.Length) };
+        return new RescaleResult(solution!, ledger, sideFiles) { WrittenBytes = checkpoint.Shards.Sum(shard => shard.Length) };
     }
 
-    private static LedgerMove ToMove(
-        Checkpoint checkpoint, RescaleSolution solution, string staging, CheckpointRewriter rewriter, IProgress<RescaleProgress>? progress, CancellationToken cancellation)
+    private static long MeasuredBytes(Checkpoint checkpoint, RescalePlan plan) => plan.Tensors.Sum(tensor => checkpoint.Find(tensor)!.Info.ByteLength);
+
+    private static LedgerMove ToMove(RescaleSolution solution, (double[] Multiplied, double[] Divided)[] after, CheckpointRewriter rewriter)
     {
         var options = solution.Plan.Options;
-        var after = MeasureWritten(checkpoint, solution, staging, progress, cancellation);
         var groups = new List<LedgerGroup>();
         for (int index = 0; index < solution.Balances.Length; index++)
         {
@@ -95,32 +103,22 @@ public static class Rescaler
         return new LedgerMove(options.Balance.Criterion, options.Balance.Rounding, options.Balance.MaxLog2, groups, rewriter.Digests, rewriter.Lost);
     }
 
-    /// <summary>The norms of every group as they stand in the files that were written.</summary>
-    private static (double[] Multiplied, double[] Divided)[] MeasureWritten(
-        Checkpoint checkpoint, RescaleSolution solution, string staging, IProgress<RescaleProgress>? progress, CancellationToken cancellation)
+    /// <summary>The norms of every group's two sides as they were written.</summary>
+    private static (double[] Multiplied, double[] Divided)[] NormsAfter(
+        Checkpoint checkpoint, Solver solver, CheckpointRewriter rewriter, RescalePlan plan, string staging, CancellationToken cancellation)
     {
-        using var written = checkpoint.Reopen(staging);
-        var source = new CheckpointTensorSource(written);
-        var exchanges = solution.Plan.Exchanges;
-        var slices = exchanges.SelectMany(exchange => exchange.Slices).Where(slice => !slice.IsBias).DistinctBy(slice => slice.Tensor).ToList();
-        long total = slices.Sum(slice => written.Find(slice.Tensor)!.Info.ByteLength), done = 0;
-        var statistics = new ConcurrentDictionary<string, AxisStatistics>(StringComparer.Ordinal);
-        Workers.Run(
-            slices,
-            solution.Plan.Options.Threads,
-            slice =>
-            {
-                statistics[slice.Tensor] = source.Measure(slice.Tensor, slice.Axis);
-                progress?.Report(new RescaleProgress(RescaleStage.Checking, Interlocked.Add(ref done, written.Find(slice.Tensor)!.Info.ByteLength), total));
-            },
-            cancellation);
-        var norms = new (double[], double[])[exchanges.Length];
-        var criterion = solution.Plan.Options.Balance.Criterion;
+        // What was not scaled is as it was measured before. The written files are read again only for spectral norms.
+        var statistics = new Dictionary<string, AxisStatistics>(solver.Statistics, StringComparer.Ordinal);
+        foreach (var (tensor, written) in rewriter.Statistics) statistics[tensor] = written;
+        using var reopened = checkpoint.Reopen(staging);
+        var source = new CheckpointTensorSource(reopened);
+        var norms = new (double[], double[])[plan.Exchanges.Length];
+        var criterion = plan.Options.Balance.Criterion;
         Workers.Run(
             [.. Enumerable.Range(0, norms.Length)],
-            solution.Plan.Options.Threads,
+            plan.Options.Threads,
             index => norms[index] = (
-                Balancer.Norms(exchanges[index], source, statistics, criterion, +1), Balancer.Norms(exchanges[index], source, statistics, criterion, -1)),
+                Balancer.Norms(plan.Exchanges[index], source, statistics, criterion, +1), Balancer.Norms(plan.Exchanges[index], source, statistics, criterion, -1)),
             cancellation);
         return norms;
     }

@@ -12,13 +12,16 @@ internal sealed class Solver(Checkpoint checkpoint, RescalePlan plan)
     private readonly CheckpointTensorSource _source = new(checkpoint);
     private readonly Dictionary<string, AxisStatistics> _statistics = new(StringComparer.Ordinal);
 
-    public RescaleSolution Solve(IProgress<RescaleProgress>? progress, CancellationToken cancellation)
+    /// <summary>What was measured, by tensor name.</summary>
+    public IReadOnlyDictionary<string, AxisStatistics> Statistics => _statistics;
+
+    public RescaleSolution Solve(int threads, ProgressCounter progress, CancellationToken cancellation)
     {
-        Measure(progress, cancellation);
+        Measure(threads, progress, cancellation);
         var balances = new ImmutableArray<GroupBalance>[plan.Exchanges.Length];
         Workers.Run(
             [.. Enumerable.Range(0, balances.Length)],
-            plan.Options.Threads,
+            threads,
             index =>
             {
                 var solved = Balancer.Solve(plan.Exchanges[index], _source, _statistics, plan.Options.Balance);
@@ -29,20 +32,19 @@ internal sealed class Solver(Checkpoint checkpoint, RescalePlan plan)
         return new RescaleSolution(plan, [.. balances]);
     }
 
-    private void Measure(IProgress<RescaleProgress>? progress, CancellationToken cancellation)
+    private void Measure(int threads, ProgressCounter progress, CancellationToken cancellation)
     {
         var tensors = plan.Exchanges.SelectMany(exchange => exchange.Slices).DistinctBy(slice => slice.Tensor)
             .Select(slice => (slice.Tensor, slice.Axis, Stored: checkpoint.Find(slice.Tensor)!))
             .OrderBy(entry => entry.Stored.File.FullPath, StringComparer.Ordinal).ThenBy(entry => entry.Stored.Info.Begin).ToList();
-        long total = tensors.Sum(entry => entry.Stored.Info.ByteLength), done = 0;
         var measured = new ConcurrentDictionary<string, AxisStatistics>(StringComparer.Ordinal);
         Workers.Run(
             tensors,
-            plan.Options.Threads,
+            threads,
             entry =>
             {
                 measured[entry.Tensor] = _source.Measure(entry.Tensor, entry.Axis);
-                progress?.Report(new RescaleProgress(RescaleStage.Measuring, Interlocked.Add(ref done, entry.Stored.Info.ByteLength), total));
+                progress.Add(entry.Stored.Info.ByteLength);
             },
             cancellation);
         foreach (var (tensor, statistics) in measured) _statistics.Add(tensor, statistics);

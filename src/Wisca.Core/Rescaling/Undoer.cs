@@ -38,8 +38,9 @@ public static class Undoer
                 entry.Value.Axis, Array.ConvertAll(entry.Value.Factors, factor => 1 / factor), Restored: trained.Contains(entry.Key) ? null : Restored(checkpoint, ledger, entry.Key)),
             StringComparer.Ordinal);
         using var folder = OutputFolder.Prepare(output, checkpoint, force);
-        var rewriter = new CheckpointRewriter(checkpoint, scales, threads > 0 ? threads : Environment.ProcessorCount);
-        rewriter.Write(folder.Staging, progress, cancellation);
+        var counter = new ProgressCounter(progress, checkpoint.Shards.Sum(shard => shard.Length));
+        using var rewriter = new CheckpointRewriter(checkpoint, folder.Staging, scales.Keys.ToHashSet(StringComparer.Ordinal), counter);
+        rewriter.Write(_ => scales, threads > 0 ? threads : Environment.ProcessorCount, cancellation);
         var sideFiles = CheckpointCopy.Complete(checkpoint, folder, files => new Ledger(Ledger.CurrentVersion, [], files), cancellation);
 
         var original = OriginalDigests(ledger);
