@@ -5,6 +5,19 @@ internal static class FileFailure
 {
     public static bool IsExpected(Exception exception) => exception is IOException or UnauthorizedAccessException or NotSupportedException;
 
+    /// <summary>True for a link whose target is not there, or that leads to itself. (File.Exists is true for both.)</summary>
+    public static bool IsBrokenLink(string path)
+    {
+        try
+        {
+            return new FileInfo(path).LinkTarget is not null && !Path.Exists(File.ResolveLinkTarget(path, returnFinalTarget: true)!.FullName);
+        }
+        catch (IOException)
+        {
+            return true;
+        }
+    }
+
     /// <summary>The reason, to follow the path: "does not exist".</summary>
     public static string Reason(string path, Exception exception) => exception switch
     {

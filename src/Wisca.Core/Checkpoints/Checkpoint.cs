@@ -69,7 +69,7 @@ public sealed class Checkpoint : IDisposable
             foreach (string name in map?.Values.Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal) ?? Enumerable.Repeat(WeightsName, 1))
             {
                 string path = Path.Combine(folder, name);
-                if (map is not null && !IsThere(path))
+                if (map is not null && !Path.Exists(path))
                     throw new WiscaException($"{IndexName} lists {name}, which is not in {folder}", "the download did not finish, or the shard was renamed");
                 var shard = SafetensorsFile.Open(path);
                 shards.Add(shard);
@@ -110,9 +110,6 @@ public sealed class Checkpoint : IDisposable
         foreach (var shard in Shards) shard.Dispose();
     }
 
-    /// <summary>True for a link to nothing too: it is an error to report, not a file to do without.</summary>
-    private static bool IsThere(string path) => Path.Exists(path) || new FileInfo(path).LinkTarget is not null;
-
     private static void Collect(SafetensorsFile shard, string name, Dictionary<string, string>? map, Dictionary<string, StoredTensor> tensors)
     {
         foreach (var tensor in shard.Header.Tensors)
@@ -129,8 +126,9 @@ public sealed class Checkpoint : IDisposable
     private static Dictionary<string, string>? ReadWeightMap(string folder)
     {
         string index = Path.Combine(folder, IndexName);
-        if (IsThere(Path.Combine(folder, WeightsName))) return null;
-        if (!IsThere(index))
+        // A link to nothing exists too: it is an error to report, not a file to do without.
+        if (Path.Exists(Path.Combine(folder, WeightsName))) return null;
+        if (!Path.Exists(index))
         {
             bool pickled = Directory.EnumerateFiles(folder, "*.bin").Any();
             throw new WiscaException(

@@ -38,7 +38,7 @@ public sealed record SideFiles(ImmutableArray<string> Copied, ImmutableArray<(st
                     else Sort(directory, path + "/");
                 }
                 else if (ReasonToLeaveOut(entry.Name, prefix.Length == 0 && !checkpoint.IsSharded) is { } reason) leftOut.Add((path, reason));
-                else if (!File.Exists(entry.FullName)) leftOut.Add((path, "a link to nothing"));
+                else if (FileFailure.IsBrokenLink(entry.FullName)) leftOut.Add((path, "a link to nothing"));
                 else copied.Add(path);
             }
         }
@@ -48,7 +48,7 @@ public sealed record SideFiles(ImmutableArray<string> Copied, ImmutableArray<(st
     {
         if (OptimizerPrefixes.Any(prefix => name.StartsWith(prefix, StringComparison.OrdinalIgnoreCase)) && HasDataExtension(name))
             return "optimizer or training state, which would not match the rescaled weights";
-        if (WeightPrefixes.Any(prefix => name.StartsWith(prefix, StringComparison.OrdinalIgnoreCase))
+        if (name is "model.bin" or "adapter_model.bin" || WeightPrefixes.Any(prefix => name.StartsWith(prefix, StringComparison.OrdinalIgnoreCase))
             || WeightExtensions.Contains(Path.GetExtension(name), StringComparer.OrdinalIgnoreCase))
             return "weights in another file, which would not match the rescaled ones";
         if (name == Checkpoint.IndexName && besideSingleFile) return $"an index that {Checkpoint.WeightsName} takes precedence over";

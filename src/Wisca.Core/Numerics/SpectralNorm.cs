@@ -1,13 +1,16 @@
 namespace Wisca.Numerics;
 
 /// <summary>
-/// Largest singular values by power iteration on A^T A in float64: x -> A^T A x, normalised; sigma^2 is the Rayleigh quotient, whose
-/// error is of second order in the vector's. The matrix is read from the mapped file each time and never held decoded.
+/// Largest singular values by the Lanczos method on A^T A in float64, every new vector made orthogonal to all before it (Golub and Van Loan,
+/// "Matrix Computations", 10.3). It looks for the best combination of what power iteration would pass through, so it needs far fewer passes
+/// over the matrix, and two nearly equal singular values do not stop it. The matrix is read from the mapped file each time and never held decoded.
 /// </summary>
 internal static class SpectralNorm
 {
-    private const int MaxIterations = 500;
-    private const double Tolerance = 1e-12;
+    private const int MaxSteps = 200;
+
+    // Of the residual; the error of the eigenvalue is its square over the gap to the next one.
+    private const double Tolerance = 1e-8;
 
     /// <summary>One norm for each group of indices along the view's axis; index i belongs to groupOfIndex[i], or to none if that is negative.</summary>
     public static double[] Of(MatrixView matrix, int[] groupOfIndex, int groups) =>
@@ -15,33 +18,21 @@ internal static class SpectralNorm
 
     private static double[] OfRows(MatrixView matrix, int[] groupOfIndex, int groups)
     {
-        var rows = new List<int>[groups];
-        for (int group = 0; group < groups; group++) rows[group] = [];
-        for (int row = 0; row < groupOfIndex.Length; row++)
-        {
-            if (groupOfIndex[row] >= 0) rows[groupOfIndex[row]].Add(row);
-        }
-
-        double[] norms = new double[groups];
-        double[] decoded = new double[matrix.Columns], next = new double[matrix.Columns], x = new double[matrix.Columns];
+        int[] oneGroup = new int[matrix.Columns];
+        double[] decoded = new double[matrix.Columns], norms = new double[groups];
+        var rows = Enumerable.Range(0, groupOfIndex.Length).ToLookup(index => groupOfIndex[index]);
         for (int group = 0; group < groups; group++)
         {
-            Start(x);
-            for (int iteration = 0; iteration < MaxIterations; iteration++)
+            norms[group] = Lanczos(oneGroup, 1, (x, product) =>
             {
-                Array.Clear(next);
                 foreach (int row in rows[group])
                 {
                     Elements.Decode(matrix.Dtype, matrix.Row(row), decoded);
-                    AddMultiple(next, decoded, Dot(decoded, x));
+                    double dot = 0;
+                    for (int i = 0; i < x.Length; i++) dot += decoded[i] * x[i];
+                    for (int i = 0; i < x.Length; i++) product[i] += dot * decoded[i];
                 }
-
-                double norm = Math.Sqrt(Math.Sqrt(Dot(next, next)));
-                bool converged = Math.Abs(norm - norms[group]) <= Tolerance * norm;
-                norms[group] = norm;
-                if (converged) break;
-                Normalise(next, x);
-            }
+            })[0];
         }
 
         return norms;
@@ -50,82 +41,113 @@ internal static class SpectralNorm
     /// <summary>All groups at once, since their columns share the rows.</summary>
     private static double[] OfColumns(MatrixView matrix, int[] groupOfIndex, int groups)
     {
-        double[] norms = new double[groups], dots = new double[groups], scale = new double[groups];
-        double[] decoded = new double[matrix.Columns], next = new double[matrix.Columns], x = new double[matrix.Columns];
-        Start(x);
-        Rescale(x, x);
-        bool converged = false;
-        for (int iteration = 0; iteration < MaxIterations && !converged; iteration++)
+        double[] decoded = new double[matrix.Columns], dots = new double[groups];
+        return Lanczos(groupOfIndex, groups, (x, product) =>
         {
-            Array.Clear(next);
             for (int row = 0; row < matrix.Rows; row++)
             {
                 Elements.Decode(matrix.Dtype, matrix.Row(row), decoded);
-                Array.Clear(dots);
-                for (int column = 0; column < decoded.Length; column++)
-                {
-                    if (groupOfIndex[column] >= 0) dots[groupOfIndex[column]] += decoded[column] * x[column];
-                }
+                Dots(groupOfIndex, decoded, x, dots);
+                AddMultiples(groupOfIndex, dots, decoded, product);
+            }
+        });
+    }
 
-                for (int column = 0; column < decoded.Length; column++)
+    /// <summary>The roots of the largest eigenvalues of the diagonal blocks of A^T A, each block a group of coordinates.</summary>
+    private static double[] Lanczos(int[] groupOf, int groups, Action<double[], double[]> addProduct)
+    {
+        double[] largest = new double[groups], dots = new double[groups], lengths = new double[groups];
+        var diagonals = Enumerable.Range(0, groups).Select(_ => new List<double>()).ToArray();
+        var besides = Enumerable.Range(0, groups).Select(_ => new List<double>()).ToArray();
+        var basis = new List<double[]>();
+        double[] next = new double[groupOf.Length];
+        ulong state = 0x9E37_79B9_7F4A_7C15;
+        for (int i = 0; i < next.Length; i++) next[i] = ProbeGenerator.Normal(ref state);
+        Dots(groupOf, next, next, lengths);
+        bool[] done = new bool[groups];
+        while (basis.Count < MaxSteps && Array.Exists(done, isDone => !isDone))
+        {
+            double[] x = new double[next.Length];
+            for (int i = 0; i < x.Length; i++)
+            {
+                if (groupOf[i] >= 0 && !done[groupOf[i]]) x[i] = next[i] / Math.Sqrt(lengths[groupOf[i]]);
+            }
+
+            basis.Add(x);
+            Array.Clear(next);
+            addProduct(x, next);
+            Dots(groupOf, next, x, dots);
+            for (int group = 0; group < groups; group++) diagonals[group].Add(dots[group]);
+
+            // Twice is enough to be orthogonal to rounding.
+            for (int pass = 0; pass < 2; pass++)
+            {
+                foreach (double[] earlier in basis)
                 {
-                    if (groupOfIndex[column] >= 0) next[column] += decoded[column] * dots[groupOfIndex[column]];
+                    Dots(groupOf, next, earlier, dots);
+                    for (int group = 0; group < groups; group++) dots[group] = -dots[group];
+                    AddMultiples(groupOf, dots, earlier, next);
                 }
             }
 
-            Rescale(next, x);
-            converged = true;
+            Dots(groupOf, next, next, lengths);
             for (int group = 0; group < groups; group++)
             {
-                double norm = Math.Sqrt(scale[group]);
-                converged &= Math.Abs(norm - norms[group]) <= Tolerance * norm;
-                norms[group] = norm;
+                if (done[group]) continue;
+                double beside = Math.Sqrt(lengths[group]);
+                largest[group] = LargestEigenvalue(diagonals[group], besides[group], out double last);
+                done[group] = beside * last <= Tolerance * largest[group];
+                besides[group].Add(beside);
             }
         }
 
-        return norms;
+        return Array.ConvertAll(largest, eigenvalue => Math.Sqrt(Math.Max(0, eigenvalue)));
+    }
 
-        // Leaves each group's length in scale.
-        void Rescale(double[] from, double[] to)
+    /// <summary>The largest eigenvalue of a symmetric tridiagonal matrix, by bisection, and the last component of its unit eigenvector.</summary>
+    private static double LargestEigenvalue(List<double> diagonal, List<double> beside, out double last)
+    {
+        double low = diagonal.Max(), high = low + (2 * beside.DefaultIfEmpty(0).Max());
+        for (double middle = low + ((high - low) / 2); middle > low && middle < high; middle = low + ((high - low) / 2))
         {
-            Array.Clear(scale);
-            for (int column = 0; column < from.Length; column++)
-            {
-                if (groupOfIndex[column] >= 0) scale[groupOfIndex[column]] += from[column] * from[column];
-            }
+            if (IsAbove(middle)) high = middle;
+            else low = middle;
+        }
 
-            for (int group = 0; group < groups; group++) scale[group] = Math.Sqrt(scale[group]);
-            for (int column = 0; column < from.Length; column++)
-            {
-                if (groupOfIndex[column] >= 0 && scale[groupOfIndex[column]] > 0) to[column] = from[column] / scale[groupOfIndex[column]];
-            }
+        // The eigenvector by its three-term recurrence, which is stable above the eigenvalues of all leading blocks.
+        double previous = 0, current = 1, squares = 1;
+        for (int i = 0; i < beside.Count; i++)
+        {
+            (previous, current) = (current, (((high - diagonal[i]) * current) - (i > 0 ? beside[i - 1] * previous : 0)) / beside[i]);
+            squares += current * current;
+        }
+
+        last = Math.Abs(current) / Math.Sqrt(squares);
+        return high;
+
+        // True where every pivot of the shifted matrix is positive.
+        bool IsAbove(double shift)
+        {
+            double pivot = shift - diagonal[0];
+            for (int i = 1; i < diagonal.Count && pivot > 0; i++) pivot = shift - diagonal[i] - (beside[i - 1] * beside[i - 1] / pivot);
+            return pivot > 0;
         }
     }
 
-    /// <summary>A start with a component along every direction that is likely to matter; the same each time.</summary>
-    private static void Start(double[] x)
+    private static void Dots(int[] groupOf, double[] a, double[] b, double[] dots)
     {
-        ulong state = 0x9E37_79B9_7F4A_7C15;
-        for (int i = 0; i < x.Length; i++) x[i] = ProbeGenerator.Normal(ref state);
-        Normalise(x, x);
+        Array.Clear(dots);
+        for (int i = 0; i < a.Length; i++)
+        {
+            if (groupOf[i] >= 0) dots[groupOf[i]] += a[i] * b[i];
+        }
     }
 
-    private static void Normalise(double[] from, double[] to)
+    private static void AddMultiples(int[] groupOf, double[] factors, double[] source, double[] target)
     {
-        double length = Math.Sqrt(Dot(from, from));
-        if (length == 0) return;
-        for (int i = 0; i < from.Length; i++) to[i] = from[i] / length;
-    }
-
-    private static double Dot(double[] a, double[] b)
-    {
-        double sum = 0;
-        for (int i = 0; i < a.Length; i++) sum += a[i] * b[i];
-        return sum;
-    }
-
-    private static void AddMultiple(double[] target, double[] source, double factor)
-    {
-        for (int i = 0; i < target.Length; i++) target[i] += factor * source[i];
+        for (int i = 0; i < source.Length; i++)
+        {
+            if (groupOf[i] >= 0) target[i] += factors[groupOf[i]] * source[i];
+        }
     }
 }

@@ -43,8 +43,8 @@ internal sealed partial class OutputFolder : IDisposable
         {
             string place = RealPath(path);
             CheckApart(place, path, checkpoint);
+            if (FileFailure.IsBrokenLink(place)) throw new WiscaException($"output {path} is a link to nothing", "choose a folder that does not exist yet");
             if (File.Exists(place)) throw new WiscaException($"output {path} is a file", "choose a folder that does not exist yet");
-            if (new FileInfo(place).LinkTarget is { } target) throw new WiscaException($"output {path} is a link to {target}, which does not exist", "choose a folder that does not exist yet");
             string parent = Path.GetDirectoryName(place)!;
             if (!Directory.Exists(parent)) throw new WiscaException($"the folder of output {path} does not exist", $"create it first: mkdir -p '{parent}'");
             ClearLeftovers(place);
@@ -164,8 +164,9 @@ internal sealed partial class OutputFolder : IDisposable
         path = Path.TrimEndingDirectorySeparator(Path.GetFullPath(path));
         if (Path.GetDirectoryName(path) is not { } parent) return path;
         path = Path.Combine(RealPath(parent), Path.GetFileName(path));
+        if (!Path.Exists(path) || FileFailure.IsBrokenLink(path)) return path;
         FileSystemInfo entry = Directory.Exists(path) ? new DirectoryInfo(path) : new FileInfo(path);
-        return entry.LinkTarget is not null && entry.ResolveLinkTarget(returnFinalTarget: true) is { Exists: true } target ? RealPath(target.FullName) : path;
+        return entry.ResolveLinkTarget(returnFinalTarget: true) is { } target ? RealPath(target.FullName) : path;
     }
 
     private static bool TryExchange(string a, string b)
