@@ -15,7 +15,7 @@ public sealed class CheckpointTensorSource(Checkpoint checkpoint) : ITensorSourc
     public AxisStatistics Measure(string tensor, int axis)
     {
         var matrix = new MatrixView(Find(tensor), axis);
-        var measurement = new AxisMeasurement(matrix);
+        var measurement = new AxisMeasurement(matrix.Dtype, matrix.ByRow ? 0 : 1, matrix.Length);
         using var rows = new RowReader(matrix);
         while (rows.Next())
         {
@@ -23,7 +23,7 @@ public sealed class CheckpointTensorSource(Checkpoint checkpoint) : ITensorSourc
         }
 
         if (measurement.HasNonFinite()) throw NonFinite(matrix);
-        return measurement.ToStatistics();
+        return measurement.ToStatistics(matrix.ElementsPerIndex);
     }
 
     /// <inheritdoc />

@@ -13,48 +13,50 @@ namespace Wisca.Numerics;
 internal sealed class AxisMeasurement
 {
     private const int Chunk = 1024;
-    private readonly MatrixView _matrix;
+    private readonly Dtype _dtype;
+    private readonly int _axis;
     private readonly double[] _absolutes, _squares, _smallest, _largest;
     private readonly float[] _singles = new float[Chunk];
 
-    public AxisMeasurement(MatrixView matrix)
+    public AxisMeasurement(Dtype dtype, int axis, long length)
     {
-        _matrix = matrix;
-        _absolutes = new double[matrix.Length];
-        _squares = new double[matrix.Length];
-        _smallest = new double[matrix.Length];
-        _largest = new double[matrix.Length];
+        _dtype = dtype;
+        _axis = axis;
+        _absolutes = new double[length];
+        _squares = new double[length];
+        _smallest = new double[length];
+        _largest = new double[length];
         Array.Fill(_smallest, double.PositiveInfinity);
     }
 
-    public AxisStatistics ToStatistics() => new(_absolutes, _squares, _smallest, _largest, _matrix.ByRow ? _matrix.Columns : _matrix.Rows);
+    public AxisStatistics ToStatistics(long elementsPerIndex) => new(_absolutes, _squares, _smallest, _largest, elementsPerIndex);
 
     /// <summary>True where an index has met NaN or infinity. (F16 decodes those to magnitudes from 65536.)</summary>
-    public bool HasNonFinite() => Array.Exists(_largest, largest => !double.IsFinite(largest) || (_matrix.Dtype == Dtype.F16 && largest >= 65536));
+    public bool HasNonFinite() => Array.Exists(_largest, largest => !double.IsFinite(largest) || (_dtype == Dtype.F16 && largest >= 65536));
 
-    /// <summary>Adds one row of the matrix.</summary>
+    /// <summary>Adds one row of the matrix (or a whole bias, as a row, with axis 1).</summary>
     public void AddRow(int row, ReadOnlySpan<byte> bytes)
     {
-        int size = _matrix.Dtype.Bits() / 8;
+        int size = _dtype.Bits() / 8;
         int count = bytes.Length / size;
         for (int first = 0; first < count; first += Chunk)
         {
             int length = Math.Min(Chunk, count - first);
             var piece = bytes.Slice(first * size, length * size);
-            if (_matrix.Dtype == Dtype.F64)
+            if (_dtype == Dtype.F64)
             {
                 var values = MemoryMarshal.Cast<byte, double>(piece);
-                for (int i = 0; i < values.Length; i++) AddOne(_matrix.ByRow ? row : first + i, values[i]);
+                for (int i = 0; i < values.Length; i++) AddOne(_axis == 0 ? row : first + i, values[i]);
                 continue;
             }
 
             ReadOnlySpan<float> singles = _singles.AsSpan(0, length);
-            if (_matrix.Dtype == Dtype.F32) singles = MemoryMarshal.Cast<byte, float>(piece);
-            else Elements.Decode(_matrix.Dtype, piece, _singles.AsSpan(0, length));
+            if (_dtype == Dtype.F32) singles = MemoryMarshal.Cast<byte, float>(piece);
+            else Elements.Decode(_dtype, piece, _singles.AsSpan(0, length));
             int vectors = length - (length % 8);
-            if (_matrix.ByRow) AddToRow(row, singles[..vectors]);
+            if (_axis == 0) AddToRow(row, singles[..vectors]);
             else AddToColumns(first, singles[..vectors]);
-            for (int i = vectors; i < length; i++) AddOne(_matrix.ByRow ? row : first + i, singles[i]);
+            for (int i = vectors; i < length; i++) AddOne(_axis == 0 ? row : first + i, singles[i]);
         }
     }
 

@@ -33,6 +33,9 @@ internal readonly struct MatrixView
     /// <summary>Length of the axis.</summary>
     public int Length => ByRow ? Rows : Columns;
 
+    /// <summary>Number of elements at each index of the axis.</summary>
+    public int ElementsPerIndex => ByRow ? Columns : Rows;
+
     public int RowBytes => Columns * (Dtype.Bits() / 8);
 
     public ReadOnlySpan<byte> Row(int row) => Tensor.Bytes((long)row * RowBytes, RowBytes);

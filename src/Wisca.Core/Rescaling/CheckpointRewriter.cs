@@ -131,7 +131,7 @@ internal sealed class CheckpointRewriter : IDisposable
         string name = matrix.Tensor.Info.Name;
         var before = new XxHash128();
         var after = new XxHash128();
-        var measurement = new AxisMeasurement(matrix);
+        var measurement = new AxisMeasurement(matrix.Dtype, matrix.ByRow ? 0 : 1, matrix.Length);
         var restored = scale.Restored is { } elements ? new Restoration(elements, matrix.Dtype.Bits() / 8) : null;
         var losses = scale.KeepLosses && scale.PowersOfTwo ? new LossRecorder(matrix.Dtype) : null;
         byte[] buffer = [];
@@ -157,7 +157,7 @@ internal sealed class CheckpointRewriter : IDisposable
             _progress.Add(scaled.Length);
         }
 
-        _statistics[name] = measurement.ToStatistics();
+        _statistics[name] = measurement.ToStatistics(matrix.ElementsPerIndex);
         _digests[name] = new TensorDigests(Hex(before), Hex(after));
         if (losses?.ToElements(name) is { } lost) _lost[name] = lost;
     }
