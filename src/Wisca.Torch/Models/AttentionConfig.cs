@@ -1,0 +1,26 @@
+using Wisca.Architectures;
+
+namespace Wisca.Models;
+
+/// <summary>The attention of every layer of a decoder.</summary>
+/// <param name="Heads">Number of query heads.</param>
+/// <param name="KvHeads">Number of key/value heads; query head h reads kv head h / (Heads / KvHeads).</param>
+/// <param name="HeadDim">Channels per head.</param>
+/// <param name="Scale">The factor on q.k before the softmax.</param>
+public sealed record AttentionConfig(int Heads, int KvHeads, int HeadDim, double Scale)
+{
+    /// <summary>True where the query, key and value projections have biases.</summary>
+    public bool QkvBias { get; init; }
+
+    /// <summary>True where the output projection has a bias.</summary>
+    public bool OutputBias { get; init; }
+
+    /// <summary>How the projections are stored; the feed-forward layer's are stored alike.</summary>
+    public Orientation Orientation { get; init; } = Orientation.Linear;
+
+    /// <summary>How a fused projection interleaves its rows; not used where the three are separate.</summary>
+    public FusedOrder FusedOrder { get; init; }
+
+    /// <summary>What is normalised between projection and dot product.</summary>
+    public QkNorm QkNorm { get; init; }
+}

@@ -1,0 +1,173 @@
+using System.Text.Json;
+using Wisca.Architectures;
+using Wisca.Checkpoints;
+
+namespace Wisca.Models;
+
+/// <summary>Reads what a family needs from a configuration; every error names the file and the key.</summary>
+internal sealed class ConfigReader
+{
+    private readonly ModelConfig _config;
+
+    public ConfigReader(ModelConfig config)
+    {
+        _config = config;
+        foreach (string key in (string[])["quantization_config", "quantization"])
+        {
+            if (config.Find(key) is not null) throw Wrong($"{key} is set", "packed weights have no forward pass here; take the model in F32, F16 or BF16");
+        }
+    }
+
+    public string ModelType => _config.ModelType;
+
+    /// <summary>True where the key is there, be it null.</summary>
+    public bool Has(string key) => _config.Root.TryGetProperty(key, out _);
+
+    /// <summary>A size that every configuration of the family states, under one of several names.</summary>
+    public int Size(params ReadOnlySpan<string> keys)
+    {
+        foreach (string key in keys)
+        {
+            if (_config.FindInt(key) is { } value) return value;
+        }
+
+        throw Wrong($"no {string.Join(" or ", keys.ToArray())}", $"a {ModelType} model needs it");
+    }
+
+    public int? FindSize(string key) => _config.FindInt(key);
+
+    public int SizeOr(string key, int missing, int minimum = 1) => _config.FindInt(key, minimum) ?? missing;
+
+    public double PositiveOr(string key, double missing) => FindPositive(key) ?? missing;
+
+    public double? FindPositive(string key) => _config.FindNumber(key) switch
+    {
+        <= 0 and var wrong => throw Wrong($"{key} is {wrong}, expected a positive number", "mend the configuration"),
+        var value => value,
+    };
+
+    public bool FlagOr(string key, bool missing) => _config.FindBool(key) ?? missing;
+
+    /// <summary>Refuses a switch that is set otherwise than the forward pass has it.</summary>
+    public void Expect(string key, bool expected, bool missing)
+    {
+        if (FlagOr(key, missing) != expected)
+            throw Unsupported($"{key} is {(expected ? "false" : "true")}", $"only {ModelType} models with {key} {(expected ? "true" : "false")} have one");
+    }
+
+    /// <summary>Refuses a key that is set.</summary>
+    public void ExpectNothing(string key)
+    {
+        if (_config.Find(key) is not null) throw Unsupported($"{key} is set", $"only {ModelType} models without it have one");
+    }
+
+    public Activation Activation(string key, string missing) => (_config.FindString(key) ?? missing) switch
+    {
+        "silu" or "swish" => Models.Activation.Silu,
+        "gelu" => Models.Activation.Gelu,
+        "gelu_new" or "gelu_pytorch_tanh" => Models.Activation.GeluTanh,
+        "relu" => Models.Activation.Relu,
+        var other => throw Unsupported($"{key} is '{other}'", "supported are silu, swish, gelu, gelu_new, gelu_pytorch_tanh and relu"),
+    };
+
+    /// <summary>A number that must be a multiple of the number of kv heads, and that number.</summary>
+    public (int Heads, int KvHeads) Heads(string headsKey, string kvHeadsKey)
+    {
+        int heads = Size(headsKey), kvHeads = SizeOr(kvHeadsKey, heads);
+        return heads % kvHeads == 0 ? (heads, kvHeads) : throw Wrong($"{headsKey} is {heads}, expected a multiple of {kvHeadsKey}, {kvHeads}", "mend the configuration");
+    }
+
+    /// <summary>head_dim where it is stated, hidden size / heads else.</summary>
+    public int HeadDim(int hiddenSize, int heads)
+    {
+        if (_config.FindInt("head_dim") is { } stated) return stated;
+        return hiddenSize % heads == 0 ? hiddenSize / heads : throw Wrong($"the hidden size {hiddenSize} is not a multiple of {heads} heads", "give head_dim");
+    }
+
+    /// <summary>
+    /// RoPE as it is stated: theta at the top level or, in newer files, in rope_parameters; scaling in rope_scaling or rope_parameters.
+    /// </summary>
+    /// <param name="headDim">Channels per head.</param>
+    /// <param name="theta">The base where none is stated.</param>
+    /// <param name="thetaKey">The base's key at the top level.</param>
+    /// <param name="share">The rotated share of the channels where none is stated; null for a family that rotates all of them.</param>
+    /// <param name="shareKey">The share's key at the top level.</param>
+    /// <param name="pairs">How channels are paired.</param>
+    public RopeConfig Rope(
+        int headDim,
+        double theta = 10000,
+        string thetaKey = "rope_theta",
+        double? share = null,
+        string shareKey = "partial_rotary_factor",
+        RopePairs pairs = RopePairs.Half)
+    {
+        foreach (string key in (string[])["rope_parameters", "rope_scaling"])
+        {
+            if (_config.Find(key) is { ValueKind: not JsonValueKind.Object }) throw Wrong($"{key} is not an object", "mend the configuration");
+        }
+
+        string section = _config.Find("rope_parameters") is null ? "rope_scaling" : "rope_parameters";
+        if (section == "rope_parameters" && _config.Find("rope_scaling") is not null && RopeType("rope_scaling") != RopeType(section))
+            throw Wrong($"rope_scaling asks for {RopeType("rope_scaling")}, rope_parameters for {RopeType(section)}", "take out the one that does not hold");
+        theta = Stated("rope_parameters.rope_theta", thetaKey) ?? theta;
+        double? stated = Stated("rope_parameters.partial_rotary_factor", shareKey);
+        if (share is null && stated is not (null or 1)) throw Unsupported($"{shareKey} is {stated}", $"{ModelType} models rotate every channel");
+        int dims = (int)(headDim * (stated ?? share ?? 1));
+        if (dims < 2 || dims > headDim || dims % 2 != 0) throw Wrong($"{dims} rotary channels in heads of {headDim}", "expected an even number of at most head_dim");
+
+        var frequencies = RopeConfig.Unscaled(dims, theta);
+        switch (RopeType(section))
+        {
+            case "default":
+                break;
+            case "linear":
+                double stretch = RopeNumber(section, "factor");
+                frequencies = [.. frequencies.Select(frequency => frequency / stretch)];
+                break;
+            case "llama3":
+                double factor = RopeNumber(section, "factor"), low = RopeNumber(section, "low_freq_factor"), high = RopeNumber(section, "high_freq_factor");
+                if (high <= low) throw Wrong($"{section}.high_freq_factor is {high}, expected more than low_freq_factor, {low}", "mend the configuration");
+                int context = Size($"{section}.original_max_position_embeddings");
+                frequencies = [.. frequencies.Select(frequency => RopeConfig.ScaleLlama3(frequency, factor, low, high, context))];
+                break;
+            case var other:
+                throw Unsupported($"{section}.rope_type is '{other}'", "supported are default, linear and llama3");
+        }
+
+        return new RopeConfig(pairs, frequencies);
+    }
+
+    /// <summary>The layers of a model whose layers are alike.</summary>
+    public static LayerConfig[] Alike(int layers, int? window, RopeConfig? rope) => [.. Enumerable.Repeat(new LayerConfig(window, rope), layers)];
+
+    /// <summary>True for each layer that layer_types calls sliding, or, where that is not stated, that the rule says.</summary>
+    public bool[] SlidingLayers(int layers, Func<int, bool> rule)
+    {
+        const string key = "layer_types";
+        if (_config.Find(key) is not { } list) return [.. Enumerable.Range(0, layers).Select(rule)];
+        if (list.ValueKind != JsonValueKind.Array || list.GetArrayLength() != layers) throw Wrong($"{key} is not a list of {layers} names", "it needs one a layer");
+        return [.. list.EnumerateArray().Select((entry, layer) => (entry.ValueKind == JsonValueKind.String ? entry.GetString() : null) switch
+        {
+            "full_attention" => false,
+            "sliding_attention" => true,
+            _ => throw Unsupported($"{key}[{layer}] is {entry.GetRawText()}", "supported are full_attention and sliding_attention"),
+        })];
+    }
+
+    public WiscaException Wrong(string what, string hint) => new($"{_config.File}: {what}", hint);
+
+    public WiscaException Unsupported(string what, string hint) => new($"{_config.File}: {what}, which the forward pass does not have", hint);
+
+    /// <summary>A positive number that may stand in two places; where it stands in both, it must be the same.</summary>
+    private double? Stated(string nested, string top)
+    {
+        double? inner = FindPositive(nested), outer = FindPositive(top);
+        if (inner is not null && outer is not null && inner != outer) throw Wrong($"{nested} is {inner}, but {top} is {outer}", "take out the one that does not hold");
+        return inner ?? outer;
+    }
+
+    private string RopeType(string section) => _config.FindString($"{section}.rope_type") ?? _config.FindString($"{section}.type") ?? "default";
+
+    private double RopeNumber(string section, string key) =>
+        FindPositive($"{section}.{key}") ?? throw Wrong($"no {section}.{key}", $"rope_type {RopeType(section)} needs it");
+}

@@ -1,0 +1,44 @@
+using static TorchSharp.torch;
+
+namespace Wisca.Models;
+
+/// <summary>One layer: attention and a feed-forward part on the residual stream, one after the other or side by side.</summary>
+internal sealed class DecoderBlock
+{
+    private readonly bool _parallel;
+    private readonly NormLayer? _attentionNorm, _feedForwardNorm, _attentionPostNorm, _feedForwardPostNorm;
+    private readonly SelfAttention _attention;
+    private readonly IFeedForward _feedForward;
+
+    public DecoderBlock(ModuleTree tree, string path, DecoderConfig config)
+    {
+        var names = config.Names;
+        string feedForward = names.FeedForward.Length == 0 ? $"{path}." : $"{path}.{names.FeedForward}.";
+        _parallel = config.Parallel;
+        _attentionNorm = Norm(names.AttentionNorm);
+        _attention = new SelfAttention(tree, $"{path}.{names.Attention}", config);
+        _attentionPostNorm = Norm(names.AttentionPostNorm);
+        _feedForwardNorm = Norm(names.FeedForwardNorm);
+        _feedForward = config.FeedForward.Mixture is null ? new FeedForward(tree, feedForward, config) : new ExpertMixture(tree, feedForward, config);
+        _feedForwardPostNorm = Norm(names.FeedForwardPostNorm);
+
+        NormLayer? Norm(string? name) => name is null ? null : tree.Norm($"{path}.{name}", config.Norm, config.HiddenSize);
+    }
+
+    /// <summary>The residual stream behind the layer; the parameters are those of <see cref="SelfAttention.Forward"/>.</summary>
+    public Tensor Forward(Tensor x, RotaryTable? rotary, Tensor? mask, AttentionPath path)
+    {
+        var read = _attentionNorm?.forward(x) ?? x;
+        var attended = _attention.Forward(read, rotary, mask, path);
+        if (_attentionPostNorm is not null) attended = _attentionPostNorm.forward(attended);
+        if (_parallel) return x + attended + FeedForward(_feedForwardNorm?.forward(x) ?? read);
+        x += attended;
+        return x + FeedForward(_feedForwardNorm?.forward(x) ?? x);
+    }
+
+    private Tensor FeedForward(Tensor read)
+    {
+        var result = _feedForward.Forward(read);
+        return _feedForwardPostNorm?.forward(result) ?? result;
+    }
+}

@@ -1,0 +1,317 @@
+using System.Collections.Frozen;
+using Wisca.Architectures;
+
+namespace Wisca.Models;
+
+/// <summary>
+/// What each family's <c>config.json</c> means. Where a key is absent, the value is that of the family's configuration class in
+/// Hugging Face transformers.
+/// </summary>
+internal static class DecoderFamilies
+{
+    public static FrozenDictionary<string, Func<ConfigReader, DecoderConfig>> ByModelType { get; } = new Dictionary<string, Func<ConfigReader, DecoderConfig>>
+    {
+        ["cohere"] = Cohere,
+        ["falcon"] = Falcon,
+        ["gemma"] = Gemma,
+        ["gpt2"] = Gpt2,
+        ["gpt_neox"] = GptNeoX,
+        ["llama"] = Llama,
+        ["mistral"] = Mistral,
+        ["mixtral"] = Mixtral,
+        ["olmo2"] = Olmo2,
+        ["opt"] = Opt,
+        ["phi"] = Phi,
+        ["qwen2"] = Qwen2,
+    }.ToFrozenDictionary(StringComparer.Ordinal);
+
+    private static DecoderConfig Llama(ConfigReader reader)
+    {
+        bool bias = reader.FlagOr("attention_bias", false);
+        var config = LlamaLike(reader, positions: 2048, epsilon: 1e-6);
+        return config with
+        {
+            Attention = config.Attention with { QkvBias = bias, OutputBias = bias },
+            FeedForward = config.FeedForward with { Bias = reader.FlagOr("mlp_bias", false) },
+        };
+    }
+
+    private static DecoderConfig Mistral(ConfigReader reader) =>
+        LlamaLike(reader, positions: 131072, epsilon: 1e-6, window: reader.Has("sliding_window") ? reader.FindSize("sliding_window") : 4096);
+
+    private static DecoderConfig Mixtral(ConfigReader reader)
+    {
+        var config = LlamaLike(reader, positions: 131072, epsilon: 1e-5, window: reader.FindSize("sliding_window"), theta: 1e6);
+        int experts = reader.SizeOr("num_local_experts", 8), each = reader.SizeOr("num_experts_per_tok", 2);
+        if (each > experts) throw reader.Wrong($"num_experts_per_tok is {each}, expected at most num_local_experts, {experts}", "mend the configuration");
+        return config with
+        {
+            FeedForward = config.FeedForward with { Mixture = new MixtureConfig(experts, each) },
+            Names = config.Names with { FeedForward = "block_sparse_moe", Gate = "w1", Up = "w3", Down = "w2" },
+        };
+    }
+
+    private static DecoderConfig Qwen2(ConfigReader reader)
+    {
+        var config = LlamaLike(reader, positions: 32768, epsilon: 1e-6);
+        int? window = null;
+        if (reader.FlagOr("use_sliding_window", false)) window = reader.Has("sliding_window") ? reader.FindSize("sliding_window") : 4096;
+        int first = reader.SizeOr("max_window_layers", 28, minimum: 0);
+        bool[] sliding = reader.SlidingLayers(config.Layers.Length, layer => window is not null && layer >= first);
+        if (window is null && sliding.Contains(true)) throw reader.Wrong("layer_types names sliding layers, but there is no sliding window", "set use_sliding_window and sliding_window");
+        return config with
+        {
+            Layers = [.. config.Layers.Select((layer, index) => layer with { Window = sliding[index] ? window : null })],
+            Attention = config.Attention with { QkvBias = true },
+        };
+    }
+
+    private static DecoderConfig Gemma(ConfigReader reader)
+    {
+        bool bias = reader.FlagOr("attention_bias", false);
+        var config = LlamaLike(reader, positions: 8192, epsilon: 1e-6, tied: true, headDim: reader.SizeOr("head_dim", 256));
+
+        // First-generation files say "gelu" and mean the tanh form; hidden_activation, which came later, means what it says.
+        var activation = reader.Activation("hidden_activation", "gelu_pytorch_tanh");
+        if (reader.Activation("hidden_act", "gelu_pytorch_tanh") is not (Activation.Gelu or Activation.GeluTanh) || activation != Activation.GeluTanh)
+            throw reader.Unsupported("the activation is not gelu_pytorch_tanh", "gemma models have that one");
+        return config with
+        {
+            EmbeddingScale = Math.Sqrt(config.HiddenSize),
+            Norm = config.Norm with { UnitOffset = true },
+            Attention = config.Attention with { QkvBias = bias, OutputBias = bias },
+            FeedForward = config.FeedForward with { Activation = activation },
+        };
+    }
+
+    private static DecoderConfig Olmo2(ConfigReader reader)
+    {
+        bool bias = reader.FlagOr("attention_bias", false);
+        var config = LlamaLike(reader, positions: 2048, epsilon: 1e-5);
+        return config with
+        {
+            Attention = config.Attention with { QkvBias = bias, OutputBias = bias, QkNorm = QkNorm.AllHeads },
+            Names = config.Names with
+            {
+                AttentionNorm = null,
+                FeedForwardNorm = null,
+                AttentionPostNorm = "post_attention_layernorm",
+                FeedForwardPostNorm = "post_feedforward_layernorm",
+            },
+        };
+    }
+
+    private static DecoderConfig Cohere(ConfigReader reader)
+    {
+        bool bias = reader.FlagOr("attention_bias", false);
+        var config = LlamaLike(reader, positions: 8192, epsilon: 1e-5, tied: true, pairs: RopePairs.Interleaved, epsilonKey: "layer_norm_eps");
+        return config with
+        {
+            Parallel = true,
+            LogitScale = reader.PositiveOr("logit_scale", 0.0625),
+            Norm = config.Norm with { Kind = NormKind.Layer },
+            Attention = config.Attention with { QkvBias = bias, OutputBias = bias, QkNorm = reader.FlagOr("use_qk_norm", false) ? QkNorm.EachHead : QkNorm.None },
+            Names = config.Names with { FeedForwardNorm = null },
+        };
+    }
+
+    private static DecoderConfig Phi(ConfigReader reader)
+    {
+        reader.Expect("qk_layernorm", expected: false, missing: false);
+        reader.Expect("tie_word_embeddings", expected: false, missing: false);
+        int hidden = reader.Size("hidden_size");
+        var (heads, kvHeads) = reader.Heads("num_attention_heads", "num_key_value_heads");
+        int headDim = reader.HeadDim(hidden, heads);
+        return new DecoderConfig
+        {
+            ModelType = reader.ModelType,
+            VocabularySize = reader.Size("vocab_size"),
+            HiddenSize = hidden,
+            MaxPositions = reader.SizeOr("max_position_embeddings", 2048),
+            Layers = [.. ConfigReader.Alike(reader.Size("num_hidden_layers"), null, reader.Rope(headDim, share: 0.5))],
+            Attention = new AttentionConfig(heads, kvHeads, headDim, 1 / Math.Sqrt(headDim)) { QkvBias = true, OutputBias = true },
+            FeedForward = new FeedForwardConfig(reader.Size("intermediate_size"), reader.Activation("hidden_act", "gelu_new"), Bias: true),
+            Norm = new NormConfig(NormKind.Layer, reader.PositiveOr("layer_norm_eps", 1e-5), Bias: true),
+            Parallel = true,
+            HeadBias = true,
+            Names = new DecoderNames { FinalNorm = "final_layernorm", Output = "dense", Gate = null, Up = "fc1", Down = "fc2", FeedForwardNorm = null },
+        };
+    }
+
+    private static DecoderConfig Gpt2(ConfigReader reader)
+    {
+        reader.Expect("scale_attn_by_inverse_layer_idx", expected: false, missing: false);
+        reader.Expect("add_cross_attention", expected: false, missing: false);
+        int hidden = reader.Size("n_embd", "hidden_size"), heads = reader.Size("n_head", "num_attention_heads");
+        int headDim = reader.HeadDim(hidden, heads);
+        double scale = reader.FlagOr("scale_attn_weights", true) ? 1 / Math.Sqrt(headDim) : 1;
+        return new DecoderConfig
+        {
+            ModelType = reader.ModelType,
+            VocabularySize = reader.Size("vocab_size"),
+            HiddenSize = hidden,
+            MaxPositions = reader.FindSize("n_positions") ?? reader.FindSize("max_position_embeddings") ?? reader.SizeOr("n_ctx", 1024),
+            Layers = [.. ConfigReader.Alike(reader.Size("n_layer", "num_hidden_layers"), null, null)],
+            Attention = new AttentionConfig(heads, heads, headDim, scale) { QkvBias = true, OutputBias = true, Orientation = Orientation.Conv1D, FusedOrder = FusedOrder.Blocks },
+            FeedForward = new FeedForwardConfig(reader.SizeOr("n_inner", 4 * hidden), reader.Activation("activation_function", "gelu_new"), Bias: true),
+            Norm = new NormConfig(NormKind.Layer, reader.PositiveOr("layer_norm_epsilon", 1e-5), Bias: true),
+            TiedHead = reader.FlagOr("tie_word_embeddings", true),
+            Names = new DecoderNames
+            {
+                Root = "transformer",
+                Embedding = "wte",
+                Positions = "wpe",
+                Layers = "h",
+                FinalNorm = "ln_f",
+                Attention = "attn",
+                FusedQkv = "c_attn",
+                Output = "c_proj",
+                Gate = null,
+                Up = "c_fc",
+                Down = "c_proj",
+                AttentionNorm = "ln_1",
+                FeedForwardNorm = "ln_2",
+            },
+        };
+    }
+
+    private static DecoderConfig GptNeoX(ConfigReader reader)
+    {
+        int hidden = reader.Size("hidden_size"), heads = reader.Size("num_attention_heads");
+        int headDim = reader.HeadDim(hidden, heads);
+        bool bias = reader.FlagOr("attention_bias", true);
+        return new DecoderConfig
+        {
+            ModelType = reader.ModelType,
+            VocabularySize = reader.Size("vocab_size"),
+            HiddenSize = hidden,
+            MaxPositions = reader.SizeOr("max_position_embeddings", 2048),
+            Layers = [.. ConfigReader.Alike(reader.Size("num_hidden_layers"), null, reader.Rope(headDim, 10000, "rotary_emb_base", 0.25, "rotary_pct"))],
+            Attention = new AttentionConfig(heads, heads, headDim, 1 / Math.Sqrt(headDim)) { QkvBias = bias, OutputBias = bias, FusedOrder = FusedOrder.PerHead },
+            FeedForward = new FeedForwardConfig(reader.Size("intermediate_size"), reader.Activation("hidden_act", "gelu"), Bias: true),
+            Norm = new NormConfig(NormKind.Layer, reader.PositiveOr("layer_norm_eps", 1e-5), Bias: true),
+            Parallel = reader.FlagOr("use_parallel_residual", true),
+            TiedHead = reader.FlagOr("tie_word_embeddings", false),
+            Names = new DecoderNames
+            {
+                Root = "gpt_neox",
+                Embedding = "embed_in",
+                FinalNorm = "final_layer_norm",
+                Head = "embed_out",
+                Attention = "attention",
+                FusedQkv = "query_key_value",
+                Output = "dense",
+                Gate = null,
+                Up = "dense_h_to_4h",
+                Down = "dense_4h_to_h",
+            },
+        };
+    }
+
+    private static DecoderConfig Falcon(ConfigReader reader)
+    {
+        reader.Expect("new_decoder_architecture", expected: false, missing: false);
+        reader.Expect("multi_query", expected: true, missing: true);
+        reader.Expect("parallel_attn", expected: true, missing: true);
+        reader.Expect("alibi", expected: false, missing: false);
+        reader.Expect("apply_residual_connection_post_layernorm", expected: false, missing: false);
+        int hidden = reader.Size("hidden_size"), heads = reader.Size("num_attention_heads", "n_head");
+        int headDim = reader.HeadDim(hidden, heads);
+        bool bias = reader.FlagOr("bias", false);
+        return new DecoderConfig
+        {
+            ModelType = reader.ModelType,
+            VocabularySize = reader.Size("vocab_size"),
+            HiddenSize = hidden,
+            MaxPositions = reader.SizeOr("max_position_embeddings", 2048),
+            Layers = [.. ConfigReader.Alike(reader.Size("num_hidden_layers", "n_layer"), null, reader.Rope(headDim))],
+            Attention = new AttentionConfig(heads, 1, headDim, 1 / Math.Sqrt(headDim)) { QkvBias = bias, OutputBias = bias, FusedOrder = FusedOrder.Blocks },
+            FeedForward = new FeedForwardConfig(reader.SizeOr("ffn_hidden_size", 4 * hidden), reader.Activation("activation", "gelu"), bias),
+            Norm = new NormConfig(NormKind.Layer, reader.PositiveOr("layer_norm_epsilon", 1e-5), Bias: true),
+            Parallel = true,
+            TiedHead = reader.FlagOr("tie_word_embeddings", true),
+            Names = new DecoderNames
+            {
+                Root = "transformer",
+                Embedding = "word_embeddings",
+                Layers = "h",
+                FinalNorm = "ln_f",
+                Attention = "self_attention",
+                FusedQkv = "query_key_value",
+                Output = "dense",
+                Gate = null,
+                Up = "dense_h_to_4h",
+                Down = "dense_4h_to_h",
+                FeedForwardNorm = null,
+            },
+        };
+    }
+
+    private static DecoderConfig Opt(ConfigReader reader)
+    {
+        reader.Expect("do_layer_norm_before", expected: true, missing: true);
+        reader.Expect("layer_norm_elementwise_affine", expected: true, missing: true);
+        reader.Expect("_remove_final_layer_norm", expected: false, missing: false);
+        int hidden = reader.Size("hidden_size"), heads = reader.Size("num_attention_heads");
+        if (reader.SizeOr("word_embed_proj_dim", hidden) is var width && width != hidden)
+            throw reader.Unsupported($"word_embed_proj_dim is {width} and not hidden_size, {hidden}", "only opt models without a projection of the embedding have one");
+        int headDim = reader.HeadDim(hidden, heads);
+        bool bias = reader.FlagOr("enable_bias", true);
+        return new DecoderConfig
+        {
+            ModelType = reader.ModelType,
+            VocabularySize = reader.Size("vocab_size"),
+            HiddenSize = hidden,
+            MaxPositions = reader.SizeOr("max_position_embeddings", 2048),
+            PositionOffset = 2,
+            Layers = [.. ConfigReader.Alike(reader.Size("num_hidden_layers"), null, null)],
+            Attention = new AttentionConfig(heads, heads, headDim, 1 / Math.Sqrt(headDim)) { QkvBias = bias, OutputBias = bias },
+            FeedForward = new FeedForwardConfig(reader.Size("ffn_dim"), reader.Activation("activation_function", "relu"), bias),
+            Norm = new NormConfig(NormKind.Layer, 1e-5, Bias: true),
+            TiedHead = reader.FlagOr("tie_word_embeddings", true),
+            Names = new DecoderNames
+            {
+                Root = "model.decoder",
+                Positions = "embed_positions",
+                FinalNorm = "final_layer_norm",
+                Output = "out_proj",
+                FeedForward = "",
+                Gate = null,
+                Up = "fc1",
+                Down = "fc2",
+                AttentionNorm = "self_attn_layer_norm",
+                FeedForwardNorm = "final_layer_norm",
+            },
+        };
+    }
+
+    /// <summary>Llama and what differs from it in a few values.</summary>
+    private static DecoderConfig LlamaLike(
+        ConfigReader reader,
+        int positions,
+        double epsilon,
+        int? window = null,
+        double theta = 10000,
+        bool tied = false,
+        int? headDim = null,
+        RopePairs pairs = RopePairs.Half,
+        string epsilonKey = "rms_norm_eps")
+    {
+        int hidden = reader.Size("hidden_size");
+        var (heads, kvHeads) = reader.Heads("num_attention_heads", "num_key_value_heads");
+        int channels = headDim ?? reader.HeadDim(hidden, heads);
+        return new DecoderConfig
+        {
+            ModelType = reader.ModelType,
+            VocabularySize = reader.Size("vocab_size"),
+            HiddenSize = hidden,
+            MaxPositions = reader.SizeOr("max_position_embeddings", positions),
+            Layers = [.. ConfigReader.Alike(reader.Size("num_hidden_layers"), window, reader.Rope(channels, theta, pairs: pairs))],
+            Attention = new AttentionConfig(heads, kvHeads, channels, 1 / Math.Sqrt(channels)),
+            FeedForward = new FeedForwardConfig(reader.Size("intermediate_size"), reader.Activation("hidden_act", "silu")),
+            Norm = new NormConfig(NormKind.RootMeanSquare, reader.PositiveOr(epsilonKey, epsilon)),
+            TiedHead = reader.FlagOr("tie_word_embeddings", tied),
+            Names = new DecoderNames(),
+        };
+    }
+}

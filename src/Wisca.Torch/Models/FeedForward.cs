@@ -1,0 +1,37 @@
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace Wisca.Models;
+
+/// <summary>One feed-forward layer, gated or plain.</summary>
+internal sealed class FeedForward : IFeedForward
+{
+    private readonly Activation _activation;
+    private readonly DenseLayer? _gate;
+    private readonly DenseLayer _up, _down;
+
+    /// <summary>Creates it.</summary>
+    /// <param name="tree">Where its modules go.</param>
+    /// <param name="path">Their path, with the dot behind it where it is not empty.</param>
+    /// <param name="config">The model.</param>
+    public FeedForward(ModuleTree tree, string path, DecoderConfig config)
+    {
+        var (inner, activation, bias, _) = config.FeedForward;
+        var orientation = config.Attention.Orientation;
+        _activation = activation;
+        if (config.Names.Gate is { } gate) _gate = tree.Dense(path + gate, config.HiddenSize, inner, bias, orientation);
+        _up = tree.Dense(path + config.Names.Up, config.HiddenSize, inner, bias, orientation);
+        _down = tree.Dense(path + config.Names.Down, inner, config.HiddenSize, bias, orientation);
+    }
+
+    public Tensor Forward(Tensor x) => _down.forward(_gate is null ? Activate(_up.forward(x)) : Activate(_gate.forward(x)) * _up.forward(x));
+
+    private Tensor Activate(Tensor x) => _activation switch
+    {
+        Activation.Silu => nn.functional.silu(x),
+        Activation.Gelu => nn.functional.gelu(x),
+        Activation.GeluTanh => nn.functional.gelu(x, GELU.Approximate.tanh),
+        Activation.Relu => nn.functional.relu(x),
+        _ => throw new InvalidOperationException($"{_activation}"),
+    };
+}

@@ -1,0 +1,10 @@
+namespace Wisca.Models;
+
+/// <summary>
+/// The feed-forward layers of a decoder: down(act(gate(x)) * up(x)) where <see cref="DecoderNames.Gate"/> is set, down(act(up(x))) else.
+/// </summary>
+/// <param name="IntermediateSize">Width of the inner layer.</param>
+/// <param name="Activation">The non-linearity.</param>
+/// <param name="Bias">True where the projections have biases.</param>
+/// <param name="Mixture">Set where each layer has several of these behind a router.</param>
+public sealed record FeedForwardConfig(int IntermediateSize, Activation Activation, bool Bias = false, MixtureConfig? Mixture = null);

@@ -1,0 +1,48 @@
+using TorchSharp.Modules;
+using TorchSharp.Utils;
+using static TorchSharp.torch;
+
+namespace Wisca.Models;
+
+/// <summary>
+/// Normalises the last axis. The gain may have further axes in front (one gain for each head). Sixteen-bit types are normalised in
+/// float32 and rounded where the family's own code rounds: before the gain, or, for gains stored less one, behind it.
+/// </summary>
+internal sealed class NormLayer : nn.Module<Tensor, Tensor>
+{
+    [ComponentName(Name = "weight")]
+    private readonly Parameter _weight;
+
+    [ComponentName(Name = "bias")]
+    private readonly Parameter? _bias;
+
+    private readonly NormConfig _config;
+
+    public NormLayer(NormConfig config, Parameter weight, Parameter? bias)
+        : base(nameof(NormLayer))
+    {
+        _config = config;
+        _weight = weight;
+        _bias = bias;
+        RegisterComponents();
+    }
+
+    public override Tensor forward(Tensor input)
+    {
+        if (_config.Kind == NormKind.RootMeanSquare) return RootMeanSquare(input);
+        long[] axis = [_weight.shape[^1]];
+        return _weight.dim() == 1
+            ? nn.functional.layer_norm(input, axis, _weight, _bias, _config.Epsilon)
+            : nn.functional.layer_norm(input, axis, eps: _config.Epsilon) * _weight;
+    }
+
+    private Tensor RootMeanSquare(Tensor input)
+    {
+        var wide = input.to(AtLeastFloat32(input.dtype));
+        var normal = wide * (wide.square().mean([-1], keepdim: true) + _config.Epsilon).rsqrt();
+        return _config.UnitOffset ? (normal * (1 + _weight.to(wide.dtype))).to(input.dtype) : _weight * normal.to(input.dtype);
+    }
+
+    /// <summary>The type that sums of this type are held in.</summary>
+    internal static ScalarType AtLeastFloat32(ScalarType dtype) => dtype == ScalarType.Float64 ? ScalarType.Float64 : ScalarType.Float32;
+}

@@ -1,0 +1,14 @@
+namespace Wisca.Models;
+
+/// <summary>What is normalised between the query and key projections and the dot product, before RoPE.</summary>
+public enum QkNorm
+{
+    /// <summary>Nothing.</summary>
+    None,
+
+    /// <summary>All heads' channels as one vector, with a gain for each: [Heads x HeadDim] (olmo2).</summary>
+    AllHeads,
+
+    /// <summary>Each head by itself, with a gain for each of its channels: [Heads, HeadDim] (cohere).</summary>
+    EachHead,
+}

@@ -1,0 +1,86 @@
+using static TorchSharp.torch;
+
+namespace Wisca.Models;
+
+/// <summary>
+/// Causal self-attention with grouped keys. Letters: B sequences, T positions, D hidden, H query heads, G kv heads, d channels of a head.
+/// </summary>
+internal sealed class SelfAttention
+{
+    private readonly AttentionConfig _config;
+    private readonly DenseLayer? _qkv, _query, _key, _value;
+    private readonly DenseLayer _output;
+    private readonly NormLayer? _queryNorm, _keyNorm;
+
+    public SelfAttention(ModuleTree tree, string path, DecoderConfig config)
+    {
+        _config = config.Attention;
+        var names = config.Names;
+        int hidden = config.HiddenSize, queries = _config.Heads * _config.HeadDim, keys = _config.KvHeads * _config.HeadDim;
+        if (names.FusedQkv is { } fused)
+        {
+            _qkv = tree.Dense($"{path}.{fused}", hidden, queries + (2 * keys), _config.QkvBias, _config.Orientation);
+        }
+        else
+        {
+            _query = tree.Dense($"{path}.{names.Query}", hidden, queries, _config.QkvBias, _config.Orientation);
+            _key = tree.Dense($"{path}.{names.Key}", hidden, keys, _config.QkvBias, _config.Orientation);
+            _value = tree.Dense($"{path}.{names.Value}", hidden, keys, _config.QkvBias, _config.Orientation);
+        }
+
+        _output = tree.Dense($"{path}.{names.Output}", queries, hidden, _config.OutputBias, _config.Orientation);
+        if (_config.QkNorm == QkNorm.None) return;
+        bool each = _config.QkNorm == QkNorm.EachHead;
+        _queryNorm = tree.Norm($"{path}.{names.QueryNorm}", config.Norm, each ? [_config.Heads, _config.HeadDim] : [queries]);
+        _keyNorm = tree.Norm($"{path}.{names.KeyNorm}", config.Norm, each ? [_config.KvHeads, _config.HeadDim] : [keys]);
+    }
+
+    /// <summary>Attention of x [B, T, D] to itself.</summary>
+    /// <param name="x">The normalised residual stream.</param>
+    /// <param name="rotary">RoPE, which reaches T positions; null for none.</param>
+    /// <param name="mask">What is added to scores, [T, T]; null for plain causal attention by the fused kernel.</param>
+    /// <param name="path">Which operators to use; the eager ones need a mask.</param>
+    public Tensor Forward(Tensor x, RotaryTable? rotary, Tensor? mask, AttentionPath path)
+    {
+        var (q_BTE, k_BTE, v_BTE) = Project(x);
+        Tensor q_BHTd = Heads(q_BTE, _config.Heads, _queryNorm), k_BGTd = Heads(k_BTE, _config.KvHeads, _keyNorm), v_BGTd = Heads(v_BTE, _config.KvHeads, null);
+        if (rotary is not null) (q_BHTd, k_BGTd) = (rotary.Rotate(q_BHTd), rotary.Rotate(k_BGTd));
+        var mixed_BHTd = path == AttentionPath.Eager ? Eager(q_BHTd, k_BGTd, v_BGTd, mask!)
+            : mask is null ? TorchScriptKernels.AttendCausal(q_BHTd, k_BGTd, v_BGTd, _config.Scale)
+            : TorchScriptKernels.AttendMasked(q_BHTd, k_BGTd, v_BGTd, mask, _config.Scale);
+        return _output.forward(mixed_BHTd.transpose(1, 2).flatten(2));
+    }
+
+    private (Tensor Query, Tensor Key, Tensor Value) Project(Tensor x)
+    {
+        if (_qkv is null) return (_query!.forward(x), _key!.forward(x), _value!.forward(x));
+        var qkv = _qkv.forward(x);
+        if (_config.FusedOrder == FusedOrder.PerHead)
+        {
+            var parts = qkv.unflatten(2, _config.Heads, 3, _config.HeadDim).unbind(3);
+            return (parts[0].flatten(2), parts[1].flatten(2), parts[2].flatten(2));
+        }
+
+        int queries = _config.Heads * _config.HeadDim, keys = _config.KvHeads * _config.HeadDim;
+        return (qkv.narrow(2, 0, queries), qkv.narrow(2, queries, keys), qkv.narrow(2, queries + keys, keys));
+    }
+
+    /// <summary>[B, T, heads x d] to [B, heads, T, d], normalised where the family does.</summary>
+    private Tensor Heads(Tensor projected, int heads, NormLayer? norm)
+    {
+        if (norm is not null && _config.QkNorm == QkNorm.AllHeads) projected = norm.forward(projected);
+        var split = projected.unflatten(2, heads, _config.HeadDim);
+        if (norm is not null && _config.QkNorm == QkNorm.EachHead) split = norm.forward(split);
+        return split.transpose(1, 2);
+    }
+
+    /// <summary>The query heads of a group are laid behind each other, so that one product with the group's keys serves them all.</summary>
+    private Tensor Eager(Tensor q_BHTd, Tensor k_BGTd, Tensor v_BGTd, Tensor mask_TT)
+    {
+        long length = q_BHTd.shape[2];
+        var grouped = q_BHTd.unflatten(1, _config.KvHeads, _config.Heads / _config.KvHeads).flatten(2, 3);
+        var scores = (grouped.matmul(k_BGTd.transpose(-1, -2)) * _config.Scale).unflatten(2, -1, length) + mask_TT;
+        var weights = scores.softmax(-1, NormLayer.AtLeastFloat32(scores.dtype)).to(v_BGTd.dtype);
+        return weights.flatten(2, 3).matmul(v_BGTd).unflatten(2, -1, length).flatten(1, 2);
+    }
+}

@@ -1,0 +1,19 @@
+using Wisca.Models;
+
+namespace Wisca.Proofs;
+
+/// <summary>How two models are run against each other.</summary>
+public sealed record ForwardProofOptions
+{
+    /// <summary>The element type to compute in; float32 by default.</summary>
+    public ComputePrecision Precision { get; init; }
+
+    /// <summary>
+    /// How many tokens a model sees at a time; each window begins anew, with the token that the one before it had to predict last. By
+    /// default 512, or what the models were made for if that is less; more than that is refused.
+    /// </summary>
+    public int? WindowLength { get; init; }
+
+    /// <summary>Number of threads; all processors by default.</summary>
+    public int Threads { get; init; } = Environment.ProcessorCount;
+}

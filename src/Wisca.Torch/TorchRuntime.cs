@@ -1,0 +1,97 @@
+using System.Runtime.InteropServices;
+using TorchSharp;
+
+namespace Wisca.Torch;
+
+/// <summary>
+/// The native libtorch behind TorchSharp. Everything here that uses TorchSharp asks it first: TorchSharp's own way to fail is a page of
+/// trace and several hundred megabytes of copied libraries beside the program.
+/// </summary>
+public static class TorchRuntime
+{
+    private static readonly Lazy<WiscaException?> LoadFailure = new(Load);
+
+    /// <summary>Version of the TorchSharp library.</summary>
+    public static string TorchSharpVersion => typeof(torch).Assembly.GetName().Version!.ToString(3);
+
+    /// <summary>Version of the libtorch package that TorchSharp was built against.</summary>
+    /// <exception cref="WiscaException">libtorch does not load.</exception>
+    public static string LibtorchVersion
+    {
+        get
+        {
+            Require();
+            return torch.__version__;
+        }
+    }
+
+    /// <summary>Number of threads an operator runs on, process-wide. Results depend on it in their last bits.</summary>
+    /// <exception cref="WiscaException">libtorch does not load.</exception>
+    public static int Threads
+    {
+        get
+        {
+            Require();
+            return torch.get_num_threads();
+        }
+
+        set
+        {
+            ArgumentOutOfRangeException.ThrowIfLessThan(value, 1);
+            Require();
+            torch.set_num_threads(value);
+        }
+    }
+
+    /// <summary>Why libtorch does not load, with what to do about it as the hint; null where it loads. Tried once per process.</summary>
+    public static WiscaException? Failure => LoadFailure.Value;
+
+    /// <summary>Loads libtorch.</summary>
+    /// <exception cref="WiscaException">It does not load; see <see cref="Failure"/>.</exception>
+    public static void Require()
+    {
+        if (Failure is { } failure) throw new WiscaException(failure.Message, failure.Hint, failure.InnerException);
+    }
+
+    /// <summary>Loads by the names, the assembly and the order that TorchSharp uses itself: if this works, so will that.</summary>
+    private static WiscaException? Load()
+    {
+        var assembly = typeof(torch).Assembly;
+        try
+        {
+            NativeLibrary.TryLoad("torch_cpu", assembly, null, out _);
+            NativeLibrary.Load("LibTorchSharp", assembly, null);
+            return null;
+        }
+        catch (Exception exception) when (exception is DllNotFoundException or BadImageFormatException)
+        {
+            return Explain(exception);
+        }
+    }
+
+    /// <summary>Makes one line of the runtime's list of places it tried, of which all but one say that no file is there.</summary>
+    internal static WiscaException Explain(Exception exception)
+    {
+        string[] lines = exception.Message.Split('\n', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
+        string? reason = lines.Skip(1).FirstOrDefault(line => !IsAbsence(line));
+        if (reason is null && exception is BadImageFormatException) reason = lines[0];
+        if (reason is null)
+        {
+            return new WiscaException(
+                $"libtorch does not load: there is no native library LibTorchSharp for {RuntimeInformation.RuntimeIdentifier} beside the program",
+                "build again for this machine; a program that uses the Wisca.Torch package needs a libtorch package too, such as libtorch-cpu-linux-x64",
+                exception);
+        }
+
+        string hint = reason.Contains("GLIBCXX", StringComparison.Ordinal) || reason.Contains("GLIBC_", StringComparison.Ordinal)
+            ? "the system's C++ runtime is older than TorchSharp asks for: build with Wisca's eng/NativeTorch.targets, which mends that, or install libstdc++ of GCC 13"
+            : "the libraries beside the program are incomplete: build again, with the libtorch package of this machine";
+        return new WiscaException($"libtorch does not load: {reason}", hint, exception);
+    }
+
+    private static bool IsAbsence(string line)
+    {
+        const string absent = ": cannot open shared object file: No such file or directory";
+        return line.EndsWith(absent, StringComparison.Ordinal) && Path.GetFileName(line[..^absent.Length]).Contains("LibTorchSharp", StringComparison.Ordinal);
+    }
+}
