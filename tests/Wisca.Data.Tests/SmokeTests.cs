@@ -1,2 +1,0 @@
-namespace Wisca.Tests;
-public sealed class SmokeTests { [Fact] public void A() => TestData.Require("models").ShouldNotBeNull(); }
