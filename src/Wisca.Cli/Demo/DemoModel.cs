@@ -48,7 +48,7 @@ internal static class DemoModel
     /// <summary>Deviations that differ from layer to layer and head to head as training leaves them.</summary>
     private static IEnumerable<(string Name, long[] Shape, double Deviation)> Tensors()
     {
-        yield return ("model.embed_tokens.weight", [Vocabulary, Hidden], 0.5);
+        yield return ("model.embed_tokens.weight", [Vocabulary, Hidden], 0.06);
         for (int layer = 0; layer < Layers; layer++)
         {
             string name = $"model.layers.{layer}.";

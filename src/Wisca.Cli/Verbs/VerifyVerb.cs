@@ -5,6 +5,9 @@ using Spectre.Console;
 using Wisca.Certificates;
 using Wisca.Checkpoints;
 using Wisca.Cli.CommandLine;
+using Wisca.Models;
+using Wisca.Proofs;
+using Wisca.Tokenizers;
 
 namespace Wisca.Cli.Verbs;
 
@@ -15,17 +18,23 @@ internal static class VerifyVerb
     {
         var a = SharedOptions.Model("A");
         var b = SharedOptions.Model("B");
-        var seed = new Option<int>("--seed") { Description = "Seed of the probes and the random tokens.", HelpName = "S", DefaultValueFactory = _ => 0 };
+        var text = new Option<string?>("--text") { Description = "Also run both models on this text file, read by the tokenizer in A's folder.", HelpName = "FILE" };
+        var tokens = SharedOptions.Number("--tokens", "Also run both models on this many random tokens; with --text, on its first tokens.", "N", 2, 100_000_000);
+        var native = new Option<bool>("--native") { Description = "Run the models in the type they are stored in instead of float32." };
+        var seed = SharedOptions.Number("--seed", "Seed of the probes and the random tokens.", "S", 0, int.MaxValue);
         var threads = SharedOptions.Threads();
         var architecture = SharedOptions.Architecture();
         var json = SharedOptions.Json();
-        var command = new Command("verify", "Prove that two models are the same function; exit 1 if they are not.") { a, b, seed, threads, architecture, json };
+        var command = new Command("verify", "Prove that two models are the same function; exit 1 if they are not.") { a, b, text, tokens, native, seed, threads, architecture, json };
         command.SetAction((parsed, cancellation) => Task.Run(() => Run(
             context,
             parsed.GetRequiredValue(a),
             parsed.GetRequiredValue(b),
             new VerifyOptions
             {
+                TextFile = parsed.GetValue(text),
+                Tokens = parsed.GetResult(tokens) is null ? null : parsed.GetValue(tokens),
+                Native = parsed.GetValue(native),
                 Seed = parsed.GetValue(seed),
                 Threads = parsed.GetValue(threads),
                 Architecture = parsed.GetValue(architecture),
@@ -39,26 +48,100 @@ internal static class VerifyVerb
     {
         using var left = Checkpoint.Open(a);
         using var right = Checkpoint.Open(b);
+        var table = SharedOptions.Table(options.Architecture);
+        int[]? tokens = Tokens(left, options);
         var certificate = ProgressBar.Run(context, report => Certifier.Compare(
-            left, right, (ulong)options.Seed, SharedOptions.Table(options.Architecture), options.Threads, ProgressBar.Share("certificate", left, report), cancellation));
-        if (options.Json) context.WriteJson(new JsonObject { ["certificate"] = ToJson(certificate) });
-        else Print(context.Out, certificate);
-        return certificate.Equivalent ? 0 : 1;
+            left, right, (ulong)options.Seed, table, options.Threads, ProgressBar.Share("certificate", left, report), cancellation));
+        ForwardProofReport? forward = null;
+        if (tokens is not null)
+        {
+            var proof = new ForwardProofOptions { Precision = options.Native ? ComputePrecision.Native : ComputePrecision.F32, Threads = options.Threads };
+            forward = ProgressBar.Run(context, report => ForwardProof.Compare(left, right, tokens, proof, ProgressBar.Share("forward proof", left, report), cancellation));
+        }
+
+        bool equivalent = certificate.Equivalent && forward is not { Equivalent: false };
+        if (options.Json) context.WriteJson(new JsonObject { ["equivalent"] = equivalent, ["certificate"] = ToJson(certificate), ["forward"] = forward is null ? null : ToJson(forward, options) });
+        else Print(context.Out, certificate, forward, options);
+        return equivalent ? 0 : 1;
     }
 
-    private static void Print(IAnsiConsole console, CertificateReport certificate)
+    /// <summary>What to run the models on; null for the certificate alone.</summary>
+    private static int[]? Tokens(Checkpoint checkpoint, VerifyOptions options)
     {
-        console.WriteLine($"certificate: {(certificate.Equivalent ? "equivalent" : "NOT equivalent")}");
-        foreach (string difference in certificate.Differences) console.WriteLine($"  {difference}");
-        if (certificate.Layers.IsEmpty) return;
-        console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"  q.k error {certificate.QueryKeyError:0.0e+00}, V-O error {certificate.ValueOutputError:0.0e+00}, allowed {certificate.Layers.Max(layer => layer.Tolerance):0.0e+00}; {certificate.ChangedTensors} tensors changed"));
+        if (options.TextFile is null)
+            return options.Tokens is { } count ? RandomTokens.Draw(count, DecoderConfig.From(checkpoint.Config).VocabularySize, (ulong)options.Seed) : null;
+        string text;
+        try
+        {
+            text = File.ReadAllText(options.TextFile);
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            throw new WiscaException($"{options.TextFile} cannot be read", "--text names a UTF-8 text file", exception);
+        }
+
+        int[] tokens = TokenizerLoader.Load(checkpoint.Folder).Encode(text);
+        if (tokens.Length < 2) throw new WiscaException($"{options.TextFile} gives {tokens.Length} tokens", "expected a text of at least two tokens");
+        return options.Tokens is { } most && most < tokens.Length ? tokens[..most] : tokens;
     }
+
+    private static void Print(IAnsiConsole console, CertificateReport certificate, ForwardProofReport? forward, VerifyOptions options)
+    {
+        console.WriteLine($"certificate    {(certificate.Equivalent ? "equivalent" : "NOT equivalent")}");
+        foreach (string difference in certificate.Differences) console.WriteLine($"               {difference}");
+        if (!certificate.Layers.IsEmpty)
+        {
+            double allowed = certificate.Layers.Max(layer => layer.Tolerance);
+            console.WriteLine(certificate.ChangedTensors == 0
+                ? "               no tensor differs"
+                : Invariant($"               {certificate.ChangedTensors} tensors differ; q.k to {certificate.QueryKeyError:0.0e+00}, V-O to {certificate.ValueOutputError:0.0e+00} relative, {(allowed == 0 ? "exact as powers of two must be" : Invariant($"{allowed:0.0e+00} is rounding"))}"));
+        }
+
+        if (forward is null)
+        {
+            console.WriteLine("forward proof  not asked for (--text FILE or --tokens N)");
+            return;
+        }
+
+        string inputs = options.TextFile is null ? "random tokens" : $"tokens of {options.TextFile}";
+        console.WriteLine($"forward proof  {(forward.BitIdentical && forward.Equivalent ? "bit-identical" : forward.Equivalent ? "equivalent" : $"NOT equivalent: {forward.Reason}")} on {forward.Tokens} {inputs}, in {(options.Native ? "the stored type" : "float32")}");
+        console.WriteLine(Invariant($"               max |difference of logits| {forward.MaxDifference:0.0e+00} of max |logit| {forward.MaxLogit:0.00}, KL {forward.Divergence:0.0e+00}"));
+        console.WriteLine(Invariant($"               perplexity {forward.PerplexityA:0.00000} and {forward.PerplexityB:0.00000}"));
+    }
+
+    private static string Invariant(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 
     private static JsonObject ToJson(CertificateReport certificate) => new()
     {
         ["equivalent"] = certificate.Equivalent,
         ["query_key_error"] = Format.Json(certificate.QueryKeyError),
         ["value_output_error"] = Format.Json(certificate.ValueOutputError),
+        ["expected_exact"] = certificate.ExpectedExact,
+        ["changed_tensors"] = certificate.ChangedTensors,
         ["differences"] = Format.Json(certificate.Differences),
+        ["layers"] = new JsonArray(
+        [
+            .. certificate.Layers.Select(layer => (JsonNode?)new JsonObject
+            {
+                ["layer"] = layer.Layer,
+                ["query_key_error"] = Format.Json(layer.QueryKeyError),
+                ["value_output_error"] = Format.Json(layer.ValueOutputError),
+                ["tolerance"] = layer.Tolerance,
+            }),
+        ]),
+    };
+
+    private static JsonObject ToJson(ForwardProofReport forward, VerifyOptions options) => new()
+    {
+        ["equivalent"] = forward.Equivalent,
+        ["reason"] = forward.Reason,
+        ["precision"] = options.Native ? "native" : "float32",
+        ["tokens"] = forward.Tokens,
+        ["predictions"] = forward.Predictions,
+        ["bit_identical"] = forward.BitIdentical,
+        ["max_logit_difference"] = Format.Json(forward.MaxDifference),
+        ["max_logit"] = Format.Json(forward.MaxLogit),
+        ["kl_divergence"] = Format.Json(forward.Divergence),
+        ["perplexity"] = new JsonArray(Format.Json(forward.PerplexityA), Format.Json(forward.PerplexityB)),
     };
 }
