@@ -94,13 +94,14 @@ public static class ForwardProof
         int longest = Math.Min(configA.MaxPositions, configB.MaxPositions);
         if (options.WindowLength is { } asked && (asked < 1 || asked > longest))
             throw new WiscaException($"a window of {asked} tokens, but the models were made for 1 to {longest}", "give a shorter window");
-        CheckMemory(a, b, options.Precision);
+        CheckMemory(a, b, options.Precision, GC.GetGCMemoryInfo().TotalAvailableMemoryBytes);
         return options.WindowLength ?? Math.Min(DefaultWindow, longest);
     }
 
-    private static void CheckMemory(Checkpoint a, Checkpoint b, ComputePrecision precision)
+    /// <summary>Refuses what would end in the kernel's killing the process.</summary>
+    internal static void CheckMemory(Checkpoint a, Checkpoint b, ComputePrecision precision, double available)
     {
-        double needed = Bytes(a) + Bytes(b), available = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
+        double needed = Bytes(a) + Bytes(b);
         if (needed <= available) return;
         const double gigabyte = 1e9;
         throw new WiscaException(

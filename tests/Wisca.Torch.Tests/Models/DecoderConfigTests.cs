@@ -1,0 +1,139 @@
+using Wisca.Architectures;
+using Wisca.Checkpoints;
+using Wisca.Models;
+
+namespace Wisca.Tests.Models;
+
+public sealed class DecoderConfigTests
+{
+    private const string Gpt2 = """{"model_type": "gpt2", "n_embd": 8, "n_layer": 2, "n_head": 2, "vocab_size": 11""";
+
+    [Fact]
+    public void From_Llama_ReadsEveryValue()
+    {
+        var config = Read(TorchTinyModels.Config(further: """, "attention_bias": true, "mlp_bias": true, "rope_theta": 500000.0"""));
+        config.ShouldSatisfyAllConditions(
+            () => config.HiddenSize.ShouldBe(TorchTinyModels.Hidden),
+            () => config.VocabularySize.ShouldBe(TorchTinyModels.Vocabulary),
+            () => config.MaxPositions.ShouldBe(64),
+            () => config.Layers.Length.ShouldBe(TorchTinyModels.Layers),
+            () => config.Attention.ShouldBe(new AttentionConfig(4, 2, 8, 1 / Math.Sqrt(8)) { QkvBias = true, OutputBias = true }),
+            () => config.FeedForward.ShouldBe(new FeedForwardConfig(48, Activation.Silu, Bias: true)),
+            () => config.Norm.ShouldBe(new NormConfig(NormKind.RootMeanSquare, 1e-5)),
+            () => config.TiedHead.ShouldBeFalse(),
+            () => config.Layers[0].Rope!.Pairs.ShouldBe(RopePairs.Half),
+            () => config.Layers[0].Rope!.Frequencies[1].ShouldBe(Math.Pow(500000, -0.25), 1e-15));
+    }
+
+    [Fact]
+    public void From_ThetaInRopeParameters_IsRead() =>
+        Frequencies(""" "rope_parameters": {"rope_theta": 16.0, "rope_type": "default"}""").ShouldBe([1, 0.5, 0.25, 0.125]);
+
+    [Fact]
+    public void From_LinearScaling_DividesFrequencies() =>
+        Frequencies(""" "rope_theta": 16.0, "rope_scaling": {"type": "linear", "factor": 4.0}""").ShouldBe([0.25, 0.125, 0.0625, 0.03125]);
+
+    [Fact]
+    public void From_Llama3Scaling_StretchesLongWavelengthsOnly()
+    {
+        // With theta 16 the pairs make 10.2, 5.1, 2.5 and 1.3 turns over the original 64 positions: two stay, two are blended. With theta 256
+        // the last makes 0.2 and is stretched.
+        const string scaling = """ "rope_scaling": {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": 64}""";
+        double turns = 64 * 0.25 / (2 * Math.PI), kept = (turns - 1) / 3;
+        var mild = Frequencies($""" "rope_theta": 16.0, {scaling}""");
+        mild[0].ShouldBe(1);
+        mild[1].ShouldBe(0.5);
+        mild[2].ShouldBe((kept * 0.25) + ((1 - kept) * 0.25 / 8), 1e-15);
+        Frequencies($""" "rope_theta": 256.0, {scaling}""")[3].ShouldBe(Math.Pow(256, -0.75) / 8, 1e-15);
+    }
+
+    [Theory]
+    [InlineData("", 4096)]
+    [InlineData(""", "sliding_window": null""", null)]
+    [InlineData(""", "sliding_window": 7""", 7)]
+    public void From_Mistral_ReadsWindow(string further, int? window) =>
+        Read(TorchTinyModels.Config("mistral", further: further)).Layers.ShouldAllBe(layer => layer.Window == window);
+
+    [Theory]
+    [InlineData(""", "sliding_window": 7, "max_window_layers": 1""", null, null)]
+    [InlineData(""", "use_sliding_window": true, "sliding_window": 7, "max_window_layers": 1""", null, 7)]
+    [InlineData(""", "use_sliding_window": true, "sliding_window": 7, "layer_types": ["sliding_attention", "full_attention"]""", 7, null)]
+    public void From_Qwen2_ReadsWindowOfEachLayer(string further, int? first, int? second) =>
+        Read(TorchTinyModels.Config("qwen2", further: further)).Layers.Select(layer => layer.Window).ShouldBe([first, second]);
+
+    [Fact]
+    public void From_Gpt2_HasTheFamilysDefaults()
+    {
+        var config = Read(Gpt2 + "}");
+        config.FeedForward.ShouldBe(new FeedForwardConfig(32, Activation.GeluTanh, Bias: true));
+        config.MaxPositions.ShouldBe(1024);
+        config.TiedHead.ShouldBeTrue();
+        config.Attention.Orientation.ShouldBe(Orientation.Conv1D);
+        Read(Gpt2 + """, "scale_attn_weights": false}""").Attention.Scale.ShouldBe(1);
+    }
+
+    [Theory]
+    [InlineData("bloom", "", "model_type 'bloom' has no forward pass here; there is one for cohere, falcon, gemma,")]
+    [InlineData("llama", """, "hidden_act": "xielu" """, "hidden_act is 'xielu'")]
+    [InlineData("llama", """, "rope_scaling": {"rope_type": "yarn", "factor": 4.0}""", "rope_scaling.rope_type is 'yarn'")]
+    [InlineData("llama", """, "rope_parameters": {"rope_type": "dynamic", "factor": 4.0}""", "rope_parameters.rope_type is 'dynamic'")]
+    [InlineData("llama", """, "rope_scaling": {"rope_type": "linear"}""", "no rope_scaling.factor")]
+    [InlineData("llama", """, "rope_scaling": {"rope_type": "linear", "factor": "two"}""", "rope_scaling.factor is \"two\", expected a number")]
+    [InlineData("llama", """, "rope_scaling": {"rope_type": "linear", "factor": -2}""", "rope_scaling.factor is -2")]
+    [InlineData("llama", """, "rope_scaling": {"rope_type": "llama3", "factor": 8, "low_freq_factor": 4, "high_freq_factor": 4, "original_max_position_embeddings": 64}""", "rope_scaling.high_freq_factor is 4")]
+    [InlineData("llama", """, "rope_scaling": "linear" """, "rope_scaling is not an object")]
+    [InlineData("llama", """, "rope_scaling": {"rope_type": "linear", "factor": 2}, "rope_parameters": {"rope_type": "default"}""", "rope_scaling asks for linear, rope_parameters for default")]
+    [InlineData("llama", """, "rope_theta": 10000, "rope_parameters": {"rope_theta": 500000}""", "rope_parameters.rope_theta is 500000, but rope_theta is 10000")]
+    [InlineData("llama", """, "partial_rotary_factor": 0.5""", "partial_rotary_factor is 0.5")]
+    [InlineData("llama", """, "tie_word_embeddings": "yes" """, "tie_word_embeddings is \"yes\", expected true or false")]
+    [InlineData("llama", """, "num_key_value_heads": 3""", "num_attention_heads is 4, expected a multiple of num_key_value_heads, 3")]
+    [InlineData("llama", """, "rms_norm_eps": 0""", "rms_norm_eps is 0")]
+    [InlineData("llama", """, "head_dim": 7""", "7 rotary channels in heads of 7")]
+    [InlineData("llama", """, "hidden_size": 30.5""", "hidden_size is 30.5, expected a whole number")]
+    [InlineData("llama", """, "vocab_size": null""", "no vocab_size")]
+    [InlineData("llama", """, "quantization_config": {"quant_method": "gptq"}""", "quantization_config is set")]
+    [InlineData("llama", """, "quantization": {"bits": 4}""", "quantization is set")]
+    [InlineData("qwen2", """, "layer_types": ["full_attention", "linear_attention"]""", "layer_types[1] is \"linear_attention\"")]
+    [InlineData("qwen2", """, "layer_types": ["full_attention"]""", "layer_types is not a list of 2 names")]
+    [InlineData("qwen2", """, "layer_types": ["full_attention", "sliding_attention"]""", "layer_types names sliding layers, but there is no sliding window")]
+    [InlineData("mixtral", """, "num_local_experts": 2, "num_experts_per_tok": 3""", "num_experts_per_tok is 3")]
+    [InlineData("gemma", """, "hidden_act": "silu" """, "the activation is not gelu_pytorch_tanh")]
+    [InlineData("phi", """, "hidden_act": "gelu_new", "qk_layernorm": true""", "qk_layernorm is true")]
+    [InlineData("falcon", """, "alibi": true""", "alibi is true")]
+    [InlineData("falcon", """, "new_decoder_architecture": true""", "new_decoder_architecture is true")]
+    [InlineData("opt", """, "ffn_dim": 8, "word_embed_proj_dim": 16""", "word_embed_proj_dim is 16 and not hidden_size, 32")]
+    [InlineData("gpt2", """, "n_embd": 8, "n_head": 2, "scale_attn_by_inverse_layer_idx": true""", "scale_attn_by_inverse_layer_idx is true")]
+    public void From_WhatTheForwardPassDoesNotHave_NamesFileAndKey(string modelType, string further, string message)
+    {
+        var exception = Should.Throw<WiscaException>(() => Read(Merge(TorchTinyModels.Config(modelType), further)));
+        exception.Message.ShouldStartWith("config.json: ");
+        exception.Message.ShouldContain(message);
+        exception.Message.ShouldNotContain('\n');
+        exception.Hint.ShouldNotBeNullOrEmpty();
+    }
+
+    [Theory]
+    [InlineData("hidden_size")]
+    [InlineData("num_hidden_layers")]
+    [InlineData("num_attention_heads")]
+    [InlineData("intermediate_size")]
+    [InlineData("vocab_size")]
+    public void From_MissingSize_NamesIt(string key)
+    {
+        string json = TorchTinyModels.Config().Replace($"\"{key}\"", "\"unknown\"", StringComparison.Ordinal);
+        Should.Throw<WiscaException>(() => Read(json)).Message.ShouldBe($"config.json: no {key}");
+    }
+
+    private static DecoderConfig Read(string json) => DecoderConfig.From(ModelConfig.Parse(json));
+
+    private static double[] Frequencies(string further) => [.. Read(Merge(TorchTinyModels.Config(), further)).Layers[0].Rope!.Frequencies];
+
+    /// <summary>The keys of an object, those of the second text in place of those of the same name.</summary>
+    private static string Merge(string json, string further)
+    {
+        var merged = System.Text.Json.Nodes.JsonNode.Parse(json)!.AsObject();
+        if (further.Length == 0) return json;
+        foreach (var (key, value) in System.Text.Json.Nodes.JsonNode.Parse("{" + further.TrimStart(',') + "}")!.AsObject()) merged[key] = value?.DeepClone();
+        return merged.ToJsonString();
+    }
+}
