@@ -15,9 +15,11 @@ internal sealed partial class OutputFolder : IDisposable
     private readonly string _place, _shown, _working;
     private readonly bool _force;
     private readonly FileStream _lock;
+    private readonly Func<string, string, bool> _tryExchange;
 
-    private OutputFolder(string place, string shown, bool force)
+    private OutputFolder(string place, string shown, bool force, Func<string, string, bool> tryExchange)
     {
+        _tryExchange = tryExchange;
         _place = place;
         _shown = shown;
         _force = force;
@@ -35,8 +37,10 @@ internal sealed partial class OutputFolder : IDisposable
     /// <param name="checkpoint">The checkpoint that is read; the two must not contain each other.</param>
     /// <param name="force">True to replace a folder that wisca wrote.</param>
     /// <param name="freeSpace">Free bytes of the disk that a folder is on; null to ask the system.</param>
+    /// <param name="tryExchange">Exchanges two folders in one step where the system can; null to ask it.</param>
     /// <exception cref="WiscaException">The place is not allowed, taken, or too small.</exception>
-    public static OutputFolder Prepare(string path, Checkpoint checkpoint, bool force, Func<string, long>? freeSpace = null)
+    public static OutputFolder Prepare(
+        string path, Checkpoint checkpoint, bool force, Func<string, long>? freeSpace = null, Func<string, string, bool>? tryExchange = null)
     {
         if (string.IsNullOrWhiteSpace(path)) throw new WiscaException("the output's path is empty", "name the folder to write");
         try
@@ -52,7 +56,7 @@ internal sealed partial class OutputFolder : IDisposable
             long available = freeSpace?.Invoke(parent) ?? new DriveInfo(parent).AvailableFreeSpace, size = CheckpointCopy.Size(checkpoint);
             if (available < size)
                 throw new WiscaException($"output {path} needs {size / 1e9:0.00} GB, but its disk has {available / 1e9:0.00} GB free", "free some space, or choose a folder on another disk");
-            return new OutputFolder(place, path, force);
+            return new OutputFolder(place, path, force, tryExchange ?? TryExchange);
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
@@ -70,7 +74,7 @@ internal sealed partial class OutputFolder : IDisposable
         // Looked at again, because the run may have taken hours. A rename by itself never replaces a folder that is not empty.
         CheckTaken(_place, _shown, _force);
         if (!Directory.Exists(_place)) Directory.Move(Staging, _place);
-        else if (!TryExchange(Staging, _place)) ReplaceInTwoSteps();
+        else if (!_tryExchange(Staging, _place)) ReplaceInTwoSteps();
     }
 
     /// <summary>Clears away the working folder: what was staged, or after a commit what was replaced.</summary>
