@@ -5,7 +5,7 @@ namespace Wisca.Architectures;
 
 /// <summary>
 /// What Wisca knows of a model family, as data: where the attention tensors are, how fused ones interleave, how RoPE pairs the
-/// channels, and what breaks a transition. Read from strict JSON; see docs/architecture.md, "Adding an architecture".
+/// channels, and what breaks a transition. Read from strict JSON; see docs/adding-an-architecture.md.
 /// </summary>
 /// <param name="Name">The family's name.</param>
 /// <param name="ModelTypes">Values of <c>model_type</c> in <c>config.json</c> that it covers.</param>
@@ -17,8 +17,11 @@ namespace Wisca.Architectures;
 /// <param name="Rope">How rotary embeddings pair the channels of a head.</param>
 /// <param name="Refuse">What breaks a transition.</param>
 /// <param name="Known">
-/// Patterns (<c>*</c> stands for anything) of the other tensors of a layer. A tensor that none matches may act between
-/// projection and dot product, so its layer is refused.
+/// Patterns (<c>*</c> stands for anything) of the other tensors of a layer. A tensor that neither these nor a refusal's condition match
+/// may act between projection and dot product, so its layer is refused.
+/// </param>
+/// <param name="Wrappers">
+/// Values of <c>model_type</c> of multimodal models whose text part is of this family, its sizes under <c>text_config</c>.
 /// </param>
 public sealed record ArchitectureTable(
     string Name,
@@ -30,7 +33,8 @@ public sealed record ArchitectureTable(
     IReadOnlyList<AttentionTable> Attention,
     RopeTable Rope,
     IReadOnlyList<RefusalTable> Refuse,
-    IReadOnlyList<string> Known)
+    IReadOnlyList<string> Known,
+    IReadOnlyList<string>? Wrappers = null)
 {
     /// <summary>Reads a table of the user's own.</summary>
     /// <exception cref="WiscaException">The file is missing, not JSON, or has an unknown, missing or contradictory field.</exception>
@@ -71,27 +75,35 @@ public sealed record ArchitectureTable(
     /// <summary>The table as JSON, in the form that <see cref="Parse"/> reads.</summary>
     public string ToJson() => JsonSerializer.Serialize(this, ArchitectureJson.Default.ArchitectureTable);
 
+    /// <summary>True where the table is for this <c>model_type</c>.</summary>
+    internal bool Covers(string modelType) => ModelTypes.Contains(modelType, StringComparer.OrdinalIgnoreCase);
+
+    /// <summary>True where a model of this <c>model_type</c> keeps a text model of the family under <c>text_config</c>.</summary>
+    internal bool Wraps(string modelType) => Wrappers?.Contains(modelType, StringComparer.OrdinalIgnoreCase) == true;
+
     private string? Check()
     {
+        const string index = "${layer}";
+        string?[] texts =
+            [Name, .. ModelTypes, .. Prefixes, .. Wrappers ?? [], .. Known, .. Refuse.Select(rule => rule?.Reason), .. Attention.Select(layout => layout?.O)];
+        if (texts.Contains(null)) return "null stands in a list";
         if (Name.Length == 0) return "name is empty";
-        if (ModelTypes.Count == 0) return "model_types is empty";
+        if (ModelTypes.Count == 0 || ModelTypes.Contains("")) return "model_types is empty, or has an empty entry";
         if (Prefixes.Count == 0) return "prefixes is empty; give [\"\"] for none";
-        if (!Layer.Contains("${layer}", StringComparison.Ordinal)) return "layer does not contain ${layer}";
+        int at = Layer.IndexOf(index, StringComparison.Ordinal);
+        if (at < 0 || Layer.LastIndexOf(index, StringComparison.Ordinal) != at || Layer.IndexOf('.', at) != at + index.Length)
+            return $"layer must contain {index}. once, with a dot behind it";
+        foreach (var list in (IReadOnlyList<string>[])[ModelTypes, Prefixes, Wrappers ?? [], Known])
+        {
+            if (list.Distinct(StringComparer.Ordinal).Count() != list.Count) return $"'{list.GroupBy(entry => entry).First(entries => entries.Count() > 1).Key}' stands twice in a list";
+        }
+
         if (Attention.Count == 0) return "attention is empty";
         if (Attention[^1].When is not null) return "the last layout of attention must have no condition (\"when\")";
         if (Attention.SkipLast(1).Any(layout => layout.When is null)) return "a layout of attention without a condition hides those behind it";
-        foreach (var layout in Attention)
-        {
-            if (layout.Qkv is null == (layout.Q is null || layout.K is null || layout.V is null)) return "a layout of attention needs either qkv or q, k and v";
-            if (layout.Qkv is not null && (layout.Q ?? layout.K ?? layout.V) is not null) return "a layout of attention has both qkv and separate projections";
-            if (layout.Qkv is { } fused && (fused.Order.Count != 3 || !fused.Order.Order().SequenceEqual(["k", "q", "v"]))) return "qkv.order must name q, k and v once each";
-            if (layout.Qkv is { Blocks: not "kv_heads" } numbered && !(int.TryParse(numbered.Blocks, out int blocks) && blocks > 0)) return "qkv.blocks must be \"kv_heads\" or a number in quotes";
-            if (layout.When?.Check() is { } wrong) return wrong;
-        }
+        return Config.Check() ?? FirstWrong(Attention.Select(layout => layout.Check())) ?? Rope.Check() ?? FirstWrong(Refuse.Select(rule => rule.Check()));
 
-        if (Rope is { Dims: not null, Factor: not null }) return "rope has both dims and factor";
-        if (Rope.Unless?.Check() is { } condition) return condition;
-        return Refuse.Select(rule => rule.When?.Check()).FirstOrDefault(wrong => wrong is not null);
+        static string? FirstWrong(IEnumerable<string?> checks) => checks.FirstOrDefault(wrong => wrong is not null);
     }
 }
 

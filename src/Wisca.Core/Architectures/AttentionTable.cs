@@ -8,7 +8,7 @@ namespace Wisca.Architectures;
 /// <param name="V">The value projection, where it is separate.</param>
 /// <param name="Qkv">The fused projection, where there is one.</param>
 /// <param name="Orientation">How the matrices are stored.</param>
-/// <param name="When">The condition under which this layout is used; null for always.</param>
+/// <param name="When">The condition (on a key) under which this layout is used; null for always.</param>
 public sealed record AttentionTable(
     NumberTable KvHeads,
     string O,
@@ -17,4 +17,15 @@ public sealed record AttentionTable(
     string? V = null,
     FusedTable? Qkv = null,
     Orientation Orientation = Orientation.Linear,
-    ConditionTable? When = null);
+    ConditionTable? When = null)
+{
+    /// <summary>The modules of the layout.</summary>
+    internal IEnumerable<string> Modules => new[] { Q, K, V, Qkv?.Tensor, O }.OfType<string>();
+
+    internal string? Check() =>
+        Qkv is null == (Q is null || K is null || V is null) ? "a layout of attention needs either qkv or q, k and v"
+        : Qkv is not null && (Q ?? K ?? V) is not null ? "a layout of attention has both qkv and separate projections"
+        : Modules.Any(string.IsNullOrEmpty) || Modules.Distinct(StringComparer.Ordinal).Count() != Modules.Count() ? "a layout of attention names a projection twice, or not at all"
+        : !Enum.IsDefined(Orientation) ? "orientation must be linear or conv1d"
+        : Qkv?.Check() ?? KvHeads.Check("kv_heads", "heads") ?? When?.Check("attention.when", tensorAllowed: false);
+}

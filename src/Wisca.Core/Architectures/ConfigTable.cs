@@ -5,4 +5,9 @@ namespace Wisca.Architectures;
 /// <param name="HiddenSize">Width of the residual stream.</param>
 /// <param name="Heads">Number of query heads.</param>
 /// <param name="HeadDim">Channels per head.</param>
-public sealed record ConfigTable(NumberTable Layers, NumberTable HiddenSize, NumberTable Heads, NumberTable HeadDim);
+public sealed record ConfigTable(NumberTable Layers, NumberTable HiddenSize, NumberTable Heads, NumberTable HeadDim)
+{
+    internal string? Check() =>
+        Layers.Check("config.layers") ?? HiddenSize.Check("config.hidden_size") ?? Heads.Check("config.heads")
+        ?? HeadDim.Check("config.head_dim", "hidden_size / heads");
+}

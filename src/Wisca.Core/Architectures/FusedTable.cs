@@ -8,4 +8,10 @@ namespace Wisca.Architectures;
 /// <param name="Tensor">Its name, relative to the layer.</param>
 /// <param name="Blocks">Number of blocks, or <c>kv_heads</c>.</param>
 /// <param name="Order"><c>q</c>, <c>k</c> and <c>v</c> in the order of a block.</param>
-public sealed record FusedTable(string Tensor, string Blocks, IReadOnlyList<string> Order);
+public sealed record FusedTable(string Tensor, string Blocks, IReadOnlyList<string> Order)
+{
+    internal string? Check() =>
+        Order.Count != 3 || !Order.Order(StringComparer.Ordinal).SequenceEqual(["k", "q", "v"]) ? "qkv.order must name q, k and v once each"
+        : Blocks != "kv_heads" && !(int.TryParse(Blocks, out int blocks) && blocks > 0) ? "qkv.blocks must be \"kv_heads\" or a number in quotes"
+        : null;
+}

@@ -11,13 +11,13 @@ public static class KnownArchitectures
     /// <summary>Every table, by name.</summary>
     public static ImmutableArray<ArchitectureTable> All => Tables.Value;
 
-    /// <summary>The table for a <c>model_type</c>.</summary>
+    /// <summary>The table for a <c>model_type</c>, which may be that of a multimodal model around a known text model.</summary>
     /// <exception cref="WiscaException">No table covers it; the message lists the nearest known ones.</exception>
     public static ArchitectureTable Find(string modelType)
     {
         ArgumentNullException.ThrowIfNull(modelType);
-        if (All.FirstOrDefault(table => table.ModelTypes.Contains(modelType, StringComparer.OrdinalIgnoreCase)) is { } table) return table;
-        var nearest = All.SelectMany(candidate => candidate.ModelTypes)
+        if (All.FirstOrDefault(table => table.Covers(modelType) || table.Wraps(modelType)) is { } table) return table;
+        var nearest = All.SelectMany(candidate => candidate.ModelTypes.Concat(candidate.Wrappers ?? []))
             .OrderBy(candidate => Distance(candidate.ToLowerInvariant(), modelType.ToLowerInvariant())).ThenBy(candidate => candidate, StringComparer.Ordinal).Take(3);
         throw new WiscaException(
             $"config.json: model_type '{modelType}' is not known; the nearest known ones are {string.Join(", ", nearest)}",

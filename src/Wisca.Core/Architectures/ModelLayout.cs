@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.IO.Enumeration;
+using System.Text.Json;
 using Wisca.Checkpoints;
 using Wisca.Safetensors;
 using Wisca.Transitions;
@@ -39,7 +40,7 @@ public sealed record ModelLayout(
 
     private sealed class Resolver(Checkpoint checkpoint, ArchitectureTable table)
     {
-        private readonly ModelConfig _config = checkpoint.Config;
+        private readonly ModelConfig _config = TextConfig(checkpoint.Config, table);
         private int _hidden, _heads, _kvHeads, _headDim;
 
         public ModelLayout Resolve()
@@ -64,8 +65,22 @@ public sealed record ModelLayout(
             var resolved = ImmutableArray.CreateBuilder<AttentionLayer>(layers);
             for (int layer = 0; layer < layers; layer++)
                 resolved.Add(ResolveLayer(prefix, attention, layer, rotates[layer] ? rotaryDims : 0, others[layer]));
-            ImmutableArray<string> notes = beyond == 0 ? [] : [$"{beyond} tensors belong to layers beyond the {layers} of the configuration; they are left as they are"];
-            return new ModelLayout(table, prefix, _hidden, _heads, _kvHeads, _headDim, pairs, resolved.ToImmutable(), notes);
+            var notes = ImmutableArray.CreateBuilder<string>();
+            if (beyond > 0) notes.Add($"{beyond} tensors belong to layers beyond the {layers} of the configuration; they are left as they are");
+            if (_config.Find("auto_map") is not null) notes.Add($"the model names code of its own (auto_map); the table of {table.Name} describes the published one");
+            return new ModelLayout(table, prefix, _hidden, _heads, _kvHeads, _headDim, pairs, resolved.ToImmutable(), notes.ToImmutable());
+        }
+
+        /// <summary>The part of the configuration that describes the text model: the whole, or <c>text_config</c> of a multimodal model.</summary>
+        private static ModelConfig TextConfig(ModelConfig config, ArchitectureTable table)
+        {
+            if (config.FindString("model_type") is not { } type || table.Covers(type) || !table.Wraps(type)) return config;
+            const string section = "text_config";
+            var text = config.Section(section)
+                ?? throw new WiscaException($"{config.File}: no {section}", $"a {type} model keeps the sizes of its text model there");
+            return text.FindString("model_type") is not { } inner || table.Covers(inner)
+                ? text
+                : throw new WiscaException($"{config.File}: a {type} model around '{inner}' is not known, only around {string.Join(", ", table.ModelTypes)}", "a table of your own is given with --architecture file.json");
         }
 
         private string LayerName(string prefix, int layer) => prefix + table.Layer.Replace("${layer}", layer.ToString(), StringComparison.Ordinal);
@@ -77,16 +92,16 @@ public sealed record ModelLayout(
                 if (_config.FindInt(key) is { } value) return value;
             }
 
-            switch (number.Default)
+            string? standIn = number.IfNull is not null && number.Keys.Any(_config.IsNull) ? number.IfNull : number.Default;
+            switch (standIn)
             {
+                case null: throw Wrong($"no {string.Join(" or ", number.Keys)} ({what})", $"a {table.Name} model needs it");
                 case "heads": return _heads;
                 case "head_dim": return _headDim;
                 case "hidden_size / heads":
                     if (_hidden % _heads != 0) throw Wrong($"hidden size {_hidden} is not a multiple of {_heads} heads", "give head_dim");
                     return _hidden / _heads;
-                case { } text when int.TryParse(text, out int value) && value >= 1: return value;
-                case null: throw Wrong($"no {string.Join(" or ", number.Keys)} ({what})", $"a {table.Name} model needs it");
-                default: throw new WiscaException($"architecture {table.Name}: default '{number.Default}' for the {what} is not understood", "give a number, heads, head_dim or hidden_size / heads");
+                default: return int.Parse(standIn);
             }
         }
 
@@ -108,13 +123,13 @@ public sealed record ModelLayout(
             if (table.Rope.Layers is not { } rule) return rotates;
             if (_config.Find(rule.Key) is { } list)
             {
-                if (list.ValueKind != System.Text.Json.JsonValueKind.Array || list.GetArrayLength() != layers)
-                    throw Wrong($"{rule.Key} is not a list of {layers} numbers", "it needs one number a layer: 1 for RoPE, 0 for none");
+                if (list.ValueKind != JsonValueKind.Array || list.GetArrayLength() < layers)
+                    throw Wrong($"{rule.Key} is not a list of at least {layers} entries", "it needs one entry a layer");
                 for (int layer = 0; layer < layers; layer++)
                 {
-                    rotates[layer] = list[layer].ValueKind == System.Text.Json.JsonValueKind.Number && list[layer].TryGetInt32(out int flag) && flag is 0 or 1
-                        ? flag == 1
-                        : throw Wrong($"{rule.Key}[{layer}] is {list[layer].GetRawText()}", "expected 1 for RoPE or 0 for none");
+                    if (list[layer].ValueKind != rule.Without.ValueKind)
+                        throw Wrong($"{rule.Key}[{layer}] is {list[layer].GetRawText()}", $"expected {rule.Without.GetRawText()} for a layer without RoPE, or another {rule.Without.ValueKind.ToString().ToLowerInvariant()}");
+                    rotates[layer] = !JsonElement.DeepEquals(list[layer], rule.Without);
                 }
             }
             else
@@ -148,7 +163,7 @@ public sealed record ModelLayout(
             for (int layer = 0; layer < layers; layer++) others[layer] = [];
             string stem = prefix + table.Layer[..table.Layer.IndexOf("${layer}", StringComparison.Ordinal)];
             string separator = table.Layer[(table.Layer.IndexOf('}') + 1)..];
-            HashSet<string> modules = [.. new[] { attention.Q, attention.K, attention.V, attention.Qkv?.Tensor, attention.O }.OfType<string>()];
+            HashSet<string> modules = [.. attention.Modules];
             beyond = 0;
             foreach (var tensor in checkpoint.Tensors)
             {
@@ -182,12 +197,19 @@ public sealed record ModelLayout(
 
             foreach (var rule in table.Refuse)
             {
-                if (rule.When?.Holds(_config, relative => checkpoint.Find(name + relative) is not null) ?? true) Refuse(rule.Reason, rule.Transitions);
+                if (rule.When?.Holds(_config, pattern => others.Any(other => Matches(pattern, other))) ?? true) Refuse(rule.Reason, rule.Transitions);
             }
 
-            var refusedBy = table.Refuse.Select(rule => rule.When?.Tensor).OfType<string>().ToHashSet(StringComparer.Ordinal);
-            string? unexpected = others.FirstOrDefault(other =>
-                !refusedBy.Contains(other) && !table.Known.Any(pattern => FileSystemName.MatchesSimpleExpression(pattern, other, ignoreCase: false)));
+            foreach (string module in attention.Modules)
+            {
+                // A weight that comes with scales, zero points or low-rank factors is not the matrix that is multiplied with.
+                string[] parts = [.. others.Where(other => other.StartsWith(module + ".", StringComparison.Ordinal)).Select(part => part[(module.Length + 1)..])];
+                if (parts.Length > 0) Refuse($"{name}{module} comes with {string.Join(", ", parts)}: packed or adapted weights are not rescaled", KindsOf(attention, module));
+                others.RemoveAll(other => other.StartsWith(module + ".", StringComparison.Ordinal));
+            }
+
+            string[] known = [.. table.Known, .. table.Refuse.Select(rule => rule.When?.Tensor).OfType<string>()];
+            string? unexpected = others.FirstOrDefault(other => !known.Any(pattern => Matches(pattern, other)));
             if (unexpected is not null)
                 Refuse($"tensor '{name}{unexpected}' is not in the table of {table.Name}: it may act between projection and dot product", Enum.GetValues<TransitionKind>());
 
@@ -235,13 +257,20 @@ public sealed record ModelLayout(
                 {
                     string[] parts = [.. checkpoint.Tensors.Select(tensor => tensor.Info.Name).Where(other => other.StartsWith(name + module + ".", StringComparison.Ordinal))];
                     if (parts.Length == 0) throw new WiscaException($"the checkpoint has no tensor '{weight}'", $"its configuration promises {table.Name} layers up to it; the checkpoint is incomplete");
-                    Refuse($"{name}{module} is stored as {string.Join(", ", parts.Select(part => part[(name + module + ".").Length..]))}: packed weights are not rescaled", kinds);
+                    Refuse($"{name}{module} is stored as {string.Join(", ", parts.Select(part => part[(name + module + ".").Length..]))}: packed or adapted weights are not rescaled", kinds);
                 }
                 else if (!info.Dtype.IsRescalable()) Refuse($"{weight} is stored as {info.Dtype}, which is not rescaled", kinds);
                 else if (info.Shape.Length != 2 || info.Shape[axis] != channels || info.Shape[1 - axis] != width)
                     throw Shape(info, axis == 0 ? $"[{channels}, {width}]" : $"[{width}, {channels}]");
             }
         }
+
+        private static bool Matches(string pattern, string name) => FileSystemName.MatchesSimpleExpression(pattern, name, ignoreCase: false);
+
+        private static TransitionKind[] KindsOf(AttentionTable attention, string module) =>
+            module == attention.Qkv?.Tensor ? Enum.GetValues<TransitionKind>()
+            : module == attention.V || module == attention.O ? [TransitionKind.ValueOutput]
+            : [TransitionKind.QueryKey];
 
         private ImmutableArray<int> Consecutive(int heads) => [.. Enumerable.Range(0, heads).Select(head => head * _headDim)];
 

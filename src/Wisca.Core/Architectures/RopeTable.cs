@@ -7,4 +7,12 @@ namespace Wisca.Architectures;
 /// <param name="Unless">The condition under which the model has no RoPE at all.</param>
 /// <param name="Layers">Which layers rotate, where not all do.</param>
 public sealed record RopeTable(
-    RopePairs Pairs, NumberTable? Dims = null, FactorTable? Factor = null, ConditionTable? Unless = null, RopeLayersTable? Layers = null);
+    RopePairs Pairs, NumberTable? Dims = null, FactorTable? Factor = null, ConditionTable? Unless = null, RopeLayersTable? Layers = null)
+{
+    internal string? Check() =>
+        !Enum.IsDefined(Pairs) ? "rope.pairs must be none, half or interleaved"
+        : Pairs == RopePairs.None && (Dims is not null || Factor is not null || Unless is not null || Layers is not null)
+            ? "rope.pairs is none, so rope has no other field"
+        : Dims is not null && Factor is not null ? "rope has both dims and factor"
+        : Dims?.Check("rope.dims", "head_dim") ?? Factor?.Check() ?? Unless?.Check("rope.unless", tensorAllowed: false) ?? Layers?.Check();
+}

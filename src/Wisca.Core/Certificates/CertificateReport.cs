@@ -5,9 +5,10 @@ namespace Wisca.Certificates;
 /// <summary>Whether two checkpoints are the same function, as far as their weights tell.</summary>
 /// <param name="Layers">Every layer's attention.</param>
 /// <param name="Differences">
-/// What must be equal and is not: configuration keys, missing tensors, element types, shapes, bytes outside the scaled slices.
+/// What must be equal and is not: configuration keys, missing tensors, element types, shapes, bytes outside the slices that an exchange
+/// may scale, and inside them elements that are not their channel's multiple, or multiples that do not cancel.
 /// </param>
-/// <param name="ChangedTensors">Number of tensors whose bytes differ inside the slices that an exchange may scale.</param>
+/// <param name="ChangedTensors">Number of tensors whose bytes differ, rightly or not.</param>
 /// <param name="ExpectedExact">True where the ledgers say that only powers of two lie between the two, so that every error must be 0.</param>
 public sealed record CertificateReport(
     ImmutableArray<LayerCertificate> Layers, ImmutableArray<string> Differences, int ChangedTensors, bool ExpectedExact)
@@ -15,9 +16,9 @@ public sealed record CertificateReport(
     /// <summary>True where nothing differs that must not.</summary>
     public bool Equivalent => Differences.IsEmpty && Layers.All(layer => layer.Holds);
 
-    /// <summary>The largest error of a q.k form over all layers.</summary>
-    public double QueryKeyError => Layers.Max(layer => layer.QueryKeyError) ?? 0;
+    /// <summary>The largest error of a q.k form over all layers; NaN where one is.</summary>
+    public double QueryKeyError => Layers.Aggregate(0.0, (worst, layer) => Math.Max(worst, layer.QueryKeyError ?? 0));
 
-    /// <summary>The largest error of a V-O map over all layers.</summary>
-    public double ValueOutputError => Layers.Max(layer => layer.ValueOutputError) ?? 0;
+    /// <summary>The largest error of a V-O map over all layers; NaN where one is.</summary>
+    public double ValueOutputError => Layers.Aggregate(0.0, (worst, layer) => Math.Max(worst, layer.ValueOutputError ?? 0));
 }

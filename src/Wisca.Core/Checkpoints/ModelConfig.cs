@@ -4,7 +4,7 @@ namespace Wisca.Checkpoints;
 
 /// <summary>
 /// A model's <c>config.json</c>. Keys may be dotted paths (<c>attn_config.clip_qkv</c>). A key that is absent and one that is
-/// null are the same, as they are to Hugging Face's configuration classes.
+/// null are the same but to <see cref="IsNull"/>.
 /// </summary>
 public sealed class ModelConfig
 {
@@ -58,6 +58,24 @@ public sealed class ModelConfig
 
         return element.ValueKind == JsonValueKind.Null ? null : element;
     }
+
+    /// <summary>True where the key is there and null.</summary>
+    public bool IsNull(string key)
+    {
+        ArgumentNullException.ThrowIfNull(key);
+        int dot = key.LastIndexOf('.');
+        return (dot < 0 ? _root : Find(key[..dot])) is { ValueKind: JsonValueKind.Object } parent
+            && parent.TryGetProperty(key[(dot + 1)..], out var element) && element.ValueKind == JsonValueKind.Null;
+    }
+
+    /// <summary>The object under a key as a configuration of its own; null where the key is absent.</summary>
+    /// <exception cref="WiscaException">The value is something else.</exception>
+    public ModelConfig? Section(string key) => Find(key) switch
+    {
+        null => null,
+        { ValueKind: JsonValueKind.Object } element => new ModelConfig(element, $"{File} {key}"),
+        { } element => throw Wrong(key, "an object", element),
+    };
 
     /// <summary>A whole number of at least <paramref name="minimum"/>; null where the key is absent.</summary>
     /// <exception cref="WiscaException">The value is something else.</exception>

@@ -1,0 +1,44 @@
+using Wisca.Architectures;
+using Wisca.Safetensors;
+
+namespace Wisca.Tests.Architectures;
+
+/// <summary>The built-in tables, and what is said of a model that none covers.</summary>
+public sealed class KnownArchitecturesTests
+{
+    [Fact]
+    public void All_RequiredFamilies_AreThere()
+    {
+        string[] required =
+        [
+            "llama", "mistral", "mixtral", "qwen2", "qwen2_moe", "qwen3", "qwen3_moe", "gemma", "gemma2", "gemma3_text", "phi", "phi3", "gpt2", "gpt_neo", "gpt_neox", "gptj", "opt", "bloom",
+            "falcon", "starcoder2", "stablelm", "internlm2", "granite", "cohere", "olmo", "olmo2", "mpt", "smollm3", "gpt_bigcode", "codegen",
+        ];
+        foreach (string type in required) KnownArchitectures.Find(type).ModelTypes.ShouldContain(type);
+    }
+
+    [Theory]
+    [InlineData("qwen3_mo", "qwen3_moe")]
+    [InlineData("llama5", "llama")]
+    [InlineData("gptneox", "gpt_neox")]
+    [InlineData("gemma33", "gemma3")]
+    public void Find_UnknownType_ListsTheNearestAndPointsToArchitecture(string type, string nearest)
+    {
+        var exception = Should.Throw<WiscaException>(() => KnownArchitectures.Find(type));
+        exception.Message.ShouldContain($"'{type}'");
+        exception.Message.ShouldContain(nearest);
+        exception.Hint.ShouldNotBeNull().ShouldContain("--architecture");
+    }
+
+    [Fact]
+    public void Resolve_UnknownType_FailsButForATableOfTheUsers()
+    {
+        using var folder = new TemporaryFolder();
+        var family = TinyFamilies.ByName["llama"] with { ModelType = "llama_of_my_own" };
+        using var model = TinyCheckpoint.Create(family, folder["model"], Dtype.F32);
+        Should.Throw<WiscaException>(() => ModelLayout.Resolve(model)).Message.ShouldContain("llama_of_my_own");
+
+        File.WriteAllBytes(folder["own.json"], KnownArchitectures.ReadJson("llama"));
+        ModelLayout.Resolve(model, ArchitectureTable.Load(folder["own.json"])).Heads.ShouldBe(family.Heads);
+    }
+}

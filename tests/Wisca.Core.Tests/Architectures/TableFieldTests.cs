@@ -1,0 +1,137 @@
+using System.Text;
+using System.Text.Json.Nodes;
+using Wisca.Architectures;
+using Wisca.Checkpoints;
+
+namespace Wisca.Tests.Architectures;
+
+/// <summary>
+/// Every field of every table is read: whichever value is changed or left out, either the table is refused, or what the tables' list says
+/// changes, or some tiny model of the family resolves to something else.
+/// </summary>
+public sealed class TableFieldTests
+{
+    public static TheoryData<string> Tables => [.. KnownArchitectures.All.Select(table => table.Name)];
+
+    [Theory]
+    [MemberData(nameof(Tables))]
+    public void Resolve_AnyFieldChangedOrLeftOut_MakesADifference(string name)
+    {
+        using var folder = new TemporaryFolder();
+        var table = KnownArchitectures.All.Single(candidate => candidate.Name == name);
+        var models = TinyFamilies.ByName.Values.Where(family => KnownArchitectures.Find(family.ModelType) == table)
+            .Select((family, index) => TinyCheckpoint.Create(family, folder[$"{index}"])).ToList();
+        try
+        {
+            models.ShouldNotBeEmpty();
+            var json = JsonNode.Parse(KnownArchitectures.ReadJson(name))!;
+            string expected = Outcome(json, models)!;
+            string[] unread = [.. Mutants(json).Where(mutant => Outcome(mutant.Json, models) is { } outcome && outcome == expected).Select(mutant => mutant.What)];
+            unread.ShouldBeEmpty(name);
+        }
+        finally
+        {
+            models.ForEach(model => model.Dispose());
+        }
+    }
+
+    [Fact]
+    public void All_ModelTypesAndPrefixes_AreThoseOfSomeTinyModel()
+    {
+        var types = KnownArchitectures.All.SelectMany(table => table.ModelTypes.Concat(table.Wrappers ?? [])).ToList();
+        types.Order().ShouldBe(types.Order().Distinct());
+        // Those that only stand in text_config are not model types of a folder.
+        types.Except(TinyFamilies.ByName.Values.Select(family => family.ModelType)).ShouldBeEmpty();
+        foreach (var table in KnownArchitectures.All) table.ModelTypes.ShouldContain(table.Name);
+    }
+
+    /// <summary>What the list shows of a table and what the models resolve to; null where the table is refused.</summary>
+    private static string? Outcome(JsonNode json, List<Checkpoint> models)
+    {
+        ArchitectureTable table;
+        try
+        {
+            table = ArchitectureTable.Parse(Encoding.UTF8.GetBytes(json.ToJsonString()), "mutant.json");
+        }
+        catch (WiscaException)
+        {
+            return null;
+        }
+
+        var text = new StringBuilder();
+        text.AppendLine($"{table.Name} {string.Join(",", table.ModelTypes)} {string.Join(",", table.Wrappers ?? [])} {table.Description} {table.Rope.Pairs}");
+        foreach (var rule in table.Refuse) text.AppendLine($"{string.Join("+", rule.Transitions)} {rule.When?.Key} {rule.When?.Tensor}");
+        foreach (var model in models) text.AppendLine(Resolve(model, table));
+        return text.ToString();
+    }
+
+    private static string Resolve(Checkpoint model, ArchitectureTable table)
+    {
+        try
+        {
+            var layout = ModelLayout.Resolve(model, table);
+            string layers = string.Join("\n", layout.Layers.Select(layer =>
+                $"{layer.Index} {Text(layer.Query)} {Text(layer.Key)} {Text(layer.Value)} {Text(layer.Output)} {layer.RotaryDims} {string.Join(";", layer.Refusals.OrderBy(entry => entry.Key))}"));
+            return $"{layout.Prefix} {layout.HiddenSize} {layout.Heads} {layout.KvHeads} {layout.HeadDim} {layout.RopePairs} {string.Join(";", layout.Notes)}\n{layers}";
+        }
+        catch (WiscaException exception)
+        {
+            return exception.Message;
+        }
+
+        static string Text(Projection projection) => $"{projection.Weight} {projection.Bias} {projection.Axis} {string.Join(",", projection.Starts)}";
+    }
+
+    private static IEnumerable<(string What, JsonNode Json)> Mutants(JsonNode json)
+    {
+        foreach (var (path, node) in Nodes(json, []))
+        {
+            string what = string.Join(".", path);
+            if (path.Length == 0) continue;
+            yield return ($"{what} left out", Edited((parent, key) => Remove(parent, key)));
+            if (node is not JsonValue value) continue;
+            JsonNode changed = value.GetValueKind() switch
+            {
+                System.Text.Json.JsonValueKind.String => value.GetValue<string>() + "x",
+                System.Text.Json.JsonValueKind.Number => value.GetValue<double>() is 0 ? 1 : value.GetValue<double>() / 2,
+                _ => !value.GetValue<bool>(),
+            };
+            yield return ($"{what} changed to {changed.ToJsonString()}", Edited((parent, key) => Set(parent, key, changed)));
+
+            JsonNode Edited(Action<JsonNode, object> edit)
+            {
+                var copy = json.DeepClone();
+                var parent = path[..^1].Aggregate(copy, (current, key) => key is int index ? current[index]! : current[(string)key]!);
+                edit(parent, path[^1]);
+                return copy;
+            }
+        }
+
+        static void Remove(JsonNode parent, object key)
+        {
+            if (key is int index) parent.AsArray().RemoveAt(index);
+            else parent.AsObject().Remove((string)key);
+        }
+
+        static void Set(JsonNode parent, object key, JsonNode value)
+        {
+            if (key is int index) parent[index] = value;
+            else parent[(string)key] = value;
+        }
+    }
+
+    private static IEnumerable<(object[] Path, JsonNode Node)> Nodes(JsonNode node, object[] path)
+    {
+        yield return (path, node);
+        var children = node switch
+        {
+            JsonObject properties => properties.Select(property => ((object)property.Key, property.Value!)),
+            JsonArray items => items.Select((item, index) => ((object)index, item!)),
+            _ => [],
+        };
+        foreach (var (key, child) in children)
+        {
+            foreach (var descendant in Nodes(child, [.. path, key])) yield return descendant;
+        }
+    }
+}
