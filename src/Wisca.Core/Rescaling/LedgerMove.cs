@@ -30,7 +30,7 @@ public sealed record LedgerMove(
         {
             if (group is null || group.Slices.Contains(null!)) return "a group or slice that is null";
             if (!Enum.IsDefined(group.Transition) || !Enum.IsDefined(group.Granularity) || !Enum.IsDefined(group.Outcome)) return $"layer {group.Layer}: an unknown transition, granularity or outcome";
-            if (!(group.Factor > 0) || !double.IsFinite(1 / group.Factor)) return $"layer {group.Layer}: factor {group.Factor} is not a positive number";
+            if (!(group.Factor > 0) || !double.IsFinite(group.Factor) || !double.IsFinite(1 / group.Factor)) return $"layer {group.Layer}: factor {group.Factor} is not a positive number";
             foreach (var slice in group.Slices)
             {
                 if (slice.Axis is not (0 or 1) || slice.Exponent is not (1 or -1)) return $"'{slice.Tensor}': axis {slice.Axis} or exponent {slice.Exponent}";
