@@ -115,7 +115,7 @@ public sealed class ArchitectureTableTests
         // Whatever an author writes: no other exception escapes.
         foreach (string name in (string[])["falcon", "smollm3", "mpt", "gptj", "stablelm", "gemma3_text"])
         {
-            string text = Encoding.UTF8.GetString(KnownArchitectures.ReadJson(name));
+            string text = Encoding.UTF8.GetString(KnownArchitectures.ReadJson(name)!);
             string[] leaves = [.. text.Split('"').Where(part => part.Length > 1 && !part.Contains('\n')).Distinct()];
             foreach (string leaf in leaves)
             {
@@ -141,7 +141,7 @@ public sealed class ArchitectureTableTests
     {
         foreach (var table in KnownArchitectures.All)
         {
-            byte[] json = KnownArchitectures.ReadJson(table.Name);
+            byte[] json = KnownArchitectures.ReadJson(table.Name)!;
             ArchitectureTable.Parse([0xEF, 0xBB, 0xBF, .. json], "own.json").ToJson().ShouldBe(table.ToJson());
             Parse(table.ToJson()).ToJson().ShouldBe(table.ToJson());
         }

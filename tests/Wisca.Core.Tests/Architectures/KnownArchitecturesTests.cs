@@ -38,7 +38,7 @@ public sealed class KnownArchitecturesTests
         using var model = TinyCheckpoint.Create(family, folder["model"], Dtype.F32);
         Should.Throw<WiscaException>(() => ModelLayout.Resolve(model)).Message.ShouldContain("llama_of_my_own");
 
-        File.WriteAllBytes(folder["own.json"], KnownArchitectures.ReadJson("llama"));
+        File.WriteAllBytes(folder["own.json"], KnownArchitectures.ReadJson("llama")!);
         ModelLayout.Resolve(model, ArchitectureTable.Load(folder["own.json"])).Heads.ShouldBe(family.Heads);
     }
 }

@@ -165,9 +165,11 @@ public sealed class LayoutMutationTests
     private static void Apply(Checkpoint model, ModelLayout layout, string output)
     {
         var plan = RescalePlan.Create(layout, new RescaleOptions { QueryKey = Granularity.Pair, ValueOutput = Granularity.Channel, Threads = 1 });
-        var scales = new Solver(model, plan).Solve(null, CancellationToken.None).TensorScales((tensor, axis) => new MatrixView(model.Find(tensor)!, axis).Length);
+        var progress = new ProgressCounter(null, 0);
+        var scales = new Solver(model, plan).Solve(1, progress, CancellationToken.None).TensorScales((tensor, axis) => new MatrixView(model.Find(tensor)!, axis).Length);
         Directory.CreateDirectory(output);
-        new CheckpointRewriter(model, scales, 1).Write(output, null, CancellationToken.None);
+        using var rewriter = new CheckpointRewriter(model, output, plan.Tensors, progress);
+        rewriter.Write(_ => scales, 1, CancellationToken.None);
         File.Copy(Path.Combine(model.Folder, "config.json"), Path.Combine(output, "config.json"));
     }
 }
