@@ -160,12 +160,10 @@ internal static class RescaleVerb
         if (output is null) console.WriteLine("dry run: nothing was written");
         else
         {
-            string undo = result.Move! switch
-            {
-                { PowersOfTwo: false } => "exact factors: equal to rounding",
-                { Lost: { Count: > 0 and var rounded } } => $"powers of two that round elements of {rounded} tensors: equal to rounding, but undo gives the bytes back",
-                _ => "every factor is a power of two: the function is bit-identical, and undo gives the bytes back",
-            };
+            var move = result.Move!;
+            string undo = !move.PowersOfTwo ? "exact factors: equal to rounding"
+                : move.Lost.Count > 0 ? $"powers of two, but elements of {move.Lost.Count} tensors were rounded: equal to rounding, and undo gives the bytes back"
+                : "every factor is a power of two: the function is bit-identical, and undo gives the bytes back";
             console.WriteLine($"{output}: {Format.Bytes(result.WrittenBytes)} in {elapsed.TotalSeconds:0.0} s; {undo}");
         }
     }

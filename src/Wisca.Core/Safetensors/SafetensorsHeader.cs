@@ -236,18 +236,17 @@ public sealed class SafetensorsHeader
     }
 
     /// <summary>The bytes of the tensors must tile the data section: no holes, no overlap, nothing out of range.</summary>
-    private static void CheckLayout(IEnumerable<TensorInfo> tensors, long dataLength, string file)
+    private static void CheckLayout(ImmutableArray<TensorInfo> tensors, long dataLength, string file)
     {
+        if (tensors.FirstOrDefault(tensor => tensor.End > dataLength) is { } cut)
+        {
+            throw new WiscaException(
+                $"{file}: tensor {Quote(cut.Name)} ends at byte {cut.End} of {dataLength} bytes of data", "the file was cut short, or its download did not finish");
+        }
+
         long expected = 0;
         foreach (var tensor in tensors)
         {
-            if (tensor.End > dataLength)
-            {
-                throw new WiscaException(
-                    $"{file}: tensor {Quote(tensor.Name)} ends at byte {tensor.End} of {dataLength} bytes of data",
-                    "the file was cut short, or its download did not finish");
-            }
-
             if (tensor.Begin < expected) throw Broken(file, $"tensor {Quote(tensor.Name)} overlaps the one before it");
             if (tensor.Begin > expected) throw Broken(file, $"a hole of {tensor.Begin - expected} bytes before tensor {Quote(tensor.Name)}");
             expected = tensor.End;

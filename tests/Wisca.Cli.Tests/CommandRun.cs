@@ -1,0 +1,35 @@
+using Spectre.Console.Testing;
+using Wisca.Cli.CommandLine;
+
+namespace Wisca.Tests;
+
+/// <summary>A command line that was run inside the test's process.</summary>
+internal sealed record CommandRun(int ExitCode, string Output, string Error)
+{
+    /// <summary>The lines of standard error.</summary>
+    public string[] ErrorLines => Error.Split('\n', StringSplitOptions.RemoveEmptyEntries);
+
+    public static async Task<CommandRun> RunAsync(params string[] args)
+    {
+        using var output = new TestConsole();
+        using var error = new TestConsole();
+        using var standardOutput = new StringWriter();
+        output.Profile.Width = 200;
+        int exitCode = await WiscaApplication.RunAsync(args, new CommandContext(output, error, standardOutput));
+        return new CommandRun(exitCode, output.Output + standardOutput, error.Output);
+    }
+
+    /// <summary>Exit 1, one line of error that holds a text, at most one of hint, and nothing else.</summary>
+    public void ShouldFail(string expected)
+    {
+        ExitCode.ShouldBe(1, Error + Output);
+        Output.ShouldBeEmpty();
+        ErrorLines.Length.ShouldBeInRange(1, 2);
+        ErrorLines[0].ShouldStartWith("wisca: ");
+        ErrorLines[0].ShouldContain(expected);
+        if (ErrorLines.Length == 2) ErrorLines[1].ShouldStartWith("hint: ");
+        Error.ShouldNotContain("   at ");
+        Error.ShouldNotContain("Exception");
+        Error.Where(c => c != '\n').Any(char.IsControl).ShouldBeFalse();
+    }
+}

@@ -1,0 +1,84 @@
+using System.Text.Json;
+
+namespace Wisca.Tests.Verbs;
+
+[Collection(nameof(TorchCollection))]
+public sealed class VerifyVerbTests : IDisposable
+{
+    private readonly TemporaryFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    [Fact]
+    public async Task Verify_ExactFactors_IsEquivalentByBothProofs()
+    {
+        await Model();
+        (await CommandRun.RunAsync("rescale", _folder["demo", "model"], "--out", _folder["out"])).ExitCode.ShouldBe(0);
+        var run = await CommandRun.RunAsync("verify", _folder["demo", "model"], _folder["out"], "--tokens", "64");
+        run.ExitCode.ShouldBe(0, run.Output);
+        run.Output.ShouldContain("certificate    equivalent");
+        run.Output.ShouldContain("forward proof  equivalent on 64 random tokens, in float32");
+    }
+
+    [Fact]
+    public async Task Verify_Json_HoldsBothProofs()
+    {
+        await Model();
+        var run = await CommandRun.RunAsync("verify", _folder["demo", "model"], _folder["demo", "exact"], "--tokens", "64", "--seed", "3", "--json");
+        run.ExitCode.ShouldBe(0, run.Output);
+        var json = JsonDocument.Parse(run.Output).RootElement;
+        json.GetProperty("certificate").GetProperty("expected_exact").GetBoolean().ShouldBeTrue();
+        json.GetProperty("certificate").GetProperty("query_key_error").GetDouble().ShouldBe(0);
+        json.GetProperty("forward").GetProperty("bit_identical").GetBoolean().ShouldBeTrue();
+        json.GetProperty("forward").GetProperty("tokens").GetInt32().ShouldBe(64);
+    }
+
+    [Fact]
+    public async Task Verify_OneElementChanged_Exit1ByBothProofs()
+    {
+        await Model();
+        string weights = _folder["demo", "exact", "model.safetensors"];
+        byte[] bytes = File.ReadAllBytes(weights);
+        int at = bytes.AsSpan().IndexOf(TestCheckpoint.Read(_folder["demo", "exact"])["model.layers.1.self_attn.v_proj.weight"].Bytes);
+        bytes[at + 3] ^= 0x81;
+        File.WriteAllBytes(weights, bytes);
+        var run = await CommandRun.RunAsync("verify", _folder["demo", "model"], _folder["demo", "exact"], "--tokens", "64");
+        run.ExitCode.ShouldBe(1);
+        run.Output.ShouldContain("certificate    NOT equivalent");
+        run.Output.ShouldContain("forward proof  NOT equivalent");
+    }
+
+    [Fact]
+    public async Task Verify_CertificateAlone_SaysHowToAskForMore()
+    {
+        await Model();
+        var run = await CommandRun.RunAsync("verify", _folder["demo", "model"], _folder["demo", "balanced"]);
+        run.ExitCode.ShouldBe(0);
+        run.Output.ShouldContain("not asked for (--text FILE or --tokens N)");
+    }
+
+    [Fact]
+    public async Task Verify_Text_UsesTheModelsOwnTokenizer()
+    {
+        string model = TestData.Require("models", "TinyStories-656K");
+        string text = _folder["text.txt"];
+        File.WriteAllText(text, "Once upon a time, a small fox found a shiny red kite. \"Whose is it?\" she asked.");
+        (await CommandRun.RunAsync("rescale", model, "--out", _folder["out"], "--round", "pow2")).ExitCode.ShouldBe(0);
+        var run = await CommandRun.RunAsync("verify", model, _folder["out"], "--text", text);
+        run.ExitCode.ShouldBe(0);
+        run.Output.ShouldContain($"forward proof  bit-identical on");
+        run.Output.ShouldContain($"tokens of {text}");
+    }
+
+    [Fact]
+    public async Task Verify_TextWithoutTokenizer_Fails()
+    {
+        await Model();
+        File.WriteAllText(_folder["text.txt"], "words");
+        (await CommandRun.RunAsync("verify", _folder["demo", "model"], _folder["demo", "exact"], "--text", _folder["text.txt"])).ShouldFail("no tokenizer");
+        (await CommandRun.RunAsync("verify", _folder["demo", "model"], _folder["demo", "exact"], "--text", _folder["none.txt"])).ShouldFail("none.txt cannot be read");
+    }
+
+    /// <summary>The demo's models, kept.</summary>
+    private async Task Model() => (await CommandRun.RunAsync("demo", "--keep", _folder["demo"])).ExitCode.ShouldBe(0);
+}
