@@ -13,7 +13,7 @@ public static class ForwardProof
     public const int DefaultWindow = 512;
 
     // Logits compared at a time; they are then held in float64, several times.
-    private const int ComparedLogits = 1 << 21;
+    private const int ComparedLogits = 1 << 22;
 
     /// <summary>Runs A and B, window by window, and compares every logit.</summary>
     /// <param name="a">The model as it was.</param>

@@ -58,13 +58,16 @@ public sealed class DecoderTests
     [Fact]
     public void Forward_SeveralSequences_AreIndependent()
     {
-        using var scope = NewDisposeScope();
-        using var model = Tiny();
+        using var folder = new TemporaryFolder();
+        TorchTinyModels.WriteLlama(folder.FullPath);
+        using var checkpoint = Checkpoint.Open(folder.FullPath);
+        using var decoder = Decoder.Load(checkpoint);
         int[] other = TorchTinyModels.Tokens(Tokens.Length, seed: 9);
+        using var scope = NewDisposeScope();
         using var ungraded = no_grad();
-        var both = model.Decoder.forward(tensor(Array.ConvertAll([.. Tokens, .. other], token => (long)token)).view(2, -1)).to(ScalarType.Float64);
+        var both = decoder.forward(tensor(Array.ConvertAll([.. Tokens, .. other], token => (long)token)).view(2, -1)).to(ScalarType.Float64);
         double[][] second = [.. both.select(0, 1).contiguous().data<double>().ToArray().Chunk(TorchTinyModels.Vocabulary)];
-        Reference.RelativeDifference(second, Reference.Logits(model.Decoder, other)).ShouldBeLessThan(1e-6);
+        Reference.RelativeDifference(second, Reference.Logits(decoder, other)).ShouldBeLessThan(1e-6);
     }
 
     [Fact]
@@ -143,6 +146,23 @@ public sealed class DecoderTests
     }
 
     [Fact]
+    public void Load_InsideADisposeScope_OutlivesIt()
+    {
+        using var folder = new TemporaryFolder();
+        TorchTinyModels.WriteLlama(folder.FullPath);
+        using var checkpoint = Checkpoint.Open(folder.FullPath);
+        Decoder decoder;
+        using (NewDisposeScope())
+        {
+            decoder = Decoder.Load(checkpoint);
+            Reference.Logits(decoder, Tokens);
+        }
+
+        Reference.Logits(decoder, Tokens).Length.ShouldBe(Tokens.Length);
+        decoder.Dispose();
+    }
+
+    [Fact]
     public void Constructor_MetaDevice_CountsParametersWithoutMemory()
     {
         var config = DecoderConfig.From(ModelConfig.Parse(
@@ -160,23 +180,5 @@ public sealed class DecoderTests
         using var scope = NewDisposeScope();
         using var decoder = new Decoder(config);
         Should.Throw<WiscaException>(() => decoder.forward(zeros(1, 5, ScalarType.Int64))).Message.ShouldBe("a sequence of 5 tokens, but the model has 4 positions");
-    }
-
-    private static OpenModel Tiny()
-    {
-        var folder = new TemporaryFolder();
-        TorchTinyModels.WriteLlama(folder.FullPath);
-        var checkpoint = Checkpoint.Open(folder.FullPath);
-        return new OpenModel(folder, checkpoint, Decoder.Load(checkpoint));
-    }
-
-    private sealed record OpenModel(TemporaryFolder Folder, Checkpoint Checkpoint, Decoder Decoder) : IDisposable
-    {
-        public void Dispose()
-        {
-            Decoder.Dispose();
-            Checkpoint.Dispose();
-            Folder.Dispose();
-        }
     }
 }
