@@ -21,11 +21,10 @@ public sealed class DecoderTests
         using var folder = new TemporaryFolder();
         ModelCopy.Write(folder.FullPath, TorchTinyModels.Config(modelType, tied, further), TorchTinyModels.Tensors(3, bias, head: !tied));
         using var checkpoint = Checkpoint.Open(folder.FullPath);
-        double[][] expected = new PlainLlama(checkpoint)
-        {
-            Window = modelType == "mistral" ? 5 : int.MaxValue,
-            Frequency = further.Contains("linear", StringComparison.Ordinal) ? (pair, d) => Math.Pow(300, -2.0 * pair / d) / 3 : (pair, d) => Math.Pow(10000, -2.0 * pair / d),
-        }.Logits(Tokens);
+        var plain = modelType == "mistral" ? new PlainLlama(checkpoint) { Window = 5 }
+            : further.Length > 0 ? new PlainLlama(checkpoint) { Frequency = (pair, d) => Math.Pow(300, -2.0 * pair / d) / 3 }
+            : new PlainLlama(checkpoint);
+        double[][] expected = plain.Logits(Tokens);
         using Decoder single = Decoder.Load(checkpoint), wide = Decoder.Load(checkpoint, ComputePrecision.F64);
         foreach (var path in Enum.GetValues<AttentionPath>())
         {
