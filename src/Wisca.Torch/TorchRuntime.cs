@@ -84,7 +84,7 @@ public static class TorchRuntime
         }
 
         string hint = reason.Contains("GLIBCXX", StringComparison.Ordinal) || reason.Contains("GLIBC_", StringComparison.Ordinal)
-            ? "the system's C++ runtime is older than TorchSharp asks for: build with Wisca's eng/NativeTorch.targets, which mends that, or install libstdc++ of GCC 13"
+            ? "the system's C++ runtime is older than TorchSharp asks for: build with Wisca's eng/NativeTorch.targets, or install libstdc++ of GCC 13"
             : "the libraries beside the program are incomplete: build again, with the libtorch package of this machine";
         return new WiscaException($"libtorch does not load: {reason}", hint, exception);
     }
@@ -92,6 +92,7 @@ public static class TorchRuntime
     private static bool IsAbsence(string line)
     {
         const string absent = ": cannot open shared object file: No such file or directory";
-        return line.EndsWith(absent, StringComparison.Ordinal) && Path.GetFileName(line[..^absent.Length]).Contains("LibTorchSharp", StringComparison.Ordinal);
+        return line.EndsWith(absent, StringComparison.Ordinal)
+            && Path.GetFileName(line[..^absent.Length]).Contains("LibTorchSharp", StringComparison.Ordinal);
     }
 }

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Text.Json;
 using Wisca.Architectures;
 using Wisca.Checkpoints;
@@ -7,6 +8,9 @@ namespace Wisca.Models;
 /// <summary>Reads what a family needs from a configuration; every error names the file and the key.</summary>
 internal sealed class ConfigReader
 {
+    // Beyond any model there is; what is larger is a mistake that would otherwise end in a failed allocation or an endless loop.
+    private const int MaxSize = 1 << 24, MaxCount = 4096;
+
     private readonly ModelConfig _config;
 
     public ConfigReader(ModelConfig config)
@@ -28,15 +32,19 @@ internal sealed class ConfigReader
     {
         foreach (string key in keys)
         {
-            if (_config.FindInt(key) is { } value) return value;
+            if (FindSize(key) is { } value) return value;
         }
 
         throw Wrong($"no {string.Join(" or ", keys.ToArray())}", $"a {ModelType} model needs it");
     }
 
-    public int? FindSize(string key) => _config.FindInt(key);
+    public int? FindSize(string key, int minimum = 1) => _config.FindInt(key, minimum) switch
+    {
+        > MaxSize and var absurd => throw Wrong($"{key} is {absurd}, expected at most {MaxSize}", "mend the configuration"),
+        var value => value,
+    };
 
-    public int SizeOr(string key, int missing, int minimum = 1) => _config.FindInt(key, minimum) ?? missing;
+    public int SizeOr(string key, int missing, int minimum = 1) => FindSize(key, minimum) ?? missing;
 
     public double PositiveOr(string key, double missing) => FindPositive(key) ?? missing;
 
@@ -51,14 +59,9 @@ internal sealed class ConfigReader
     /// <summary>Refuses a switch that is set otherwise than the forward pass has it.</summary>
     public void Expect(string key, bool expected, bool missing)
     {
-        if (FlagOr(key, missing) != expected)
-            throw Unsupported($"{key} is {(expected ? "false" : "true")}", $"only {ModelType} models with {key} {(expected ? "true" : "false")} have one");
-    }
-
-    /// <summary>Refuses a key that is set.</summary>
-    public void ExpectNothing(string key)
-    {
-        if (_config.Find(key) is not null) throw Unsupported($"{key} is set", $"only {ModelType} models without it have one");
+        if (FlagOr(key, missing) == expected) return;
+        string found = expected ? "false" : "true", needed = expected ? "true" : "false";
+        throw Unsupported($"{key} is {found}", $"supported are {ModelType} models with {key} {needed}");
     }
 
     public Activation Activation(string key, string missing) => (_config.FindString(key) ?? missing) switch
@@ -70,19 +73,32 @@ internal sealed class ConfigReader
         var other => throw Unsupported($"{key} is '{other}'", "supported are silu, swish, gelu, gelu_new, gelu_pytorch_tanh and relu"),
     };
 
-    /// <summary>A number that must be a multiple of the number of kv heads, and that number.</summary>
-    public (int Heads, int KvHeads) Heads(string headsKey, string kvHeadsKey)
+    /// <summary>The numbers of query heads and of kv heads, of which the first must be a multiple of the second.</summary>
+    public (int Heads, int KvHeads) Heads()
     {
-        int heads = Size(headsKey), kvHeads = SizeOr(kvHeadsKey, heads);
-        return heads % kvHeads == 0 ? (heads, kvHeads) : throw Wrong($"{headsKey} is {heads}, expected a multiple of {kvHeadsKey}, {kvHeads}", "mend the configuration");
+        int heads = Size("num_attention_heads"), kvHeads = SizeOr("num_key_value_heads", heads);
+        return heads % kvHeads == 0
+            ? (heads, kvHeads)
+            : throw Wrong($"num_attention_heads is {heads}, expected a multiple of num_key_value_heads, {kvHeads}", "mend the configuration");
     }
 
     /// <summary>head_dim where it is stated, hidden size / heads else.</summary>
     public int HeadDim(int hiddenSize, int heads)
     {
-        if (_config.FindInt("head_dim") is { } stated) return stated;
+        if (FindSize("head_dim") is { } stated) return stated;
         return hiddenSize % heads == 0 ? hiddenSize / heads : throw Wrong($"the hidden size {hiddenSize} is not a multiple of {heads} heads", "give head_dim");
     }
+
+    /// <summary>Refuses heads that are absurd together.</summary>
+    public void CheckWidth(AttentionConfig attention)
+    {
+        if ((long)attention.Heads * attention.HeadDim > MaxSize)
+            throw Wrong($"{attention.Heads} heads of {attention.HeadDim} channels, expected at most {MaxSize} channels", "mend the configuration");
+    }
+
+    /// <summary>A number of layers or experts.</summary>
+    public int Count(int count, string what) =>
+        count <= MaxCount ? count : throw Wrong($"{count} {what}, expected at most {MaxCount}", "mend the configuration");
 
     /// <summary>
     /// RoPE as it is stated: theta at the top level or, in newer files, in rope_parameters; scaling in rope_scaling or rope_parameters.
@@ -107,13 +123,14 @@ internal sealed class ConfigReader
         }
 
         string section = _config.Find("rope_parameters") is null ? "rope_scaling" : "rope_parameters";
-        if (section == "rope_parameters" && _config.Find("rope_scaling") is not null && RopeType("rope_scaling") != RopeType(section))
+        if (_config.Find("rope_scaling") is not null && RopeType("rope_scaling") != RopeType(section))
             throw Wrong($"rope_scaling asks for {RopeType("rope_scaling")}, rope_parameters for {RopeType(section)}", "take out the one that does not hold");
         theta = Stated("rope_parameters.rope_theta", thetaKey) ?? theta;
         double? stated = Stated("rope_parameters.partial_rotary_factor", shareKey);
         if (share is null && stated is not (null or 1)) throw Unsupported($"{shareKey} is {stated}", $"{ModelType} models rotate every channel");
         int dims = (int)(headDim * (stated ?? share ?? 1));
-        if (dims < 2 || dims > headDim || dims % 2 != 0) throw Wrong($"{dims} rotary channels in heads of {headDim}", "expected an even number of at most head_dim");
+        if (dims < 2 || dims > headDim || dims % 2 != 0)
+            throw Wrong($"{dims} rotary channels in heads of {headDim}", "expected an even number of at most head_dim");
 
         var frequencies = RopeConfig.Unscaled(dims, theta);
         switch (RopeType(section))
@@ -125,7 +142,8 @@ internal sealed class ConfigReader
                 frequencies = [.. frequencies.Select(frequency => frequency / stretch)];
                 break;
             case "llama3":
-                double factor = RopeNumber(section, "factor"), low = RopeNumber(section, "low_freq_factor"), high = RopeNumber(section, "high_freq_factor");
+                double factor = RopeNumber(section, "factor");
+                double low = RopeNumber(section, "low_freq_factor"), high = RopeNumber(section, "high_freq_factor");
                 if (high <= low) throw Wrong($"{section}.high_freq_factor is {high}, expected more than low_freq_factor, {low}", "mend the configuration");
                 int context = Size($"{section}.original_max_position_embeddings");
                 frequencies = [.. frequencies.Select(frequency => RopeConfig.ScaleLlama3(frequency, factor, low, high, context))];
@@ -137,15 +155,17 @@ internal sealed class ConfigReader
         return new RopeConfig(pairs, frequencies);
     }
 
-    /// <summary>The layers of a model whose layers are alike.</summary>
-    public static LayerConfig[] Alike(int layers, int? window, RopeConfig? rope) => [.. Enumerable.Repeat(new LayerConfig(window, rope), layers)];
+    /// <summary>The layers of a model whose layers are alike; their number is under one of several names.</summary>
+    public ImmutableArray<LayerConfig> Alike(int? window, RopeConfig? rope, params ReadOnlySpan<string> keys) =>
+        [.. Enumerable.Repeat(new LayerConfig(window, rope), Count(Size(keys), "layers"))];
 
     /// <summary>True for each layer that layer_types calls sliding, or, where that is not stated, that the rule says.</summary>
     public bool[] SlidingLayers(int layers, Func<int, bool> rule)
     {
         const string key = "layer_types";
         if (_config.Find(key) is not { } list) return [.. Enumerable.Range(0, layers).Select(rule)];
-        if (list.ValueKind != JsonValueKind.Array || list.GetArrayLength() != layers) throw Wrong($"{key} is not a list of {layers} names", "it needs one a layer");
+        if (list.ValueKind != JsonValueKind.Array || list.GetArrayLength() != layers)
+            throw Wrong($"{key} is not a list of {layers} names", "it needs one a layer");
         return [.. list.EnumerateArray().Select((entry, layer) => (entry.ValueKind == JsonValueKind.String ? entry.GetString() : null) switch
         {
             "full_attention" => false,
@@ -162,11 +182,13 @@ internal sealed class ConfigReader
     private double? Stated(string nested, string top)
     {
         double? inner = FindPositive(nested), outer = FindPositive(top);
-        if (inner is not null && outer is not null && inner != outer) throw Wrong($"{nested} is {inner}, but {top} is {outer}", "take out the one that does not hold");
+        if (inner is not null && outer is not null && inner != outer)
+            throw Wrong($"{nested} is {inner}, but {top} is {outer}", "take out the one that does not hold");
         return inner ?? outer;
     }
 
-    private string RopeType(string section) => _config.FindString($"{section}.rope_type") ?? _config.FindString($"{section}.type") ?? "default";
+    private string RopeType(string section) =>
+        _config.FindString($"{section}.rope_type") ?? _config.FindString($"{section}.type") ?? "default";
 
     private double RopeNumber(string section, string key) =>
         FindPositive($"{section}.{key}") ?? throw Wrong($"no {section}.{key}", $"rope_type {RopeType(section)} needs it");

@@ -62,7 +62,14 @@ public sealed record DecoderConfig
     public static DecoderConfig From(ModelConfig config)
     {
         ArgumentNullException.ThrowIfNull(config);
-        if (DecoderFamilies.ByModelType.TryGetValue(config.ModelType, out var read)) return read(new ConfigReader(config));
+        if (DecoderFamilies.ByModelType.TryGetValue(config.ModelType, out var read))
+        {
+            var reader = new ConfigReader(config);
+            var decoder = read(reader);
+            reader.CheckWidth(decoder.Attention);
+            return decoder;
+        }
+
         throw new WiscaException(
             $"{config.File}: model_type '{config.ModelType}' has no forward pass here; there is one for {string.Join(", ", ModelTypes)}",
             "what needs no forward pass (inspect, rescale, the certificate of verify) works for every architecture that 'wisca architectures' lists");

@@ -42,8 +42,9 @@ internal static class DecoderFamilies
     private static DecoderConfig Mixtral(ConfigReader reader)
     {
         var config = LlamaLike(reader, positions: 131072, epsilon: 1e-5, window: reader.FindSize("sliding_window"), theta: 1e6);
-        int experts = reader.SizeOr("num_local_experts", 8), each = reader.SizeOr("num_experts_per_tok", 2);
-        if (each > experts) throw reader.Wrong($"num_experts_per_tok is {each}, expected at most num_local_experts, {experts}", "mend the configuration");
+        int experts = reader.Count(reader.SizeOr("num_local_experts", 8), "experts"), each = reader.SizeOr("num_experts_per_tok", 2);
+        if (each > experts)
+            throw reader.Wrong($"num_experts_per_tok is {each}, expected at most num_local_experts, {experts}", "mend the configuration");
         return config with
         {
             FeedForward = config.FeedForward with { Mixture = new MixtureConfig(experts, each) },
@@ -58,7 +59,8 @@ internal static class DecoderFamilies
         if (reader.FlagOr("use_sliding_window", false)) window = reader.Has("sliding_window") ? reader.FindSize("sliding_window") : 4096;
         int first = reader.SizeOr("max_window_layers", 28, minimum: 0);
         bool[] sliding = reader.SlidingLayers(config.Layers.Length, layer => window is not null && layer >= first);
-        if (window is null && sliding.Contains(true)) throw reader.Wrong("layer_types names sliding layers, but there is no sliding window", "set use_sliding_window and sliding_window");
+        if (window is null && sliding.Contains(true))
+            throw reader.Wrong("layer_types names sliding layers, but there is no sliding window", "set use_sliding_window and sliding_window");
         return config with
         {
             Layers = [.. config.Layers.Select((layer, index) => layer with { Window = sliding[index] ? window : null })],
@@ -73,7 +75,8 @@ internal static class DecoderFamilies
 
         // First-generation files say "gelu" and mean the tanh form; hidden_activation, which came later, means what it says.
         var activation = reader.Activation("hidden_activation", "gelu_pytorch_tanh");
-        if (reader.Activation("hidden_act", "gelu_pytorch_tanh") is not (Activation.Gelu or Activation.GeluTanh) || activation != Activation.GeluTanh)
+        bool named = reader.Activation("hidden_act", "gelu_pytorch_tanh") is Activation.Gelu or Activation.GeluTanh;
+        if (!named || activation != Activation.GeluTanh)
             throw reader.Unsupported("the activation is not gelu_pytorch_tanh", "gemma models have that one");
         return config with
         {
@@ -110,7 +113,12 @@ internal static class DecoderFamilies
             Parallel = true,
             LogitScale = reader.PositiveOr("logit_scale", 0.0625),
             Norm = config.Norm with { Kind = NormKind.Layer },
-            Attention = config.Attention with { QkvBias = bias, OutputBias = bias, QkNorm = reader.FlagOr("use_qk_norm", false) ? QkNorm.EachHead : QkNorm.None },
+            Attention = config.Attention with
+            {
+                QkvBias = bias,
+                OutputBias = bias,
+                QkNorm = reader.FlagOr("use_qk_norm", false) ? QkNorm.EachHead : QkNorm.None,
+            },
             Names = config.Names with { FeedForwardNorm = null },
         };
     }
@@ -120,7 +128,7 @@ internal static class DecoderFamilies
         reader.Expect("qk_layernorm", expected: false, missing: false);
         reader.Expect("tie_word_embeddings", expected: false, missing: false);
         int hidden = reader.Size("hidden_size");
-        var (heads, kvHeads) = reader.Heads("num_attention_heads", "num_key_value_heads");
+        var (heads, kvHeads) = reader.Heads();
         int headDim = reader.HeadDim(hidden, heads);
         return new DecoderConfig
         {
@@ -128,7 +136,7 @@ internal static class DecoderFamilies
             VocabularySize = reader.Size("vocab_size"),
             HiddenSize = hidden,
             MaxPositions = reader.SizeOr("max_position_embeddings", 2048),
-            Layers = [.. ConfigReader.Alike(reader.Size("num_hidden_layers"), null, reader.Rope(headDim, share: 0.5))],
+            Layers = reader.Alike(null, reader.Rope(headDim, share: 0.5), "num_hidden_layers"),
             Attention = new AttentionConfig(heads, kvHeads, headDim, 1 / Math.Sqrt(headDim)) { QkvBias = true, OutputBias = true },
             FeedForward = new FeedForwardConfig(reader.Size("intermediate_size"), reader.Activation("hidden_act", "gelu_new"), Bias: true),
             Norm = new NormConfig(NormKind.Layer, reader.PositiveOr("layer_norm_eps", 1e-5), Bias: true),
@@ -151,8 +159,14 @@ internal static class DecoderFamilies
             VocabularySize = reader.Size("vocab_size"),
             HiddenSize = hidden,
             MaxPositions = reader.FindSize("n_positions") ?? reader.FindSize("max_position_embeddings") ?? reader.SizeOr("n_ctx", 1024),
-            Layers = [.. ConfigReader.Alike(reader.Size("n_layer", "num_hidden_layers"), null, null)],
-            Attention = new AttentionConfig(heads, heads, headDim, scale) { QkvBias = true, OutputBias = true, Orientation = Orientation.Conv1D, FusedOrder = FusedOrder.Blocks },
+            Layers = reader.Alike(null, null, "n_layer", "num_hidden_layers"),
+            Attention = new AttentionConfig(heads, heads, headDim, scale)
+            {
+                QkvBias = true,
+                OutputBias = true,
+                Orientation = Orientation.Conv1D,
+                FusedOrder = FusedOrder.Blocks,
+            },
             FeedForward = new FeedForwardConfig(reader.SizeOr("n_inner", 4 * hidden), reader.Activation("activation_function", "gelu_new"), Bias: true),
             Norm = new NormConfig(NormKind.Layer, reader.PositiveOr("layer_norm_epsilon", 1e-5), Bias: true),
             TiedHead = reader.FlagOr("tie_word_embeddings", true),
@@ -186,8 +200,13 @@ internal static class DecoderFamilies
             VocabularySize = reader.Size("vocab_size"),
             HiddenSize = hidden,
             MaxPositions = reader.SizeOr("max_position_embeddings", 2048),
-            Layers = [.. ConfigReader.Alike(reader.Size("num_hidden_layers"), null, reader.Rope(headDim, 10000, "rotary_emb_base", 0.25, "rotary_pct"))],
-            Attention = new AttentionConfig(heads, heads, headDim, 1 / Math.Sqrt(headDim)) { QkvBias = bias, OutputBias = bias, FusedOrder = FusedOrder.PerHead },
+            Layers = reader.Alike(null, reader.Rope(headDim, 10000, "rotary_emb_base", 0.25, "rotary_pct"), "num_hidden_layers"),
+            Attention = new AttentionConfig(heads, heads, headDim, 1 / Math.Sqrt(headDim))
+            {
+                QkvBias = bias,
+                OutputBias = bias,
+                FusedOrder = FusedOrder.PerHead,
+            },
             FeedForward = new FeedForwardConfig(reader.Size("intermediate_size"), reader.Activation("hidden_act", "gelu"), Bias: true),
             Norm = new NormConfig(NormKind.Layer, reader.PositiveOr("layer_norm_eps", 1e-5), Bias: true),
             Parallel = reader.FlagOr("use_parallel_residual", true),
@@ -224,7 +243,7 @@ internal static class DecoderFamilies
             VocabularySize = reader.Size("vocab_size"),
             HiddenSize = hidden,
             MaxPositions = reader.SizeOr("max_position_embeddings", 2048),
-            Layers = [.. ConfigReader.Alike(reader.Size("num_hidden_layers", "n_layer"), null, reader.Rope(headDim))],
+            Layers = reader.Alike(null, reader.Rope(headDim), "num_hidden_layers", "n_layer"),
             Attention = new AttentionConfig(heads, 1, headDim, 1 / Math.Sqrt(headDim)) { QkvBias = bias, OutputBias = bias, FusedOrder = FusedOrder.Blocks },
             FeedForward = new FeedForwardConfig(reader.SizeOr("ffn_hidden_size", 4 * hidden), reader.Activation("activation", "gelu"), bias),
             Norm = new NormConfig(NormKind.Layer, reader.PositiveOr("layer_norm_epsilon", 1e-5), Bias: true),
@@ -254,7 +273,7 @@ internal static class DecoderFamilies
         reader.Expect("_remove_final_layer_norm", expected: false, missing: false);
         int hidden = reader.Size("hidden_size"), heads = reader.Size("num_attention_heads");
         if (reader.SizeOr("word_embed_proj_dim", hidden) is var width && width != hidden)
-            throw reader.Unsupported($"word_embed_proj_dim is {width} and not hidden_size, {hidden}", "only opt models without a projection of the embedding have one");
+            throw reader.Unsupported($"word_embed_proj_dim is {width} and not hidden_size, {hidden}", "supported are opt models that do not project the embedding");
         int headDim = reader.HeadDim(hidden, heads);
         bool bias = reader.FlagOr("enable_bias", true);
         return new DecoderConfig
@@ -264,7 +283,7 @@ internal static class DecoderFamilies
             HiddenSize = hidden,
             MaxPositions = reader.SizeOr("max_position_embeddings", 2048),
             PositionOffset = 2,
-            Layers = [.. ConfigReader.Alike(reader.Size("num_hidden_layers"), null, null)],
+            Layers = reader.Alike(null, null, "num_hidden_layers"),
             Attention = new AttentionConfig(heads, heads, headDim, 1 / Math.Sqrt(headDim)) { QkvBias = bias, OutputBias = bias },
             FeedForward = new FeedForwardConfig(reader.Size("ffn_dim"), reader.Activation("activation_function", "relu"), bias),
             Norm = new NormConfig(NormKind.Layer, 1e-5, Bias: true),
@@ -298,7 +317,7 @@ internal static class DecoderFamilies
         string epsilonKey = "rms_norm_eps")
     {
         int hidden = reader.Size("hidden_size");
-        var (heads, kvHeads) = reader.Heads("num_attention_heads", "num_key_value_heads");
+        var (heads, kvHeads) = reader.Heads();
         int channels = headDim ?? reader.HeadDim(hidden, heads);
         return new DecoderConfig
         {
@@ -306,7 +325,7 @@ internal static class DecoderFamilies
             VocabularySize = reader.Size("vocab_size"),
             HiddenSize = hidden,
             MaxPositions = reader.SizeOr("max_position_embeddings", positions),
-            Layers = [.. ConfigReader.Alike(reader.Size("num_hidden_layers"), window, reader.Rope(channels, theta, pairs: pairs))],
+            Layers = reader.Alike(window, reader.Rope(channels, theta, pairs: pairs), "num_hidden_layers"),
             Attention = new AttentionConfig(heads, kvHeads, channels, 1 / Math.Sqrt(channels)),
             FeedForward = new FeedForwardConfig(reader.Size("intermediate_size"), reader.Activation("hidden_act", "silu")),
             Norm = new NormConfig(NormKind.RootMeanSquare, reader.PositiveOr(epsilonKey, epsilon)),

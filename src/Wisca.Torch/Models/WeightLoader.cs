@@ -20,23 +20,13 @@ internal sealed class WeightLoader(Checkpoint checkpoint, DecoderConfig config)
 
     public Decoder Load(ComputePrecision precision)
     {
-        var decoder = new Decoder(config, ElementType(precision));
+        var type = ElementType(precision);
+        var sources = Match(type);
+        var decoder = new Decoder(config, type);
         try
         {
-            var sources = new List<(Tensor Target, StoredTensor Source)>();
-            foreach (var (name, parameter) in decoder.named_parameters())
-            {
-                if (Find(name) is not { } source) _differences.Add($"no {name} [{string.Join(", ", parameter.shape)}]");
-                else if (Fits(name, parameter, source)) sources.Add((parameter, source));
-            }
-
-            CheckTiedHead();
-            foreach (var tensor in checkpoint.Tensors.Where(tensor => !_used.Contains(tensor.Info.Name) && !IsBuffer(tensor.Info.Name)))
-                _differences.Add($"{tensor.Info.Name} {tensor.Info.ShapeText} is not part of the model");
-            if (_differences.Count > 0) throw Differences();
-
             using var ungraded = no_grad();
-            foreach (var (target, source) in sources) Copy(source, target);
+            foreach (var ((_, parameter), source) in decoder.named_parameters().Zip(sources)) Copy(source, parameter);
             return decoder;
         }
         catch
@@ -44,6 +34,23 @@ internal sealed class WeightLoader(Checkpoint checkpoint, DecoderConfig config)
             decoder.Dispose();
             throw;
         }
+    }
+
+    /// <summary>A tensor for every parameter, found and compared before memory is asked for.</summary>
+    private List<StoredTensor> Match(ScalarType type)
+    {
+        var sources = new List<StoredTensor>();
+        using var outline = new Decoder(config, type, META);
+        foreach (var (name, parameter) in outline.named_parameters())
+        {
+            if (Find(name) is not { } source) _differences.Add($"no {name} {Text(parameter.shape)}");
+            else if (Fits(source, parameter.shape)) sources.Add(source);
+        }
+
+        CheckTiedHead();
+        var others = checkpoint.Tensors.Select(tensor => tensor.Info).Where(info => !_used.Contains(info.Name) && !IsBuffer(info.Name));
+        _differences.AddRange(others.Select(info => $"{info.Name} {info.ShapeText} is not part of the model"));
+        return _differences.Count == 0 ? sources : throw Differences();
     }
 
     private string EmbeddingName => $"{config.Names.Root}.{config.Names.Embedding}.weight";
@@ -54,11 +61,10 @@ internal sealed class WeightLoader(Checkpoint checkpoint, DecoderConfig config)
     {
         if (precision != ComputePrecision.Native) return precision == ComputePrecision.F32 ? ScalarType.Float32 : ScalarType.Float64;
         Dtype[] stored = [.. checkpoint.Tensors.Where(tensor => !IsBuffer(tensor.Info.Name)).Select(tensor => tensor.Info.Dtype).Distinct().Order()];
-        return stored is [var dtype] && dtype.IsRescalable()
-            ? ElementType(dtype)
-            : throw new WiscaException(
-                $"{checkpoint.Folder}: the weights are stored as {string.Join(" and ", stored)}, and the stored type can be computed in only if it is one of F16, BF16, F32 and F64",
-                "compute in float32");
+        if (stored is [var dtype] && dtype.IsRescalable()) return ElementType(dtype);
+        throw new WiscaException(
+            $"{checkpoint.Folder}: the weights are stored as {string.Join(" and ", stored)}; computing in the stored type needs one of F16, BF16, F32 and F64",
+            "compute in float32");
     }
 
     private static ScalarType ElementType(Dtype dtype) => dtype switch
@@ -90,16 +96,23 @@ internal sealed class WeightLoader(Checkpoint checkpoint, DecoderConfig config)
         for (int dot = root.IndexOf('.'); dot >= 0; dot = root.IndexOf('.', dot + 1)) yield return name[(dot + 1)..];
     }
 
-    private StoredTensor? Stored(string name) => checkpoint.Find(name)
-        ?? checkpoint.Shards.Select(shard => shard.Header.Metadata.GetValueOrDefault(name)).OfType<string>().Select(checkpoint.Find).FirstOrDefault(tensor => tensor is not null);
-
-    private bool Fits(string name, Tensor parameter, StoredTensor source)
+    private StoredTensor? Stored(string name)
     {
-        if (!source.Info.Dtype.IsRescalable()) _differences.Add($"{source.Info.Name} is stored as {source.Info.Dtype}, expected F16, BF16, F32 or F64");
-        else if (!source.Info.Shape.AsSpan().SequenceEqual(parameter.shape)) _differences.Add($"{source.Info.Name} is {source.Info.ShapeText}, expected [{string.Join(", ", parameter.shape)}]");
+        if (checkpoint.Find(name) is { } tensor) return tensor;
+        var shared = checkpoint.Shards.Select(shard => shard.Header.Metadata.GetValueOrDefault(name)).OfType<string>();
+        return shared.Select(checkpoint.Find).FirstOrDefault(other => other is not null);
+    }
+
+    private bool Fits(StoredTensor source, long[] shape)
+    {
+        var info = source.Info;
+        if (!info.Dtype.IsRescalable()) _differences.Add($"{info.Name} is stored as {info.Dtype}, expected F16, BF16, F32 or F64");
+        else if (!info.Shape.AsSpan().SequenceEqual(shape)) _differences.Add($"{info.Name} is {info.ShapeText}, expected {Text(shape)}");
         else return true;
         return false;
     }
+
+    private static string Text(long[] shape) => $"[{string.Join(", ", shape)}]";
 
     /// <summary>Tied models are often saved with the output projection too; it must be the embedding, or they are not tied.</summary>
     private void CheckTiedHead()
@@ -126,8 +139,9 @@ internal sealed class WeightLoader(Checkpoint checkpoint, DecoderConfig config)
     private WiscaException Differences()
     {
         string more = _differences.Count > ListedDifferences ? $"; and {_differences.Count - ListedDifferences} more" : "";
+        string list = string.Join("; ", _differences.Take(ListedDifferences));
         return new WiscaException(
-            $"{checkpoint.Folder}: the tensors are not those of {config.ModelType} as {checkpoint.Config.File} describes it: {string.Join("; ", _differences.Take(ListedDifferences))}{more}",
+            $"{checkpoint.Folder}: the tensors are not those of {config.ModelType} as {checkpoint.Config.File} describes it: {list}{more}",
             "configuration and weights do not belong together, or the model is of another kind than model_type says");
     }
 

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Wisca.Checkpoints;
 using Wisca.Models;
 using Wisca.Safetensors;
@@ -13,7 +14,7 @@ public static class ForwardProof
     public const int DefaultWindow = 512;
 
     // Logits compared at a time; they are then held in float64, several times.
-    private const int ComparedLogits = 1 << 21;
+    private const int ComparedLogits = 1 << 22;
 
     /// <summary>Runs A and B, window by window, and compares every logit.</summary>
     /// <param name="a">The model as it was.</param>
@@ -83,12 +84,17 @@ public static class ForwardProof
         DecoderConfig configA = DecoderConfig.From(a.Config), configB = DecoderConfig.From(b.Config);
         int vocabulary = configA.VocabularySize;
         if (configB.VocabularySize != vocabulary)
-            throw new WiscaException($"{a.Folder} has {vocabulary} tokens, {b.Folder} {configB.VocabularySize}", "only models of one vocabulary can be compared");
+        {
+            throw new WiscaException(
+                $"{a.Folder} has {vocabulary} tokens, {b.Folder} {configB.VocabularySize}", "only models of one vocabulary can be compared");
+        }
+
         if (tokens.Count < 2) throw new WiscaException($"{tokens.Count} tokens are too few to predict one from another", "give at least 2");
         for (int i = 0; i < tokens.Count; i++)
         {
-            if (tokens[i] < 0 || tokens[i] >= vocabulary)
-                throw new WiscaException($"token {tokens[i]} at position {i} is not below the model's vocabulary of {vocabulary}", "the tokenizer belongs to another model");
+            if (tokens[i] >= 0 && tokens[i] < vocabulary) continue;
+            throw new WiscaException(
+                $"token {tokens[i]} at position {i} is not below the model's vocabulary of {vocabulary}", "the tokenizer belongs to another model");
         }
 
         int longest = Math.Min(configA.MaxPositions, configB.MaxPositions);
@@ -103,9 +109,8 @@ public static class ForwardProof
     {
         double needed = Bytes(a) + Bytes(b);
         if (needed <= available) return;
-        const double gigabyte = 1e9;
         throw new WiscaException(
-            string.Create(System.Globalization.CultureInfo.InvariantCulture, $"the two models take {needed / gigabyte:0.0} GB in this precision, the machine has {available / gigabyte:0.0} GB"),
+            string.Create(CultureInfo.InvariantCulture, $"the two models take {needed / 1e9:0.0} GB in this precision, the machine has {available / 1e9:0.0} GB"),
             "compute in the stored type, or rely on the certificate, which needs no forward pass");
 
         double Bytes(Checkpoint checkpoint) => precision switch

@@ -37,8 +37,10 @@ public sealed record ForwardProofReport(
         {
             if (NonFiniteA + NonFiniteB > 0) return $"NaN or infinite logits: {NonFiniteA} of A, {NonFiniteB} of B";
             if (BitIdentical || MaxDifference <= RelativeTolerance * MaxLogit) return null;
+            double relative = MaxDifference / MaxLogit;
             return string.Create(
-                CultureInfo.InvariantCulture, $"logits differ by up to {MaxDifference:0.0e+00}, {MaxDifference / MaxLogit:0.0e+00} of the largest; allowed are {RelativeTolerance:0.0e+00}");
+                CultureInfo.InvariantCulture,
+                $"logits differ by up to {MaxDifference:0.0e+00}, {relative:0.0e+00} of the largest; allowed are {RelativeTolerance:0.0e+00}");
         }
     }
 }

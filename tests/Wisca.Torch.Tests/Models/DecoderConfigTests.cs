@@ -38,7 +38,8 @@ public sealed class DecoderConfigTests
     {
         // With theta 16 the pairs make 10.2, 5.1, 2.5 and 1.3 turns over the original 64 positions: two stay, two are blended. With theta 256
         // the last makes 0.2 and is stretched.
-        const string scaling = """ "rope_scaling": {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": 64}""";
+        const string scaling =
+            """ "rope_scaling": {"rope_type": "llama3", "factor": 8, "low_freq_factor": 1, "high_freq_factor": 4, "original_max_position_embeddings": 64}""";
         double turns = 64 * 0.25 / (2 * Math.PI), kept = (turns - 1) / 3;
         var mild = Frequencies($""" "rope_theta": 16.0, {scaling}""");
         mild[0].ShouldBe(1);
@@ -80,7 +81,8 @@ public sealed class DecoderConfigTests
     [InlineData("llama", """, "rope_scaling": {"rope_type": "linear"}""", "no rope_scaling.factor")]
     [InlineData("llama", """, "rope_scaling": {"rope_type": "linear", "factor": "two"}""", "rope_scaling.factor is \"two\", expected a number")]
     [InlineData("llama", """, "rope_scaling": {"rope_type": "linear", "factor": -2}""", "rope_scaling.factor is -2")]
-    [InlineData("llama", """, "rope_scaling": {"rope_type": "llama3", "factor": 8, "low_freq_factor": 4, "high_freq_factor": 4, "original_max_position_embeddings": 64}""", "rope_scaling.high_freq_factor is 4")]
+    [InlineData("llama", """, "rope_scaling": {"type": "llama3", "factor": 8, "low_freq_factor": 4, "high_freq_factor": 4}""", "rope_scaling.high_freq_factor is 4")]
+    [InlineData("llama", """, "rope_scaling": {"type": "llama3", "factor": 8, "low_freq_factor": 1, "high_freq_factor": 4}""", "no rope_scaling.original_max_")]
     [InlineData("llama", """, "rope_scaling": "linear" """, "rope_scaling is not an object")]
     [InlineData("llama", """, "rope_scaling": {"rope_type": "linear", "factor": 2}, "rope_parameters": {"rope_type": "default"}""", "rope_scaling asks for linear, rope_parameters for default")]
     [InlineData("llama", """, "rope_theta": 10000, "rope_parameters": {"rope_theta": 500000}""", "rope_parameters.rope_theta is 500000, but rope_theta is 10000")]
@@ -91,6 +93,10 @@ public sealed class DecoderConfigTests
     [InlineData("llama", """, "head_dim": 7""", "7 rotary channels in heads of 7")]
     [InlineData("llama", """, "hidden_size": 30.5""", "hidden_size is 30.5, expected a whole number")]
     [InlineData("llama", """, "vocab_size": null""", "no vocab_size")]
+    [InlineData("llama", """, "vocab_size": 2000000000""", "vocab_size is 2000000000, expected at most 16777216")]
+    [InlineData("llama", """, "num_hidden_layers": 1000000""", "1000000 layers, expected at most 4096")]
+    [InlineData("llama", """, "num_attention_heads": 65536, "head_dim": 65536""", "65536 heads of 65536 channels, expected at most 16777216 channels")]
+    [InlineData("mixtral", """, "num_local_experts": 5000""", "5000 experts, expected at most 4096")]
     [InlineData("llama", """, "quantization_config": {"quant_method": "gptq"}""", "quantization_config is set")]
     [InlineData("llama", """, "quantization": {"bits": 4}""", "quantization is set")]
     [InlineData("qwen2", """, "layer_types": ["full_attention", "linear_attention"]""", "layer_types[1] is \"linear_attention\"")]

@@ -21,11 +21,10 @@ public sealed class DecoderTests
         using var folder = new TemporaryFolder();
         ModelCopy.Write(folder.FullPath, TorchTinyModels.Config(modelType, tied, further), TorchTinyModels.Tensors(3, bias, head: !tied));
         using var checkpoint = Checkpoint.Open(folder.FullPath);
-        double[][] expected = new PlainLlama(checkpoint)
-        {
-            Window = modelType == "mistral" ? 5 : int.MaxValue,
-            Frequency = further.Contains("linear", StringComparison.Ordinal) ? (pair, d) => Math.Pow(300, -2.0 * pair / d) / 3 : (pair, d) => Math.Pow(10000, -2.0 * pair / d),
-        }.Logits(Tokens);
+        var plain = modelType == "mistral" ? new PlainLlama(checkpoint) { Window = 5 }
+            : further.Length > 0 ? new PlainLlama(checkpoint) { Frequency = (pair, d) => Math.Pow(300, -2.0 * pair / d) / 3 }
+            : new PlainLlama(checkpoint);
+        double[][] expected = plain.Logits(Tokens);
         using Decoder single = Decoder.Load(checkpoint), wide = Decoder.Load(checkpoint, ComputePrecision.F64);
         foreach (var path in Enum.GetValues<AttentionPath>())
         {
@@ -58,13 +57,16 @@ public sealed class DecoderTests
     [Fact]
     public void Forward_SeveralSequences_AreIndependent()
     {
-        using var scope = NewDisposeScope();
-        using var model = Tiny();
+        using var folder = new TemporaryFolder();
+        TorchTinyModels.WriteLlama(folder.FullPath);
+        using var checkpoint = Checkpoint.Open(folder.FullPath);
+        using var decoder = Decoder.Load(checkpoint);
         int[] other = TorchTinyModels.Tokens(Tokens.Length, seed: 9);
+        using var scope = NewDisposeScope();
         using var ungraded = no_grad();
-        var both = model.Decoder.forward(tensor(Array.ConvertAll([.. Tokens, .. other], token => (long)token)).view(2, -1)).to(ScalarType.Float64);
+        var both = decoder.forward(tensor(Array.ConvertAll([.. Tokens, .. other], token => (long)token)).view(2, -1)).to(ScalarType.Float64);
         double[][] second = [.. both.select(0, 1).contiguous().data<double>().ToArray().Chunk(TorchTinyModels.Vocabulary)];
-        Reference.RelativeDifference(second, Reference.Logits(model.Decoder, other)).ShouldBeLessThan(1e-6);
+        Reference.RelativeDifference(second, Reference.Logits(decoder, other)).ShouldBeLessThan(1e-6);
     }
 
     [Fact]
@@ -143,6 +145,23 @@ public sealed class DecoderTests
     }
 
     [Fact]
+    public void Load_InsideADisposeScope_OutlivesIt()
+    {
+        using var folder = new TemporaryFolder();
+        TorchTinyModels.WriteLlama(folder.FullPath);
+        using var checkpoint = Checkpoint.Open(folder.FullPath);
+        Decoder decoder;
+        using (NewDisposeScope())
+        {
+            decoder = Decoder.Load(checkpoint);
+            Reference.Logits(decoder, Tokens);
+        }
+
+        Reference.Logits(decoder, Tokens).Length.ShouldBe(Tokens.Length);
+        decoder.Dispose();
+    }
+
+    [Fact]
     public void Constructor_MetaDevice_CountsParametersWithoutMemory()
     {
         var config = DecoderConfig.From(ModelConfig.Parse(
@@ -160,23 +179,5 @@ public sealed class DecoderTests
         using var scope = NewDisposeScope();
         using var decoder = new Decoder(config);
         Should.Throw<WiscaException>(() => decoder.forward(zeros(1, 5, ScalarType.Int64))).Message.ShouldBe("a sequence of 5 tokens, but the model has 4 positions");
-    }
-
-    private static OpenModel Tiny()
-    {
-        var folder = new TemporaryFolder();
-        TorchTinyModels.WriteLlama(folder.FullPath);
-        var checkpoint = Checkpoint.Open(folder.FullPath);
-        return new OpenModel(folder, checkpoint, Decoder.Load(checkpoint));
-    }
-
-    private sealed record OpenModel(TemporaryFolder Folder, Checkpoint Checkpoint, Decoder Decoder) : IDisposable
-    {
-        public void Dispose()
-        {
-            Decoder.Dispose();
-            Checkpoint.Dispose();
-            Folder.Dispose();
-        }
     }
 }

@@ -69,12 +69,14 @@ public sealed class ReferenceLogitsTests
     [Fact]
     public void Forward_BFloat16Llama_ReproducesGoldenLogits()
     {
+        string root = TestData.Require("fixtures", "paged-infer-llama-bf16");
         using var folder = new TemporaryFolder();
-        File.CreateSymbolicLink(folder[Checkpoint.WeightsName], TestData.Require("fixtures", "paged-infer-llama-bf16", "tiny_llama.safetensors"));
-        File.Copy(TestData.Require("fixtures", "paged-infer-llama-bf16", "config.json"), folder["config.json"]);
-        string list = File.ReadLines(TestData.Require("fixtures", "paged-infer-llama-bf16", "tiny_llama_meta.txt")).Single(line => line.StartsWith("tokens=", StringComparison.Ordinal));
-        int[] tokens = [.. list["tokens=".Length..].Split(',').Select(int.Parse)];
-        var golden = MemoryMarshal.Cast<byte, float>(File.ReadAllBytes(TestData.Require("fixtures", "paged-infer-llama-bf16", "tiny_llama_golden.bin"))).ToArray();
+        File.CreateSymbolicLink(folder[Checkpoint.WeightsName], Path.Combine(root, "tiny_llama.safetensors"));
+        File.Copy(Path.Combine(root, "config.json"), folder["config.json"]);
+        const string key = "tokens=";
+        string list = File.ReadLines(Path.Combine(root, "tiny_llama_meta.txt")).Single(line => line.StartsWith(key, StringComparison.Ordinal));
+        int[] tokens = [.. list[key.Length..].Split(',').Select(int.Parse)];
+        var golden = MemoryMarshal.Cast<byte, float>(File.ReadAllBytes(Path.Combine(root, "tiny_llama_golden.bin"))).ToArray();
         double[][] expected = [.. golden.Select(logit => (double)logit).Chunk(golden.Length / tokens.Length)];
 
         using var checkpoint = Checkpoint.Open(folder.FullPath);

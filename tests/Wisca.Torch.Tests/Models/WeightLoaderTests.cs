@@ -2,6 +2,7 @@ using System.Text.Json;
 using Wisca.Checkpoints;
 using Wisca.Models;
 using Wisca.Safetensors;
+using Tensor = (string Name, long[] Shape, float[] Values);
 
 namespace Wisca.Tests.Models;
 
@@ -40,7 +41,8 @@ public sealed class WeightLoaderTests
         float[] embedding = new float[vocabulary * TorchTinyModels.Hidden];
         for (int i = 0; i < embedding.Length; i++) embedding[i] = i % 251;
         var tensors = TorchTinyModels.Tensors(1, head: false).Skip(1).Prepend(("model.embed_tokens.weight", [vocabulary, TorchTinyModels.Hidden], embedding));
-        ModelCopy.Write(folder.FullPath, TorchTinyModels.Config(tied: true).Replace($"\"vocab_size\": {TorchTinyModels.Vocabulary}", $"\"vocab_size\": {vocabulary}", StringComparison.Ordinal), tensors, Dtype.BF16);
+        string config = TorchTinyModels.Config(tied: true).Replace($"\"vocab_size\": {TorchTinyModels.Vocabulary}", $"\"vocab_size\": {vocabulary}", StringComparison.Ordinal);
+        ModelCopy.Write(folder.FullPath, config, tensors, Dtype.BF16);
         using var checkpoint = Checkpoint.Open(folder.FullPath);
         using var decoder = Decoder.Load(checkpoint);
         decoder.get_parameter("model.embed_tokens.weight")!.data<float>().ToArray().ShouldBe(embedding);
@@ -51,7 +53,8 @@ public sealed class WeightLoaderTests
     {
         using var folder = new TemporaryFolder();
         using var whole = Write(folder["whole"], tied: false, tensors => tensors);
-        using var bare = Write(folder["bare"], tied: false, tensors => tensors.Select(tensor => tensor with { Name = tensor.Name.Replace("model.", "", StringComparison.Ordinal) }));
+        using var bare = Write(
+            folder["bare"], tied: false, tensors => tensors.Select(tensor => tensor with { Name = tensor.Name.Replace("model.", "", StringComparison.Ordinal) }));
         AssertSame(whole, bare);
     }
 
@@ -59,9 +62,9 @@ public sealed class WeightLoaderTests
     public void Load_TiedWithOutputProjectionOnly_IsTheSameModel()
     {
         using var folder = new TemporaryFolder();
-        using var embedding = Write(folder["embedding"], tied: true, tensors => tensors.Where(tensor => tensor.Name != "lm_head.weight"));
-        using var head = Write(folder["head"], tied: true, tensors => RenameEmbedding(tensors.Where(tensor => tensor.Name != "lm_head.weight")));
-        using var both = Write(folder["both"], tied: true, tensors => tensors.Where(tensor => tensor.Name != "lm_head.weight").Concat(RenameEmbedding(tensors.Take(1))));
+        using var embedding = Write(folder["embedding"], tied: true, WithoutHead);
+        using var head = Write(folder["head"], tied: true, tensors => RenameEmbedding(WithoutHead(tensors)));
+        using var both = Write(folder["both"], tied: true, tensors => WithoutHead(tensors).Concat(RenameEmbedding(tensors.Take(1))));
         AssertSame(embedding, head);
         AssertSame(embedding, both);
     }
@@ -71,12 +74,9 @@ public sealed class WeightLoaderTests
     public void Load_SharedThroughMetadata_IsTheSameModel()
     {
         using var folder = new TemporaryFolder();
-        using var both = Write(folder["both"], tied: false, tensors => tensors.Where(tensor => tensor.Name != "lm_head.weight").Concat(RenameEmbedding(tensors.Take(1))));
-        using var noted = Write(
-            folder["noted"],
-            tied: false,
-            tensors => RenameEmbedding(tensors.Where(tensor => tensor.Name != "lm_head.weight")),
-            new Dictionary<string, string> { ["model.embed_tokens.weight"] = "lm_head.weight" });
+        using var both = Write(folder["both"], tied: false, tensors => WithoutHead(tensors).Concat(RenameEmbedding(tensors.Take(1))));
+        var metadata = new Dictionary<string, string> { ["model.embed_tokens.weight"] = "lm_head.weight" };
+        using var noted = Write(folder["noted"], tied: false, tensors => RenameEmbedding(WithoutHead(tensors)), metadata);
         AssertSame(both, noted);
     }
 
@@ -85,7 +85,8 @@ public sealed class WeightLoaderTests
     {
         using var folder = new TemporaryFolder();
         using var checkpoint = Write(folder.FullPath, tied: true, tensors => tensors);
-        Should.Throw<WiscaException>(() => Decoder.Load(checkpoint)).Message.ShouldEndWith(": lm_head.weight is not model.embed_tokens.weight, although tie_word_embeddings is true");
+        string message = Should.Throw<WiscaException>(() => Decoder.Load(checkpoint)).Message;
+        message.ShouldEndWith(": lm_head.weight is not model.embed_tokens.weight, although tie_word_embeddings is true");
     }
 
     [Fact]
@@ -138,18 +139,21 @@ public sealed class WeightLoaderTests
 
         using var folder = new TemporaryFolder();
         File.CreateSymbolicLink(folder[Checkpoint.WeightsName], TestData.Require("fixtures", "mlxd-bf16", "tiny_llama3_tied", Checkpoint.WeightsName));
-        File.WriteAllText(folder["config.json"], File.ReadAllText(TestData.Require("fixtures", "mlxd-bf16", "tiny_llama3_tied", "config.json")).Replace("quantization", "forgotten", StringComparison.Ordinal));
+        string config = File.ReadAllText(TestData.Require("fixtures", "mlxd-bf16", "tiny_llama3_tied", "config.json"));
+        File.WriteAllText(folder["config.json"], config.Replace("quantization", "forgotten", StringComparison.Ordinal));
         using var undeclared = Checkpoint.Open(folder.FullPath);
         Should.Throw<WiscaException>(() => Decoder.Load(undeclared)).Message.ShouldContain("model.embed_tokens.weight is stored as U32, expected F16, BF16, F32 or F64");
     }
 
-    private static IEnumerable<(string Name, long[] Shape, float[] Values)> RenameEmbedding(IEnumerable<(string Name, long[] Shape, float[] Values)> tensors) =>
+    private static IEnumerable<Tensor> RenameEmbedding(IEnumerable<Tensor> tensors) =>
         tensors.Select(tensor => tensor.Name == "model.embed_tokens.weight" ? tensor with { Name = "lm_head.weight" } : tensor);
+
+    private static IEnumerable<Tensor> WithoutHead(IEnumerable<Tensor> tensors) => tensors.Where(tensor => tensor.Name != "lm_head.weight");
 
     private static Checkpoint Write(
         string folder,
         bool tied,
-        Func<IEnumerable<(string Name, long[] Shape, float[] Values)>, IEnumerable<(string Name, long[] Shape, float[] Values)>> edit,
+        Func<IEnumerable<Tensor>, IEnumerable<Tensor>> edit,
         Dictionary<string, string>? metadata = null)
     {
         ModelCopy.Write(folder, TorchTinyModels.Config(tied: tied), edit(TorchTinyModels.Tensors(1)), metadata: metadata);

@@ -13,12 +13,14 @@ public sealed class RealModelProofTests
 {
     private const int HeadDim = 16, GroupSize = 2;
 
+    private static readonly RescaleOptions Finest = new() { QueryKey = Granularity.Pair, ValueOutput = Granularity.Channel };
+
     // "Once upon a time, in a big forest, there lived a rhinoceros named Roxy. Roxy loved to climb. She climbed trees, rocks, and hills."
     // by the model's own tokenizer, with the start token in front.
     private static readonly int[] Story =
     [
-        1, 80, 147, 201, 282, 215, 447, 202, 1154, 1708, 70, 60, 96, 67, 55, 91, 67, 89, 241, 43, 67, 76, 361, 43, 67, 76, 87, 436, 876, 163, 2003, 307, 595, 837,
-        1375, 1586, 71, 10,
+        1, 80, 147, 201, 282, 215, 447, 202, 1154, 1708, 70, 60, 96, 67, 55, 91, 67, 89, 241, 43, 67, 76, 361, 43, 67, 76, 87, 436, 876, 163,
+        2003, 307, 595, 837, 1375, 1586, 71, 10,
     ];
 
     [Fact]
@@ -42,7 +44,8 @@ public sealed class RealModelProofTests
     {
         using var folder = new TemporaryFolder();
         using var model = Open();
-        var move = Rescaler.Rescale(model, folder["out"], new RescaleOptions { QueryKey = queryKey, ValueOutput = valueOutput, Balance = new BalanceOptions(Rounding: FactorRounding.None) }).Move!;
+        var options = new RescaleOptions { QueryKey = queryKey, ValueOutput = valueOutput, Balance = new BalanceOptions(Rounding: FactorRounding.None) };
+        var move = Rescaler.Rescale(model, folder["out"], options).Move!;
         move.Groups.ShouldAllBe(group => group.Factor != 1);
         using var rescaled = Checkpoint.Open(folder["out"]);
 
@@ -63,7 +66,7 @@ public sealed class RealModelProofTests
     {
         using var folder = new TemporaryFolder();
         using var model = Open(folder, dtype, shards: 1);
-        var options = new RescaleOptions { QueryKey = Granularity.Pair, ValueOutput = Granularity.Channel, Balance = new BalanceOptions(Rounding: FactorRounding.PowerOfTwo) };
+        var options = Finest with { Balance = new BalanceOptions(Rounding: FactorRounding.PowerOfTwo) };
         var move = Rescaler.Rescale(model, folder["out"], options).Move!;
         move.Groups.ShouldContain(group => group.Factor != 1);
         using var rescaled = Checkpoint.Open(folder["out"]);
@@ -99,8 +102,7 @@ public sealed class RealModelProofTests
     {
         using var folder = new TemporaryFolder();
         using var model = Open(folder, Dtype.F16, shards: 1);
-        var options = new RescaleOptions { QueryKey = Granularity.Pair, ValueOutput = Granularity.Channel };
-        Rescaler.Rescale(model, folder["out"], options).Move!.PowersOfTwo.ShouldBeTrue();
+        Rescaler.Rescale(model, folder["out"], Finest).Move!.PowersOfTwo.ShouldBeTrue();
         using var rescaled = Checkpoint.Open(folder["out"]);
         ForwardProof.Compare(model, rescaled, Story, new ForwardProofOptions { Precision = ComputePrecision.Native }).Equivalent.ShouldBeTrue();
     }
@@ -114,7 +116,7 @@ public sealed class RealModelProofTests
     {
         using var folder = new TemporaryFolder();
         using var model = Open(folder, dtype, shards: 1);
-        var options = new RescaleOptions { QueryKey = Granularity.Pair, ValueOutput = Granularity.Channel, Balance = new BalanceOptions(Rounding: FactorRounding.None) };
+        var options = Finest with { Balance = new BalanceOptions(Rounding: FactorRounding.None) };
         Rescaler.Rescale(model, folder["out"], options);
         using var rescaled = Checkpoint.Open(folder["out"]);
 
