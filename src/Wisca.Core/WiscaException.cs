@@ -11,8 +11,19 @@ public sealed class WiscaException : Exception
     /// <param name="hint">One line: what the user can do about it, or null.</param>
     /// <param name="innerException">The cause, shown only under <c>--verbose</c>.</param>
     public WiscaException(string message, string? hint = null, Exception? innerException = null)
-        : base(message, innerException) => Hint = hint;
+        : base(OneLine(message), innerException) => Hint = hint is null ? null : OneLine(hint);
 
     /// <summary>What the user can do about it, or null.</summary>
     public string? Hint { get; }
+
+    /// <summary>Messages quote names from files, and those may hold anything: line breaks, escape sequences, megabytes.</summary>
+    private static string OneLine(string text)
+    {
+        const int most = 2000;
+        if (text.Length > most) text = string.Concat(text.AsSpan(0, most), "...");
+        if (!text.Any(IsBreaking)) return text;
+        return string.Concat(text.Select(c => IsBreaking(c) ? $"\\u{(int)c:x4}" : c.ToString()));
+
+        static bool IsBreaking(char c) => char.IsControl(c) || c is '\u2028' or '\u2029';
+    }
 }

@@ -69,7 +69,7 @@ public sealed class Checkpoint : IDisposable
             foreach (string name in map?.Values.Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal) ?? Enumerable.Repeat(WeightsName, 1))
             {
                 string path = Path.Combine(folder, name);
-                if (map is not null && !File.Exists(path))
+                if (map is not null && !IsThere(path))
                     throw new WiscaException($"{IndexName} lists {name}, which is not in {folder}", "the download did not finish, or the shard was renamed");
                 var shard = SafetensorsFile.Open(path);
                 shards.Add(shard);
@@ -110,6 +110,9 @@ public sealed class Checkpoint : IDisposable
         foreach (var shard in Shards) shard.Dispose();
     }
 
+    /// <summary>True for a link to nothing too: it is an error to report, not a file to do without.</summary>
+    private static bool IsThere(string path) => Path.Exists(path) || new FileInfo(path).LinkTarget is not null;
+
     private static void Collect(SafetensorsFile shard, string name, Dictionary<string, string>? map, Dictionary<string, StoredTensor> tensors)
     {
         foreach (var tensor in shard.Header.Tensors)
@@ -126,8 +129,8 @@ public sealed class Checkpoint : IDisposable
     private static Dictionary<string, string>? ReadWeightMap(string folder)
     {
         string index = Path.Combine(folder, IndexName);
-        if (File.Exists(Path.Combine(folder, WeightsName))) return null;
-        if (!File.Exists(index))
+        if (IsThere(Path.Combine(folder, WeightsName))) return null;
+        if (!IsThere(index))
         {
             bool pickled = Directory.EnumerateFiles(folder, "*.bin").Any();
             throw new WiscaException(
@@ -145,10 +148,10 @@ public sealed class Checkpoint : IDisposable
             if (entry.Value.ValueKind != JsonValueKind.String)
                 throw new WiscaException($"{IndexName}: weight_map['{entry.Name}'] is not a string", hint);
             string shard = entry.Value.GetString()!;
-            if (shard.Length == 0 || shard is "." or ".." || shard.AsSpan().ContainsAny('/', '\\', '\0') || shard.Any(char.IsControl))
+            if (shard.AsSpan().ContainsAny('/', '\\', ':') || shard.Any(char.IsControl) || !shard.EndsWith(".safetensors", StringComparison.Ordinal))
             {
                 throw new WiscaException(
-                    $"{IndexName}: weight_map['{entry.Name}'] is {JsonEncodedText.Encode(shard)}, expected the plain name of a file in the folder",
+                    $"{IndexName}: weight_map['{entry.Name}'] is '{shard}', expected the plain name of a .safetensors file in the folder",
                     "an index must not reach outside its folder; do not trust this checkpoint");
             }
 

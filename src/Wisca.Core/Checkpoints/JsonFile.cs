@@ -1,19 +1,30 @@
 using System.Text.Json;
+using System.Text.Unicode;
 
 namespace Wisca.Checkpoints;
 
 /// <summary>Reads a whole JSON file strictly; every failure names the file.</summary>
 internal static class JsonFile
 {
-    private const long MaxLength = 1L << 30;
-
     public static JsonDocument ReadObject(string path, string hint)
     {
-        string name = Path.GetFileName(path);
         try
         {
-            if (new FileInfo(path) is { Exists: true, Length: > MaxLength }) throw new WiscaException($"{name} is larger than 1 GB", hint);
-            var document = JsonDocument.Parse(File.ReadAllBytes(path), new JsonDocumentOptions { AllowDuplicateProperties = false });
+            return ParseObject(File.ReadAllBytes(path), Path.GetFileName(path), hint);
+        }
+        catch (Exception exception) when (FileFailure.IsExpected(exception))
+        {
+            throw new WiscaException($"{path} {FileFailure.Reason(path, exception)}", hint, exception);
+        }
+    }
+
+    /// <summary>Parses a JSON object with valid strings and no key twice.</summary>
+    public static JsonDocument ParseObject(byte[] json, string name, string hint)
+    {
+        try
+        {
+            if (!AllStringsAreValid(json)) throw new WiscaException($"{name} holds a string that is not valid Unicode", hint);
+            var document = JsonDocument.Parse(json, new JsonDocumentOptions { AllowDuplicateProperties = false });
             if (document.RootElement.ValueKind == JsonValueKind.Object) return document;
             document.Dispose();
             throw new WiscaException($"{name} is not a JSON object", hint);
@@ -24,10 +35,25 @@ internal static class JsonFile
             string why = exception.Message.Contains("uplicate", StringComparison.Ordinal) ? "names a key twice" : "is not valid JSON";
             throw new WiscaException($"{name} {why}{where}", hint, exception);
         }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+    }
+
+    /// <summary>False where a string is malformed UTF-8 or escapes half a surrogate pair: JsonElement would throw when it is read.</summary>
+    private static bool AllStringsAreValid(byte[] json)
+    {
+        if (!Utf8.IsValid(json)) return false;
+        var reader = new Utf8JsonReader(json);
+        try
         {
-            string why = exception is FileNotFoundException or DirectoryNotFoundException ? "does not exist" : "cannot be read";
-            throw new WiscaException($"{path} {why}", hint, exception);
+            while (reader.Read())
+            {
+                if (reader.TokenType is JsonTokenType.PropertyName or JsonTokenType.String && reader.ValueIsEscaped) reader.GetString();
+            }
         }
+        catch (InvalidOperationException)
+        {
+            return false;
+        }
+
+        return true;
     }
 }

@@ -8,6 +8,7 @@ namespace Wisca.Checkpoints;
 /// </summary>
 public sealed class ModelConfig
 {
+    private const string Hint = "a model folder needs the config.json that Hugging Face saves beside the weights";
     private readonly JsonElement _root;
 
     private ModelConfig(JsonElement root, string file)
@@ -32,15 +33,17 @@ public sealed class ModelConfig
     /// <exception cref="WiscaException">The file is missing or not a JSON object.</exception>
     public static ModelConfig Load(string path)
     {
-        using var document = JsonFile.ReadObject(path, "a model folder needs the config.json that Hugging Face saves beside the weights");
+        using var document = JsonFile.ReadObject(path, Hint);
         return new ModelConfig(document.RootElement.Clone(), Path.GetFileName(path));
     }
 
     /// <summary>Takes a configuration from a JSON object.</summary>
+    /// <exception cref="WiscaException">The text is not a JSON object.</exception>
     public static ModelConfig Parse(string json)
     {
-        using var document = JsonDocument.Parse(json);
-        return new ModelConfig(document.RootElement.Clone(), "config.json");
+        const string name = "config.json";
+        using var document = JsonFile.ParseObject(System.Text.Encoding.UTF8.GetBytes(json), name, Hint);
+        return new ModelConfig(document.RootElement.Clone(), name);
     }
 
     /// <summary>The value at a dotted path; null where it is absent or null.</summary>
@@ -97,7 +100,7 @@ public sealed class ModelConfig
 
     private WiscaException Wrong(string key, string expected, JsonElement found)
     {
-        string text = found.GetRawText().ReplaceLineEndings(" ");
+        string text = found.GetRawText();
         return new WiscaException($"{File}: {key} is {(text.Length > 60 ? string.Concat(text.AsSpan(0, 60), "...") : text)}, expected {expected}", "mend the configuration");
     }
 }

@@ -3,6 +3,9 @@ namespace Wisca.Safetensors;
 /// <summary>Facts about element types.</summary>
 public static class DtypeExtensions
 {
+    // Enum.TryParse would take more than names: numbers, lists ("BOOL,F32") and white space.
+    private static readonly Dictionary<string, Dtype> ByName = Enum.GetValues<Dtype>().ToDictionary(dtype => dtype.ToString(), StringComparer.Ordinal);
+
     /// <summary>Size of one element in bits; less than 8 for the packed types.</summary>
     public static int Bits(this Dtype dtype) => dtype switch
     {
@@ -32,6 +35,5 @@ public static class DtypeExtensions
         _ => throw new ArgumentOutOfRangeException(nameof(dtype), dtype, "not a floating-point type that can be rescaled"),
     };
 
-    internal static bool TryParse(string name, out Dtype dtype) =>
-        Enum.TryParse(name, ignoreCase: false, out dtype) && Enum.IsDefined(dtype) && !char.IsAsciiDigit(name[0]) && name[0] is not ('-' or '+' or ' ');
+    internal static bool TryParse(string name, out Dtype dtype) => ByName.TryGetValue(name, out dtype);
 }

@@ -48,8 +48,50 @@ public sealed unsafe class SafetensorsFile : IDisposable
     public static SafetensorsFile Open(string path)
     {
         ArgumentNullException.ThrowIfNull(path);
+        try
+        {
+            return Read(path);
+        }
+        catch (Exception exception) when (FileFailure.IsExpected(exception))
+        {
+            throw new WiscaException($"{path} {FileFailure.Reason(path, exception)}", "check the path and its permissions", exception);
+        }
+    }
+
+    /// <summary>A part of a tensor's bytes; valid until the file is disposed.</summary>
+    /// <param name="tensor">A tensor of this file.</param>
+    /// <param name="offset">First byte within the tensor.</param>
+    /// <param name="length">Number of bytes.</param>
+    public ReadOnlySpan<byte> Bytes(TensorInfo tensor, long offset, int length)
+    {
+        ArgumentNullException.ThrowIfNull(tensor);
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        ArgumentOutOfRangeException.ThrowIfNegative(offset);
+        ArgumentOutOfRangeException.ThrowIfNegative(length);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(offset, tensor.ByteLength - length);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(tensor.End, Length - DataOffset, nameof(tensor));
+        return length == 0 ? [] : new ReadOnlySpan<byte>(_start + DataOffset + tensor.Begin + offset, length);
+    }
+
+    /// <inheritdoc />
+    public void Dispose()
+    {
+        if (_disposed) return;
+        _disposed = true;
+        if (_view is not null)
+        {
+            _view.SafeMemoryMappedViewHandle.ReleasePointer();
+            _view.Dispose();
+            _map!.Dispose();
+        }
+
+        Handle.Dispose();
+    }
+
+    private static SafetensorsFile Read(string path)
+    {
         string name = Path.GetFileName(path);
-        var handle = OpenHandle(path);
+        var handle = File.OpenHandle(path);
         try
         {
             long length = RandomAccess.GetLength(handle);
@@ -91,48 +133,6 @@ public sealed unsafe class SafetensorsFile : IDisposable
         {
             handle.Dispose();
             throw;
-        }
-    }
-
-    /// <summary>A part of a tensor's bytes; valid until the file is disposed.</summary>
-    /// <param name="tensor">A tensor of this file.</param>
-    /// <param name="offset">First byte within the tensor.</param>
-    /// <param name="length">Number of bytes.</param>
-    public ReadOnlySpan<byte> Bytes(TensorInfo tensor, long offset, int length)
-    {
-        ArgumentNullException.ThrowIfNull(tensor);
-        ObjectDisposedException.ThrowIf(_disposed, this);
-        ArgumentOutOfRangeException.ThrowIfNegative(offset);
-        ArgumentOutOfRangeException.ThrowIfNegative(length);
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(offset + length, tensor.ByteLength);
-        return length == 0 ? [] : new ReadOnlySpan<byte>(_start + DataOffset + tensor.Begin + offset, length);
-    }
-
-    /// <inheritdoc />
-    public void Dispose()
-    {
-        if (_disposed) return;
-        _disposed = true;
-        if (_view is not null)
-        {
-            _view.SafeMemoryMappedViewHandle.ReleasePointer();
-            _view.Dispose();
-            _map!.Dispose();
-        }
-
-        Handle.Dispose();
-    }
-
-    private static SafeFileHandle OpenHandle(string path)
-    {
-        try
-        {
-            return File.OpenHandle(path);
-        }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
-        {
-            string reason = exception is FileNotFoundException or DirectoryNotFoundException ? "does not exist" : $"cannot be read: {exception.Message.ReplaceLineEndings(" ")}";
-            throw new WiscaException($"{path} {reason}", "check the path and its permissions", exception);
         }
     }
 }

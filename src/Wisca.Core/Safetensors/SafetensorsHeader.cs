@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using System.Text;
 using System.Text.Json;
 
 namespace Wisca.Safetensors;
@@ -51,6 +50,7 @@ public sealed class SafetensorsHeader
         {
             long bits = checked(shape.Aggregate(1L, (product, dimension) => checked(product * dimension)) * dtype.Bits());
             if (bits % 8 != 0) throw new ArgumentException($"{name}: {bits} bits do not fill whole bytes", nameof(tensors));
+            if (name == MetadataKey || shape.Any(dimension => dimension < 0)) throw new ArgumentException($"{name}: not a tensor's name or shape", nameof(tensors));
             laidOut.Add(new TensorInfo(name, dtype, [.. shape], begin, begin + (bits / 8)));
             begin += bits / 8;
         }
@@ -69,14 +69,16 @@ public sealed class SafetensorsHeader
         if (json.IsEmpty || json[0] != (byte)'{') throw Broken(file, "the header does not begin with '{'");
         try
         {
-            var (tensors, metadata) = ReadObject(json, file);
+            var (found, metadata) = ReadObject(json, file);
+            ImmutableArray<TensorInfo> tensors = [.. found.OrderBy(tensor => tensor.Begin).ThenBy(tensor => tensor.End)];
             CheckLayout(tensors, dataLength, file);
             return new SafetensorsHeader(
-                [.. tensors], (metadata ?? []).ToImmutableSortedDictionary(StringComparer.Ordinal), metadata is not null);
+                tensors, (metadata ?? []).ToImmutableSortedDictionary(StringComparer.Ordinal), metadata is not null);
         }
         catch (JsonException exception)
         {
-            throw Broken(file, $"the header is not valid JSON at byte {exception.BytePositionInLine + 8}", exception);
+            string where = exception.LineNumber > 0 ? $"line {exception.LineNumber + 1}, byte {exception.BytePositionInLine + 1}" : $"byte {exception.BytePositionInLine + 8}";
+            throw Broken(file, $"the header is not valid JSON at {where}", exception);
         }
         catch (InvalidOperationException exception)
         {
@@ -205,7 +207,7 @@ public sealed class SafetensorsHeader
         var numbers = new List<long>();
         while (reader.Read() && reader.TokenType != JsonTokenType.EndArray)
         {
-            if (reader.TokenType != JsonTokenType.Number || !reader.TryGetInt64(out long number) || number < 0)
+            if (reader.TokenType != JsonTokenType.Number || !reader.TryGetInt64(out long number) || reader.ValueSpan[0] == (byte)'-')
                 throw Broken(file, $"tensor {Quote(name)}: {key} holds something other than a whole number from 0 to 2^63-1");
             numbers.Add(number);
         }
@@ -215,15 +217,15 @@ public sealed class SafetensorsHeader
 
     private static void CheckLength(TensorInfo tensor, string file)
     {
-        UInt128 bits = (UInt128)tensor.Dtype.Bits();
+        UInt128 elements = tensor.Shape.Contains(0) ? 0u : 1u;
         foreach (long dimension in tensor.Shape)
         {
-            // Beyond 2^66 bits the tensor is longer than any file; stopping there keeps the product from wrapping around.
-            bits *= (UInt128)dimension;
-            if (bits > (UInt128)1 << 66 && !tensor.Shape.Contains(0)) throw Broken(file, $"tensor {Quote(tensor.Name)}: shape {tensor.ShapeText} overflows");
-            if (bits == 0) break;
+            // With more than 2^64 elements the tensor is longer than any file; stopping there keeps the product from wrapping around.
+            elements *= (UInt128)dimension;
+            if (elements > (UInt128)1 << 64) throw Broken(file, $"tensor {Quote(tensor.Name)}: shape {tensor.ShapeText} overflows");
         }
 
+        UInt128 bits = elements * (UInt128)tensor.Dtype.Bits();
         if (bits % 8 != 0) throw Broken(file, $"tensor {Quote(tensor.Name)}: {tensor.ShapeText} of {tensor.Dtype} does not fill whole bytes");
         if (bits / 8 != (UInt128)tensor.ByteLength)
         {
@@ -232,9 +234,8 @@ public sealed class SafetensorsHeader
     }
 
     /// <summary>The bytes of the tensors must tile the data section: no holes, no overlap, nothing out of range.</summary>
-    private static void CheckLayout(List<TensorInfo> tensors, long dataLength, string file)
+    private static void CheckLayout(IEnumerable<TensorInfo> tensors, long dataLength, string file)
     {
-        tensors.Sort((a, b) => a.Begin != b.Begin ? a.Begin.CompareTo(b.Begin) : a.End.CompareTo(b.End));
         long expected = 0;
         foreach (var tensor in tensors)
         {
@@ -256,12 +257,6 @@ public sealed class SafetensorsHeader
     private static WiscaException Broken(string file, string what, Exception? inner = null) =>
         new($"{file}: {what}", "the file is not valid safetensors; download or export it again", inner);
 
-    /// <summary>Quotes a name from a file so that it stays on one line whatever it holds, and does not flood the terminal.</summary>
-    private static string Quote(string name)
-    {
-        var quoted = new StringBuilder("'");
-        foreach (char c in name.Length <= 200 ? name : string.Concat(name.AsSpan(0, 200), "..."))
-            quoted.Append(char.IsControl(c) || c is '\u2028' or '\u2029' ? $"\\u{(int)c:x4}" : c.ToString());
-        return quoted.Append('\'').ToString();
-    }
+    /// <summary>Quotes a name from a file so that it does not flood the terminal.</summary>
+    private static string Quote(string name) => name.Length <= 200 ? $"'{name}'" : $"'{name.AsSpan(0, 200)}...'";
 }
