@@ -41,10 +41,10 @@ internal sealed class SentencePieceNormalizer
         if (_model.RemoveExtraWhitespaces) mapped = WithoutExtraSpaces(mapped);
         if (mapped.Length == 0) return mapped;
         if (_model.AddDummyPrefix) mapped = " " + mapped;
-        return _model.EscapeWhitespaces ? mapped.Replace(' ', Mark) : mapped;
+        return mapped.Replace(' ', Mark);
     }
 
-    private string WithoutExtraSpaces(string text)
+    private static string WithoutExtraSpaces(string text)
     {
         var result = new StringBuilder(text.Length);
         foreach (char letter in text)
@@ -53,7 +53,7 @@ internal sealed class SentencePieceNormalizer
         }
 
         // SentencePiece looks at the end last, when spaces and marks look alike.
-        return _model.EscapeWhitespaces ? result.ToString().TrimEnd(' ', Mark) : result.ToString().TrimEnd(' ');
+        return result.ToString().TrimEnd(' ', Mark);
     }
 
     /// <summary>Replaces, from left to right, the longest entries of the table.</summary>

@@ -24,7 +24,6 @@ internal sealed class BytePairModel
     private readonly int?[] _byteIds = new int?[256];
     private readonly BytePairOptions _options;
     private readonly long _stride;
-    private readonly bool _canCut;
     private readonly ConcurrentDictionary<string, int[]> _cache = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, int[]>.AlternateLookup<ReadOnlySpan<char>> _cached;
     private int _cacheCount;
@@ -49,24 +48,19 @@ internal sealed class BytePairModel
         {
             if (vocabulary[id] is [var letter]) _known.Add(letter);
         }
-
-        // Tokens that do not spell the text they stand for say nothing about where it may be cut.
-        HashSet<int> standIns = [.. _byteIds.OfType<int>()];
-        if (options.UnknownId is { } unknown) standIns.Add(unknown);
-        _canCut = !options.IgnoreMerges && !merges.Any(merge => standIns.Contains(merge.Left) || standIns.Contains(merge.Right));
     }
 
     /// <summary>Adds the tokens of one piece.</summary>
     public void Encode(ReadOnlySpan<char> piece, BytePairWorkspace workspace, List<int> output)
     {
-        if (_canCut && piece.Length > MaxCachedLength)
+        if (piece.Length > MaxCachedLength && !_options.IgnoreMerges)
         {
-            // A whole document may be one piece. Between two characters at which no merge joins anything it can be cut without
-            // changing a token, and most parts are words that come again. Unknown characters stay together: they may be fused.
+            // A whole document may be one piece. Between two characters of the vocabulary at which no merge joins anything it can
+            // be cut without changing a token, and most parts are words that come again.
             int start = 0;
             for (int i = 1; i < piece.Length; i++)
             {
-                if (_joints.Contains(Joint(piece[i - 1], piece[i])) || !_known.Contains(piece[i])) continue;
+                if (_joints.Contains(Joint(piece[i - 1], piece[i])) || !_known.Contains(piece[i - 1]) || !_known.Contains(piece[i])) continue;
                 EncodePart(piece[start..i], workspace, output);
                 start = i;
             }

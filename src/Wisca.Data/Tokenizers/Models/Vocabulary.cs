@@ -29,6 +29,9 @@ internal sealed class Vocabulary
         }
     }
 
+    /// <summary>How many tokens there are.</summary>
+    public int Count => _ids.Count;
+
     /// <summary>One more than the highest id.</summary>
     public int Size => _tokens.Length;
 

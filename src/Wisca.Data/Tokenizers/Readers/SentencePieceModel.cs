@@ -32,7 +32,7 @@ internal sealed class SentencePieceModel
 
     public byte[] Charsmap { get; private set; } = [];
 
-    public byte[] DenormalizerCharsmap { get; private set; } = [];
+    public bool HasDenormalizer { get; private set; }
 
     public bool AddDummyPrefix { get; private set; } = true;
 
@@ -55,18 +55,22 @@ internal sealed class SentencePieceModel
             throw new WiscaException($"{path} cannot be read", "check its permissions", exception);
         }
 
+        bool trainer = false, normalizer = false;
         model.ReadFields(bytes, (field, number, content) =>
         {
+            trainer |= field == 2;
+            normalizer |= field == 3;
             switch (field)
             {
                 case 1: model.ReadPiece(content); break;
                 case 2: model.ReadFields(content, model.ReadTrainerSpec); break;
                 case 3: model.ReadFields(content, model.ReadNormalizerSpec); break;
-                case 5: model.ReadFields(content, (inner, _, map) => model.DenormalizerCharsmap = inner == 2 ? map.ToArray() : model.DenormalizerCharsmap); break;
+                case 5: model.ReadFields(content, (inner, _, map) => model.HasDenormalizer |= inner == 2 && map.Length > 0); break;
                 default: break;
             }
         });
-        return model.Pieces.Count > 0 ? model : throw model.Damaged("it holds no pieces");
+        string? missing = model.Pieces.Count == 0 ? "pieces" : !trainer ? "trainer_spec" : !normalizer ? "normalizer_spec" : null;
+        return missing is null ? model : throw model.Damaged($"it has no {missing}");
     }
 
     private void ReadPiece(ReadOnlySpan<byte> bytes)

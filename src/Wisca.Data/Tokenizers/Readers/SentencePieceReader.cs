@@ -24,7 +24,7 @@ internal static class SentencePieceReader
             .Where(token => pieces[token.Id].Type is SentencePieceType.Control or SentencePieceType.UserDefined).ToList();
         var userDefined = added.Where(token => !token.Special).Select(token => (token.Content, token));
         int? Control(string name) => pieces.FindIndex(piece => piece.Type == SentencePieceType.Control && piece.Text == name) is >= 0 and int id ? id : null;
-        int? bos = settings.BosId(vocabulary.Find, Control(model.BosPiece)), eos = settings.EosId(vocabulary.Find, Control(model.EosPiece));
+        var (bos, eos) = settings.BosAndEos(vocabulary.Find, vocabulary.Size, Control(model.BosPiece), Control(model.EosPiece));
         return new Pipeline
         {
             Kind = TokenizerKind.SentencePiece,
@@ -56,8 +56,11 @@ internal static class SentencePieceReader
             throw new WiscaException($"{file}: trainer_spec.model_type is {type}, which is not supported", "supported is BPE");
         }
 
-        if (model.TreatWhitespaceAsSuffix) throw new WiscaException($"{file}: trainer_spec.treat_whitespace_as_suffix is not supported", "this tokenizer cannot be used");
-        if (model.DenormalizerCharsmap.Length > 0) throw new WiscaException($"{file}: denormalizer_spec is not supported", "this tokenizer cannot be used");
+        string? unsupported = model.TreatWhitespaceAsSuffix ? "trainer_spec.treat_whitespace_as_suffix"
+            : !model.EscapeWhitespaces ? "normalizer_spec.escape_whitespaces = false"
+            : model.HasDenormalizer ? "denormalizer_spec.precompiled_charsmap"
+            : null;
+        if (unsupported is not null) throw new WiscaException($"{file}: {unsupported} is not supported", "this tokenizer cannot be used");
         int unknowns = model.Pieces.Count(piece => piece.Type == SentencePieceType.Unknown);
         if (unknowns != 1) throw new WiscaException($"{file} has {unknowns} unknown tokens, expected 1", "the file is damaged");
         if (model.Pieces.FindIndex(piece => piece.Type == SentencePieceType.Unused) is >= 0 and int unused)

@@ -31,7 +31,7 @@ internal sealed class TokenizerJsonReader
         var added = ReadAddedTokens(vocabulary);
         var normalizer = _root.Find("normalizer") is { } value ? ReadNormalizer(value) : text => text;
         int? Find(string name) => vocabulary.Find(name) ?? added.FirstOrDefault(token => token.Content == name)?.Id;
-        int? bos = _settings.BosId(Find), eos = _settings.EosId(Find);
+        var (bos, eos) = _settings.BosAndEos(Find, vocabulary.Size + added.Count);
         return new Pipeline
         {
             Kind = TokenizerKind.TokenizerJson,
@@ -60,18 +60,18 @@ internal sealed class TokenizerJsonReader
     private List<AddedToken> ReadAddedTokens(Vocabulary vocabulary)
     {
         var tokens = new List<AddedToken>();
+        int next = vocabulary.Count;
         foreach (var item in _root.Find("added_tokens")?.Items() ?? [])
         {
             var token = TokenizerSettings.ReadAddedToken(item, item.Require("id").Number());
             if (token.Content.Length == 0) continue;
             string quoted = Vocabulary.Quote(token.Content);
-            if (token.Id is < 0 or > Vocabulary.MaxId) throw item.Require("id").Wrong($"0 to {Vocabulary.MaxId}");
-            if (vocabulary.Find(token.Content) is { } id && id != token.Id)
-                throw new WiscaException($"{item.Where}: {quoted} has the id {token.Id}, but {id} in model.vocab", Hint);
-            if ((vocabulary[token.Id] ?? token.Content) != token.Content)
-                throw new WiscaException($"{item.Where}: {quoted} has the id {token.Id} of {Vocabulary.Quote(vocabulary[token.Id]!)} in model.vocab", Hint);
-            if (tokens.Find(other => other.Id == token.Id || other.Content == token.Content) is { } twin)
-                throw new WiscaException($"{item.Where}: {quoted} (id {token.Id}) collides with {Vocabulary.Quote(twin.Content)} (id {twin.Id})", Hint);
+
+            // The reference does not take the id from here: it looks the token up, or else counts on. Both must agree.
+            int id = vocabulary.Find(token.Content) ?? next++;
+            if (token.Id != id) throw new WiscaException($"{item.Where}: {quoted} has the id {token.Id}, expected {id} by the vocabulary and the tokens before it", Hint);
+            if ((vocabulary[id] ?? token.Content) != token.Content) throw new WiscaException($"{item.Where}: {quoted} has the id {id} of {Vocabulary.Quote(vocabulary[id]!)}", Hint);
+            if (tokens.Exists(other => other.Content == token.Content)) throw new WiscaException($"{item.Where}: {quoted} stands there twice", Hint);
             tokens.Add(token);
         }
 
@@ -224,8 +224,9 @@ internal sealed class TokenizerJsonReader
             case "ByteLevel":
                 return TokenTemplate.None; // it changes offsets, not ids
             case "Sequence":
-                var inner = value.Require("processors").Items().Select(ReadTemplate).ToArray();
-                return new TokenTemplate([.. inner.Reverse().SelectMany(one => one.Before)], [.. inner.SelectMany(one => one.After)]);
+                TokenTemplate[] inner = [.. value.Require("processors").Items().Select(ReadTemplate).Where(one => one != TokenTemplate.None)];
+                if (inner.Length > 1) throw value.Require("processors").Wrong("one template at most"); // the reference cannot either
+                return inner.FirstOrDefault(TokenTemplate.None);
             case "TemplateProcessing":
                 return ReadTemplateProcessing(value);
             default:

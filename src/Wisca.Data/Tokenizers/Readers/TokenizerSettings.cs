@@ -76,31 +76,29 @@ internal sealed class TokenizerSettings
             value.Flag("normalized", !special));
     }
 
-    /// <summary>The id of the token that marks the beginning of a text.</summary>
-    /// <param name="tokenizer">Finds ids by name.</param>
-    /// <param name="otherwise">What the vocabulary's own file says, where these files say nothing by name.</param>
-    public int? BosId(Func<string, int?> tokenizer, int? otherwise = null) => Id("bos_token", tokenizer, otherwise);
+    /// <summary>The ids of the tokens that mark the beginning and the end of a text.</summary>
+    /// <param name="find">Finds ids by name.</param>
+    /// <param name="size">The vocabulary's size; ids beyond it (config.json's defaults for another vocabulary) count as not said.</param>
+    /// <param name="ownBos">What the vocabulary's own file says of BOS; the names in the files beside it come first.</param>
+    /// <param name="ownEos">What the vocabulary's own file says of EOS.</param>
+    public (int? Bos, int? Eos) BosAndEos(Func<string, int?> find, int size, int? ownBos = null, int? ownEos = null) =>
+        (Id("bos_token", find, size, ownBos), Id("eos_token", find, size, ownEos));
 
-    /// <summary>The id of the token that marks the end of a text.</summary>
-    /// <param name="tokenizer">Finds ids by name.</param>
-    /// <param name="otherwise">What the vocabulary's own file says, where these files say nothing by name.</param>
-    public int? EosId(Func<string, int?> tokenizer, int? otherwise = null) => Id("eos_token", tokenizer, otherwise);
-
-    private int? Id(string key, Func<string, int?> tokenizer, int? otherwise)
+    private int? Id(string key, Func<string, int?> find, int size, int? own)
     {
         foreach (var file in new[] { _config, _map })
         {
             if (file?.Find(key) is { } token)
             {
                 string name = TokenName(token);
-                return tokenizer(name) ?? throw new WiscaException($"{token.Where} is {Vocabulary.Quote(name)}, which the vocabulary does not have", "mend the file");
+                return find(name) ?? throw new WiscaException($"{token.Where} is {Vocabulary.Quote(name)}, which the vocabulary does not have", "mend the file");
             }
 
             // A token that is null on purpose (Qwen2 has no BOS) is not to be found elsewhere.
             if (file?.Element.TryGetProperty(key, out _) == true) return null;
         }
 
-        return otherwise ?? _idFiles.Select(file => FirstId(file?.Find(key + "_id"))).FirstOrDefault(id => id is not null);
+        return own ?? _idFiles.Select(file => FirstId(file?.Find(key + "_id"))).FirstOrDefault(id => id >= 0 && id < size);
     }
 
     /// <summary>An id, or the first of a list of them.</summary>

@@ -21,7 +21,7 @@ internal static class VocabularyAndMergesReader
 
         // What GPT-2's own tokenizer takes where nobody says otherwise.
         int? endOfText = Find(EndOfText);
-        int? bos = settings.BosId(Find, endOfText), eos = settings.EosId(Find, endOfText);
+        var (bos, eos) = settings.BosAndEos(Find, vocabulary.Size, endOfText, endOfText);
         return new Pipeline
         {
             Kind = TokenizerKind.VocabularyAndMerges,
