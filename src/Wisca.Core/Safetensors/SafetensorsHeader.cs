@@ -144,8 +144,10 @@ public sealed class SafetensorsHeader
         return (tensors, metadata);
     }
 
-    private static Dictionary<string, string> ReadMetadata(ref Utf8JsonReader reader, string file)
+    /// <summary>The metadata; null where it is null, as MLX writes it and the reference implementation reads it.</summary>
+    private static Dictionary<string, string>? ReadMetadata(ref Utf8JsonReader reader, string file)
     {
+        if (reader.TokenType == JsonTokenType.Null) return null;
         if (reader.TokenType != JsonTokenType.StartObject) throw Broken(file, $"{MetadataKey} is not an object");
         var metadata = new Dictionary<string, string>(StringComparer.Ordinal);
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
