@@ -1,7 +1,7 @@
 namespace Wisca.Tests.Architectures;
 
 /// <summary>Which channels RoPE rotates together.</summary>
-internal enum PairKind
+public enum PairKind
 {
     None,
     Half,
