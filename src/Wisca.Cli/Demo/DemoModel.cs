@@ -3,7 +3,7 @@ using Wisca.Safetensors;
 
 namespace Wisca.Cli.Demo;
 
-/// <summary>A small grouped-query Llama with random weights, as unbalanced as trained models are.</summary>
+/// <summary>A small grouped-query Llama with random weights, its attention unbalanced on purpose.</summary>
 internal static class DemoModel
 {
     private const int Hidden = 128, Layers = 4, Heads = 8, KvHeads = 2, HeadDim = 16, Intermediate = 352, Vocabulary = 512;
@@ -45,7 +45,7 @@ internal static class DemoModel
         writer.Complete();
     }
 
-    /// <summary>Deviations that differ from layer to layer and head to head as training leaves them.</summary>
+    /// <summary>Deviations that differ from projection to projection and from layer to layer.</summary>
     private static IEnumerable<(string Name, long[] Shape, double Deviation)> Tensors()
     {
         yield return ("model.embed_tokens.weight", [Vocabulary, Hidden], 0.06);

@@ -28,7 +28,7 @@ internal static class DemoVerb
         {
             // Every step is a command that a user could type; it is shown, and run by the code behind that command.
             DemoModel.Write(Place("model"));
-            context.Out.WriteLine($"{Place("model")}: a grouped-query Llama with random weights, as unbalanced as trained ones are");
+            context.Out.WriteLine($"{Place("model")}: a grouped-query Llama with random weights, unbalanced on purpose");
             Heading(context, $"wisca inspect {Place("model")}");
             InspectVerb.Run(context, Place("model"), null, Environment.ProcessorCount, json: false, cancellation);
 
