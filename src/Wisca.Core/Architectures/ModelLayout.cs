@@ -183,6 +183,8 @@ public sealed record ModelLayout(
                     others[layer].Add(relative);
             }
 
+            // The same message whatever the order in the file.
+            foreach (var names in others) names.Sort(StringComparer.Ordinal);
             return others;
         }
 
