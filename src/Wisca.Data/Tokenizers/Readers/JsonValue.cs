@@ -35,7 +35,7 @@ internal readonly struct JsonValue
     public JsonValue Require(string key) =>
         Find(key) ?? throw new WiscaException($"{(Where.EndsWith(':') ? Where : Where + ":")} the key {key} is missing", "the tokenizer's files are damaged or of another kind");
 
-    public string Text() => Element.ValueKind == JsonValueKind.String ? Unicode(Element, static element => element.GetString()!) : throw Wrong("a string");
+    public string Text() => Element.ValueKind == JsonValueKind.String ? Element.GetString()! : throw Wrong("a string");
 
     public bool Flag() => Element.ValueKind is JsonValueKind.True or JsonValueKind.False ? Element.GetBoolean() : throw Wrong("true or false");
 
@@ -53,31 +53,14 @@ internal readonly struct JsonValue
     public IEnumerable<(string Key, JsonValue Value)> Properties()
     {
         if (Element.ValueKind != JsonValueKind.Object) throw Wrong("an object");
-        var self = this;
-        return Element.EnumerateObject().Select(property =>
-        {
-            string key = self.Unicode(property, static property => property.Name);
-            return (key, new JsonValue(property.Value, self.Where));
-        });
+        string where = Where;
+        return Element.EnumerateObject().Select(property => (property.Name, new JsonValue(property.Value, where)));
     }
 
     /// <summary>The error of a value that is not what it should be.</summary>
     public WiscaException Wrong(string expected)
     {
-        string text = Element.GetRawText().ReplaceLineEndings(" ");
+        string text = Element.GetRawText();
         return new WiscaException($"{Where} is {(text.Length > 60 ? string.Concat(text.AsSpan(0, 60), "...") : text)}, expected {expected}", "the tokenizer's files are damaged or of another kind");
-    }
-
-    private string Unicode<T>(T holder, Func<T, string> get)
-    {
-        try
-        {
-            return get(holder);
-        }
-        catch (InvalidOperationException exception)
-        {
-            // The parser lets "\ud800" pass and complains only when it is asked for the string.
-            throw new WiscaException($"{Where} holds half a surrogate pair", "the tokenizer's files are damaged", exception);
-        }
     }
 }

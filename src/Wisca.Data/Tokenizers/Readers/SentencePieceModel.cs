@@ -50,9 +50,9 @@ internal sealed class SentencePieceModel
         {
             bytes = File.ReadAllBytes(path);
         }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        catch (Exception exception) when (FileFailure.IsExpected(exception))
         {
-            throw new WiscaException($"{path} cannot be read", "check its permissions", exception);
+            throw new WiscaException($"{path} {FileFailure.Reason(path, exception)}", "a SentencePiece model is needed there", exception);
         }
 
         bool trainer = false, normalizer = false;

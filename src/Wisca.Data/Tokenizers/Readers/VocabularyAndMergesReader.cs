@@ -47,10 +47,9 @@ internal static class VocabularyAndMergesReader
         {
             lines = File.ReadAllLines(path);
         }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        catch (Exception exception) when (FileFailure.IsExpected(exception))
         {
-            string why = File.Exists(path) ? "cannot be read" : "does not exist";
-            throw new WiscaException($"{path} {why}", "vocab.json needs the merges.txt that belongs to it", exception);
+            throw new WiscaException($"{path} {FileFailure.Reason(path, exception)}", "vocab.json needs the merges.txt that belongs to it", exception);
         }
 
         var merges = new List<BytePairMerge>();

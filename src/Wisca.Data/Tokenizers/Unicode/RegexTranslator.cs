@@ -44,8 +44,7 @@ internal sealed class RegexTranslator
         }
         catch (ArgumentException exception)
         {
-            string detail = exception.Message.ReplaceLineEndings(" ");
-            throw new WiscaException($"{where}: the regular expression does not compile: {detail}", "mend the pattern", exception);
+            throw new WiscaException($"{where}: the regular expression does not compile: {exception.Message}", "mend the pattern", exception);
         }
     }
 
