@@ -23,9 +23,7 @@ internal sealed partial class OutputFolder : IDisposable
         _place = place;
         _shown = shown;
         _force = force;
-        _working = Path.Combine(Path.GetDirectoryName(place)!, WorkingPrefix(place) + Guid.NewGuid().ToString("N") + Suffix);
-        Directory.CreateDirectory(_working);
-        _lock = new FileStream(Path.Combine(_working, LockName), FileMode.CreateNew, FileAccess.Write, FileShare.None);
+        (_working, _lock) = CreateWorkingFolder(place);
         Directory.CreateDirectory(Staging);
     }
 
@@ -80,6 +78,9 @@ internal sealed partial class OutputFolder : IDisposable
     /// <summary>Clears away the working folder: what was staged, or after a commit what was replaced.</summary>
     public void Dispose()
     {
+        // The lock goes last: without one a folder that is not empty would not be known as a leftover.
+        TryDelete(Path.Combine(_working, NewName));
+        TryDelete(Path.Combine(_working, OldName));
         _lock.Dispose();
         TryDelete(_working);
     }
@@ -119,6 +120,23 @@ internal sealed partial class OutputFolder : IDisposable
         Ledger.CheckReplaceable(place, shown);
     }
 
+    private static (string Folder, FileStream Lock) CreateWorkingFolder(string place)
+    {
+        for (int attempt = 1; ; attempt++)
+        {
+            string folder = Path.Combine(Path.GetDirectoryName(place)!, WorkingPrefix(place) + Guid.NewGuid().ToString("N") + Suffix);
+            Directory.CreateDirectory(folder);
+            try
+            {
+                return (folder, new FileStream(Path.Combine(folder, LockName), FileMode.CreateNew, FileAccess.Write, FileShare.None));
+            }
+            catch (IOException) when (attempt < 10)
+            {
+                // Another run that is just starting took it for a leftover before it was locked.
+            }
+        }
+    }
+
     private static string WorkingPrefix(string place) => $".{Path.GetFileName(place)}.";
 
     /// <summary>Removes the working folders of killed runs: those whose lock nobody holds.</summary>
@@ -132,13 +150,20 @@ internal sealed partial class OutputFolder : IDisposable
             string lockFile = Path.Combine(folder, LockName);
             try
             {
-                // A run that is just starting has its folder, but no lock yet.
-                if (!File.Exists(lockFile) && Directory.GetLastWriteTimeUtc(folder) > DateTime.UtcNow.AddMinutes(-1)) continue;
-                using var held = File.Exists(lockFile) ? new FileStream(lockFile, FileMode.Open, FileAccess.Write, FileShare.None) : null;
+                if (!File.Exists(lockFile))
+                {
+                    // Killed before it had a lock: it is empty.
+                    Directory.Delete(folder);
+                    continue;
+                }
+
+                using var held = new FileStream(lockFile, FileMode.Open, FileAccess.Write, FileShare.None);
 
                 // Killed between the two steps of a replacement: the old folder goes back.
                 string old = Path.Combine(folder, OldName);
                 if (Directory.Exists(old) && !Path.Exists(place)) Directory.Move(old, place);
+                TryDelete(Path.Combine(folder, NewName));
+                TryDelete(old);
                 TryDelete(folder);
             }
             catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
@@ -150,6 +175,7 @@ internal sealed partial class OutputFolder : IDisposable
 
     private static void TryDelete(string folder)
     {
+        if (!Directory.Exists(folder)) return;
         try
         {
             Directory.Delete(folder, recursive: true);

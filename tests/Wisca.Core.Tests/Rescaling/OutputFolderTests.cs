@@ -301,8 +301,8 @@ public sealed class OutputFolderTests : IDisposable
         File.WriteAllText(Path.Combine(Working($".out.{id}.wisca-partial/new"), "config.json"), "{}");
         string alive = Working($".out.1{id[1..]}.wisca-partial");
         using var held = new FileStream(Path.Combine(alive, "lock"), FileMode.CreateNew, FileAccess.Write, FileShare.None);
-        Working($".out.2{id[1..]}.wisca-partial");
-        Directory.SetLastWriteTimeUtc(Working($".out.3{id[1..]}.wisca-partial"), DateTime.UtcNow.AddMinutes(-2));
+        File.WriteAllText(Path.Combine(Working($".out.2{id[1..]}.wisca-partial"), "mine.txt"), "without a lock");
+        Working($".out.3{id[1..]}.wisca-partial");
         Lock(Working($".out.v2.{id}.wisca-partial"));
         Lock(Working($".output.{id}.wisca-partial"));
         Lock(Working(".out.mine.wisca-partial"));
