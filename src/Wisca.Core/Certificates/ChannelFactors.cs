@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Runtime.Intrinsics;
 using Wisca.Architectures;
 using Wisca.Checkpoints;
 using Wisca.Numerics;
@@ -12,12 +13,12 @@ namespace Wisca.Certificates;
 internal sealed class ChannelFactors
 {
     private readonly double[] _factors;
-    private readonly int _headDim;
+    private readonly Projection _projection;
 
-    private ChannelFactors(double[] factors, int headDim, ImmutableArray<string> differences)
+    private ChannelFactors(double[] factors, Projection projection, ImmutableArray<string> differences)
     {
         _factors = factors;
-        _headDim = headDim;
+        _projection = projection;
         Differences = differences;
     }
 
@@ -25,28 +26,37 @@ internal sealed class ChannelFactors
     public ImmutableArray<string> Differences { get; }
 
     /// <summary>The factor of a head's channel; NaN where it is all zeros in both models, so that any factor would do.</summary>
-    public double Of(int head, int channel) => _factors[(head * _headDim) + channel];
+    public double Of(int head, int channel) => _factors[_projection.Starts[head] + channel];
 
     public static ChannelFactors Between(Checkpoint a, Checkpoint b, Projection projection, int headDim, Kinship kinship)
     {
-        int[] indices = [.. from start in projection.Starts from channel in Enumerable.Range(0, headDim) select start + channel];
+        (int Start, int Length)[] runs = [.. Runs(projection, headDim)];
         var weight = new Comparison(a.Find(projection.Weight)!, b.Find(projection.Weight)!, projection.Axis, kinship);
-        double[] factorOf = weight.Factors(indices);
-        var differences = ImmutableArray.CreateBuilder<string>();
-        if (weight.FirstDifference(indices, factorOf) is { } inWeight) differences.Add(inWeight);
-        if (projection.Bias is { } name)
+        double[] factors = new double[weight.Length];
+        Array.Fill(factors, double.NaN);
+        var differences = new List<string?> { weight.Recover(runs, factors) };
+
+        // A channel whose weights are all zeros may still have a bias, which then tells the factor.
+        if (projection.Bias is { } bias) differences.Add(new Comparison(a.Find(bias)!, b.Find(bias)!, 0, kinship).Recover(runs, factors));
+        return new ChannelFactors(factors, projection, [.. differences.OfType<string>()]);
+    }
+
+    /// <summary>The indices of a projection's channels, heads that follow each other joined.</summary>
+    private static IEnumerable<(int Start, int Length)> Runs(Projection projection, int headDim)
+    {
+        int first = 0, end = 0;
+        foreach (int start in projection.Starts.Order())
         {
-            var bias = new Comparison(a.Find(name)!, b.Find(name)!, 0, kinship);
-            double[] own = bias.Factors(indices);
-            foreach (int index in indices)
+            if (start != end)
             {
-                if (double.IsNaN(factorOf[index])) factorOf[index] = own[index];
+                if (end > first) yield return (first, end - first);
+                first = start;
             }
 
-            if (bias.FirstDifference(indices, factorOf) is { } inBias) differences.Add(inBias);
+            end = start + headDim;
         }
 
-        return new ChannelFactors([.. indices.Select(index => factorOf[index])], headDim, differences.ToImmutable());
+        yield return (first, end - first);
     }
 
     /// <summary>One tensor in both models. A bias is a matrix of one row, its channels the columns.</summary>
@@ -54,66 +64,129 @@ internal sealed class ChannelFactors
     {
         private readonly MatrixView _left = new(a, axis), _right = new(b, axis);
 
-        /// <summary>For each index along the axis the factor; NaN for indices that are not asked for, or all zeros.</summary>
-        public double[] Factors(int[] indices)
+        public int Length => _left.Length;
+
+        /// <summary>Finds the factors that are not known yet (NaN), and names the first element that is not its factor times the reference's.</summary>
+        public string? Recover((int Start, int Length)[] runs, double[] factors) => _left.ByRow ? RecoverRows(runs, factors) : RecoverColumns(runs, factors);
+
+        private string? RecoverRows((int Start, int Length)[] runs, double[] factors)
         {
-            double[] products = new double[_left.Length], squares = new double[_left.Length];
+            string? difference = null;
             double[] x = new double[_left.Columns], y = new double[_left.Columns];
-            foreach (int row in Rows(indices))
+            foreach (var (start, length) in runs)
             {
-                Decode(row, x, y);
-                if (_left.ByRow)
+                for (int row = start; row < start + length; row++)
                 {
-                    for (int column = 0; column < x.Length; column++)
-                    {
-                        products[row] += x[column] * y[column];
-                        squares[row] += x[column] * x[column];
-                    }
-                }
-                else
-                {
-                    foreach (int column in indices)
-                    {
-                        products[column] += x[column] * y[column];
-                        squares[column] += x[column] * x[column];
-                    }
+                    Decode(row, x, y);
+                    factors[row] = Dot(x, y) / Dot(x, x);
+                    if (difference is null && !AllWithin(x, y, factors.AsSpan(row, 1))) difference = FirstDifference(row, 0, x, y, factors.AsSpan(row, 1));
                 }
             }
 
-            return [.. products.Zip(squares, (product, square) => product / square)];
+            return difference;
         }
 
-        /// <summary>Names the first element that is not its channel's factor times the reference's, to rounding.</summary>
-        public string? FirstDifference(int[] indices, double[] factors)
+        private string? RecoverColumns((int Start, int Length)[] runs, double[] factors)
         {
-            double tolerance = kinship.ElementTolerance(_left.Dtype), normal = Elements.MinNormal(_left.Dtype);
+            double[] products = new double[_left.Columns], squares = new double[_left.Columns];
             double[] x = new double[_left.Columns], y = new double[_left.Columns];
-            int[] all = [.. Enumerable.Range(0, _left.Columns)];
-            foreach (int row in Rows(indices))
+            for (int row = 0; row < _left.Rows; row++)
             {
                 Decode(row, x, y);
-                foreach (int column in _left.ByRow ? all : indices)
+                foreach (var (start, length) in runs)
                 {
-                    int index = _left.ByRow ? row : column;
+                    AddProducts(x.AsSpan(start, length), y.AsSpan(start, length), products.AsSpan(start, length));
+                    AddProducts(x.AsSpan(start, length), x.AsSpan(start, length), squares.AsSpan(start, length));
+                }
+            }
 
-                    // Below the normal range the unit of rounding no longer shrinks with the number.
-                    double expected = double.IsNaN(factors[index]) ? x[column] : factors[index] * x[column];
-                    if (Math.Abs(y[column] - expected) <= tolerance * Math.Max(Math.Abs(expected), normal)) continue;
-                    string at = _left.Tensor.Info.Shape.Length == 1 ? $"[{column}]" : $"[{row}, {column}]";
-                    string line = _left.ByRow ? $"row {row}" : $"column {column}";
-                    return $"tensor '{_left.Tensor.Info.Name}' at {at} is {y[column]:G6} where {line} of the first times {factors[index]:G6} has {expected:G6}";
+            for (int column = 0; column < factors.Length; column++)
+            {
+                if (double.IsNaN(factors[column])) factors[column] = products[column] / squares[column];
+            }
+
+            for (int row = 0; row < _left.Rows; row++)
+            {
+                Decode(row, x, y);
+                foreach (var (start, length) in runs)
+                {
+                    if (!AllWithin(x.AsSpan(start, length), y.AsSpan(start, length), factors.AsSpan(start, length)))
+                        return FirstDifference(row, start, x.AsSpan(start, length), y.AsSpan(start, length), factors.AsSpan(start, length));
                 }
             }
 
             return null;
         }
 
-        private IEnumerable<int> Rows(int[] indices) => _left.ByRow ? indices : Enumerable.Range(0, _left.Rows);
+        /// <summary>True where every y is its factor times x to rounding. Below the normal range the unit no longer shrinks with the number.</summary>
+        private bool AllWithin(ReadOnlySpan<double> x, ReadOnlySpan<double> y, ReadOnlySpan<double> factors)
+        {
+            var tolerance = Vector256.Create(kinship.ElementTolerance(_left.Dtype));
+            var normal = Vector256.Create(Elements.MinNormal(_left.Dtype));
+            var factor = Vector256.Create(factors[0]);
+            int i = 0;
+            for (; i <= x.Length - Vector256<double>.Count; i += Vector256<double>.Count)
+            {
+                if (factors.Length > 1) factor = Vector256.Create(factors[i..]);
+
+                // All zeros: the factor is unknown, and 1 does.
+                var known = Vector256.ConditionalSelect(Vector256.Equals(factor, factor), factor, Vector256<double>.One);
+                var expected = known * Vector256.Create(x[i..]);
+                var bound = tolerance * Vector256.Max(Vector256.Abs(expected), normal);
+                if (!Vector256.LessThanOrEqualAll(Vector256.Abs(Vector256.Create(y[i..]) - expected), bound)) return false;
+            }
+
+            for (; i < x.Length; i++)
+            {
+                if (!Within(x[i], y[i], factors[factors.Length > 1 ? i : 0])) return false;
+            }
+
+            return true;
+        }
+
+        private bool Within(double x, double y, double factor)
+        {
+            double expected = double.IsNaN(factor) ? x : factor * x;
+            return Math.Abs(y - expected) <= kinship.ElementTolerance(_left.Dtype) * Math.Max(Math.Abs(expected), Elements.MinNormal(_left.Dtype));
+        }
+
+        private string FirstDifference(int row, int start, ReadOnlySpan<double> x, ReadOnlySpan<double> y, ReadOnlySpan<double> factors)
+        {
+            int i = 0;
+            while (Within(x[i], y[i], factors[factors.Length > 1 ? i : 0])) i++;
+            double factor = factors[factors.Length > 1 ? i : 0];
+            string at = _left.Tensor.Info.Shape.Length == 1 ? $"[{start + i}]" : $"[{row}, {start + i}]";
+            string line = _left.ByRow ? $"row {row}" : $"column {start + i}";
+            string instead = double.IsNaN(factor) ? $"{line} of the first is all zeros" : $"{line} of the first times {factor:G6} has {factor * x[i]:G6}";
+            return $"tensor '{_left.Tensor.Info.Name}' at {at} is {y[i]:G6} where {instead}";
+        }
 
         private void Decode(int row, double[] x, double[] y)
         {
             Elements.Decode(_left.Dtype, _left.Row(row), x);
             Elements.Decode(_right.Dtype, _right.Row(row), y);
         }
+    }
+
+    private static double Dot(ReadOnlySpan<double> x, ReadOnlySpan<double> y)
+    {
+        Vector256<double> sum0 = default, sum1 = default;
+        int i = 0;
+        for (; i <= x.Length - 8; i += 8)
+        {
+            sum0 += Vector256.Create(x[i..]) * Vector256.Create(y[i..]);
+            sum1 += Vector256.Create(x[(i + 4)..]) * Vector256.Create(y[(i + 4)..]);
+        }
+
+        double sum = Vector256.Sum(sum0 + sum1);
+        for (; i < x.Length; i++) sum += x[i] * y[i];
+        return sum;
+    }
+
+    private static void AddProducts(ReadOnlySpan<double> x, ReadOnlySpan<double> y, Span<double> sums)
+    {
+        int i = 0;
+        for (; i <= x.Length - 4; i += 4) (Vector256.Create<double>(sums[i..]) + (Vector256.Create(x[i..]) * Vector256.Create(y[i..]))).CopyTo(sums[i..]);
+        for (; i < x.Length; i++) sums[i] += x[i] * y[i];
     }
 }

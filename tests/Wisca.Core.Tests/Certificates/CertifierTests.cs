@@ -491,7 +491,7 @@ public sealed class CertifierTests : IDisposable
         WeightEditor.Copy(rescaled.Folder, _folder["grown"]);
         WeightEditor.Edit(_folder["grown"], "transformer.h.0.attn.attention.q_proj.weight", bytes => MemoryMarshal.Cast<byte, float>(bytes.AsSpan())[(6 * 16) + 2] = 1e-3f);
         using var grown = Checkpoint.Open(_folder["grown"]);
-        Certifier.Compare(model, grown).Differences.ShouldHaveSingleItem().ShouldContain("at [6, 2] is 0.001");
+        Certifier.Compare(model, grown).Differences.ShouldHaveSingleItem().ShouldContain("at [6, 2] is 0.001 where row 6 of the first is all zeros");
     }
 
     [Fact]
