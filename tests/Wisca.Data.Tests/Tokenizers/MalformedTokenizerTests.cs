@@ -1,4 +1,6 @@
+using System.Text;
 using System.Text.Json.Nodes;
+using CsCheck;
 using Wisca.Tokenizers;
 
 namespace Wisca.Tests.Tokenizers;
@@ -65,6 +67,7 @@ public sealed class MalformedTokenizerTests
     [InlineData("post_processor", "{\"type\": \"TemplateProcessing\", \"single\": []}", "post_processor.single is [], expected a template with the sequence A")]
     [InlineData("post_processor", "{\"type\": \"TemplateProcessing\", \"single\": [{\"Sequence\": {\"id\": \"B\"}}]}", "post_processor.single[0]")]
     [InlineData("post_processor", "{\"type\": \"TemplateProcessing\", \"single\": [{\"SpecialToken\": {\"id\": \"<s>\"}}], \"special_tokens\": {}}", "the key <s> is missing")]
+    [InlineData("post_processor", "{\"type\": \"TemplateProcessing\", \"single\": [{\"SpecialToken\": {\"id\": \"x\"}}, {\"Sequence\": {\"id\": \"A\"}}], \"special_tokens\": {\"x\": {\"ids\": [5000]}}}", "post_processor.special_tokens.x.ids[0] is 5000, expected the id of a token")]
     [InlineData("decoder", "{\"type\": \"WordPiece\"}", "decoder.type is WordPiece")]
     [InlineData("decoder", "{\"type\": \"Sequence\", \"decoders\": [{\"type\": \"CTC\"}]}", "decoder.decoders[0].type is CTC")]
     [InlineData("decoder", "{\"type\": \"Strip\", \"content\": \"\", \"start\": 1, \"stop\": 0}", "decoder.content is \"\", expected one character")]
@@ -186,6 +189,42 @@ public sealed class MalformedTokenizerTests
         using var folder = new TemporaryFolder();
         File.WriteAllBytes(folder["tokenizer.model"], content);
         ShouldRefuse(folder, "tokenizer.model", expected);
+    }
+
+    [Theory]
+    [InlineData("bytes.model", 1500)]
+    [InlineData("rules.model", 1500)]
+    [InlineData("gpt2", 600)]
+    [InlineData("llama3", 150)]
+    [InlineData("gemma", 400)]
+    public void Load_BytesChanged_WorksOrIsRefused(string name, int count)
+    {
+        bool isModel = name.EndsWith(".model", StringComparison.Ordinal);
+        byte[] whole = isModel ? File.ReadAllBytes(Fixture.PathOf(name)) : Encoding.UTF8.GetBytes(Fixture.Json(Fixture.Variant(name)).ToJsonString());
+
+        // Half of the changes near the end, where everything is that is no vocabulary.
+        var place = Gen.Frequency((1, Gen.Int[0, whole.Length - 1]), (1, Gen.Int[Math.Max(0, whole.Length - 1500), whole.Length - 1]));
+        int refused = 0;
+        Gen.Select(place, Gen.Byte).Array[1, 4].Sample(
+            changes =>
+            {
+                byte[] changed = [.. whole];
+                foreach (var (at, value) in changes) changed[at] = isModel ? value : (byte)" 0\"[]{},:-ex\\"[value % 13];
+                using var folder = new TemporaryFolder();
+                string file = folder[isModel ? "tokenizer.model" : "tokenizer.json"];
+                File.WriteAllBytes(file, changed);
+                try
+                {
+                    var tokenizer = TokenizerLoader.Load(file);
+                    tokenizer.Decode(tokenizer.Encode("The boat's 12 \u00e9\ufb01\U0001F600 <s> ab\u2003 c"));
+                }
+                catch (WiscaException)
+                {
+                    Interlocked.Increment(ref refused);
+                }
+            },
+            iter: count);
+        refused.ShouldBeInRange(1, count - 1);
     }
 
     [Fact]

@@ -6,6 +6,8 @@ namespace Wisca.Tokenizers;
 /// <summary>A value of a JSON file that knows where it stands, so that every error names file and key. Null counts as absent.</summary>
 internal readonly struct JsonValue
 {
+    private const string Hint = "the tokenizer's files are damaged or of another kind";
+
     private JsonValue(JsonElement element, string where)
     {
         Element = element;
@@ -33,7 +35,7 @@ internal readonly struct JsonValue
     }
 
     public JsonValue Require(string key) =>
-        Find(key) ?? throw new WiscaException($"{(Where.EndsWith(':') ? Where : Where + ":")} the key {key} is missing", "the tokenizer's files are damaged or of another kind");
+        Find(key) ?? throw new WiscaException($"{(Where.EndsWith(':') ? Where : Where + ":")} the key {key} is missing", Hint);
 
     public string Text() => Element.ValueKind == JsonValueKind.String ? Element.GetString()! : throw Wrong("a string");
 
@@ -61,6 +63,6 @@ internal readonly struct JsonValue
     public WiscaException Wrong(string expected)
     {
         string text = Element.GetRawText();
-        return new WiscaException($"{Where} is {(text.Length > 60 ? string.Concat(text.AsSpan(0, 60), "...") : text)}, expected {expected}", "the tokenizer's files are damaged or of another kind");
+        return new WiscaException($"{Where} is {(text.Length > 60 ? string.Concat(text.AsSpan(0, 60), "...") : text)}, expected {expected}", Hint);
     }
 }

@@ -16,7 +16,10 @@ internal static class SentencePieceReader
         foreach (var token in settings.AddedTokens())
         {
             if (vocabulary.Find(token.Content) != token.Id)
-                throw new WiscaException($"{file} lacks the token {Vocabulary.Quote(token.Content)} (id {token.Id}) of the files beside it", "add the model's tokenizer.json");
+            {
+                string message = $"{file} lacks the token {Vocabulary.Quote(token.Content)} (id {token.Id}) of the files beside it";
+                throw new WiscaException(message, "add the model's tokenizer.json");
+            }
         }
 
         int unknown = pieces.FindIndex(piece => piece.Type == SentencePieceType.Unknown);
@@ -40,8 +43,7 @@ internal static class SentencePieceReader
                 FuseUnknown = true,
                 ByteFallback = model.ByteFallback,
             }),
-            Template = new TokenTemplate(
-                (settings.AddBosToken ?? bos is not null) ? [bos ?? throw Missing("bos")] : [], settings.AddEosToken == true ? [eos ?? throw Missing("eos")] : []),
+            Template = settings.Template(bos, eos, addBos: bos is not null),
             Decoders = [new ByteFallbackDecoder(keepValidParts: true), new SentencePieceDecoder(model, pieces[unknown].Text)],
             BosId = bos,
             EosId = eos,
@@ -70,10 +72,14 @@ internal static class SentencePieceReader
         {
             // SentencePiece can merge a character that is no piece into one that is; merges between ids cannot say that.
             if (text.EnumerateRunes().Any(rune => !texts.Contains(rune.ToString())))
-                throw new WiscaException($"{file}: piece {Vocabulary.Quote(text)} has a character that is no piece, which is not supported", "this tokenizer cannot be used");
+            {
+                string message = $"{file}: piece {Vocabulary.Quote(text)} has a character that is no piece, which is not supported";
+                throw new WiscaException(message, "this tokenizer cannot be used");
+            }
         }
 
-        if (model.Pieces.FindIndex(piece => piece.Text.Length == 0) is >= 0 and int empty) throw new WiscaException($"{file}: piece {empty} is empty", "the file is damaged");
+        if (model.Pieces.FindIndex(piece => piece.Text.Length == 0) is >= 0 and int empty)
+            throw new WiscaException($"{file}: piece {empty} is empty", "the file is damaged");
     }
 
     private static List<BytePairMerge> Merges(List<(string Text, float Score, SentencePieceType Type)> pieces, Vocabulary vocabulary)
@@ -98,7 +104,4 @@ internal static class SentencePieceReader
 
         return merges;
     }
-
-    private static WiscaException Missing(string name) =>
-        new($"tokenizer_config.json: add_{name}_token is true, but no {name}_token is named", "name it there");
 }

@@ -10,6 +10,7 @@ namespace Wisca.Tokenizers;
 internal sealed class TokenizerJsonReader
 {
     private const string Hint = "this tokenizer cannot be used";
+    private const string DamagedHint = "the tokenizer's files are damaged; fetch them again";
 
     private readonly string _path;
     private readonly JsonValue _root;
@@ -31,7 +32,9 @@ internal sealed class TokenizerJsonReader
         var added = ReadAddedTokens(vocabulary);
         var normalizer = _root.Find("normalizer") is { } value ? ReadNormalizer(value) : text => text;
         int? Find(string name) => vocabulary.Find(name) ?? added.FirstOrDefault(token => token.Content == name)?.Id;
-        var (bos, eos) = _settings.BosAndEos(Find, vocabulary.Size + added.Count);
+        int size = added.Select(token => token.Id + 1).Append(vocabulary.Size).Max();
+        var (bos, eos) = _settings.BosAndEos(Find, size);
+        var template = _root.Find("post_processor") is { } postProcessor ? ReadTemplate(postProcessor, size) : TokenTemplate.None;
         return new Pipeline
         {
             Kind = TokenizerKind.TokenizerJson,
@@ -43,7 +46,7 @@ internal sealed class TokenizerJsonReader
             NormalizedMatcher = new AddedTokenMatcher(added.Where(token => token.Normalized).Select(token => (normalizer(token.Content), token))),
             PreTokenizers = _root.Find("pre_tokenizer") is { } preTokenizer ? [.. ReadPreTokenizer(preTokenizer)] : [],
             Model = new BytePairModel(vocabulary, ReadMerges(model, vocabulary), ReadOptions(model, Find)),
-            Template = WithSettings(_root.Find("post_processor") is { } template ? ReadTemplate(template) : TokenTemplate.None, bos, eos),
+            Template = WithSettings(template, bos, eos),
             Decoders = _root.Find("decoder") is { } decoder ? [.. ReadDecoder(decoder)] : null,
             BosId = bos,
             EosId = eos,
@@ -69,8 +72,10 @@ internal sealed class TokenizerJsonReader
 
             // The reference does not take the id from here: it looks the token up, or else counts on. Both must agree.
             int id = vocabulary.Find(token.Content) ?? next++;
-            if (token.Id != id) throw new WiscaException($"{item.Where}: {quoted} has the id {token.Id}, expected {id} by the vocabulary and the tokens before it", Hint);
-            if ((vocabulary[id] ?? token.Content) != token.Content) throw new WiscaException($"{item.Where}: {quoted} has the id {id} of {Vocabulary.Quote(vocabulary[id]!)}", Hint);
+            if (token.Id != id)
+                throw new WiscaException($"{item.Where}: {quoted} has the id {token.Id}, expected {id} by the vocabulary and the tokens before it", Hint);
+            if ((vocabulary[id] ?? token.Content) != token.Content)
+                throw new WiscaException($"{item.Where}: {quoted} has the id {id} of {Vocabulary.Quote(vocabulary[id]!)}", Hint);
             if (tokens.Exists(other => other.Content == token.Content)) throw new WiscaException($"{item.Where}: {quoted} stands there twice", Hint);
             tokens.Add(token);
         }
@@ -94,9 +99,10 @@ internal sealed class TokenizerJsonReader
     /// <summary>The merge of two tokens by their names.</summary>
     public static BytePairMerge MergeOf(string[] pair, int rank, Vocabulary vocabulary, string where)
     {
-        if (pair.Length != 2 || pair.Contains("")) throw new WiscaException($"{where}: a merge of {pair.Count(part => part.Length > 0)} tokens, expected 2", "the tokenizer's files are damaged");
-        int Id(string token) => vocabulary.Find(token)
-            ?? throw new WiscaException($"{where}: the merge needs the token {Vocabulary.Quote(token)}, which the vocabulary does not have", "the tokenizer's files are damaged");
+        int tokens = pair.Count(part => part.Length > 0);
+        if (pair.Length != 2 || tokens != 2) throw new WiscaException($"{where}: a merge of {tokens} tokens, expected 2", DamagedHint);
+        int Id(string token) => vocabulary.Find(token) ?? throw new WiscaException(
+            $"{where}: the merge needs the token {Vocabulary.Quote(token)}, which the vocabulary does not have", DamagedHint);
         return new BytePairMerge(Id(pair[0]), Id(pair[1]), rank, Id(pair[0] + pair[1]));
     }
 
@@ -173,14 +179,17 @@ internal sealed class TokenizerJsonReader
             "Sequence" => value.Require("pretokenizers").Items().SelectMany(ReadPreTokenizer),
             "ByteLevel" => [new ByteLevelPreTokenizer(value.Flag("add_prefix_space", true), value.Flag("use_regex", true))],
             "Split" => [new SplitPreTokenizer(ReadPattern(value.Require("pattern")), ReadBehavior(value, null), value.Flag("invert", false))],
-            "Digits" => [new SplitPreTokenizer(new UnicodeRegex(@"\p{N}"), value.Flag("individual_digits", false) ? SplitBehavior.Isolated : SplitBehavior.Contiguous, false)],
-            "Punctuation" => [new SplitPreTokenizer(new UnicodeRegex(@"[!-/:-@\[-`{-~\p{P}]"), ReadBehavior(value, SplitBehavior.Isolated), false)],
-            "Whitespace" => [new SplitPreTokenizer(new UnicodeRegex($@"[{CharacterClasses.RustWord}]+|[^{CharacterClasses.RustWord}\s]+"), SplitBehavior.Removed, true)],
-            "WhitespaceSplit" => [new SplitPreTokenizer(new UnicodeRegex(@"\s"), SplitBehavior.Removed, false)],
+            "Digits" => Split(@"\p{N}", value.Flag("individual_digits", false) ? SplitBehavior.Isolated : SplitBehavior.Contiguous),
+            "Punctuation" => Split(@"[!-/:-@\[-`{-~\p{P}]", ReadBehavior(value, SplitBehavior.Isolated)),
+            "Whitespace" => Split($@"[{CharacterClasses.RustWord}]+|[^{CharacterClasses.RustWord}\s]+", SplitBehavior.Removed, invert: true),
+            "WhitespaceSplit" => Split(@"\s", SplitBehavior.Removed),
             "Metaspace" => [new MetaspacePreTokenizer(ReadMark(value), ReadScheme(value), value.Flag("split", true))],
             _ => throw Unsupported(value, type, "Sequence, ByteLevel, Split, Digits, Punctuation, Whitespace, WhitespaceSplit, Metaspace"),
         };
     }
+
+    private static SplitPreTokenizer[] Split(string pattern, SplitBehavior behavior, bool invert = false) =>
+        [new SplitPreTokenizer(new UnicodeRegex(pattern), behavior, invert)];
 
     private static SplitBehavior ReadBehavior(JsonValue value, SplitBehavior? otherwise)
     {
@@ -216,7 +225,7 @@ internal sealed class TokenizerJsonReader
         };
     }
 
-    private static TokenTemplate ReadTemplate(JsonValue value)
+    private static TokenTemplate ReadTemplate(JsonValue value, int size)
     {
         string type = value.Require("type").Text();
         switch (type)
@@ -224,17 +233,17 @@ internal sealed class TokenizerJsonReader
             case "ByteLevel":
                 return TokenTemplate.None; // it changes offsets, not ids
             case "Sequence":
-                TokenTemplate[] inner = [.. value.Require("processors").Items().Select(ReadTemplate).Where(one => one != TokenTemplate.None)];
+                TokenTemplate[] inner = [.. value.Require("processors").Items().Select(one => ReadTemplate(one, size)).Where(one => one != TokenTemplate.None)];
                 if (inner.Length > 1) throw value.Require("processors").Wrong("one template at most"); // the reference cannot either
                 return inner.FirstOrDefault(TokenTemplate.None);
             case "TemplateProcessing":
-                return ReadTemplateProcessing(value);
+                return ReadTemplateProcessing(value, size);
             default:
                 throw Unsupported(value, type, "ByteLevel, Sequence, TemplateProcessing");
         }
     }
 
-    private static TokenTemplate ReadTemplateProcessing(JsonValue value)
+    private static TokenTemplate ReadTemplateProcessing(JsonValue value, int size)
     {
         List<int> before = [], after = [];
         bool textSeen = false;
@@ -248,7 +257,8 @@ internal sealed class TokenizerJsonReader
             }
 
             string name = item.Require("SpecialToken").Require("id").Text();
-            var ids = value.Require("special_tokens").Require(name).Require("ids").Items().Select(id => id.Number());
+            var ids = value.Require("special_tokens").Require(name).Require("ids").Items()
+                .Select(id => id.Number() is >= 0 and int number && number < size ? number : throw id.Wrong("the id of a token"));
             (textSeen ? after : before).AddRange(ids);
         }
 
@@ -265,7 +275,7 @@ internal sealed class TokenizerJsonReader
 
     private static void Adjust(List<int> ids, int? token, bool wanted, string name, bool atEnd)
     {
-        if (wanted && token is null) throw new WiscaException($"tokenizer_config.json: add_{name}_token is true, but no {name}_token is named", "name it there");
+        if (wanted && token is null) throw TokenizerSettings.NotNamed(name);
         if (token is not { } id || ids.Contains(id) == wanted) return;
         if (wanted) ids.Insert(atEnd ? ids.Count : 0, id);
         else ids.RemoveAll(other => other == id);

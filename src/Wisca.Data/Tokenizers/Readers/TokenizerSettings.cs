@@ -84,6 +84,18 @@ internal sealed class TokenizerSettings
     public (int? Bos, int? Eos) BosAndEos(Func<string, int?> find, int size, int? ownBos = null, int? ownEos = null) =>
         (Id("bos_token", find, size, ownBos), Id("eos_token", find, size, ownEos));
 
+    /// <summary>What goes around a text, where the vocabulary's own file has no template.</summary>
+    /// <param name="bos">The id of BOS.</param>
+    /// <param name="eos">The id of EOS.</param>
+    /// <param name="addBos">Whether BOS is added where these files do not say it; EOS is not.</param>
+    public TokenTemplate Template(int? bos, int? eos, bool addBos) => new(
+        AddBosToken ?? addBos ? [bos ?? throw NotNamed("bos")] : [],
+        AddEosToken == true ? [eos ?? throw NotNamed("eos")] : []);
+
+    /// <summary>The error of a token that is to be added but that nothing names.</summary>
+    public static WiscaException NotNamed(string name) =>
+        new($"tokenizer_config.json: add_{name}_token is true, but no {name}_token is named", "name it there");
+
     private int? Id(string key, Func<string, int?> find, int size, int? own)
     {
         foreach (var file in new[] { _config, _map })
@@ -91,7 +103,8 @@ internal sealed class TokenizerSettings
             if (file?.Find(key) is { } token)
             {
                 string name = TokenName(token);
-                return find(name) ?? throw new WiscaException($"{token.Where} is {Vocabulary.Quote(name)}, which the vocabulary does not have", "mend the file");
+                return find(name)
+                    ?? throw new WiscaException($"{token.Where} is {Vocabulary.Quote(name)}, which the vocabulary does not have", "mend the file");
             }
 
             // A token that is null on purpose (Qwen2 has no BOS) is not to be found elsewhere.

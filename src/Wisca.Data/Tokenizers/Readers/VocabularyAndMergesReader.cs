@@ -12,7 +12,11 @@ internal static class VocabularyAndMergesReader
     public static Pipeline Read(string path, TokenizerSettings settings)
     {
         if (settings.TokenizerClass is { } name && !Classes.Contains(name))
-            throw new WiscaException($"tokenizer_config.json: tokenizer_class is {name}, whose vocab.json and merges.txt are not supported", "add the model's tokenizer.json");
+        {
+            throw new WiscaException(
+                $"tokenizer_config.json: tokenizer_class is {name}, whose vocab.json and merges.txt are not supported", "add the model's tokenizer.json");
+        }
+
         var file = JsonValue.Load(path);
         var vocabulary = new Vocabulary([.. file.Properties().Select(entry => (entry.Key, entry.Value.Number()))], "vocab.json");
         var merges = ReadMerges(Path.Combine(Path.GetDirectoryName(path)!, "merges.txt"), vocabulary);
@@ -21,7 +25,8 @@ internal static class VocabularyAndMergesReader
 
         // What GPT-2's own tokenizer takes where nobody says otherwise.
         int? endOfText = Find(EndOfText);
-        var (bos, eos) = settings.BosAndEos(Find, vocabulary.Size, endOfText, endOfText);
+        int size = added.Select(token => token.Id + 1).Append(vocabulary.Size).Max();
+        var (bos, eos) = settings.BosAndEos(Find, size, endOfText, endOfText);
         return new Pipeline
         {
             Kind = TokenizerKind.VocabularyAndMerges,
@@ -32,8 +37,7 @@ internal static class VocabularyAndMergesReader
             NormalizedMatcher = new AddedTokenMatcher([]),
             PreTokenizers = [new ByteLevelPreTokenizer(settings.AddPrefixSpace ?? false, split: true)],
             Model = new BytePairModel(vocabulary, merges, new BytePairOptions()),
-            Template = new TokenTemplate(
-                settings.AddBosToken == true ? [bos ?? throw Missing("bos")] : [], settings.AddEosToken == true ? [eos ?? throw Missing("eos")] : []),
+            Template = settings.Template(bos, eos, addBos: false),
             Decoders = [new ByteLevelDecoder()],
             BosId = bos,
             EosId = eos,
@@ -58,7 +62,7 @@ internal static class VocabularyAndMergesReader
             if (lines[i].Length == 0 || lines[i].StartsWith("#version", StringComparison.Ordinal)) continue;
             string where = $"merges.txt: line {i + 1}";
             if (lines[i].AsSpan().ContainsAnyExceptInRange(' ', '\u0143'))
-                throw new WiscaException($"{where}: {Vocabulary.Quote(lines[i])} is not in GPT-2's spelling of bytes", "only byte-level vocabularies are supported");
+                throw new WiscaException($"{where}: {Vocabulary.Quote(lines[i])} is not in GPT-2's spelling of bytes", "supported are byte-level vocabularies");
             merges.Add(TokenizerJsonReader.MergeOf(lines[i].Split(' '), merges.Count, vocabulary, where));
         }
 
@@ -74,7 +78,12 @@ internal static class VocabularyAndMergesReader
         {
             bool clash = (vocabulary[token.Id] ?? token.Content) != token.Content || (vocabulary.Find(token.Content) ?? token.Id) != token.Id
                 || tokens.Values.Any(other => other.Id == token.Id) || token.Id is < 0 or > Vocabulary.MaxId;
-            if (clash) throw new WiscaException($"added token {Vocabulary.Quote(token.Content)}: its id {token.Id} is out of range or taken", "mend added_tokens.json or tokenizer_config.json");
+            if (clash)
+            {
+                string message = $"added token {Vocabulary.Quote(token.Content)}: its id {token.Id} is out of range or taken";
+                throw new WiscaException(message, "mend added_tokens.json or tokenizer_config.json");
+            }
+
             tokens.Add(token.Content, token with { Special = token.Special || names.Contains(token.Content) });
         }
 
@@ -85,7 +94,4 @@ internal static class VocabularyAndMergesReader
 
         return [.. tokens.Values];
     }
-
-    private static WiscaException Missing(string name) =>
-        new($"tokenizer_config.json: add_{name}_token is true, but no {name}_token is named", "name it there");
 }

@@ -44,7 +44,7 @@ internal sealed class RegexTranslator
         }
         catch (ArgumentException exception)
         {
-            throw new WiscaException($"{where}: the regular expression does not compile: {exception.Message}", "mend the pattern", exception);
+            throw new WiscaException($"{where}: the regular expression does not compile: {exception.Message}", "this tokenizer cannot be used", exception);
         }
     }
 
@@ -134,6 +134,7 @@ internal sealed class RegexTranslator
     {
         string? start = Array.Find(GroupStarts, start => string.CompareOrdinal(_pattern, _at, start, 0, start.Length) == 0);
         if (start is null && _at + 1 < _pattern.Length && _pattern[_at + 1] == '?') throw Refuse($"the group '{Excerpt(4)}'");
+        if (start == "(?i)" && _at > 0) throw Refuse("'(?i)' not at the beginning"); // in Ruby it binds weaker than '|' there
         Copy(start?.Length ?? 1);
         _ignoreCase |= start is "(?i:" or "(?i)";
         return _output[^1] != ')';
@@ -264,7 +265,8 @@ internal sealed class RegexTranslator
                 Copy(2);
                 return kind switch { 'n' => '\n', 'r' => '\r', 't' => '\t', 'f' => '\f', _ => '\v' };
             case var mark when char.IsAscii(mark) && !char.IsLetterOrDigit(mark):
-                Copy(2);
+                if (mark == '_') _at++; // to .NET it is a letter, which must not be escaped
+                Copy(mark == '_' ? 1 : 2);
                 return mark;
             default:
                 throw Refuse($"the escape '\\{kind}'");
@@ -282,5 +284,5 @@ internal sealed class RegexTranslator
     private string Excerpt(int length) => _pattern.Substring(_at, Math.Min(length, _pattern.Length - _at));
 
     private WiscaException Refuse(string what) =>
-        new($"{_where}: the regular expression has {what} at character {_at + 1}, which is wrong or not supported", "use a tokenizer with another pattern");
+        new($"{_where}: the regular expression has {what} at character {_at + 1}, which is wrong or not supported", "this tokenizer cannot be used");
 }

@@ -26,7 +26,8 @@ internal sealed class UnicodeRegex
     /// The characters that stand in for others. They are rare, caseless or in no pattern's ranges; a pattern with a range that
     /// holds one is refused by the translator.
     /// </summary>
-    public static ReadOnlySpan<char> StandIns => "\uA640\uA641\u1F88\uA015\uA000\uA66F\uA823\uA670\uA620\uA6E6\uA830\uA4FE\u2E3A\uA838\uA700\u2A00\uA490\u24B6\u2061\uE000\u0378";
+    public static ReadOnlySpan<char> StandIns =>
+        "\uA640\uA641\u1F88\uA015\uA000\uA66F\uA823\uA670\uA620\uA6E6\uA830\uA4FE\u2E3A\uA838\uA700\u2A00\uA490\u24B6\u2061\uE000\u0378";
 
     /// <summary>Adds all matches, in order, as places in the text.</summary>
     /// <param name="text">A text without lone surrogates.</param>

@@ -69,6 +69,7 @@ public sealed class UnicodeRegexTests
     [InlineData("(?i:[r-t])", "(?i:[r-tſ])")]
     [InlineData("(?i)s(b)s", "(?i)[sSſ](b)[sSſ]")]
     [InlineData(@"[a\-z^-]", @"[a\-z\^\-]")]
+    [InlineData(@"\_[\_\<]", @"_[_\<]")]
     [InlineData(@"[\u4E00-\u9FA5\x41-\x5A]", @"[\u4E00-\u9FA5\x41-\x5A]")]
     [InlineData(@"a{2,}b{1,3}c{4}", @"a{2,}b{1,3}c{4}")]
     public void Translate_WhatDiffers_IsRewritten(string pattern, string expected) => RegexTranslator.Translate(pattern, "x").ShouldBe(expected);
@@ -100,6 +101,7 @@ public sealed class UnicodeRegexTests
     [InlineData(@"\uD83D\uDE00")]
     [InlineData("a\\")]
     [InlineData("(?<name>a)")]
+    [InlineData("a(?i)b|c")]
     [InlineData("(?m:a)")]
     [InlineData("\U0001F600")]
     [InlineData("[\U0001F600]")]
