@@ -30,7 +30,8 @@ public static class WiscaApplication
         if (parsed.Errors.Count > 0)
         {
             string command = string.Join(' ', Names(parsed.CommandResult));
-            WriteError(context, parsed.Errors[0].Message, $"{command} --help shows how it is used");
+            // The list of choices comes with line breaks and tabs.
+            WriteError(context, string.Join(' ', parsed.Errors[0].Message.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries)), $"{command} --help shows how it is used");
             return WrongUsage;
         }
 
