@@ -1,0 +1,62 @@
+using System.Diagnostics;
+
+namespace Wisca.Tests.Robustness;
+
+/// <summary>The built executable, run as a process of its own.</summary>
+internal sealed class WiscaProcess : IDisposable
+{
+    private readonly Process _process;
+    private readonly Task<string> _output, _error;
+
+    private WiscaProcess(Process process)
+    {
+        _process = process;
+        _output = process.StandardOutput.ReadToEndAsync();
+        _error = process.StandardError.ReadToEndAsync();
+    }
+
+    public int ExitCode => _process.ExitCode;
+
+    public string Output => _output.Result;
+
+    public string Error => _error.Result;
+
+    public static WiscaProcess Start(params string[] args)
+    {
+        var start = new ProcessStartInfo(Path.Combine(AppContext.BaseDirectory, OperatingSystem.IsWindows() ? "wisca.exe" : "wisca"), args)
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        };
+        return new WiscaProcess(Process.Start(start)!);
+    }
+
+    /// <summary>Waits for the end; false where it runs on.</summary>
+    public bool Wait(TimeSpan atMost) => _process.WaitForExit(atMost);
+
+    /// <summary>Runs to the end, which must be a good one.</summary>
+    public static TimeSpan Run(params string[] args)
+    {
+        var clock = Stopwatch.StartNew();
+        using var process = Start(args);
+        process.Wait(TimeSpan.FromMinutes(2)).ShouldBeTrue();
+        process.ExitCode.ShouldBe(0, process.Error);
+        return clock.Elapsed;
+    }
+
+    /// <summary>SIGKILL.</summary>
+    public void Kill()
+    {
+        _process.Kill();
+        _process.WaitForExit();
+    }
+
+    /// <summary>SIGINT, as Ctrl-C sends it.</summary>
+    public void Interrupt() => Process.Start("kill", ["-INT", $"{_process.Id}"]).WaitForExit();
+
+    public void Dispose()
+    {
+        if (!_process.HasExited) Kill();
+        _process.Dispose();
+    }
+}
