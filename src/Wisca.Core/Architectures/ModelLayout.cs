@@ -64,7 +64,8 @@ public sealed record ModelLayout(
                 resolved.Add(ResolveLayer(prefix, attention, layer, rotates[layer] ? rotaryDims : 0, others[layer]));
             var notes = ImmutableArray.CreateBuilder<string>();
             if (beyond > 0) notes.Add($"{beyond} tensors belong to layers beyond the {layers} of the configuration; they are left as they are");
-            if (_config.Find("auto_map") is not null) notes.Add($"the model names code of its own (auto_map); the table of {table.Name} describes the published one");
+            if (_config.Find("auto_map") is not null)
+                notes.Add($"the model names code of its own (auto_map); the table of {table.Name} describes the published one");
             return new ModelLayout(table, prefix, _hidden, _heads, _kvHeads, _headDim, pairs, resolved.ToImmutable(), notes.ToImmutable());
         }
 
@@ -125,7 +126,8 @@ public sealed record ModelLayout(
                 for (int layer = 0; layer < layers; layer++)
                 {
                     if (list[layer].ValueKind != rule.Without.ValueKind)
-                        throw Wrong($"{rule.Key}[{layer}] is {list[layer].GetRawText()}", $"expected {rule.Without.GetRawText()} for a layer without RoPE, or another {rule.Without.ValueKind.ToString().ToLowerInvariant()}");
+                        throw Wrong($"{rule.Key}[{layer}] is {list[layer].GetRawText()}",
+                            $"expected {rule.Without.GetRawText()} for a layer without RoPE, or another {rule.Without.ValueKind.ToString().ToLowerInvariant()}");
                     rotates[layer] = !JsonElement.DeepEquals(list[layer], rule.Without);
                 }
             }
@@ -202,8 +204,10 @@ public sealed record ModelLayout(
             foreach (string module in attention.Modules)
             {
                 // A weight that comes with scales, zero points or low-rank factors is not the matrix that is multiplied with.
-                string[] parts = [.. others.Where(other => other.StartsWith(module + ".", StringComparison.Ordinal)).Select(part => part[(module.Length + 1)..])];
-                if (parts.Length > 0) Refuse($"{name}{module} comes with {string.Join(", ", parts)}: packed or adapted weights are not rescaled", KindsOf(attention, module));
+                string[] parts = [.. others.Where(other => other.StartsWith(module + ".", StringComparison.Ordinal))
+                    .Select(part => part[(module.Length + 1)..])];
+                if (parts.Length > 0)
+                    Refuse($"{name}{module} comes with {string.Join(", ", parts)}: packed or adapted weights are not rescaled", KindsOf(attention, module));
                 others.RemoveAll(other => other.StartsWith(module + ".", StringComparison.Ordinal));
             }
 

@@ -84,7 +84,8 @@ public sealed class ModelLayoutTests
         using var other = TinyCheckpoint.Create(Llama with { Stem = "transformer.h." }, folder["other"]);
         Should.Throw<WiscaException>(() => ModelLayout.Resolve(other)).Message.ShouldContain("no tensor 'model.layers.0.self_attn.q_proj.weight'");
 
-        var tensors = new List<(string, int[], double[])> { ("layers.0.self_attn.q_proj.weight", [1, 1], [1]), ("model.layers.0.self_attn.q_proj.weight", [1, 1], [1]) };
+        var tensors = new List<(string, int[], double[])> { ("layers.0.self_attn.q_proj.weight", [1, 1], [1]),
+            ("model.layers.0.self_attn.q_proj.weight", [1, 1], [1]) };
         TinyCheckpoint.Write(folder["both"], Llama.ConfigJson(), Dtype.F32, tensors);
         using var both = Checkpoint.Open(folder["both"]);
         Should.Throw<WiscaException>(() => ModelLayout.Resolve(both)).Message.ShouldContain("more than one of");
