@@ -95,7 +95,8 @@ public sealed record ArchitectureTable(
             return $"layer must contain {index}. once, with a dot behind it";
         foreach (var list in (IReadOnlyList<string>[])[ModelTypes, Prefixes, Wrappers ?? [], Known])
         {
-            if (list.Distinct(StringComparer.Ordinal).Count() != list.Count) return $"'{list.GroupBy(entry => entry).First(entries => entries.Count() > 1).Key}' stands twice in a list";
+            if (list.Distinct(StringComparer.Ordinal).Count() != list.Count)
+                return $"'{list.GroupBy(entry => entry).First(entries => entries.Count() > 1).Key}' stands twice in a list";
         }
 
         if (Attention.Count == 0) return "attention is empty";

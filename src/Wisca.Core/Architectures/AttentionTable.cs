@@ -25,7 +25,8 @@ public sealed record AttentionTable(
     internal string? Check() =>
         Qkv is null == (Q is null || K is null || V is null) ? "a layout of attention needs either qkv or q, k and v"
         : Qkv is not null && (Q ?? K ?? V) is not null ? "a layout of attention has both qkv and separate projections"
-        : Modules.Any(string.IsNullOrEmpty) || Modules.Distinct(StringComparer.Ordinal).Count() != Modules.Count() ? "a layout of attention names a projection twice, or not at all"
+        : Modules.Any(string.IsNullOrEmpty) || Modules.Distinct(StringComparer.Ordinal).Count() != Modules.Count()
+            ? "a layout of attention names a projection twice, or not at all"
         : !Enum.IsDefined(Orientation) ? "orientation must be linear or conv1d"
         : Qkv?.Check() ?? KvHeads.Check("kv_heads", "heads") ?? When?.Check("attention.when", tensorAllowed: false);
 }

@@ -21,7 +21,8 @@ public static class KnownArchitectures
         if (!Tables.IsValueCreated && ReadJson(modelType) is { } json && ArchitectureTable.Parse(json, $"{modelType}.json") is var own && own.Covers(modelType)) return own;
         if (All.FirstOrDefault(table => table.Covers(modelType) || table.Wraps(modelType)) is { } table) return table;
         var nearest = All.SelectMany(candidate => candidate.ModelTypes.Concat(candidate.Wrappers ?? []))
-            .OrderBy(candidate => Distance(candidate.ToLowerInvariant(), modelType.ToLowerInvariant())).ThenBy(candidate => candidate, StringComparer.Ordinal).Take(3);
+            .OrderBy(candidate => Distance(candidate.ToLowerInvariant(), modelType.ToLowerInvariant()))
+            .ThenBy(candidate => candidate, StringComparer.Ordinal).Take(3);
         throw new WiscaException(
             $"config.json: model_type '{modelType}' is not known; the nearest known ones are {string.Join(", ", nearest)}",
             "see 'wisca architectures'; a table of your own is given with --architecture file.json");

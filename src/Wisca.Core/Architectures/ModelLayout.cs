@@ -67,7 +67,8 @@ public sealed record ModelLayout(
                 resolved.Add(ResolveLayer(prefix, attention, layer, rotates[layer] ? rotaryDims : 0, others[layer]));
             var notes = ImmutableArray.CreateBuilder<string>();
             if (beyond > 0) notes.Add($"{beyond} tensors belong to layers beyond the {layers} of the configuration; they are left as they are");
-            if (_config.Find("auto_map") is not null) notes.Add($"the model names code of its own (auto_map); the table of {table.Name} describes the published one");
+            if (_config.Find("auto_map") is not null)
+                notes.Add($"the model names code of its own (auto_map); the table of {table.Name} describes the published one");
             return new ModelLayout(table, prefix, _hidden, _heads, _kvHeads, _headDim, pairs, resolved.ToImmutable(), notes.ToImmutable());
         }
 
@@ -128,7 +129,8 @@ public sealed record ModelLayout(
                 for (int layer = 0; layer < layers; layer++)
                 {
                     if (list[layer].ValueKind != rule.Without.ValueKind)
-                        throw Wrong($"{rule.Key}[{layer}] is {list[layer].GetRawText()}", $"expected {rule.Without.GetRawText()} for a layer without RoPE, or another {rule.Without.ValueKind.ToString().ToLowerInvariant()}");
+                        throw Wrong($"{rule.Key}[{layer}] is {list[layer].GetRawText()}",
+                            $"expected {rule.Without.GetRawText()} for a layer without RoPE, or another {rule.Without.ValueKind.ToString().ToLowerInvariant()}");
                     rotates[layer] = !JsonElement.DeepEquals(list[layer], rule.Without);
                 }
             }
@@ -202,18 +204,24 @@ public sealed record ModelLayout(
                 if (rule.When?.Holds(_config, pattern => others.Any(other => Matches(pattern, other))) ?? true) Refuse(rule.Reason, rule.Transitions);
             }
 
+            // A weight that comes with scales, zero points or low-rank factors is not the matrix that is multiplied with. Reasons name
+            // tensors without the layer, so that all layers share one.
+            var inParts = new HashSet<string>(StringComparer.Ordinal);
             foreach (string module in attention.Modules)
             {
-                // A weight that comes with scales, zero points or low-rank factors is not the matrix that is multiplied with.
-                string[] parts = [.. others.Where(other => other.StartsWith(module + ".", StringComparison.Ordinal)).Select(part => part[(module.Length + 1)..])];
-                if (parts.Length > 0) Refuse($"{name}{module} comes with {string.Join(", ", parts)}: packed or adapted weights are not rescaled", KindsOf(attention, module));
-                others.RemoveAll(other => other.StartsWith(module + ".", StringComparison.Ordinal));
+                string[] parts = [.. others.Where(other => other.StartsWith(module + ".", StringComparison.Ordinal))];
+                if (parts.Length == 0) continue;
+                inParts.Add(module);
+                others.RemoveAll(parts.Contains);
+                Refuse(
+                    $"{module} comes with {string.Join(", ", parts.Select(part => part[(module.Length + 1)..]))}: packed or adapted weights are not rescaled",
+                    KindsOf(attention, module));
             }
 
             string[] known = [.. table.Known, .. table.Refuse.Select(rule => rule.When?.Tensor).OfType<string>()];
             string? unexpected = others.FirstOrDefault(other => !known.Any(pattern => Matches(pattern, other)));
             if (unexpected is not null)
-                Refuse($"tensor '{name}{unexpected}' is not in the table of {table.Name}: it may act between projection and dot product", Enum.GetValues<TransitionKind>());
+                Refuse($"tensor '{unexpected}' is not in the table of {table.Name}: it may act between projection and dot product", Enum.GetValues<TransitionKind>());
 
             int outputAxis = attention.Orientation == Orientation.Linear ? 0 : 1;
             int rows = _heads * _headDim, kvRows = _kvHeads * _headDim;
@@ -247,7 +255,8 @@ public sealed record ModelLayout(
             {
                 string bias = name + module + ".bias";
                 if (checkpoint.Find(bias)?.Info is not { } info) return null;
-                if (!info.Dtype.IsRescalable()) Refuse($"{bias} is stored as {info.Dtype}", kinds.IsEmpty ? Enum.GetValues<TransitionKind>() : kinds.ToArray());
+                if (!info.Dtype.IsRescalable())
+                    Refuse($"{module}.bias is stored as {info.Dtype}, which is not rescaled", kinds.IsEmpty ? Enum.GetValues<TransitionKind>() : kinds.ToArray());
                 else if (info.Shape.Length != 1 || info.Shape[0] != length) throw Shape(info, $"[{length}]");
                 return bias;
             }
@@ -257,11 +266,12 @@ public sealed record ModelLayout(
                 string weight = name + module + ".weight";
                 if (checkpoint.Find(weight)?.Info is not { } info)
                 {
-                    string[] parts = [.. checkpoint.Tensors.Select(tensor => tensor.Info.Name).Where(other => other.StartsWith(name + module + ".", StringComparison.Ordinal))];
-                    if (parts.Length == 0) throw new WiscaException($"the checkpoint has no tensor '{weight}'", $"its configuration promises {table.Name} layers up to it; the checkpoint is incomplete");
-                    Refuse($"{name}{module} is stored as {string.Join(", ", parts.Select(part => part[(name + module + ".").Length..]))}: packed or adapted weights are not rescaled", kinds);
+                    if (inParts.Contains(module)) return;
+                    throw new WiscaException(
+                        $"the checkpoint has no tensor '{weight}'", $"its configuration promises {table.Name} layers up to it; the checkpoint is incomplete");
                 }
-                else if (!info.Dtype.IsRescalable()) Refuse($"{weight} is stored as {info.Dtype}, which is not rescaled", kinds);
+
+                if (!info.Dtype.IsRescalable()) Refuse($"{module}.weight is stored as {info.Dtype}, which is not rescaled", kinds);
                 else if (info.Shape.Length != 2 || info.Shape[axis] != channels || info.Shape[1 - axis] != width)
                     throw Shape(info, axis == 0 ? $"[{channels}, {width}]" : $"[{width}, {channels}]");
             }

@@ -117,8 +117,10 @@ public static class Certifier
         foreach (var tensor in a.Tensors)
         {
             if (b.Find(tensor.Info.Name)?.Info is not { } other) yield return $"tensor '{tensor.Info.Name}' is only in the first";
-            else if (other.Dtype != tensor.Info.Dtype) yield return $"tensor '{tensor.Info.Name}' is {tensor.Info.Dtype} in the first and {other.Dtype} in the second";
-            else if (!other.Shape.SequenceEqual(tensor.Info.Shape)) yield return $"tensor '{tensor.Info.Name}' is {tensor.Info.ShapeText} in the first and {other.ShapeText} in the second";
+            else if (other.Dtype != tensor.Info.Dtype)
+                yield return $"tensor '{tensor.Info.Name}' is {tensor.Info.Dtype} in the first and {other.Dtype} in the second";
+            else if (!other.Shape.SequenceEqual(tensor.Info.Shape))
+                yield return $"tensor '{tensor.Info.Name}' is {tensor.Info.ShapeText} in the first and {other.ShapeText} in the second";
         }
 
         foreach (var tensor in b.Tensors.Where(tensor => a.Find(tensor.Info.Name) is null)) yield return $"tensor '{tensor.Info.Name}' is only in the second";
@@ -138,7 +140,9 @@ public static class Certifier
         static Dictionary<string, string> Ties(Checkpoint checkpoint)
         {
             var ties = new Dictionary<string, string>(StringComparer.Ordinal);
-            foreach (var (name, tensor) in checkpoint.Shards.SelectMany(shard => shard.Header.Metadata).Where(entry => checkpoint.Find(entry.Value) is not null)) ties[name] = tensor;
+            foreach (var (name, tensor) in checkpoint.Shards.SelectMany(shard => shard.Header.Metadata)
+                .Where(entry => checkpoint.Find(entry.Value) is not null))
+                ties[name] = tensor;
             return ties;
         }
     }

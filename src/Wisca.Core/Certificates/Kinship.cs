@@ -19,7 +19,8 @@ internal readonly record struct Kinship(bool PowersOfTwo, int Roundings)
         int common = 0;
         while (common < shorter.Count && shorter[common].Tensors.SequenceEqual(longer[common].Tensors)) common++;
         List<LedgerMove> between = [.. shorter.Skip(common), .. longer.Skip(common)];
-        bool powersOfTwo = common == shorter.Count && between.Count > 0 && between.All(move => move.PowersOfTwo && move.Lost.Count == 0) && StartFrom(origin, between);
+        bool powersOfTwo = common == shorter.Count && between.Count > 0 && between.All(move => move.PowersOfTwo && move.Lost.Count == 0)
+            && StartFrom(origin, between);
         return new Kinship(powersOfTwo, Math.Clamp(between.Count(move => !move.PowersOfTwo), 1, MaxRoundings));
     }
 

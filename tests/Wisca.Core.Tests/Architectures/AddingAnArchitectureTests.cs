@@ -9,7 +9,8 @@ public sealed partial class AddingAnArchitectureTests
 {
     private static readonly Type[] Parts =
     [
-        typeof(ArchitectureTable), typeof(ConfigTable), typeof(NumberTable), typeof(AttentionTable), typeof(FusedTable), typeof(RopeTable), typeof(FactorTable), typeof(RopeLayersTable),
+        typeof(ArchitectureTable), typeof(ConfigTable), typeof(NumberTable), typeof(AttentionTable), typeof(FusedTable), typeof(RopeTable),
+            typeof(FactorTable), typeof(RopeLayersTable),
         typeof(RefusalTable), typeof(ConditionTable),
     ];
 
@@ -26,7 +27,8 @@ public sealed partial class AddingAnArchitectureTests
         string page = Example().Replace(Page(), "");
         foreach (var part in Parts)
         {
-            foreach (var property in ArchitectureJson.Default.GetTypeInfo(part)!.Properties) page.ShouldContain($"`{property.Name}`", customMessage: $"{part.Name}.{property.Name}");
+            foreach (var property in ArchitectureJson.Default.GetTypeInfo(part)!.Properties)
+                page.ShouldContain($"`{property.Name}`", customMessage: $"{part.Name}.{property.Name}");
         }
     }
 

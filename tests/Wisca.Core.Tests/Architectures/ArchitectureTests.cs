@@ -21,7 +21,8 @@ public sealed class ArchitectureTests
         using var model = TinyCheckpoint.Create(family, folder["model"]);
         foreach (var layer in Inspector.Inspect(model).Layers)
         {
-            Granularity[] queryKey = [Granularity.Tensor, Granularity.KvHead, Granularity.Pair, .. family.Rotates(layer.Layer) ? Array.Empty<Granularity>() : [Granularity.Channel]];
+            Granularity[] queryKey =
+                [Granularity.Tensor, Granularity.KvHead, Granularity.Pair, .. family.Rotates(layer.Layer) ? Array.Empty<Granularity>() : [Granularity.Channel]];
             Check(layer.QueryKeyExact, queryKey, TransitionKind.QueryKey, family.QueryKeyRefused);
             Check(layer.ValueOutputExact, [Granularity.Tensor, Granularity.KvHead, Granularity.Channel], TransitionKind.ValueOutput, family.ValueOutputRefused);
 
@@ -44,7 +45,8 @@ public sealed class ArchitectureTests
             using var folder = new TemporaryFolder();
             using var model = TinyCheckpoint.Create(family, folder["model"], dtype);
             bool rotates = Enumerable.Range(0, family.Layers).All(family.Rotates);
-            Granularity?[] queryKeys = family.QueryKeyRefused is null ? [Granularity.Tensor, Granularity.KvHead, Granularity.Pair, rotates ? null : Granularity.Channel] : [null];
+            Granularity?[] queryKeys = family.QueryKeyRefused is null
+                ? [Granularity.Tensor, Granularity.KvHead, Granularity.Pair, rotates ? null : Granularity.Channel] : [null];
             Granularity?[] valueOutputs = family.ValueOutputRefused is null ? [Granularity.Tensor, Granularity.KvHead, Granularity.Channel] : [null];
             double[][] before = AttentionOracle.Outputs(family, model);
             int combinations = Math.Max(queryKeys.Length, valueOutputs.Length);
@@ -62,7 +64,8 @@ public sealed class ArchitectureTests
                     if (options.QueryKey is null && options.ValueOutput is null) continue;
                     string output = folder[$"out-{i}-{rounding}"];
                     var move = Rescaler.Rescale(model, output, options).Move!;
-                    foreach (var group in move.Groups.GroupBy(group => group.Transition)) group.ShouldContain(entry => entry.Factor != 1, $"{name} {group.Key} {options}");
+                    foreach (var group in move.Groups.GroupBy(group => group.Transition))
+                        group.ShouldContain(entry => entry.Factor != 1, $"{name} {group.Key} {options}");
 
                     using var rescaled = Checkpoint.Open(output);
                     double oracle = AttentionOracle.RelativeError(before, AttentionOracle.Outputs(family, rescaled));

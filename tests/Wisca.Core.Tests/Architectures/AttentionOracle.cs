@@ -93,7 +93,9 @@ internal static class AttentionOracle
             var (module, rows) = family.ModuleOf(role);
             double[] weight = Read(checkpoint, $"{name}{module}.weight");
             double[]? bias = family.Bias ? Read(checkpoint, $"{name}{module}.bias") : null;
-            return [.. x.Select(input => Enumerable.Range(0, heads).Select(head => Enumerable.Range(0, d).Select(c => Channel(input, family.RowOf(role, head) + c)).ToArray()).ToArray())];
+            return [.. x.Select(input => Enumerable.Range(0, heads).Select(head => Head(input, family.RowOf(role, head))).ToArray())];
+
+            double[] Head(double[] input, int start) => [.. Enumerable.Range(start, d).Select(row => Channel(input, row))];
 
             double Channel(double[] input, int row)
             {

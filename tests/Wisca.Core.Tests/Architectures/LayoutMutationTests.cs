@@ -94,7 +94,8 @@ public sealed class LayoutMutationTests
                 yield return Change("two rotary dims too few", layer => layer with { RotaryDims = Math.Max(0, layer.RotaryDims - 2) });
             }
 
-            if (first.RotaryDims < d && layout.RopePairs == RopePairs.Half) yield return Change("two rotary dims too many", layer => layer with { RotaryDims = layer.RotaryDims + 2 });
+            if (first.RotaryDims < d && layout.RopePairs == RopePairs.Half)
+                yield return Change("two rotary dims too many", layer => layer with { RotaryDims = layer.RotaryDims + 2 });
         }
 
         if (family.Bias)
@@ -102,15 +103,19 @@ public sealed class LayoutMutationTests
             if (queryKey) yield return Change("query bias left behind", layer => layer with { Query = layer.Query with { Bias = null } });
 
             // Without RoPE q.b_k is the same for all keys, and softmax does not see it.
-            if (queryKey && (first.RotaryDims > 0 || family.Sinks is not null)) yield return Change("key bias left behind", layer => layer with { Key = layer.Key with { Bias = null } });
+            if (queryKey && (first.RotaryDims > 0 || family.Sinks is not null))
+                yield return Change("key bias left behind", layer => layer with { Key = layer.Key with { Bias = null } });
             if (valueOutput) yield return Change("value bias left behind", layer => layer with { Value = layer.Value with { Bias = null } });
         }
 
         if (family.OutputBias && valueOutput && family.Hidden == family.Heads * d)
-            yield return Change("output bias scaled", layer => layer with { Output = layer.Output with { Bias = $"{family.LayerName(layer.Index)}{family.O}.bias" } });
-        if (valueOutput && family.Hidden == family.Heads * d) yield return Change("output transposed", layer => layer with { Output = layer.Output with { Axis = 1 - layer.Output.Axis } });
+            yield return Change("output bias scaled", layer =>
+                layer with { Output = layer.Output with { Bias = $"{family.LayerName(layer.Index)}{family.O}.bias" } });
+        if (valueOutput && family.Hidden == family.Heads * d)
+            yield return Change("output transposed", layer => layer with { Output = layer.Output with { Axis = 1 - layer.Output.Axis } });
 
-        (string, ModelLayout) Change(string mistake, Func<AttentionLayer, AttentionLayer> change) => (mistake, layout with { Layers = [.. layout.Layers.Select(change)] });
+        (string, ModelLayout) Change(string mistake, Func<AttentionLayer, AttentionLayer> change) =>
+            (mistake, layout with { Layers = [.. layout.Layers.Select(change)] });
 
         static Projection OffByOne(Projection projection) => projection with { Starts = projection.Starts.SetItem(0, projection.Starts[0] + 1) };
 
@@ -118,7 +123,8 @@ public sealed class LayoutMutationTests
 
         Projection Tiled(Projection projection) => projection with
         {
-            Starts = [.. from kvHead in Enumerable.Range(0, layout.KvHeads) from i in Enumerable.Range(0, sharing) select projection.Starts[(i * layout.KvHeads) + kvHead]],
+            Starts = [.. from kvHead in Enumerable.Range(0, layout.KvHeads) from i in Enumerable.Range(0, sharing)
+                select projection.Starts[(i * layout.KvHeads) + kvHead]],
         };
     }
 

@@ -46,6 +46,34 @@ public sealed class ModelLayoutTests
         Rescaler.Rescale(model, folder["out"], new RescaleOptions()).Solution.Plan.Exchanges.ShouldAllBe(exchange => exchange.Kind != kind);
     }
 
+    [Theory]
+    [InlineData("self_attn.q_proj.weight", TransitionKind.QueryKey)]
+    [InlineData("self_attn.k_proj.bias", TransitionKind.QueryKey)]
+    [InlineData("self_attn.o_proj.weight", TransitionKind.ValueOutput)]
+    public void Resolve_ElementTypeThatIsNotRescaled_RefusesItsTransitionInOneReasonForAllLayers(string tensor, TransitionKind kind)
+    {
+        using var folder = new TemporaryFolder();
+        var family = TinyFamilies.ByName["llama, biases"];
+        using (TinyCheckpoint.Create(family, folder["model"], Dtype.F32))
+        {
+        }
+
+        // The same bytes, called integers.
+        string path = folder["model", Checkpoint.WeightsName];
+        byte[] bytes = File.ReadAllBytes(path);
+        int length = (int)BitConverter.ToInt64(bytes);
+        var header = JsonNode.Parse(bytes.AsSpan(8, length))!;
+        for (int layer = 0; layer < family.Layers; layer++) header[$"model.layers.{layer}.{tensor}"]!["dtype"] = "I32";
+        byte[] changed = Encoding.UTF8.GetBytes(header.ToJsonString().PadRight(length));
+        File.WriteAllBytes(path, [.. BitConverter.GetBytes((long)changed.Length), .. changed, .. bytes.AsSpan(8 + length)]);
+        using var model = Checkpoint.Open(folder["model"]);
+        var plan = Rescaler.DryRun(model, new RescaleOptions()).Solution.Plan;
+        var refusal = plan.Refusals.ShouldHaveSingleItem();
+        refusal.Kind.ShouldBe(kind);
+        refusal.Layers.ShouldBe([0, 1]);
+        refusal.Reason.ShouldBe($"{tensor} is stored as I32, which is not rescaled");
+    }
+
     [Fact]
     public void Resolve_ProjectionWithoutWeight_IsRefusedAndStillInspected()
     {
@@ -84,7 +112,8 @@ public sealed class ModelLayoutTests
         using var other = TinyCheckpoint.Create(Llama with { Stem = "transformer.h." }, folder["other"]);
         Should.Throw<WiscaException>(() => ModelLayout.Resolve(other)).Message.ShouldContain("no tensor 'model.layers.0.self_attn.q_proj.weight'");
 
-        var tensors = new List<(string, int[], double[])> { ("layers.0.self_attn.q_proj.weight", [1, 1], [1]), ("model.layers.0.self_attn.q_proj.weight", [1, 1], [1]) };
+        var tensors = new List<(string, int[], double[])> { ("layers.0.self_attn.q_proj.weight", [1, 1], [1]),
+            ("model.layers.0.self_attn.q_proj.weight", [1, 1], [1]) };
         TinyCheckpoint.Write(folder["both"], Llama.ConfigJson(), Dtype.F32, tensors);
         using var both = Checkpoint.Open(folder["both"]);
         Should.Throw<WiscaException>(() => ModelLayout.Resolve(both)).Message.ShouldContain("more than one of");

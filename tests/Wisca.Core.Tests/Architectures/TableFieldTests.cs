@@ -26,7 +26,8 @@ public sealed class TableFieldTests
             models.ShouldNotBeEmpty();
             var json = JsonNode.Parse(KnownArchitectures.ReadJson(name))!;
             string expected = Outcome(json, models)!;
-            string[] unread = [.. Mutants(json).Where(mutant => Outcome(mutant.Json, models) is { } outcome && outcome == expected).Select(mutant => mutant.What)];
+            string[] unread = [.. Mutants(json).Where(mutant => Outcome(mutant.Json, models) is { } outcome && outcome == expected)
+                .Select(mutant => mutant.What)];
             unread.ShouldBeEmpty(name);
         }
         finally

@@ -42,9 +42,11 @@ internal static class TinyCheckpoint
     /// <summary>Random numbers; in a matrix every row and every column has a scale of its own, so that no two groups need the same factor.</summary>
     private static double[] Values(int[] shape, Random random)
     {
-        if (shape.Length != 2) return [.. Enumerable.Range(0, shape.Aggregate(1, (product, size) => product * size)).Select(_ => 0.5 * AttentionOracle.Gauss(random))];
+        if (shape.Length != 2)
+            return [.. Enumerable.Range(0, shape.Aggregate(1, (product, size) => product * size)).Select(_ => 0.5 * AttentionOracle.Gauss(random))];
         double[] rows = Scales(shape[0]), columns = Scales(shape[1]);
-        return [.. from row in Enumerable.Range(0, shape[0]) from column in Enumerable.Range(0, shape[1]) select AttentionOracle.Gauss(random) * rows[row] * columns[column] / Math.Sqrt(shape[1])];
+        return [.. from row in Enumerable.Range(0, shape[0]) from column in Enumerable.Range(0, shape[1])
+            select AttentionOracle.Gauss(random) * rows[row] * columns[column] / Math.Sqrt(shape[1])];
 
         double[] Scales(int count) => [.. Enumerable.Range(0, count).Select(_ => Math.Pow(2, (3 * random.NextDouble()) - 1.5))];
     }

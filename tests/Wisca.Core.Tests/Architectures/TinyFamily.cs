@@ -93,7 +93,8 @@ internal sealed record TinyFamily(string Name, string ModelType)
 
     public string ConfigJson()
     {
-        string text = Config.Replace('\'', '"').Replace("{L}", $"{Layers}").Replace("{D}", $"{Hidden}").Replace("{H}", $"{Heads}").Replace("{KV}", $"{KvHeads}").Replace("{d}", $"{HeadDim}");
+        string text = Config.Replace('\'', '"').Replace("{L}", $"{Layers}").Replace("{D}", $"{Hidden}").Replace("{H}", $"{Heads}")
+            .Replace("{KV}", $"{KvHeads}").Replace("{d}", $"{HeadDim}");
         var config = JsonNode.Parse("{" + text + "}")!.AsObject();
         config["model_type"] = ModelType;
         return config.ToJsonString();

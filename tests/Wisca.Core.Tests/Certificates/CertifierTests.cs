@@ -97,7 +97,8 @@ public sealed class CertifierTests : IDisposable
 
                 // The sign and half of the exponent: a large change wherever it is.
                 Check(tensor.Info.Name, bytes => bytes[at + 3] ^= 0xC1);
-                bool slice = rescaled.Find(tensor.Info.Name)!.Bytes(0, (int)tensor.Info.ByteLength).SequenceEqual(tensor.Bytes(0, (int)tensor.Info.ByteLength)) is false;
+                bool slice = rescaled.Find(tensor.Info.Name)!.Bytes(0, (int)tensor.Info.ByteLength)
+                    .SequenceEqual(tensor.Bytes(0, (int)tensor.Info.ByteLength)) is false;
                 if (!slice || rounding == FactorRounding.PowerOfTwo) Check(tensor.Info.Name, bytes => bytes[at] ^= 1);
             }
 
@@ -164,7 +165,8 @@ public sealed class CertifierTests : IDisposable
     {
         var family = TinyFamilies.ByName["llama"];
         using var model = TinyCheckpoint.Create(
-            family with { Config = family.Config + ",'rope_theta':10000.0,'rope_scaling':{'factor':8.0},'rms_norm_eps':1e-6,'hidden_act':'silu','tie_word_embeddings':false" }, _folder["model"], Dtype.F32);
+            family with { Config =
+                family.Config + ",'rope_theta':10000.0,'rope_scaling':{'factor':8.0},'rms_norm_eps':1e-6,'hidden_act':'silu','tie_word_embeddings':false" }, _folder["model"], Dtype.F32);
         var config = JsonNode.Parse(File.ReadAllText(_folder["model", "config.json"]))!.AsObject();
         foreach (var (key, value) in config)
         {
@@ -202,7 +204,11 @@ public sealed class CertifierTests : IDisposable
     public void Compare_RotatedChannelsScaledOneByOne_FailsByAWideMargin(PairKind pairs)
     {
         // Exact without RoPE: each channel of q against the same channel of k. Under RoPE the two channels of a pair mix.
-        var family = TinyFamilies.ByName["llama"] with { ModelType = pairs == PairKind.Half ? "llama" : "helium", Pairs = pairs, Hidden = 32, HeadDim = 16, RotaryDims = 16, Layers = 1, Config = TinyFamilies.ByName["helium"].Config };
+        var family = TinyFamilies.ByName["llama"] with
+        {
+            ModelType = pairs == PairKind.Half ? "llama" : "helium", Pairs = pairs, Hidden = 32, HeadDim = 16, RotaryDims = 16, Layers = 1,
+            Config = TinyFamilies.ByName["helium"].Config,
+        };
         using var model = TinyCheckpoint.Create(family, _folder["model"], Dtype.F32);
         foreach (int channel in (int[])[0, 5, 15])
         {
@@ -345,7 +351,8 @@ public sealed class CertifierTests : IDisposable
             foreach (var part in rescaled.Tensors.Reverse().Chunk(5))
             {
                 string file = $"part-{shard++}.safetensors";
-                using var writer = new SafetensorsWriter(_folder["sharded", file], SafetensorsHeader.Create(part.Select(tensor => (tensor.Info.Name, tensor.Info.Dtype, tensor.Info.Shape.ToArray()))));
+                using var writer = new SafetensorsWriter(_folder["sharded", file],
+                    SafetensorsHeader.Create(part.Select(tensor => (tensor.Info.Name, tensor.Info.Dtype, tensor.Info.Shape.ToArray()))));
                 foreach (var tensor in part)
                 {
                     map[tensor.Info.Name] = file;
@@ -372,14 +379,16 @@ public sealed class CertifierTests : IDisposable
         using var same = WithMetadata("same", new() { ["format"] = "np", ["lm_head.weight"] = "embedding.weight" });
         using var untied = WithMetadata("untied", []);
         Certifier.Compare(tied, same).Equivalent.ShouldBeTrue();
-        Certifier.Compare(tied, untied).Differences.ShouldHaveSingleItem().ShouldBe("metadata: 'lm_head.weight' is tied to embedding.weight in the first and to nothing in the second");
+        Certifier.Compare(tied, untied).Differences.ShouldHaveSingleItem()
+            .ShouldBe("metadata: 'lm_head.weight' is tied to embedding.weight in the first and to nothing in the second");
 
         Checkpoint WithMetadata(string name, Dictionary<string, string> metadata)
         {
             Directory.CreateDirectory(_folder[name]);
             File.WriteAllText(_folder[name, "config.json"], config);
             using (var writer = new SafetensorsWriter(
-                _folder[name, Checkpoint.WeightsName], SafetensorsHeader.Create(source.Tensors.Select(tensor => (tensor.Info.Name, tensor.Info.Dtype, tensor.Info.Shape.ToArray())), metadata)))
+                _folder[name, Checkpoint.WeightsName],
+                    SafetensorsHeader.Create(source.Tensors.Select(tensor => (tensor.Info.Name, tensor.Info.Dtype, tensor.Info.Shape.ToArray())), metadata)))
             {
                 foreach (var tensor in source.Tensors) writer.Write(tensor.Bytes(0, (int)tensor.Info.ByteLength));
                 writer.Complete();
@@ -431,7 +440,10 @@ public sealed class CertifierTests : IDisposable
         for (int i = 0; i < criteria.Length; i++)
         {
             using var current = Checkpoint.Open(latest);
-            Rescaler.Rescale(current, _folder[$"move-{i}"], Options(FactorRounding.None) with { Balance = new BalanceOptions(criteria[i], FactorRounding.None) });
+            Rescaler.Rescale(current, _folder[$"move-{i}"], Options(FactorRounding.None) with
+            {
+                Balance = new BalanceOptions(criteria[i], FactorRounding.None),
+            });
             latest = _folder[$"move-{i}"];
         }
 
@@ -489,7 +501,8 @@ public sealed class CertifierTests : IDisposable
 
         // An element where all were zero is a difference all the same.
         WeightEditor.Copy(rescaled.Folder, _folder["grown"]);
-        WeightEditor.Edit(_folder["grown"], "transformer.h.0.attn.attention.q_proj.weight", bytes => MemoryMarshal.Cast<byte, float>(bytes.AsSpan())[(6 * 16) + 2] = 1e-3f);
+        WeightEditor.Edit(_folder["grown"], "transformer.h.0.attn.attention.q_proj.weight", bytes =>
+            MemoryMarshal.Cast<byte, float>(bytes.AsSpan())[(6 * 16) + 2] = 1e-3f);
         using var grown = Checkpoint.Open(_folder["grown"]);
         Certifier.Compare(model, grown).Differences.ShouldHaveSingleItem().ShouldContain("at [6, 2] is 0.001 where row 6 of the first is all zeros");
     }
@@ -517,7 +530,8 @@ public sealed class CertifierTests : IDisposable
     private static RescaleOptions Options(FactorRounding rounding) =>
         new() { QueryKey = Granularity.Pair, ValueOutput = Granularity.Channel, Balance = new BalanceOptions(Rounding: rounding) };
 
-    private (Checkpoint Model, Checkpoint Rescaled) Rescaled(string family, Dtype dtype, FactorRounding rounding) => Rescaled(TinyFamilies.ByName[family], dtype, rounding);
+    private (Checkpoint Model, Checkpoint Rescaled) Rescaled(string family, Dtype dtype, FactorRounding rounding) =>
+        Rescaled(TinyFamilies.ByName[family], dtype, rounding);
 
     private (Checkpoint Model, Checkpoint Rescaled) Rescaled(TinyFamily family, Dtype dtype, FactorRounding rounding)
     {

@@ -42,7 +42,8 @@ internal static class WeightEditor
             {
                 int element = (row * columns) + column;
                 if (bytes.Length == rows * columns * sizeof(double)) MemoryMarshal.Cast<byte, double>(bytes.AsSpan())[element] *= factor(row, column);
-                else MemoryMarshal.Cast<byte, float>(bytes.AsSpan())[element] = (float)(MemoryMarshal.Cast<byte, float>(bytes.AsSpan())[element] * factor(row, column));
+                else MemoryMarshal.Cast<byte, float>(bytes.AsSpan())[element] =
+                    (float)(MemoryMarshal.Cast<byte, float>(bytes.AsSpan())[element] * factor(row, column));
             }
         }
     });

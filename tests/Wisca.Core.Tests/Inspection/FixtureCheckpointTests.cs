@@ -25,7 +25,8 @@ public sealed class FixtureCheckpointTests
             .Select(name => ($"hf-arch-tiny/tiny_{name}.safetensors", $"hf-arch-tiny/tiny_{name}_config.json")),
         ("hf-arch-tiny/tiny_gpt2.safetensors", "hf-arch-tiny/tiny_gpt2_logits.json"),
         ("hf-arch-tiny/tiny_llama.safetensors.index.json", "hf-arch-tiny/tiny_llama_config.json"),
-        .. ((string[])["llama3", "mistral", "qwen3", "gemma3"]).Select(name => ($"mlxd-bf16/tiny_{name}/model.safetensors", $"mlxd-bf16/tiny_{name}/config.json")),
+        .. ((string[])["llama3", "mistral", "qwen3", "gemma3"])
+            .Select(name => ($"mlxd-bf16/tiny_{name}/model.safetensors", $"mlxd-bf16/tiny_{name}/config.json")),
         ("paged-infer-llama-bf16/tiny_llama.safetensors", "paged-infer-llama-bf16/config.json"),
     ];
 
@@ -50,7 +51,8 @@ public sealed class FixtureCheckpointTests
 
         foreach (var rounding in (FactorRounding[])[FactorRounding.None, FactorRounding.PowerOfTwo])
         {
-            var options = new RescaleOptions { QueryKey = Granularity.Pair, ValueOutput = Granularity.Channel, Balance = new BalanceOptions(Rounding: rounding) };
+            var options = new RescaleOptions { QueryKey = Granularity.Pair, ValueOutput = Granularity.Channel, Balance =
+                new BalanceOptions(Rounding: rounding) };
             var move = Rescaler.Rescale(model, folder[$"{rounding}"], options).Move!;
             move.Groups.Select(group => group.Transition).Distinct().Count().ShouldBe(normalised ? 1 : 2);
             move.Groups.ShouldContain(group => group.Factor != 1);
@@ -80,11 +82,14 @@ public sealed class FixtureCheckpointTests
             (layer.Query ?? layer.Key ?? layer.Value ?? layer.Output).ShouldBeNull();
             layer.QueryKeyExact.ShouldBeEmpty();
             layer.ValueOutputExact.ShouldBeEmpty();
-            foreach (var kind in Enum.GetValues<TransitionKind>()) layer.Refusals[kind].ShouldContain("comes with biases, scales: packed or adapted weights are not rescaled");
+            foreach (var kind in Enum.GetValues<TransitionKind>())
+                layer.Refusals[kind].ShouldContain("comes with biases, scales: packed or adapted weights are not rescaled");
         }
 
         using var folder = new TemporaryFolder();
-        Should.Throw<WiscaException>(() => Rescaler.Rescale(model, folder["out"], new RescaleOptions())).Message.ShouldStartWith("no transition applies: qk: model.layers.0.self_attn.q_proj comes with");
+        Should.Throw<WiscaException>(() =>
+            Rescaler.Rescale(model, folder["out"],
+            new RescaleOptions())).Message.ShouldStartWith("no transition applies: qk: self_attn.q_proj comes with");
         Directory.Exists(folder["out"]).ShouldBeFalse();
         Certifier.Compare(model, model).Equivalent.ShouldBeTrue();
     }
@@ -93,7 +98,8 @@ public sealed class FixtureCheckpointTests
     public void Fixtures_EveryWeightFile_IsTestedOrSaidNotToBeACheckpoint()
     {
         string root = TestData.Require("fixtures");
-        string[] found = [.. Directory.EnumerateFiles(root, "*.safetensors", SearchOption.AllDirectories).Select(path => Path.GetRelativePath(root, path)).Where(path => !path.Contains("-of-")).Order()];
+        string[] found = [.. Directory.EnumerateFiles(root, "*.safetensors", SearchOption.AllDirectories)
+            .Select(path => Path.GetRelativePath(root, path)).Where(path => !path.Contains("-of-")).Order()];
         found.ShouldBe(All.Select(entry => entry.Weights).Where(weights => weights.EndsWith(".safetensors")).Concat(NotCheckpoints.Keys).Order());
     }
 
@@ -119,7 +125,8 @@ public sealed class FixtureCheckpointTests
         }
 
         File.Copy(source, Path.Combine(folder, Checkpoint.IndexName));
-        foreach (string shard in Directory.EnumerateFiles(Path.GetDirectoryName(source)!, "*-of-*.safetensors")) File.Copy(shard, Path.Combine(folder, Path.GetFileName(shard)));
+        foreach (string shard in Directory.EnumerateFiles(Path.GetDirectoryName(source)!, "*-of-*.safetensors"))
+            File.Copy(shard, Path.Combine(folder, Path.GetFileName(shard)));
         return Checkpoint.Open(folder);
     }
 }

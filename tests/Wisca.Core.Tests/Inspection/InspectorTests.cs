@@ -59,9 +59,11 @@ public sealed class InspectorTests
     {
         using var folder = new TemporaryFolder();
         TinyCheckpoint.Create(TinyFamilies.ByName["llama"], folder["model"]).Dispose();
-        WeightEditor.Edit(folder["model"], "model.layers.1.self_attn.k_proj.weight", bytes => MemoryMarshal.Cast<byte, double>(bytes.AsSpan())[(3 * 16) + 5] = double.NaN);
+        WeightEditor.Edit(folder["model"], "model.layers.1.self_attn.k_proj.weight", bytes =>
+            MemoryMarshal.Cast<byte, double>(bytes.AsSpan())[(3 * 16) + 5] = double.NaN);
         using var model = Wisca.Checkpoints.Checkpoint.Open(folder["model"]);
-        Should.Throw<WiscaException>(() => Inspector.Inspect(model)).Message.ShouldContain("'model.layers.1.self_attn.k_proj.weight' holds NaN or infinity at [3, 5]");
+        Should.Throw<WiscaException>(() =>
+            Inspector.Inspect(model)).Message.ShouldContain("'model.layers.1.self_attn.k_proj.weight' holds NaN or infinity at [3, 5]");
     }
 
     [Fact]

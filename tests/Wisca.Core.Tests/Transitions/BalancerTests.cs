@@ -107,16 +107,19 @@ public sealed class BalancerTests
             {
                 var exchange = TinyLayout.Exchange(layout, TransitionKind.QueryKey, granularity);
                 var statistics = new Dictionary<string, AxisStatistics> { ["q.weight"] = Constant(8 * sharing), ["k.weight"] = Constant(8) };
-                Balancer.Solve(exchange, new Typed(Dtype.F32), statistics, new BalanceOptions(criterion)).ShouldAllBe(balance => Math.Abs(balance.Factor - Math.Pow(sharing, exponent)) < 1e-12);
+                Balancer.Solve(exchange, new Typed(Dtype.F32), statistics, new BalanceOptions(criterion))
+                    .ShouldAllBe(balance => Math.Abs(balance.Factor - Math.Pow(sharing, exponent)) < 1e-12);
             }
 
             // Values have one row where the output has a column for every query head.
             var values = TinyLayout.Exchange(layout, TransitionKind.ValueOutput, Granularity.Channel);
             var both = new Dictionary<string, AxisStatistics> { ["v.weight"] = Constant(8), ["o.weight"] = Constant(8 * sharing) };
-            Balancer.Solve(values, new Typed(Dtype.F32), both, new BalanceOptions(criterion)).ShouldAllBe(balance => Math.Abs(balance.Factor - Math.Pow(sharing, -exponent)) < 1e-12);
+            Balancer.Solve(values, new Typed(Dtype.F32), both, new BalanceOptions(criterion))
+                .ShouldAllBe(balance => Math.Abs(balance.Factor - Math.Pow(sharing, -exponent)) < 1e-12);
         }
 
-        static AxisStatistics Constant(int length) => new(Filled(length, 32 * 0.25), Filled(length, 32 * 0.0625), Filled(length, 0.25), Filled(length, 0.25), 32);
+        static AxisStatistics Constant(int length) =>
+            new(Filled(length, 32 * 0.25), Filled(length, 32 * 0.0625), Filled(length, 0.25), Filled(length, 0.25), 32);
     }
 
     [Theory]

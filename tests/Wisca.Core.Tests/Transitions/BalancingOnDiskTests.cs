@@ -19,7 +19,8 @@ public sealed class BalancingOnDiskTests
         var family = TinyFamilies.ByName["llama, biases"] with { KvHeads = 2, Config = TinyFamilies.ByName["llama"].Config };
         using var folder = new TemporaryFolder();
         using var model = TinyCheckpoint.Create(family, folder["model"], Dtype.F32);
-        var combinations = ((Granularity, Granularity)[])[(Granularity.Tensor, Granularity.Tensor), (Granularity.KvHead, Granularity.KvHead), (Granularity.Pair, Granularity.Channel)];
+        var combinations = ((Granularity, Granularity)[])[(Granularity.Tensor, Granularity.Tensor), (Granularity.KvHead, Granularity.KvHead),
+            (Granularity.Pair, Granularity.Channel)];
         foreach (var (queryKey, valueOutput) in combinations)
         {
             string output = folder[$"{queryKey}"];
@@ -28,7 +29,8 @@ public sealed class BalancingOnDiskTests
             using var rescaled = Checkpoint.Open(output);
             for (int layer = 0; layer < family.Layers; layer++)
             {
-                foreach (var (kind, granularity) in ((TransitionKind, Granularity)[])[(TransitionKind.QueryKey, queryKey), (TransitionKind.ValueOutput, valueOutput)])
+                foreach (var (kind, granularity) in ((TransitionKind, Granularity)[])[(TransitionKind.QueryKey, queryKey),
+                    (TransitionKind.ValueOutput, valueOutput)])
                 {
                     var groups = move.Groups.Where(group => group.Layer == layer && group.Transition == kind).ToList();
                     groups.Count.ShouldBe(granularity switch { Granularity.Tensor => 1, Granularity.KvHead => 2, Granularity.Pair => 4, _ => 8 });
@@ -77,13 +79,16 @@ public sealed class BalancingOnDiskTests
     }
 
     /// <summary>The norms of a group's two sides from the test's own rows: kv head, and channel or half-split pair.</summary>
-    private static (double Multiplied, double Divided) Norms(TinyFamily family, Checkpoint checkpoint, int layer, TransitionKind kind, LedgerGroup group, Criterion criterion)
+    private static (double Multiplied, double Divided) Norms(TinyFamily family, Checkpoint checkpoint, int layer, TransitionKind kind,
+        LedgerGroup group, Criterion criterion)
     {
         int d = family.HeadDim, sharing = family.Heads / family.KvHeads;
         int[] kvHeads = group.KvHead is { } one ? [one] : [.. Enumerable.Range(0, family.KvHeads)];
-        int[] channels = group.Channel is not { } channel ? [.. Enumerable.Range(0, d)] : kind == TransitionKind.QueryKey ? [channel, channel + (d / 2)] : [channel];
+        int[] channels = group.Channel is not { } channel ? [.. Enumerable.Range(0, d)] : kind == TransitionKind.QueryKey
+            ? [channel, channel + (d / 2)] : [channel];
         double[][] shared = Lines(kind == TransitionKind.QueryKey ? family.K : family.V, kvHeads, byRow: true);
-        double[][] own = Lines(kind == TransitionKind.QueryKey ? family.Q : family.O, [.. kvHeads.SelectMany(head => Enumerable.Range(head * sharing, sharing))], byRow: kind == TransitionKind.QueryKey);
+        double[][] own = Lines(kind == TransitionKind.QueryKey ? family.Q
+            : family.O, [.. kvHeads.SelectMany(head => Enumerable.Range(head * sharing, sharing))], byRow: kind == TransitionKind.QueryKey);
         return kind == TransitionKind.QueryKey ? (Norm(own, criterion), Norm(shared, criterion)) : (Norm(shared, criterion), Norm(own, criterion));
 
         double[][] Lines(string module, int[] heads, bool byRow)
@@ -96,7 +101,8 @@ public sealed class BalancingOnDiskTests
                 .. from head in heads
                    from c in channels
                    let index = (head * d) + c
-                   select (byRow ? Enumerable.Range(0, columns).Select(column => (double)values[(index * columns) + column]) : Enumerable.Range(0, rows).Select(row => (double)values[(row * columns) + index])).ToArray(),
+                   select (byRow ? Enumerable.Range(0, columns).Select(column => (double)values[(index * columns) + column])
+                       : Enumerable.Range(0, rows).Select(row => (double)values[(row * columns) + index])).ToArray(),
             ];
         }
     }
@@ -128,8 +134,10 @@ public sealed class BalancingOnDiskTests
                     double theta = (matrix[q][q] - matrix[p][p]) / (2 * matrix[p][q]);
                     double t = (theta < 0 ? -1 : 1) / (Math.Abs(theta) + Math.Sqrt((theta * theta) + 1));
                     double c = 1 / Math.Sqrt((t * t) + 1), s = t * c;
-                    for (int k = 0; k < n; k++) (matrix[k][p], matrix[k][q]) = ((c * matrix[k][p]) - (s * matrix[k][q]), (s * matrix[k][p]) + (c * matrix[k][q]));
-                    for (int k = 0; k < n; k++) (matrix[p][k], matrix[q][k]) = ((c * matrix[p][k]) - (s * matrix[q][k]), (s * matrix[p][k]) + (c * matrix[q][k]));
+                    for (int k = 0; k < n; k++)
+                        (matrix[k][p], matrix[k][q]) = ((c * matrix[k][p]) - (s * matrix[k][q]), (s * matrix[k][p]) + (c * matrix[k][q]));
+                    for (int k = 0; k < n; k++)
+                        (matrix[p][k], matrix[q][k]) = ((c * matrix[p][k]) - (s * matrix[q][k]), (s * matrix[p][k]) + (c * matrix[q][k]));
                 }
             }
         }

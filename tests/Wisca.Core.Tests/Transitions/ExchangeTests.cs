@@ -39,11 +39,13 @@ public sealed class ExchangeTests
     public void TryCompile_Slices_MultiplyOneSideDivideTheOtherAndTakeBiasesAlong()
     {
         var layout = TinyLayout.Create(heads: 4, kvHeads: 2, headDim: 4, bias: true);
-        TinyLayout.Exchange(layout, TransitionKind.QueryKey, Granularity.Tensor).Slices.Select(slice => (slice.Tensor, slice.Axis, slice.Exponent, slice.IsBias)).ShouldBe(
+        TinyLayout.Exchange(layout, TransitionKind.QueryKey, Granularity.Tensor).Slices.Select(slice =>
+            (slice.Tensor, slice.Axis, slice.Exponent, slice.IsBias)).ShouldBe(
             [("q.weight", 0, +1, false), ("q.bias", 0, +1, true), ("k.weight", 0, -1, false), ("k.bias", 0, -1, true)]);
 
         // The output's own bias is added behind the exchange.
-        TinyLayout.Exchange(layout, TransitionKind.ValueOutput, Granularity.Tensor).Slices.Select(slice => (slice.Tensor, slice.Axis, slice.Exponent, slice.IsBias)).ShouldBe(
+        TinyLayout.Exchange(layout, TransitionKind.ValueOutput, Granularity.Tensor).Slices.Select(slice =>
+            (slice.Tensor, slice.Axis, slice.Exponent, slice.IsBias)).ShouldBe(
             [("v.weight", 0, +1, false), ("v.bias", 0, +1, true), ("o.weight", 1, -1, false)]);
     }
 

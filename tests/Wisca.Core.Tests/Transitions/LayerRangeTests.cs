@@ -35,7 +35,8 @@ public sealed class LayerRangeTests
     [InlineData("1 - 2")]
     [InlineData("99999999999")]
     public void Resolve_NotARange_SaysWhatIsExpected(string text) =>
-        Should.Throw<FormatException>(() => new LayerRange(text).Resolve(6)).Message.ShouldBe($"'{text}' is not a range of layers: expected something like 0-3,8,30-");
+        Should.Throw<FormatException>(() =>
+            new LayerRange(text).Resolve(6)).Message.ShouldBe($"'{text}' is not a range of layers: expected something like 0-3,8,30-");
 
     [Theory]
     [InlineData("6", "6")]
