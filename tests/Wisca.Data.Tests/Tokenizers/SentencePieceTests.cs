@@ -4,7 +4,8 @@ namespace Wisca.Tests.Tokenizers;
 
 /// <summary>
 /// Small SentencePiece models against SentencePiece: with replacements before and user-defined symbols (rules.model), with byte
-/// fallback and every space kept (bytes.model), with unknown characters and without BOS (unknown.model).
+/// fallback and every space kept (bytes.model), with unknown characters and without BOS (unknown.model), with
+/// two pieces of one score (ties.model).
 /// </summary>
 public sealed class SentencePieceTests
 {
@@ -12,6 +13,7 @@ public sealed class SentencePieceTests
     [InlineData("rules.model")]
     [InlineData("bytes.model")]
     [InlineData("unknown.model")]
+    [InlineData("ties.model")]
     public void EncodeDecode_SmallModel_AgreesWithReference(string name)
     {
         var tokenizer = TokenizerLoader.Load(Fixture.PathOf(name));
