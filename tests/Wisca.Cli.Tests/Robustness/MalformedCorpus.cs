@@ -233,7 +233,7 @@ internal static class MalformedCorpus
         });
         yield return Tensors("weights: eight bits", "self_attn.q_proj.weight is stored as I8, which is not rescaled", (tensors, _) => Retype(tensors, "I8", 1), inspect: false);
         yield return Tensors("weights: eight-bit floats", "self_attn.q_proj.weight is stored as F8_E4M3, which is not rescaled", (tensors, _) => Retype(tensors, "F8_E4M3", 1), inspect: false);
-        yield return Tensors("weights: packed", "model.layers.0.self_attn.q_proj comes with qweight, scales: packed", (tensors, _) => Pack(tensors), inspect: false);
+        yield return Tensors("weights: packed", "self_attn.q_proj comes with qweight, scales: packed", (tensors, _) => Pack(tensors), inspect: false);
         yield return Tensors("weights: unknown tensor in every layer", "self_attn.q_norm.weight' is not in the table of llama", (tensors, _) =>
         {
             tensors.Add(Tensor("model.layers.0.self_attn.q_norm.weight", [8]));
