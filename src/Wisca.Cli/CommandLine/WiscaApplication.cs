@@ -28,6 +28,7 @@ public static class WiscaApplication
             VerifyVerb.Create(context),
             ArchitecturesVerb.Create(context),
             DoctorVerb.Create(context),
+            GenerateVerb.Create(context),
             DemoVerb.Create(context),
         };
         root.Add(SharedOptions.Verbose);

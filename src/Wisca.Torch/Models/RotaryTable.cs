@@ -15,6 +15,9 @@ internal sealed class RotaryTable(RopeConfig config) : IDisposable
     public void Reach(long positions, ScalarType dtype, Device device)
     {
         if (_cos is not null && _cos.shape[0] >= positions && _cos.dtype == dtype && _cos.device_type == device.type) return;
+
+        // A sequence that grows token by token asks again and again.
+        if (_cos is not null) positions = Math.Max(positions, 2 * _cos.shape[0]);
         Dispose();
         int pairs = config.Frequencies.Length;
         double[] cos = new double[positions * pairs], sin = new double[positions * pairs];
@@ -29,12 +32,12 @@ internal sealed class RotaryTable(RopeConfig config) : IDisposable
         _sin = tensor(sin, [positions, pairs]).to(dtype, device).DetachFromDisposeScope();
     }
 
-    /// <summary>Turns x [B, heads, T, d], whose positions are 0 to T - 1.</summary>
-    public Tensor Rotate(Tensor x)
+    /// <summary>Turns x [B, heads, T, d], whose positions are begin to begin + T - 1.</summary>
+    public Tensor Rotate(Tensor x, long begin)
     {
         int pairs = config.Frequencies.Length;
         long length = x.shape[2];
-        Tensor cos = _cos!.narrow(0, 0, length), sin = _sin!.narrow(0, 0, length);
+        Tensor cos = _cos!.narrow(0, begin, length), sin = _sin!.narrow(0, begin, length);
         bool partial = x.shape[3] > 2 * pairs;
         var turned = partial ? x.narrow(3, 0, 2 * pairs) : x;
         if (config.Pairs == RopePairs.Half)
