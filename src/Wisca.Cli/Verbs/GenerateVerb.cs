@@ -53,7 +53,7 @@ internal static class GenerateVerb
         TorchRuntime.Threads = threads;
         using var decoder = Decoder.Load(checkpoint);
         int count = most ?? Math.Clamp(config.MaxPositions - ids.Length, 1, DefaultTokens);
-        var stream = new TextStream(tokenizer, ids);
+        var stream = new IncrementalDecoder(tokenizer, ids);
         context.StandardOutput.Write(stream.Begin());
         foreach (int token in TokenGenerator.Generate(decoder, ids, count, options, Stops(checkpoint.Config, tokenizer), cancellation))
         {

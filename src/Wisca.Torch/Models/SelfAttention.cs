@@ -54,8 +54,9 @@ internal sealed class SelfAttention
     public Tensor Forward(Tensor x, RotaryTable? rotary, Tensor? mask, ForwardPass pass)
     {
         var (q_BTE, k_BTE, v_BTE) = Project(x);
-        Tensor q_BHTd = Heads(q_BTE, _config.Heads, _queryNorm), k_BGTd = Heads(k_BTE, _config.KvHeads, _keyNorm), v_BGTd = Heads(v_BTE, _config.KvHeads, null);
-        if (rotary is not null) (q_BHTd, k_BGTd) = (rotary.Rotate(q_BHTd, pass.Begin), rotary.Rotate(k_BGTd, pass.Begin));
+        Tensor q_BTHd = Heads(q_BTE, _config.Heads, _queryNorm), k_BTGd = Heads(k_BTE, _config.KvHeads, _keyNorm), v_BTGd = Heads(v_BTE, _config.KvHeads, null);
+        if (rotary is not null) (q_BTHd, k_BTGd) = (rotary.Rotate(q_BTHd, pass.Begin), rotary.Rotate(k_BTGd, pass.Begin));
+        Tensor q_BHTd = q_BTHd.transpose(1, 2), k_BGTd = k_BTGd.transpose(1, 2), v_BGTd = v_BTGd.transpose(1, 2);
         if (pass.Cache is { } cache) (k_BGTd, v_BGTd) = cache.Append(_layer, k_BGTd, v_BGTd);
         var mixed_BHTd = pass.Path == AttentionPath.Eager ? Eager(q_BHTd, k_BGTd, v_BGTd, mask!)
             : mask is null && pass.Begin > 0 ? TorchScriptKernels.AttendAll(q_BHTd, k_BGTd, v_BGTd, _config.Scale)
@@ -78,13 +79,13 @@ internal sealed class SelfAttention
         return (qkv.narrow(2, 0, queries), qkv.narrow(2, queries, keys), qkv.narrow(2, queries + keys, keys));
     }
 
-    /// <summary>[B, T, heads x d] to [B, heads, T, d], normalised where the family does.</summary>
+    /// <summary>[B, T, heads x d] to [B, T, heads, d], normalised where the family does.</summary>
     private Tensor Heads(Tensor projected, int heads, NormLayer? norm)
     {
         if (norm is not null && _config.QkNorm == QkNorm.AllHeads) projected = norm.forward(projected);
         var split = projected.unflatten(2, heads, _config.HeadDim);
         if (norm is not null && _config.QkNorm != QkNorm.AllHeads) split = norm.forward(split);
-        return split.transpose(1, 2);
+        return split;
     }
 
     /// <summary>The query heads of a group are laid behind each other, so that one product with the group's keys serves them all.</summary>

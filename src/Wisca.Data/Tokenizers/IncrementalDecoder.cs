@@ -6,7 +6,7 @@ namespace Wisca.Tokenizers;
 /// </summary>
 /// <param name="tokenizer">The tokenizer.</param>
 /// <param name="prompt">The tokens that the text begins with.</param>
-public sealed class TextStream(Tokenizer tokenizer, IReadOnlyList<int> prompt)
+public sealed class IncrementalDecoder(Tokenizer tokenizer, IReadOnlyList<int> prompt)
 {
     private const char Unfinished = '\uFFFD';
     private readonly List<int> _ids = [.. prompt];

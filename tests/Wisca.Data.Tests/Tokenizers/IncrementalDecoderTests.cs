@@ -3,7 +3,7 @@ using Wisca.Tokenizers;
 
 namespace Wisca.Tests.Tokenizers;
 
-public sealed class TextStreamTests
+public sealed class IncrementalDecoderTests
 {
     [Theory]
     [InlineData("plain")]
@@ -12,7 +12,7 @@ public sealed class TextStreamTests
     public void Add_ByteByByte_GivesWholeCharactersAndTheWholeText(string text)
     {
         int[] ids = Array.ConvertAll(Encoding.UTF8.GetBytes(text), value => (int)value);
-        var stream = new TextStream(new Bytes(), ids[..(ids.Length / 2)]);
+        var stream = new IncrementalDecoder(new Bytes(), ids[..(ids.Length / 2)]);
         var pieces = new List<string> { stream.Begin() };
         foreach (int id in ids[(ids.Length / 2)..]) pieces.Add(stream.Add(id));
         pieces.ShouldAllBe(piece => !piece.Contains('\uFFFD'));
@@ -23,7 +23,7 @@ public sealed class TextStreamTests
     [Fact]
     public void End_UnfinishedCharacter_IsHandedOut()
     {
-        var stream = new TextStream(new Bytes(), ['a']);
+        var stream = new IncrementalDecoder(new Bytes(), ['a']);
         stream.Begin().ShouldBe("a");
         stream.Add(0xC3).ShouldBeEmpty();
         stream.End().ShouldBe("\uFFFD");
