@@ -17,7 +17,7 @@ public interface IOptimizerState : IParameterState
     /// <param name="parameter">The parameter's name.</param>
     void RefreshFromMaster(string parameter);
 
-    /// <summary>True where the update of this parameter has an epsilon, which is measured in units of the gradient.</summary>
+    /// <summary>True where the parameter is trained by an update with an epsilon, which is measured in units of the gradient.</summary>
     /// <param name="parameter">The parameter's name.</param>
     bool HasEpsilon(string parameter);
 

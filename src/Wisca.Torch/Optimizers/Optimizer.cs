@@ -120,7 +120,7 @@ public abstract class Optimizer : IOptimizerState, IDisposable
     }
 
     /// <inheritdoc />
-    public IReadOnlyList<StateTensor> StateOf(string parameter) => Find(parameter).All;
+    public IReadOnlyList<StateTensor> StateOf(string parameter) => _byName.GetValueOrDefault(parameter)?.All ?? [];
 
     /// <summary>Updates of a parameter since its first or its last reset.</summary>
     /// <param name="parameter">The parameter's name.</param>
@@ -140,7 +140,7 @@ public abstract class Optimizer : IOptimizerState, IDisposable
     }
 
     /// <inheritdoc />
-    public bool HasEpsilon(string parameter) => HasEpsilon(Find(parameter));
+    public bool HasEpsilon(string parameter) => _byName.GetValueOrDefault(parameter) is { } found && HasEpsilon(found);
 
     /// <inheritdoc />
     public void MultiplyEpsilon(string parameter, double factor)

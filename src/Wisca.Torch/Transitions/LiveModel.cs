@@ -1,4 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
+using TorchSharp;
 using Wisca.Optimizers;
 using Wisca.Safetensors;
 using static TorchSharp.torch;
@@ -50,9 +51,7 @@ internal sealed class LiveModel : ITensorSource
         using var ungraded = no_grad();
         var rows = AlongAxis(Weight(tensor), axis);
         var members = groupOfIndex.Select((group, index) => (Group: group, Index: (long)index)).ToLookup(entry => entry.Group, entry => entry.Index);
-        return [.. Enumerable.Range(0, groups).Select(group => linalg.matrix_norm(rows.index_select(0, torch_tensor([.. members[group]], rows.device)), 2.0).item<double>())];
-
-        static Tensor torch_tensor(long[] indices, Device device) => tensor(indices, device: device);
+        return [.. Enumerable.Range(0, groups).Select(group => linalg.matrix_norm(rows.index_select(0, torch.tensor(members[group].ToArray(), device: rows.device)), 2.0).item<double>())];
     }
 
     /// <summary>Multiplies a parameter by its factors, its copies by the same, and its optimizer state by the power that the policy gives it.</summary>
@@ -64,7 +63,7 @@ internal sealed class LiveModel : ITensorSource
         if (!hasMaster) Multiply(_parameters[name], factors, 1);
         foreach (var states in _states)
         {
-            if (policy == StatePolicy.Reset) (states as IOptimizerState)?.Reset(name);
+            if (policy == StatePolicy.Reset && states.StateOf(name).Count > 0) (states as IOptimizerState)?.Reset(name);
             foreach (var state in states.StateOf(name))
             {
                 if (state.Degree > 0 || policy == StatePolicy.Transport) Multiply(state.Tensor, factors, state.Degree);

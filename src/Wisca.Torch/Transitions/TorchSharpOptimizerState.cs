@@ -1,6 +1,7 @@
 using TorchSharp.Modules;
 using Wisca.Optimizers;
 using static TorchSharp.torch;
+using AdamW = TorchSharp.Modules.AdamW;
 
 namespace Wisca.Transitions;
 

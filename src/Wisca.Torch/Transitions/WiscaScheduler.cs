@@ -1,18 +1,18 @@
 using System.Collections.Immutable;
 using System.Diagnostics;
 using System.Globalization;
-using TorchSharp;
 using TorchSharp.Modules;
 using Wisca.Architectures;
 using Wisca.Checkpoints;
 using Wisca.Optimizers;
+using Wisca.Safetensors;
 using static TorchSharp.torch;
 
 namespace Wisca.Transitions;
 
 /// <summary>
 /// Applies transitions to a model while it trains: measures, finds the factors, and scales weights, their copies and the optimizer's state
-/// together. Call <see cref="Step"/> after every optimizer step. Not for use from several threads.
+/// together. Call <see cref="Step()"/> after every optimizer step. Not for use from several threads.
 /// </summary>
 public sealed class WiscaScheduler
 {
@@ -51,7 +51,7 @@ public sealed class WiscaScheduler
     /// <summary>Which transitions are applied, and which are refused and why.</summary>
     public TransitionPlan Plan { get; }
 
-    /// <summary>The transitions so far, without their solutions' weight in memory: step, number of groups scaled and largest |log2 s|.</summary>
+    /// <summary>Number of transitions so far.</summary>
     public long Transitions { get; private set; }
 
     /// <summary>Number of optimizer steps that <see cref="Step()"/> has counted; set it where a run is resumed.</summary>
@@ -125,24 +125,33 @@ public sealed class WiscaScheduler
     /// <param name="step">Number of optimizer steps taken, for the record.</param>
     /// <param name="probe">The loss on a batch that stays the same, to verify that the function did; null to trust it.</param>
     /// <exception cref="WiscaException">Weights hold NaN or infinity, or the probe shows that the function changed; it is then taken back.</exception>
-    public TransitionEvent Apply(long step, Func<double>? probe = null)
+    public TransitionEvent Apply(long step, Func<double>? probe = null) => Apply(step, Solve, probe);
+
+    /// <summary>Applies a solution, which may come from elsewhere than the weights.</summary>
+    internal TransitionEvent Apply(long step, Func<TransitionSolution> solve, Func<double>? probe = null)
     {
         double before = probe?.Invoke() ?? 0;
         var watch = Stopwatch.StartNew();
-        var solution = Solve();
+        var solution = solve();
         Scale(solution);
         watch.Stop();
+        var done = new TransitionEvent(step, solution, watch.Elapsed);
+        if (probe is not null)
+        {
+            double after = probe();
+            done = done with { Loss = (before, after) };
+            if (!(Math.Abs(after - before) <= Tolerance(solution) * Math.Abs(before)))
+            {
+                Scale(Inverse(solution));
+                throw new WiscaException(
+                    string.Create(CultureInfo.InvariantCulture, $"the transition after step {step} changed the loss of a fixed batch from {before:R} to {after:R}; it was taken back"),
+                    "the architecture table does not describe this model, or something in the forward pass sees more than q.k and W_o v");
+            }
+        }
+
         Remember(solution);
         Transitions++;
-        var done = new TransitionEvent(step, solution, watch.Elapsed);
-        if (probe is null) return done;
-
-        double after = probe();
-        if (Math.Abs(after - before) <= Tolerance(solution) * Math.Abs(before)) return done with { Loss = (before, after) };
-        Scale(Inverse(solution));
-        throw new WiscaException(
-            string.Create(CultureInfo.InvariantCulture, $"the transition after step {step} changed the loss of a fixed batch from {before:R} to {after:R}; it was taken back"),
-            "the architecture table does not describe this model, or something in the forward pass sees more than q.k and W_o v");
+        return done;
     }
 
     /// <summary>
@@ -169,6 +178,9 @@ public sealed class WiscaScheduler
             }
         }
     }
+
+    /// <summary>The length of an axis of a parameter.</summary>
+    internal int LengthOf(string parameter, int axis) => _model.LengthOf(parameter, axis);
 
     private static WiscaScheduler Started(List<(string Name, Parameter Parameter)> parameters, TransitionPlan plan, WiscaOptions options, optim.Optimizer optimizer)
     {
