@@ -25,11 +25,11 @@ public sealed record LearningRateSchedule(double Peak, long TotalSteps)
 
     /// <summary>Warm-up, then a straight fall to the end.</summary>
     public static LearningRateSchedule Linear(double peak, long totalSteps, long warmupSteps = 0, double minimumRatio = 0) =>
-        new(peak, totalSteps) { WarmupSteps = warmupSteps, DecaySteps = totalSteps - warmupSteps, Shape = DecayShape.Linear, MinimumRatio = minimumRatio };
+        new(peak, totalSteps) { WarmupSteps = warmupSteps, DecaySteps = Math.Max(0, totalSteps - warmupSteps), Shape = DecayShape.Linear, MinimumRatio = minimumRatio };
 
     /// <summary>Warm-up, then half a cosine to the end.</summary>
     public static LearningRateSchedule Cosine(double peak, long totalSteps, long warmupSteps = 0, double minimumRatio = 0) =>
-        new(peak, totalSteps) { WarmupSteps = warmupSteps, DecaySteps = totalSteps - warmupSteps, Shape = DecayShape.Cosine, MinimumRatio = minimumRatio };
+        new(peak, totalSteps) { WarmupSteps = warmupSteps, DecaySteps = Math.Max(0, totalSteps - warmupSteps), Shape = DecayShape.Cosine, MinimumRatio = minimumRatio };
 
     /// <summary>Warm-up, the peak, and a fall over the last steps (WSD).</summary>
     public static LearningRateSchedule WarmupStableDecay(
@@ -42,8 +42,8 @@ public sealed record LearningRateSchedule(double Peak, long TotalSteps)
     public double At(long step)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(step);
-        if (Mistakes() is [var first, ..] mistakes)
-            throw new WiscaException($"learning-rate schedule: {string.Join("; ", mistakes)}", mistakes.Count == 1 ? $"correct it: {first}" : "correct them");
+        if (Mistakes() is { Count: > 0 } mistakes)
+            throw new WiscaException($"learning-rate schedule: {string.Join("; ", mistakes)}", "warm-up and decay are counted in steps, and are part of the run");
         if (step < WarmupSteps) return Peak * (step + 1) / WarmupSteps;
         long begin = TotalSteps - DecaySteps;
         if (DecaySteps == 0 || step < begin) return Peak;

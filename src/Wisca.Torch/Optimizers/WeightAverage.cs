@@ -105,8 +105,7 @@ public sealed class WeightAverage : IParameterState, IDisposable
             using var ungraded = no_grad();
             foreach (var (parameter, weight) in weights)
             {
-                // In place and returning an alias that has to go as well.
-                using var alias = parameter.copy_(weight);
+                parameter.copy_(weight);
                 weight.Dispose();
             }
 
