@@ -11,6 +11,4 @@ internal static class NamePattern
         var regex = new Regex($@"\A(?:{expression})\z", RegexOptions.Singleline | RegexOptions.NonBacktracking | RegexOptions.CultureInvariant);
         return regex.IsMatch;
     }
-
-    public static bool MatchesAny(IEnumerable<string> patterns, string name) => patterns.Any(pattern => Matcher(pattern)(name));
 }

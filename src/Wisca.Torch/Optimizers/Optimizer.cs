@@ -62,10 +62,8 @@ public abstract class Optimizer : IOptimizerState, IDisposable
 
         if (updates.Count == 0) return;
         Update(updates, learningRate);
-        foreach (var group in updates.Where(update => update.Parameter.Master is not null).GroupBy(update => update.Parameter.Parameter.device.ToString()))
-        {
-            OptimizerKernels.Copy([.. group.Select(update => (Tensor)update.Parameter.Parameter)], [.. group.Select(update => update.Weight)]);
-        }
+        var mastered = updates.Where(update => update.Parameter.Master is not null).ToList();
+        if (mastered.Count > 0) OptimizerKernels.Copy([.. mastered.Select(update => (Tensor)update.Parameter.Parameter)], [.. mastered.Select(update => update.Weight)]);
     }
 
     /// <summary>Forgets all gradients.</summary>
@@ -104,11 +102,7 @@ public abstract class Optimizer : IOptimizerState, IDisposable
         using var ungraded = no_grad();
         var gradients = Gradients();
         double norm = Norm(gradients);
-        if (double.IsFinite(norm) && norm > maxNorm)
-        {
-            foreach (var group in Alike(gradients)) OptimizerKernels.Multiply(group, maxNorm / norm);
-        }
-
+        if (double.IsFinite(norm) && norm > maxNorm) OptimizerKernels.Multiply([.. gradients], maxNorm / norm);
         return norm;
     }
 
@@ -160,6 +154,22 @@ public abstract class Optimizer : IOptimizerState, IDisposable
         if (keepDecay) found.DecayFactor /= factor;
     }
 
+    /// <summary>
+    /// Writes the state as a safetensors file: tensors called <c>parameter/state</c> in their own types, step counts and the factors of
+    /// <see cref="MultiplyLearningRate"/> and <see cref="MultiplyEpsilon"/> in the metadata. Settings are not part of it.
+    /// </summary>
+    /// <param name="path">The file; it is replaced once the new one is complete.</param>
+    /// <exception cref="WiscaException">The file cannot be written.</exception>
+    public void Save(string path) => OptimizerStateFile.Save(path, Kind, _parameters);
+
+    /// <summary>Reads what <see cref="Save"/> wrote, to the bit. Tensors of <see cref="StateOf"/> from before are no longer valid.</summary>
+    /// <param name="path">The file.</param>
+    /// <exception cref="WiscaException">
+    /// The file is not the state of this kind of optimizer over parameters of these names, shapes and types; the message lists the differences, and
+    /// the state is what it was before.
+    /// </exception>
+    public void Load(string path) => OptimizerStateFile.Load(path, Kind, _parameters, Layout);
+
     /// <inheritdoc />
     public void Dispose()
     {
@@ -195,17 +205,15 @@ public abstract class Optimizer : IOptimizerState, IDisposable
     private static double Norm(List<Tensor> gradients)
     {
         double sum = 0;
-        foreach (var group in Alike(gradients))
+        var wide = gradients.Select(gradient => gradient.dtype is ScalarType.Float16 or ScalarType.BFloat16 ? gradient.to(ScalarType.Float32) : gradient);
+        foreach (var group in wide.GroupBy(gradient => (gradient.dtype, gradient.device.ToString())))
         {
-            double norm = OptimizerKernels.Norms(group).to(ScalarType.Float64).norm().ToDouble();
+            double norm = OptimizerKernels.Norms([.. group]).to(ScalarType.Float64).norm().ToDouble();
             sum += norm * norm;
         }
 
         return Math.Sqrt(sum);
     }
-
-    private static IEnumerable<Tensor[]> Alike(List<Tensor> tensors) =>
-        tensors.GroupBy(tensor => (tensor.dtype, tensor.device.ToString())).Select(group => group.ToArray());
 
     private static void CheckFactor(double factor)
     {

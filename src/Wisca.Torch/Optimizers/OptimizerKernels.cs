@@ -35,6 +35,10 @@ internal static class OptimizerKernels
         def multiplied(tensors: List[Tensor], factor: float) -> List[Tensor]:
             return torch._foreach_mul(tensors, factor)
 
+        def approach_(tensors: List[Tensor], others: List[Tensor], share: float) -> Tensor:
+            torch._foreach_lerp_(tensors, others, share)
+            return tensors[0]
+
         def sign_(tensors: List[Tensor]) -> Tensor:
             torch._foreach_sign_(tensors)
             return tensors[0]
@@ -68,6 +72,9 @@ internal static class OptimizerKernels
 
     /// <summary>factor * tensors.</summary>
     public static Tensor[] Multiplied(Tensor[] tensors, double factor) => (Tensor[])Invoke("multiplied", tensors, factor);
+
+    /// <summary>tensors += share * (others - tensors): where the two are equal nothing changes, not even a bit.</summary>
+    public static void Approach(Tensor[] tensors, Tensor[] others, double share) => Change("approach_", tensors, others, share);
 
     /// <summary>tensors = -1, 0 or 1.</summary>
     public static void Sign(Tensor[] tensors) => Change("sign_", [tensors]);
