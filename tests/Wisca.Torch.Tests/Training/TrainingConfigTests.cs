@@ -1,4 +1,3 @@
-using System.Reflection;
 using System.Runtime.CompilerServices;
 using System.Text.Json;
 using System.Text.Json.Nodes;
@@ -234,6 +233,26 @@ public sealed class TrainingConfigTests
         config.Model.Config!.Mapping!.ToJsonString().ShouldBe("""{"model_type":"llama","hidden_size":32}""");
         config.Schedule.Warmup.ShouldBe(7);
         config.Ema.ShouldBe(0.5);
+    }
+
+    [Fact]
+    public void Differences_SomeSettings_AreNamedWithBothValues()
+    {
+        var before = new TrainingConfig();
+        var after = before with { Steps = 3000, Ema = 0.5, Wisca = before.Wisca with { At = [1, 2] }, Data = before.Data with { Train = ["stories"] } };
+        SettingsWriter.Differences(before, after).ShouldBe([("steps", "2000", "3000"), ("ema", "none", "0.5"), ("wisca.at", "[]", "[1, 2]")]);
+        SettingsWriter.Hash(after).ShouldNotBe(SettingsWriter.Hash(before));
+        SettingsWriter.Hash(Read(after.ToYaml(true))).ShouldBe(SettingsWriter.Hash(after));
+    }
+
+    [Fact]
+    public void DefaultConfig_OfAModel_IsOneOfAboutAMillionParameters()
+    {
+        var config = ModelSection.DefaultConfig();
+        int hidden = (int)config["hidden_size"]!, inner = (int)config["intermediate_size"]!, layers = (int)config["num_hidden_layers"]!;
+        int keys = hidden * (int)config["num_key_value_heads"]! / (int)config["num_attention_heads"]!;
+        int parameters = (2048 * hidden) + hidden + (layers * ((2 * hidden * hidden) + (2 * hidden * keys) + (3 * hidden * inner) + (2 * hidden)));
+        parameters.ShouldBeInRange(900_000, 1_100_000);
     }
 
     [Fact]

@@ -1,5 +1,6 @@
 using System.Collections;
 using System.Globalization;
+using System.IO.Hashing;
 using System.Text;
 using System.Text.RegularExpressions;
 
@@ -19,6 +20,33 @@ public static partial class SettingsWriter
         var text = new StringBuilder();
         WriteSection(text, config, "", commented);
         return text.ToString();
+    }
+
+    /// <summary>A hash of every setting, in hexadecimal digits: equal where two configurations are.</summary>
+    /// <param name="config">A record whose keys are described by <see cref="SettingAttribute"/>.</param>
+    public static string Hash(object config) => Convert.ToHexStringLower(XxHash128.Hash(Encoding.UTF8.GetBytes(Write(config, commented: false))));
+
+    /// <summary>The settings in which two configurations differ, with both values as they would be written.</summary>
+    /// <typeparam name="T">The record.</typeparam>
+    /// <param name="before">One configuration.</param>
+    /// <param name="after">The other.</param>
+    public static IReadOnlyList<(string Key, string Before, string After)> Differences<T>(T before, T after)
+        where T : class => [.. Differences(typeof(T), before, after, "")];
+
+    private static IEnumerable<(string Key, string Before, string After)> Differences(Type type, object before, object after, string path)
+    {
+        foreach (var setting in Setting.Of(type))
+        {
+            object? one = setting.Property.GetValue(before), other = setting.Property.GetValue(after);
+            if (setting.IsSection)
+            {
+                foreach (var difference in Differences(setting.Type, one!, other!, $"{path}{setting.Key}.")) yield return difference;
+            }
+            else if (Value(setting, one) is var first && Value(setting, other) is var second && first != second)
+            {
+                yield return (path + setting.Key, first, second);
+            }
+        }
     }
 
     private static void WriteSection(StringBuilder text, object section, string indent, bool commented)
