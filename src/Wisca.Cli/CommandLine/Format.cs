@@ -32,6 +32,7 @@ internal static class Format
         Criterion.L2 => "l2",
         Criterion.Rms => "rms",
         Criterion.Spectral => "spectral",
+        Criterion.Fisher => "fisher",
         _ => throw new ArgumentOutOfRangeException(nameof(criterion), criterion, null),
     };
 

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Wisca.Checkpoints;
+using Wisca.Transitions;
 
 namespace Wisca.Rescaling;
 
@@ -7,7 +8,7 @@ namespace Wisca.Rescaling;
 /// <param name="Solution">The factors.</param>
 /// <param name="Ledger">What was written to <c>wisca.json</c>, the moves before this one included; null for a dry run.</param>
 /// <param name="SideFiles">Which other files went along, and which did not.</param>
-public sealed record RescaleResult(RescaleSolution Solution, Ledger? Ledger, SideFiles SideFiles)
+public sealed record RescaleResult(TransitionSolution Solution, Ledger? Ledger, SideFiles SideFiles)
 {
     /// <summary>The move that was added to the ledger; null for a dry run.</summary>
     public LedgerMove? Move => Ledger?.Moves[^1];
