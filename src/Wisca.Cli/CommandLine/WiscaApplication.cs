@@ -74,7 +74,7 @@ public static class WiscaApplication
             string message = known is not null || exception is IOException or UnauthorizedAccessException
                 ? exception.Message
                 : $"{exception.GetType().Name}: {exception.Message}";
-            WriteError(context, message.Split(['\n', '\r'])[0], known is not null ? known.Hint : "run again with --verbose for the details");
+            WriteError(context, string.Join('\n', [message.Split(['\n', '\r'])[0], .. known?.Details.Select(detail => "  " + detail) ?? []]), known is not null ? known.Hint : "run again with --verbose for the details");
             return Failed;
         }
     }

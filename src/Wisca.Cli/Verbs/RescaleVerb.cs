@@ -13,15 +13,6 @@ namespace Wisca.Cli.Verbs;
 /// <summary><c>wisca rescale MODEL --out DIR</c>: balances a checkpoint.</summary>
 internal static class RescaleVerb
 {
-    // The paper's names of its strategies. Its rows become rotary pairs where RoPE acts: single rows are not exact there.
-    private static readonly Dictionary<string, (TransitionKind Kind, Granularity Granularity)> Presets = new(StringComparer.Ordinal)
-    {
-        ["qk_ten"] = (TransitionKind.QueryKey, Granularity.Tensor),
-        ["qk_row"] = (TransitionKind.QueryKey, Granularity.Pair),
-        ["vo_ten"] = (TransitionKind.ValueOutput, Granularity.Tensor),
-        ["vo_row"] = (TransitionKind.ValueOutput, Granularity.Channel),
-    };
-
     public static Command Create(CommandContext context)
     {
         var model = SharedOptions.Model();
@@ -105,15 +96,15 @@ internal static class RescaleVerb
             };
         }
 
-        var options = new RescaleOptions { QueryKey = null, ValueOutput = null };
-        foreach (string name in preset.Split('+', StringSplitOptions.TrimEntries))
+        try
         {
-            if (!Presets.TryGetValue(name, out var chosen)) throw new UsageException($"'{name}' is not a preset: expected {string.Join(", ", Presets.Keys)}, joined with +.");
-            if ((chosen.Kind == TransitionKind.QueryKey ? options.QueryKey : options.ValueOutput) is not null) throw new UsageException($"--preset {preset} names two strategies for {Format.Name(chosen.Kind)}.");
-            options = chosen.Kind == TransitionKind.QueryKey ? options with { QueryKey = chosen.Granularity } : options with { ValueOutput = chosen.Granularity };
+            var parsed = TransitionPreset.Parse(preset);
+            return new RescaleOptions { QueryKey = parsed.QueryKey, ValueOutput = parsed.ValueOutput };
         }
-
-        return options;
+        catch (FormatException exception)
+        {
+            throw new UsageException(exception.Message + ".");
+        }
     }
 
     private static Granularity? ParseGranularity(string? name) => name switch
