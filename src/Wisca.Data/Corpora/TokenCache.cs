@@ -87,8 +87,7 @@ public static class TokenCache
                 File.WriteAllText(Path.Combine(staging, InfoName), info);
             }
 
-            // Another run may have been faster with the same corpus; then its files are taken.
-            if (!Directory.Exists(place)) Directory.Move(staging, place);
+            MoveUnlessThere(staging, place);
             return Open(place, info, options.HoldsOut) with { Reused = false };
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
@@ -135,6 +134,18 @@ public static class TokenCache
         }
 
         TokenizedPart Part(string name, TokenFile file) => new(Path.Combine(place, name), file.Documents, file.Count, file.TextBytes);
+    }
+
+    /// <summary>Another run may have been faster with the same corpus; then its files are taken.</summary>
+    private static void MoveUnlessThere(string staging, string place)
+    {
+        try
+        {
+            Directory.Move(staging, place);
+        }
+        catch (IOException) when (Directory.Exists(place))
+        {
+        }
     }
 
     /// <summary>Removes what killed runs left of the same corpus: a folder whose lock nobody holds.</summary>

@@ -23,7 +23,7 @@ public static class TokenizerHash
         Add(hash, "kind", Text(tokenizer.Kind.ToString()));
         Add(hash, "bos", Text(Number(tokenizer.BosId)));
         Add(hash, "eos", Text(Number(tokenizer.EosId)));
-        if (File.Exists(tokenizer.Source)) AddFiles(hash, tokenizer);
+        if (Path.IsPathRooted(tokenizer.Source)) AddFiles(hash, tokenizer);
         else AddTokens(hash, tokenizer);
         return Convert.ToHexStringLower(hash.GetCurrentHash());
     }
