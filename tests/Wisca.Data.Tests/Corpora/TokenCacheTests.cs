@@ -43,7 +43,7 @@ public sealed class TokenCacheTests : IDisposable
         Get(options with { HeldOutFraction = 0, HeldOutCount = 3 }).Reused.ShouldBeFalse();
         Get(options with { EosId = 2 }).Reused.ShouldBeFalse();
         Get(options with { AddSpecialTokens = true }).Reused.ShouldBeFalse();
-        Get(options, new CorpusReaderOptions { Separator = "document 7" }).Reused.ShouldBeFalse();
+        Get(options, new CorpusReaderOptions { Field = "body" }).Reused.ShouldBeFalse();
         Get(options, vocabulary: 600).Reused.ShouldBeFalse();
         File.SetLastWriteTimeUtc(_folder["a.txt"], DateTime.UtcNow.AddHours(-1));
         Get(options).Reused.ShouldBeFalse();

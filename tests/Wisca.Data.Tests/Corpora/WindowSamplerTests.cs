@@ -65,7 +65,8 @@ public sealed class WindowSamplerTests : IDisposable
         Starts(new WindowSampler(file, 10, seed: 42), 99, 3).ShouldBe(GoldenNext);
     }
 
-    private static readonly long[] Golden = [0, 0, 0, 0, 0, 0], GoldenNext = [0, 0, 0];
+    // From a program of its own, in another language, on unbounded integers.
+    private static readonly long[] Golden = [179, 109, 829, 919, 689, 369], GoldenNext = [567, 607, 77];
 
     [Fact]
     public void Locate_TwoEpochs_DifferInOrderAndOffset()
