@@ -26,6 +26,7 @@ public static class WiscaApplication
             RescaleVerb.Create(context),
             UndoVerb.Create(context),
             VerifyVerb.Create(context),
+            TokenizeVerb.Create(context),
             ArchitecturesVerb.Create(context),
             DoctorVerb.Create(context),
             DemoVerb.Create(context),
