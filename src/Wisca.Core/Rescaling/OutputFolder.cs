@@ -38,20 +38,30 @@ internal sealed partial class OutputFolder : IDisposable
     /// <param name="tryExchange">Exchanges two folders in one step where the system can; null to ask it.</param>
     /// <exception cref="WiscaException">The place is not allowed, taken, or too small.</exception>
     public static OutputFolder Prepare(
-        string path, Checkpoint checkpoint, bool force, Func<string, long>? freeSpace = null, Func<string, string, bool>? tryExchange = null)
+        string path, Checkpoint checkpoint, bool force, Func<string, long>? freeSpace = null, Func<string, string, bool>? tryExchange = null) =>
+        Prepare(path, () => CheckpointCopy.Size(checkpoint), place => CheckApart(place, path, checkpoint), force, freeSpace, tryExchange);
+
+    /// <summary>Checks that a new folder may be written, and prepares to.</summary>
+    /// <param name="path">Where the folder will be; an empty one there is replaced, any other is not.</param>
+    /// <param name="size">Bytes that it will hold.</param>
+    /// <exception cref="WiscaException">The place is not allowed, taken, or too small.</exception>
+    public static OutputFolder Prepare(string path, long size) => Prepare(path, () => size, _ => { }, force: false, null, null);
+
+    private static OutputFolder Prepare(
+        string path, Func<long> measure, Action<string> check, bool force, Func<string, long>? freeSpace, Func<string, string, bool>? tryExchange)
     {
         if (string.IsNullOrWhiteSpace(path)) throw new WiscaException("the output's path is empty", "name the folder to write");
         try
         {
             string place = RealPath(path);
-            CheckApart(place, path, checkpoint);
+            check(place);
             if (FileFailure.IsBrokenLink(place)) throw new WiscaException($"output {path} is a link to nothing", "choose a folder that does not exist yet");
             if (File.Exists(place)) throw new WiscaException($"output {path} is a file", "choose a folder that does not exist yet");
             string parent = Path.GetDirectoryName(place)!;
             if (!Directory.Exists(parent)) throw new WiscaException($"the folder of output {path} does not exist", $"create it first: mkdir -p '{parent}'");
             ClearLeftovers(place);
             CheckTaken(place, path, force);
-            long available = freeSpace?.Invoke(parent) ?? new DriveInfo(parent).AvailableFreeSpace, size = CheckpointCopy.Size(checkpoint);
+            long available = freeSpace?.Invoke(parent) ?? new DriveInfo(parent).AvailableFreeSpace, size = measure();
             if (available < size)
                 throw new WiscaException($"output {path} needs {size / 1e9:0.00} GB, but its disk has {available / 1e9:0.00} GB free", "free some space, or choose a folder on another disk");
             return new OutputFolder(place, path, force, tryExchange ?? TryExchange);

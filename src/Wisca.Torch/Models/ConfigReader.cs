@@ -54,6 +54,13 @@ internal sealed class ConfigReader
         var value => value,
     };
 
+    /// <summary>A number from 0.</summary>
+    public double NumberOr(string key, double missing) => (_config.FindNumber(key) ?? missing) switch
+    {
+        < 0 and var wrong => throw Wrong($"{key} is {wrong}, expected a number from 0", "mend the configuration"),
+        var value => value,
+    };
+
     public bool FlagOr(string key, bool missing) => _config.FindBool(key) ?? missing;
 
     /// <summary>Refuses a switch that is set otherwise than the forward pass has it.</summary>

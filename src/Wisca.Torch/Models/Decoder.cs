@@ -1,3 +1,4 @@
+using TorchSharp;
 using Wisca.Checkpoints;
 using Wisca.Torch;
 using static TorchSharp.torch;
@@ -10,6 +11,9 @@ namespace Wisca.Models;
 /// </summary>
 public sealed class Decoder : nn.Module<Tensor, Tensor>
 {
+    /// <summary>The target of a position that does not count.</summary>
+    public const long IgnoredTarget = -100;
+
     private readonly EmbeddingTable _embedding;
     private readonly EmbeddingTable? _positions;
     private readonly DecoderBlock[] _blocks;
@@ -32,7 +36,7 @@ public sealed class Decoder : nn.Module<Tensor, Tensor>
         _embedding = tree.Embedding($"{names.Root}.{names.Embedding}", config.VocabularySize, config.HiddenSize);
         if (names.Positions is { } positions)
             _positions = tree.Embedding($"{names.Root}.{positions}", config.MaxPositions + config.PositionOffset, config.HiddenSize);
-        _blocks = [.. config.Layers.Select((_, layer) => new DecoderBlock(tree, $"{names.Root}.{names.Layers}.{layer}", config))];
+        _blocks = [.. config.Layers.Select((_, layer) => new DecoderBlock(tree, $"{names.Root}.{names.Layers}.{layer}", config, config.Layers[layer]))];
         _finalNorm = tree.Norm($"{names.Root}.{names.FinalNorm}", config.Norm, config.HiddenSize);
         if (!config.TiedHead) _head = tree.Dense(names.Head, config.HiddenSize, config.VocabularySize, config.HeadBias);
         _rotary = config.Layers.Select(layer => layer.Rope).OfType<RopeConfig>().Distinct().ToDictionary(rope => rope, rope => new RotaryTable(rope));
@@ -43,6 +47,35 @@ public sealed class Decoder : nn.Module<Tensor, Tensor>
 
     /// <summary>Which operators compute attention; the fused ones by default.</summary>
     public AttentionPath AttentionPath { get; set; }
+
+    /// <summary>
+    /// The type that matrix products are computed in: weights are cast inside the forward pass, and their gradients arrive in the
+    /// parameters' own type. The residual stream, norms, softmax and loss keep at least float32. Null for the parameters' type.
+    /// </summary>
+    public ScalarType? ComputeType { get; set; }
+
+    /// <summary>Makes a new model with random weights, which depend on nothing but the seed and the names and shapes of the parameters.</summary>
+    /// <param name="config">The model.</param>
+    /// <param name="seed">The seed.</param>
+    /// <param name="initialization">How weights are drawn; null for the way of the family.</param>
+    /// <param name="dtype">The element type of every parameter; numbers are drawn in float64 and rounded to it.</param>
+    /// <param name="device">Where they go; the CPU where null.</param>
+    /// <exception cref="WiscaException">A deviation is negative, a pattern fits no parameter, or libtorch does not load.</exception>
+    public static Decoder Create(
+        DecoderConfig config, ulong seed, InitializationOptions? initialization = null, ScalarType dtype = ScalarType.Float32, Device? device = null)
+    {
+        var decoder = new Decoder(config, dtype, device);
+        try
+        {
+            new WeightInitializer(config, seed, initialization ?? new InitializationOptions()).Fill(decoder);
+            return decoder;
+        }
+        catch
+        {
+            decoder.Dispose();
+            throw;
+        }
+    }
 
     /// <summary>Reads a checkpoint into a new model. Weights go from the mapped file into the model's memory piece by piece.</summary>
     /// <param name="checkpoint">The opened model folder.</param>
@@ -57,6 +90,35 @@ public sealed class Decoder : nn.Module<Tensor, Tensor>
         return new WeightLoader(checkpoint, DecoderConfig.From(checkpoint.Config)).Load(precision);
     }
 
+    /// <summary>
+    /// Writes the model as a folder that Hugging Face transformers and wisca read: config.json and safetensors. The folder appears
+    /// when it is complete. A tied output projection is not stored twice.
+    /// </summary>
+    /// <param name="folder">A folder that does not exist or is empty, in one that does.</param>
+    /// <param name="options">How; null for the defaults.</param>
+    /// <exception cref="WiscaException">The place is taken, too small or not writable, or the configuration was not read from JSON.</exception>
+    public void Save(string folder, SaveOptions? options = null) => new ModelWriter(this, options ?? new SaveOptions()).Write(folder);
+
+    /// <summary>The loss of predicting targets [B, T] from ids [B, T]: the target of a position is the token that follows it.</summary>
+    /// <param name="ids">Ids as int64, each below the size of the vocabulary.</param>
+    /// <param name="targets">Ids likewise; <see cref="IgnoredTarget"/> where a position does not count.</param>
+    /// <exception cref="WiscaException">The sequence is longer than the model's learned positions.</exception>
+    public DecoderLoss Loss(Tensor ids, Tensor targets)
+    {
+        ArgumentNullException.ThrowIfNull(targets);
+        using var scope = NewDisposeScope();
+        var mixtures = Config.Layers.Select(layer => layer.Mixture).OfType<MixtureConfig>();
+        double weight = mixtures.FirstOrDefault()?.BalanceWeight ?? 0;
+        List<Routing>? routings = weight > 0 ? [] : null;
+        var logits = Logits(Run(ids, routings, CancellationToken.None)).flatten(0, 1);
+        var sum = nn.functional.cross_entropy(
+            logits.to(NormLayer.AtLeastFloat32(logits.dtype)), targets.flatten(), ignore_index: IgnoredTarget, reduction: nn.Reduction.Sum);
+        long count = targets.ne(IgnoredTarget).sum().ToInt64();
+        var loss = new DecoderLoss(sum, count, routings is null ? null : ExpertMixture.Balance(routings) * weight);
+        loss.Keep();
+        return loss;
+    }
+
     /// <summary>Logits [B, T, vocabulary] for token ids [B, T].</summary>
     /// <param name="input">Ids as int64, each below the size of the vocabulary.</param>
     /// <exception cref="WiscaException">The sequence is longer than the model's learned positions.</exception>
@@ -66,34 +128,7 @@ public sealed class Decoder : nn.Module<Tensor, Tensor>
     /// <param name="ids">Ids as int64, each below the size of the vocabulary.</param>
     /// <param name="cancellation">Looked at before every layer.</param>
     /// <exception cref="WiscaException">The sequence is longer than the model's learned positions.</exception>
-    public Tensor Hidden(Tensor ids, CancellationToken cancellation = default)
-    {
-        ArgumentNullException.ThrowIfNull(ids);
-        long length = ids.shape[1];
-        if (_positions is not null && length > Config.MaxPositions)
-            throw new WiscaException($"a sequence of {length} tokens, but the model has {Config.MaxPositions} positions", "give it shorter sequences");
-
-        using var whole = NewDisposeScope();
-        var x = _embedding.forward(ids);
-
-        // The factor is rounded to the model's type first, as the family's own code does.
-        if (Config.EmbeddingScale != 1) x *= tensor(Config.EmbeddingScale, x.dtype, x.device);
-        if (_positions is not null) x += _positions.Rows(Config.PositionOffset, length);
-
-        foreach (var table in _rotary.Values) table.Reach(length, x.dtype, x.device);
-        var masks = Config.Layers.Select(layer => layer.Window).Distinct().ToDictionary(window => window ?? 0, window => Mask(length, window, x));
-        for (int layer = 0; layer < _blocks.Length; layer++)
-        {
-            cancellation.ThrowIfCancellationRequested();
-            using var scope = NewDisposeScope();
-            var (window, rope) = Config.Layers[layer];
-            var behind = _blocks[layer].Forward(x, rope is null ? null : _rotary[rope], masks[window ?? 0], AttentionPath).MoveToOuterDisposeScope();
-            x.Dispose();
-            x = behind;
-        }
-
-        return _finalNorm.forward(x).MoveToOuterDisposeScope();
-    }
+    public Tensor Hidden(Tensor ids, CancellationToken cancellation = default) => Run(ids, null, cancellation);
 
     /// <summary>Logits [..., vocabulary] for what <see cref="Hidden"/> returns, or for some positions of it.</summary>
     public Tensor Logits(Tensor hidden)
@@ -120,6 +155,47 @@ public sealed class Decoder : nn.Module<Tensor, Tensor>
         base.Dispose(disposing);
     }
 
+    private Tensor Run(Tensor ids, List<Routing>? routings, CancellationToken cancellation)
+    {
+        ArgumentNullException.ThrowIfNull(ids);
+        long length = ids.shape[1];
+        if (_positions is not null && length > Config.MaxPositions)
+            throw new WiscaException($"a sequence of {length} tokens, but the model has {Config.MaxPositions} positions", "give it shorter sequences");
+
+        using var whole = NewDisposeScope();
+        var x = _embedding.forward(ids);
+
+        // The factor is rounded to the model's type first, as the family's own code does.
+        if (Config.EmbeddingScale != 1) x = x * tensor(Config.EmbeddingScale, x.dtype, x.device);
+        if (_positions is not null) x = x + _positions.Rows(Config.PositionOffset, length);
+
+        var pass = new ForwardPass(AttentionPath, ComputeType ?? x.dtype) { Routings = routings };
+        foreach (var table in _rotary.Values) table.Reach(length, pass.ComputeType, x.device);
+        var masks = Config.Layers.Select(layer => layer.Window).Distinct().ToDictionary(window => window ?? 0, window => Mask(length, window, pass.ComputeType, x.device));
+        for (int layer = 0; layer < _blocks.Length; layer++)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            using var scope = NewDisposeScope();
+            var (window, rope, mixture) = Config.Layers[layer];
+            var behind = _blocks[layer].Forward(x, rope is null ? null : _rotary[rope], masks[window ?? 0], pass).MoveToOuterDisposeScope();
+            if (mixture is not null) Keep(routings);
+            x.Dispose();
+            x = behind;
+        }
+
+        Keep(routings);
+        return _finalNorm.forward(x).to(pass.ComputeType).MoveToOuterDisposeScope();
+
+        static void Keep(List<Routing>? routings)
+        {
+            foreach (var routing in routings ?? [])
+            {
+                routing.Probabilities.MoveToOuterDisposeScope();
+                routing.Choices.MoveToOuterDisposeScope();
+            }
+        }
+    }
+
     private static string Ready()
     {
         TorchRuntime.Require();
@@ -127,11 +203,11 @@ public sealed class Decoder : nn.Module<Tensor, Tensor>
     }
 
     /// <summary>0 where a query sees a key and minus infinity elsewhere; null where the fused kernel's own causal mask says the same.</summary>
-    private Tensor? Mask(long length, int? window, Tensor like)
+    private Tensor? Mask(long length, int? window, ScalarType dtype, Device device)
     {
         bool all = window is null || window >= length;
         if (all && AttentionPath == AttentionPath.Fused) return null;
-        var mask = full([length, length], double.NegativeInfinity, like.dtype, like.device).triu(1);
-        return all ? mask : mask + full([length, length], double.NegativeInfinity, like.dtype, like.device).tril(-window!.Value);
+        var mask = full([length, length], double.NegativeInfinity, dtype, device).triu(1);
+        return all ? mask : mask + full([length, length], double.NegativeInfinity, dtype, device).tril(-window!.Value);
     }
 }

@@ -10,7 +10,7 @@ internal sealed class DecoderBlock
     private readonly SelfAttention _attention;
     private readonly IFeedForward _feedForward;
 
-    public DecoderBlock(ModuleTree tree, string path, DecoderConfig config)
+    public DecoderBlock(ModuleTree tree, string path, DecoderConfig config, LayerConfig layer)
     {
         var names = config.Names;
         string feedForward = names.FeedForward.Length == 0 ? $"{path}." : $"{path}.{names.FeedForward}.";
@@ -19,26 +19,30 @@ internal sealed class DecoderBlock
         _attention = new SelfAttention(tree, $"{path}.{names.Attention}", config);
         _attentionPostNorm = Norm(names.AttentionPostNorm);
         _feedForwardNorm = Norm(names.FeedForwardNorm);
-        _feedForward = config.FeedForward.Mixture is null ? new FeedForward(tree, feedForward, config) : new ExpertMixture(tree, feedForward, config);
+        _feedForward = layer.Mixture is { } mixture
+            ? new ExpertMixture(tree, feedForward, config, mixture)
+            : new FeedForward(tree, feedForward, config, config.FeedForward.IntermediateSize);
         _feedForwardPostNorm = Norm(names.FeedForwardPostNorm);
 
         NormLayer? Norm(string? name) => name is null ? null : tree.Norm($"{path}.{name}", config.Norm, config.HiddenSize);
     }
 
     /// <summary>The residual stream behind the layer; the parameters are those of <see cref="SelfAttention.Forward"/>.</summary>
-    public Tensor Forward(Tensor x, RotaryTable? rotary, Tensor? mask, AttentionPath path)
+    public Tensor Forward(Tensor x, RotaryTable? rotary, Tensor? mask, ForwardPass pass)
     {
-        var read = _attentionNorm?.forward(x) ?? x;
-        var attended = _attention.Forward(read, rotary, mask, path);
+        var read = Read(_attentionNorm, x, pass);
+        var attended = _attention.Forward(read, rotary, mask, pass);
         if (_attentionPostNorm is not null) attended = _attentionPostNorm.forward(attended);
-        if (_parallel) return x + attended + FeedForward(_feedForwardNorm?.forward(x) ?? read);
-        x += attended;
-        return x + FeedForward(_feedForwardNorm?.forward(x) ?? x);
+        if (_parallel) return x + attended + FeedForward(_feedForwardNorm is null ? read : Read(_feedForwardNorm, x, pass), pass);
+        x = x + attended;
+        return x + FeedForward(Read(_feedForwardNorm, x, pass), pass);
     }
 
-    private Tensor FeedForward(Tensor read)
+    private static Tensor Read(NormLayer? norm, Tensor x, ForwardPass pass) => (norm?.forward(x) ?? x).to(pass.ComputeType);
+
+    private Tensor FeedForward(Tensor read, ForwardPass pass)
     {
-        var result = _feedForward.Forward(read);
+        var result = _feedForward.Forward(read, pass);
         return _feedForwardPostNorm?.forward(result) ?? result;
     }
 }

@@ -54,6 +54,18 @@ public sealed record DecoderConfig
     /// <summary>The factor on logits.</summary>
     public double LogitScale { get; init; } = 1;
 
+    /// <summary>Standard deviation of the weights of a new model.</summary>
+    public double StandardDeviation { get; init; } = 0.02;
+
+    /// <summary>
+    /// True where a new model's projections into the residual stream start smaller by sqrt(2 x layers), so that the stream does not grow
+    /// with depth (Radford et al., GPT-2, 2019).
+    /// </summary>
+    public bool ScalesResidual { get; init; }
+
+    /// <summary>What the configuration was read from; null where it was put together in code.</summary>
+    public ModelConfig? Source { get; init; }
+
     /// <summary>The values of <c>model_type</c> that have a forward pass here.</summary>
     public static ImmutableArray<string> ModelTypes { get; } = [.. DecoderFamilies.ByModelType.Keys.Order(StringComparer.Ordinal)];
 
@@ -67,7 +79,7 @@ public sealed record DecoderConfig
             var reader = new ConfigReader(config);
             var decoder = read(reader);
             reader.CheckWidth(decoder.Attention);
-            return decoder;
+            return decoder with { Source = config, StandardDeviation = reader.NumberOr("initializer_range", decoder.StandardDeviation) };
         }
 
         throw new WiscaException(

@@ -25,6 +25,27 @@ internal static class DecoderFamilies
         ["qwen2"] = Qwen2,
     }.ToFrozenDictionary(StringComparer.Ordinal);
 
+    /// <summary>What Hugging Face transformers calls a family's model with an output projection.</summary>
+    public static string ClassName(string modelType) => modelType switch
+    {
+        "cohere" => "CohereForCausalLM",
+        "falcon" => "FalconForCausalLM",
+        "gemma" => "GemmaForCausalLM",
+        "gemma3_text" => "Gemma3ForCausalLM",
+        "gpt2" => "GPT2LMHeadModel",
+        "gpt_neox" => "GPTNeoXForCausalLM",
+        "llama" => "LlamaForCausalLM",
+        "mistral" => "MistralForCausalLM",
+        "mixtral" => "MixtralForCausalLM",
+        "olmo2" => "Olmo2ForCausalLM",
+        "opt" => "OPTForCausalLM",
+        "phi" => "PhiForCausalLM",
+        "qwen2" => "Qwen2ForCausalLM",
+        "qwen2_moe" => "Qwen2MoeForCausalLM",
+        "qwen3" => "Qwen3ForCausalLM",
+        _ => throw new ArgumentOutOfRangeException(nameof(modelType), modelType, null),
+    };
+
     private static DecoderConfig Llama(ConfigReader reader)
     {
         bool bias = reader.FlagOr("attention_bias", false);
@@ -45,9 +66,14 @@ internal static class DecoderFamilies
         int experts = reader.Count(reader.SizeOr("num_local_experts", 8), "experts"), each = reader.SizeOr("num_experts_per_tok", 2);
         if (each > experts)
             throw reader.Wrong($"num_experts_per_tok is {each}, expected at most num_local_experts, {experts}", "mend the configuration");
+        var mixture = new MixtureConfig(experts, each)
+        {
+            IntermediateSize = config.FeedForward.IntermediateSize,
+            BalanceWeight = reader.NumberOr("router_aux_loss_coef", 0.001),
+        };
         return config with
         {
-            FeedForward = config.FeedForward with { Mixture = new MixtureConfig(experts, each) },
+            Layers = [.. config.Layers.Select(layer => layer with { Mixture = mixture })],
             Names = config.Names with { FeedForward = "block_sparse_moe", Gate = "w1", Up = "w3", Down = "w2" },
         };
     }
@@ -160,6 +186,7 @@ internal static class DecoderFamilies
             HiddenSize = hidden,
             MaxPositions = reader.FindSize("n_positions") ?? reader.FindSize("max_position_embeddings") ?? reader.SizeOr("n_ctx", 1024),
             Layers = reader.Alike(null, null, "n_layer", "num_hidden_layers"),
+            ScalesResidual = true,
             Attention = new AttentionConfig(heads, heads, headDim, scale)
             {
                 QkvBias = true,
@@ -283,6 +310,7 @@ internal static class DecoderFamilies
             HiddenSize = hidden,
             MaxPositions = reader.SizeOr("max_position_embeddings", 2048),
             PositionOffset = 2,
+            StandardDeviation = reader.NumberOr("init_std", 0.02),
             Layers = reader.Alike(null, null, "num_hidden_layers"),
             Attention = new AttentionConfig(heads, heads, headDim, 1 / Math.Sqrt(headDim)) { QkvBias = bias, OutputBias = bias },
             FeedForward = new FeedForwardConfig(reader.Size("ffn_dim"), reader.Activation("activation_function", "relu"), bias),

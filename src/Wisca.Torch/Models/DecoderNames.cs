@@ -65,6 +65,12 @@ public sealed record DecoderNames
     /// <summary>The list of experts of a mixture.</summary>
     public string Experts { get; init; } = "experts";
 
+    /// <summary>The expert of a mixture that every token goes through, where there is one.</summary>
+    public string SharedExpert { get; init; } = "shared_expert";
+
+    /// <summary>What weighs the shared expert.</summary>
+    public string SharedExpertGate { get; init; } = "shared_expert_gate";
+
     /// <summary>The norm in front of the attention.</summary>
     public string? AttentionNorm { get; init; } = "input_layernorm";
 

@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 
 namespace Wisca.Models;
 
-/// <summary>x W^T + b with W [outputs, inputs], or x W + b with W [inputs, outputs] (GPT-2's Conv1D).</summary>
+/// <summary>x W^T + b with W [outputs, inputs], or x W + b with W [inputs, outputs] (GPT-2's Conv1D), computed in x's type.</summary>
 internal sealed class DenseLayer : nn.Module<Tensor, Tensor>
 {
     [ComponentName(Name = "weight")]
@@ -24,5 +24,9 @@ internal sealed class DenseLayer : nn.Module<Tensor, Tensor>
         RegisterComponents();
     }
 
-    public override Tensor forward(Tensor input) => nn.functional.linear(input, _transposed ? _weight.t() : _weight, _bias);
+    public override Tensor forward(Tensor input)
+    {
+        var weight = _weight.to(input.dtype);
+        return nn.functional.linear(input, _transposed ? weight.t() : weight, _bias?.to(input.dtype));
+    }
 }

@@ -2,36 +2,69 @@ using static TorchSharp.torch;
 
 namespace Wisca.Models;
 
-/// <summary>Several feed-forward layers, of which each token goes through those its router rates highest.</summary>
+/// <summary>
+/// Several feed-forward layers, of which each token goes through those its router rates highest. Letters: N tokens, D hidden, E experts,
+/// k experts of a token.
+/// </summary>
 internal sealed class ExpertMixture : IFeedForward
 {
     private readonly MixtureConfig _config;
     private readonly DenseLayer _router;
     private readonly FeedForward[] _experts;
+    private readonly FeedForward? _shared;
+    private readonly DenseLayer? _sharedGate;
 
-    public ExpertMixture(ModuleTree tree, string path, DecoderConfig config)
+    public ExpertMixture(ModuleTree tree, string path, DecoderConfig config, MixtureConfig mixture)
     {
-        _config = config.FeedForward.Mixture!;
-        _router = tree.Dense(path + config.Names.Router, config.HiddenSize, _config.Experts, bias: false);
-        _experts = [.. Enumerable.Range(0, _config.Experts).Select(expert => new FeedForward(tree, $"{path}{config.Names.Experts}.{expert}.", config))];
+        _config = mixture;
+        _router = tree.Dense(path + config.Names.Router, config.HiddenSize, mixture.Experts, bias: false);
+        _experts =
+        [
+            .. Enumerable.Range(0, mixture.Experts)
+                .Select(expert => new FeedForward(tree, $"{path}{config.Names.Experts}.{expert}.", config, mixture.IntermediateSize)),
+        ];
+        if (mixture.SharedIntermediateSize is not { } width) return;
+        _shared = new FeedForward(tree, $"{path}{config.Names.SharedExpert}.", config, width);
+        _sharedGate = tree.Dense(path + config.Names.SharedExpertGate, config.HiddenSize, 1, bias: false);
     }
 
-    public Tensor Forward(Tensor x)
+    /// <summary>
+    /// Tokens are sorted by expert, so that each expert computes its own tokens and no others, and added up in the order of their weights.
+    /// An expert without tokens computes an empty product: its gradient is zero and not missing.
+    /// </summary>
+    public Tensor Forward(Tensor x, ForwardPass pass)
     {
         var tokens_ND = x.reshape(-1, x.shape[^1]);
+        long each = _config.ExpertsPerToken;
         var scores_NE = _router.forward(tokens_ND);
-        var (weights_Nk, chosen_Nk) = scores_NE.softmax(-1, NormLayer.AtLeastFloat32(scores_NE.dtype)).topk(_config.ExpertsPerToken);
-        weights_Nk = (weights_Nk / weights_Nk.sum(-1, keepdim: true)).to(x.dtype);
-        var result_ND = zeros_like(tokens_ND);
-        for (int expert = 0; expert < _experts.Length; expert++)
+        var probabilities_NE = scores_NE.softmax(-1, NormLayer.AtLeastFloat32(scores_NE.dtype));
+        var (weights_Nk, chosen_Nk) = probabilities_NE.topk(_config.ExpertsPerToken);
+        if (_config.NormalizeWeights) weights_Nk = weights_Nk / weights_Nk.sum(-1, keepdim: true);
+        var flat = chosen_Nk.flatten();
+        var order = flat.sort(stable: true).Indices;
+        var counts = flat.bincount(null, _config.Experts);
+        pass.Routings?.Add(new Routing(probabilities_NE.sum([0]), counts.to(probabilities_NE.dtype), tokens_ND.shape[0]));
+
+        var sorted = tokens_ND.index_select(0, order.floor_divide(each));
+        long begin = 0;
+        var results = new List<Tensor>();
+        foreach (long count in counts.data<long>().ToArray())
         {
-            var hits = chosen_Nk.eq(expert).nonzero();
-            if (hits.shape[0] == 0) continue;
-            Tensor token = hits.select(1, 0), slot = hits.select(1, 1);
-            var share = weights_Nk.index_select(0, token).gather(1, slot.unsqueeze(1));
-            result_ND = result_ND.index_add(0, token, _experts[expert].Forward(tokens_ND.index_select(0, token)) * share, 1);
+            results.Add(_experts[results.Count].Forward(sorted.narrow(0, begin, count), pass));
+            begin += count;
         }
 
-        return result_ND.view_as(x);
+        var results_NkD = cat(results, 0).index_select(0, order.argsort()).unflatten(0, -1, each);
+        var mixed_ND = (results_NkD * weights_Nk.to(x.dtype).unsqueeze(-1)).sum(1);
+        if (_shared is not null) mixed_ND = mixed_ND + (_sharedGate!.forward(tokens_ND).sigmoid() * _shared.Forward(tokens_ND, pass));
+        return mixed_ND.view_as(x);
+    }
+
+    /// <summary>The load-balancing loss of <see cref="MixtureConfig.BalanceWeight"/>, without that weight.</summary>
+    public static Tensor Balance(IReadOnlyList<Routing> routings)
+    {
+        double tokens = routings.Sum(routing => routing.Tokens);
+        Tensor choices = routings.Select(routing => routing.Choices).Aggregate((a, b) => a + b), probabilities = routings.Select(routing => routing.Probabilities).Aggregate((a, b) => a + b);
+        return (choices / tokens * (probabilities / tokens)).sum() * choices.shape[0];
     }
 }

@@ -14,9 +14,10 @@ internal sealed class FeedForward : IFeedForward
     /// <param name="tree">Where its modules go.</param>
     /// <param name="path">Their path, with the dot behind it where it is not empty.</param>
     /// <param name="config">The model.</param>
-    public FeedForward(ModuleTree tree, string path, DecoderConfig config)
+    /// <param name="inner">Width of the inner layer.</param>
+    public FeedForward(ModuleTree tree, string path, DecoderConfig config, int inner)
     {
-        var (inner, activation, bias, _) = config.FeedForward;
+        var (_, activation, bias) = config.FeedForward;
         var orientation = config.Attention.Orientation;
         _activation = activation;
         if (config.Names.Gate is { } gate) _gate = tree.Dense(path + gate, config.HiddenSize, inner, bias, orientation);
@@ -24,7 +25,7 @@ internal sealed class FeedForward : IFeedForward
         _down = tree.Dense(path + config.Names.Down, inner, config.HiddenSize, bias, orientation);
     }
 
-    public Tensor Forward(Tensor x) => _down.forward(_gate is null ? Activate(_up.forward(x)) : Activate(_gate.forward(x)) * _up.forward(x));
+    public Tensor Forward(Tensor x, ForwardPass pass) => _down.forward(_gate is null ? Activate(_up.forward(x)) : Activate(_gate.forward(x)) * _up.forward(x));
 
     private Tensor Activate(Tensor x) => _activation switch
     {

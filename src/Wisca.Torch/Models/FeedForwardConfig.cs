@@ -6,5 +6,4 @@ namespace Wisca.Models;
 /// <param name="IntermediateSize">Width of the inner layer.</param>
 /// <param name="Activation">The non-linearity.</param>
 /// <param name="Bias">True where the projections have biases.</param>
-/// <param name="Mixture">Set where each layer has several of these behind a router.</param>
-public sealed record FeedForwardConfig(int IntermediateSize, Activation Activation, bool Bias = false, MixtureConfig? Mixture = null);
+public sealed record FeedForwardConfig(int IntermediateSize, Activation Activation, bool Bias = false);

@@ -5,5 +5,5 @@ namespace Wisca.Models;
 /// <summary>The part of a layer that sees each position by itself: [..., D] to [..., D].</summary>
 internal interface IFeedForward
 {
-    Tensor Forward(Tensor x);
+    Tensor Forward(Tensor x, ForwardPass pass);
 }

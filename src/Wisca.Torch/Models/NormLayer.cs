@@ -31,17 +31,24 @@ internal sealed class NormLayer : nn.Module<Tensor, Tensor>
     {
         if (_config.Kind == NormKind.RootMeanSquare) return RootMeanSquare(input);
         long[] axis = [_weight.shape[^1]];
-        return _weight.dim() == 1
-            ? nn.functional.layer_norm(input, axis, _weight, _bias, _config.Epsilon)
-            : nn.functional.layer_norm(input, axis, eps: _config.Epsilon) * _weight;
+
+        // A gain wider than its input (float32 parameters, computing in bfloat16) is not rounded: the input is widened instead.
+        var wide = input.to(Wider(input.dtype, _weight.dtype));
+        var normal = _weight.dim() == 1
+            ? nn.functional.layer_norm(wide, axis, _weight, _bias, _config.Epsilon)
+            : nn.functional.layer_norm(wide, axis, eps: _config.Epsilon) * _weight;
+        return normal.to(input.dtype);
     }
 
     private Tensor RootMeanSquare(Tensor input)
     {
         var wide = input.to(AtLeastFloat32(input.dtype));
         var normal = wide * (wide.square().mean([-1], keepdim: true) + _config.Epsilon).rsqrt();
-        return _config.UnitOffset ? (normal * (1 + _weight.to(wide.dtype))).to(input.dtype) : _weight * normal.to(input.dtype);
+        if (_config.UnitOffset) return (normal * (1 + _weight.to(wide.dtype))).to(input.dtype);
+        return (_weight * normal.to(Wider(input.dtype, _weight.dtype))).to(input.dtype);
     }
+
+    private static ScalarType Wider(ScalarType input, ScalarType gain) => gain is ScalarType.Float32 or ScalarType.Float64 ? AtLeastFloat32(input) : input;
 
     /// <summary>The type that sums of this type are held in.</summary>
     internal static ScalarType AtLeastFloat32(ScalarType dtype) => dtype == ScalarType.Float64 ? ScalarType.Float64 : ScalarType.Float32;

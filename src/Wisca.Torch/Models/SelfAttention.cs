@@ -39,13 +39,13 @@ internal sealed class SelfAttention
     /// <param name="x">The normalised residual stream.</param>
     /// <param name="rotary">RoPE, which reaches T positions; null for none.</param>
     /// <param name="mask">What is added to scores, [T, T]; null for plain causal attention by the fused kernel.</param>
-    /// <param name="path">Which operators to use; the eager ones need a mask.</param>
-    public Tensor Forward(Tensor x, RotaryTable? rotary, Tensor? mask, AttentionPath path)
+    /// <param name="pass">The whole pass; eager operators need a mask.</param>
+    public Tensor Forward(Tensor x, RotaryTable? rotary, Tensor? mask, ForwardPass pass)
     {
         var (q_BTE, k_BTE, v_BTE) = Project(x);
         Tensor q_BHTd = Heads(q_BTE, _config.Heads, _queryNorm), k_BGTd = Heads(k_BTE, _config.KvHeads, _keyNorm), v_BGTd = Heads(v_BTE, _config.KvHeads, null);
         if (rotary is not null) (q_BHTd, k_BGTd) = (rotary.Rotate(q_BHTd), rotary.Rotate(k_BGTd));
-        var mixed_BHTd = path == AttentionPath.Eager ? Eager(q_BHTd, k_BGTd, v_BGTd, mask!)
+        var mixed_BHTd = pass.Path == AttentionPath.Eager ? Eager(q_BHTd, k_BGTd, v_BGTd, mask!)
             : mask is null ? TorchScriptKernels.AttendCausal(q_BHTd, k_BGTd, v_BGTd, _config.Scale)
             : TorchScriptKernels.AttendMasked(q_BHTd, k_BGTd, v_BGTd, mask, _config.Scale);
         return _output.forward(mixed_BHTd.transpose(1, 2).flatten(2));
