@@ -3,8 +3,16 @@ using Wisca.Cli.CommandLine;
 // Scripts ask for the version often; it needs neither the parser nor the console, which take most of the start-up time.
 if (args is ["--version"])
 {
-    Console.WriteLine(WiscaApplication.Version);
-    return 0;
+    try
+    {
+        Console.WriteLine(WiscaApplication.Version);
+        return 0;
+    }
+    catch (IOException exception)
+    {
+        Console.Error.WriteLine($"wisca: {exception.Message}");
+        return 1;
+    }
 }
 
 return await WiscaApplication.RunAsync(args, CommandContext.ForProcess());

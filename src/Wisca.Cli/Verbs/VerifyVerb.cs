@@ -94,7 +94,7 @@ internal static class VerifyVerb
             double allowed = certificate.Layers.Max(layer => layer.Tolerance);
             console.WriteLine(certificate.ChangedTensors == 0
                 ? "               no tensor differs"
-                : Invariant($"               {certificate.ChangedTensors} tensors differ; q.k to {certificate.QueryKeyError:0.0e+00}, V-O to {certificate.ValueOutputError:0.0e+00} relative, {(allowed == 0 ? "exact as powers of two must be" : Invariant($"{allowed:0.0e+00} is rounding"))}"));
+                : Invariant($"               {Format.Count(certificate.ChangedTensors, "tensor")} {(certificate.ChangedTensors == 1 ? "differs" : "differ")}; q.k to {certificate.QueryKeyError:0.0e+00}, V-O to {certificate.ValueOutputError:0.0e+00} relative, {(allowed == 0 ? "exact as powers of two must be" : Invariant($"{allowed:0.0e+00} is rounding"))}"));
         }
 
         if (forward is null)

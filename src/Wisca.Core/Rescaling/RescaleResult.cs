@@ -17,6 +17,9 @@ public sealed record RescaleResult(TransitionSolution Solution, Ledger? Ledger, 
     public long WrittenBytes { get; init; }
 
     /// <summary>Notes on clamps and skipped groups, one for each different text, with the number of groups.</summary>
-    public ImmutableArray<(string Note, int Groups)> Notes =>
-        [.. Solution.Groups.Where(entry => entry.Balance.Note is not null).GroupBy(entry => entry.Balance.Note!).Select(entries => (entries.Key, entries.Count()))];
+    public ImmutableArray<(GroupOutcome Outcome, string Note, int Groups)> Notes =>
+    [
+        .. Solution.Groups.Select(entry => entry.Balance).Where(balance => balance.Note is not null)
+            .GroupBy(balance => (balance.Outcome, balance.Note)).Select(balances => (balances.Key.Outcome, balances.Key.Note!, balances.Count())),
+    ];
 }

@@ -79,7 +79,7 @@ internal sealed class Solver(Checkpoint checkpoint, TransitionPlan plan, bool al
             for (int group = 0; group < balances.Length; group++)
             {
                 if (lostInGroup[group] > 0 && balances[group].Outcome == GroupOutcome.Scaled)
-                    balances[group] = Skip(balances[group], $"{lostInGroup[group]} elements of {slice.Tensor} would lose bits in {matrix.Dtype}");
+                    balances[group] = Skip(balances[group], $"{lostInGroup[group]} {(lostInGroup[group] == 1 ? "element" : "elements")} of {slice.Tensor} would lose bits in {matrix.Dtype} (--allow-lossy scales it all the same)");
             }
         }
 

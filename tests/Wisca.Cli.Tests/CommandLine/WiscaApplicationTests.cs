@@ -1,3 +1,7 @@
+using System.Text;
+using Spectre.Console;
+using Wisca.Cli.CommandLine;
+
 namespace Wisca.Tests.CommandLine;
 
 public sealed class WiscaApplicationTests
@@ -20,6 +24,25 @@ public sealed class WiscaApplicationTests
     }
 
     [Theory]
+    [InlineData(1, "architectures", "nonsense")]
+    [InlineData(1, "architectures")]
+    [InlineData(1, "--help")]
+    [InlineData(1)]
+    [InlineData(2, "nonsense")]
+    public async Task Run_NothingCanBeWritten_StillExitsWithItsCode(int exitCode, params string[] args)
+    {
+        using var full = new FullDisk();
+        var console = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(full) });
+        (await WiscaApplication.RunAsync(args, new CommandContext(console, console, full))).ShouldBe(exitCode);
+    }
+
+    [Theory]
+    [InlineData("architectures", "lama", "architecture 'lama' is not known; the nearest known ones are llama")]
+    [InlineData("inspect", "", "the model's path is empty")]
+    public async Task Run_ArgumentThatNamesNothing_SaysSo(string verb, string argument, string expected) =>
+        (await CommandRun.RunAsync(verb, argument)).ShouldFail(expected);
+
+    [Theory]
     [InlineData("inspect")]
     [InlineData("rescale")]
     [InlineData("undo")]
@@ -33,5 +56,12 @@ public sealed class WiscaApplicationTests
         run.ExitCode.ShouldBe(0);
         var options = run.Output.Split('\n').Where(line => line.TrimStart().StartsWith("--", StringComparison.Ordinal)).ToList();
         foreach (string option in options) option.Trim().ShouldMatch(@"^--[a-z0-9-]+( <[A-Z]+>)?( \(REQUIRED\))?\s{2,}\S+");
+    }
+
+    private sealed class FullDisk : TextWriter
+    {
+        public override Encoding Encoding => Encoding.UTF8;
+
+        public override void Write(char value) => throw new IOException("No space left on device");
     }
 }

@@ -265,7 +265,7 @@ public sealed class RescalerTests
         var result = Rescale(folder, "m", "out", ByHead);
         var group = result.Move!.Groups.Single(group => group.Outcome == GroupOutcome.Skipped);
         (group.Layer, group.Transition, group.KvHead, group.Factor, group.Note).ShouldBe((1, TransitionKind.QueryKey, 0, 1.0, "one side is all zeros"));
-        result.Notes.ShouldBe([("one side is all zeros", 1)]);
+        result.Notes.ShouldBe([(GroupOutcome.Skipped, "one side is all zeros", 1)]);
         TestCheckpoint.Read(folder["out"])[key.Name].Bytes[..(key.Bytes.Length / 2)].ShouldAllBe(zero => zero == 0);
     }
 
