@@ -35,7 +35,7 @@ public sealed class WeightAverage : IParameterState, IDisposable
 
     /// <inheritdoc />
     public IReadOnlyList<StateTensor> StateOf(string parameter) =>
-        [new StateTensor(StateName, _byName.TryGetValue(parameter, out var found) ? found.Average : throw new ArgumentException($"no average of {parameter}", nameof(parameter)), 1)];
+        _byName.TryGetValue(parameter, out var found) ? [new StateTensor(StateName, found.Average, 1)] : [];
 
     /// <summary>Moves the average towards the weights, usually after each step.</summary>
     /// <param name="decay">What is kept of the average this time, in [0, 1]; null for the average's own decay.</param>

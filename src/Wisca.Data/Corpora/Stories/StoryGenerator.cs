@@ -11,6 +11,9 @@ namespace Wisca.Corpora;
 /// <param name="seed">Chooses one of 2^64 corpora.</param>
 public sealed class StoryGenerator(ulong seed)
 {
+    /// <summary>Changes whenever the stories do.</summary>
+    public const int GrammarVersion = 1;
+
     private static readonly Lazy<StoryGrammar> Grammar = new(StoryGrammar.Load);
 
     /// <summary>The story at a place of the corpus.</summary>

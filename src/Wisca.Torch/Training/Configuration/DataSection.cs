@@ -18,7 +18,7 @@ public sealed record DataSection : ISettingsSection
     public string Field { get; init; } = "text";
 
     [Setting("The line that separates documents in plain text; none for one document a file.")]
-    public string? Separator { get; init; }
+    public string? Separator { get; init; } = Corpora.CorpusReaderOptions.EndOfText;
 
     [Setting("Number of tokens of a sequence.", Minimum = 2, Maximum = 1048576)]
     public int SequenceLength { get; init; } = 256;

@@ -26,7 +26,7 @@ public sealed record OptimizerSection : ISettingsSection
     [Setting("Whether embeddings decay too.")]
     public bool DecayEmbeddings { get; init; }
 
-    [Setting("Learning rates of single tensors as multiples of the common one. Of several patterns that match, the last counts.")]
+    [Setting("Learning rates of single tensors as multiples of the common one. Where several patterns match, their multiples multiply.")]
     public IReadOnlyList<ParameterMultiplier> Multipliers { get; init; } = [];
 
     [Setting("Largest global norm of the gradients, to which longer ones are shortened; 0 or none for no clipping.", Minimum = 0)]

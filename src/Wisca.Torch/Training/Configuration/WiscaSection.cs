@@ -37,7 +37,7 @@ public sealed record WiscaSection : ISettingsSection
     [Setting("Steps after which there is a transition too.", Minimum = 1)]
     public IReadOnlyList<int> At { get; init; } = [];
 
-    [Setting("A transition wherever the largest |log2| of the two norms' ratio passes this; looked at when metrics are logged.", Minimum = 0, Above = true)]
+    [Setting("A transition wherever the largest |log2| of the two norms' ratio passes this; looked at after every step.", Minimum = 0, Above = true)]
     public double? Threshold { get; init; }
 
     [Setting("The last step with a transition; none for the last of the run.", Minimum = 0)]
