@@ -279,15 +279,19 @@ public sealed class OptimizerStepTests : IClassFixture<OneThread>
     }
 
     [Theory]
-    [MemberData(nameof(Kinds))]
-    public void Step_FiveHundred_LeavesNoTensors(string kind)
+    [InlineData("adamw", 500)]
+    [InlineData("muon", 100)]
+    [InlineData("lion", 50)]
+    [InlineData("sgd-decoupled", 50)]
+    [InlineData("sgd-nesterov", 50)]
+    public void Step_ManyTimes_LeavesNoTensors(string kind, int steps)
     {
         using var model = new ToyModel(ScalarType.Float32);
         using var optimizer = KnownOptimizers.Create(kind, model.Parameters, new ParameterSettings());
         using var average = new WeightAverage(model.Parameters);
         for (int step = 0; step < 5; step++) Step();
         long before = Live();
-        for (int step = 0; step < 500; step++) Step();
+        for (int step = 0; step < steps; step++) Step();
         Live().ShouldBe(before);
 
         void Step()
