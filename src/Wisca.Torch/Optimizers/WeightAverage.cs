@@ -35,7 +35,7 @@ public sealed class WeightAverage : IParameterState, IDisposable
 
     /// <inheritdoc />
     public IReadOnlyList<StateTensor> StateOf(string parameter) =>
-        [new StateTensor(StateName, _byName.TryGetValue(parameter, out var found) ? found.Average : throw new ArgumentException($"no average of {parameter}", nameof(parameter)), 1)];
+        _byName.TryGetValue(parameter, out var found) ? [new StateTensor(StateName, found.Average, 1)] : throw new ArgumentException($"no average of {parameter}", nameof(parameter));
 
     /// <summary>Moves the average towards the weights, usually after each step.</summary>
     /// <param name="decay">What is kept of the average this time, in [0, 1]; null for the average's own decay.</param>
@@ -79,7 +79,8 @@ public sealed class WeightAverage : IParameterState, IDisposable
     {
         using var file = SafetensorsFile.Open(path);
         var differences = _byName.Select(pair => StateFile.Difference(file, pair.Key, pair.Value.Average, pair.Value.Average.dtype)).OfType<string>();
-        var others = file.Header.Tensors.Where(tensor => !_byName.ContainsKey(tensor.Name)).Select(tensor => $"{tensor.Name} {tensor.ShapeText} is not a parameter of the model");
+        var unknown = file.Header.Tensors.Where(tensor => !_byName.ContainsKey(tensor.Name));
+        var others = unknown.Select(tensor => $"{tensor.Name} {tensor.ShapeText} is not a parameter of the model");
         StateFile.ThrowIfAny([.. differences, .. others], path, "the averages are not those of this model");
         using var scope = NewDisposeScope();
         using var ungraded = no_grad();
