@@ -46,7 +46,8 @@ public sealed class AdamW : Optimizer
             update.Weight.device.ToString())))
         {
             var (multiplier, decay, epsilon, _, _) = bucket.Key;
-            var steps = bucket.Select(update => update.Parameter.Steps).Distinct().ToDictionary(count => count, count => tensor((float)count, device: bucket.First().Weight.device));
+            var device = bucket.First().Weight.device;
+            var steps = bucket.Select(update => update.Parameter.Steps).Distinct().ToDictionary(count => count, count => tensor((float)count, device: device));
             OptimizerKernels.AdamW(
                 [.. bucket.Select(update => update.Weight)],
                 [.. bucket.Select(update => update.Gradient)],

@@ -1,11 +1,14 @@
 namespace Wisca.Optimizers;
 
-/// <summary>What a change of the weights in mid-training needs of any optimizer.</summary>
+/// <summary>
+/// What a change of the weights in mid-training needs of any optimizer. After a parameter was multiplied by s, its state follows by the
+/// degrees; where there is a master among it, the parameter is then refreshed from it.
+/// </summary>
 public interface IOptimizerState : IParameterState
 {
     /// <summary>
     /// Makes the moments and the step count what they were before the first step. The float32 master of a 16-bit parameter stays: it is
-    /// the weight.
+    /// the weight. So do the factors of <see cref="MultiplyEpsilon"/> and <see cref="MultiplyLearningRate"/>.
     /// </summary>
     /// <param name="parameter">The parameter's name.</param>
     void Reset(string parameter);

@@ -14,7 +14,7 @@ public sealed class Muon : Optimizer
     private static readonly (string Name, int Degree)[] StateLayout = [(Buffer, -1)];
 
     private readonly MuonOptions _options;
-    private readonly Func<string, bool>[] _others;
+    private readonly HashSet<OptimizedParameter> _hiddenMatrices;
 
     /// <summary>Prepares to update parameters.</summary>
     /// <param name="parameters">The parameters by name, as <c>named_parameters()</c> gives them.</param>
@@ -25,7 +25,8 @@ public sealed class Muon : Optimizer
     {
         _options = options ?? new MuonOptions();
         _options.Check();
-        _others = [.. _options.HeadPatterns.Concat(_options.AdamW.Parameters.EmbeddingPatterns).Select(NamePattern.Matcher)];
+        Func<string, bool>[] others = [.. _options.HeadPatterns.Concat(_options.AdamW.Parameters.EmbeddingPatterns).Select(NamePattern.Matcher)];
+        _hiddenMatrices = [.. Parameters.Where(parameter => parameter.Parameter.dim() == 2 && !others.Any(matches => matches(parameter.Name)))];
     }
 
     /// <inheritdoc />
@@ -79,5 +80,5 @@ public sealed class Muon : Optimizer
         return (tall ? x.t() : x).MoveToOuterDisposeScope();
     }
 
-    private bool IsHiddenMatrix(OptimizedParameter parameter) => parameter.Parameter.dim() == 2 && !_others.Any(matches => matches(parameter.Name));
+    private bool IsHiddenMatrix(OptimizedParameter parameter) => _hiddenMatrices.Contains(parameter);
 }

@@ -224,6 +224,7 @@ public abstract class Optimizer : IOptimizerState, IDisposable
     {
         if (parameter.is_contiguous()) return;
         throw new WiscaException(
-            $"{name}: the parameter is not contiguous in memory, and its update would go to wrong elements", "make the parameter from a contiguous tensor: tensor.contiguous()");
+            $"{name}: the parameter is not contiguous in memory, and its update would go to wrong elements",
+            "make the parameter from a contiguous tensor: tensor.contiguous()");
     }
 }

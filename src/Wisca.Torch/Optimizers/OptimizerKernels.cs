@@ -55,7 +55,8 @@ internal static class OptimizerKernels
     /// updated wrongly without a word. Steps are float32 scalars, 1 at the first step.
     /// </summary>
     public static void AdamW(
-        Tensor[] weights, Tensor[] gradients, Tensor[] first, Tensor[] second, Tensor[] steps, double learningRate, double beta1, double beta2, double decay, double epsilon) =>
+        Tensor[] weights, Tensor[] gradients, Tensor[] first, Tensor[] second, Tensor[] steps,
+        double learningRate, double beta1, double beta2, double decay, double epsilon) =>
         Change("adamw_", weights, gradients, first, second, steps, learningRate, beta1, beta2, decay, epsilon);
 
     /// <summary>tensors *= factor.</summary>

@@ -124,11 +124,12 @@ internal static class OptimizerStateFile
             throw new WiscaException($"{path}: {ParametersKey} in the metadata is not what {kind} writes", "the file is damaged; use another checkpoint", exception);
         }
 
-        throw new WiscaException($"{path}: {ParametersKey} in the metadata holds a negative step count or a factor that is not positive", "the file is damaged; use another checkpoint");
+        throw new WiscaException(
+            $"{path}: {ParametersKey} in the metadata holds a negative step count or a factor that is not positive", "the file is damaged; use another checkpoint");
     }
 
     private static bool IsSound(Scalars? scalars) =>
-        scalars is { Steps: >= 0, LearningRateFactor: > 0 and < double.PositiveInfinity, DecayFactor: > 0 and < double.PositiveInfinity, EpsilonFactor: > 0 and < double.PositiveInfinity };
+        scalars is { Steps: >= 0 } && new[] { scalars.LearningRateFactor, scalars.DecayFactor, scalars.EpsilonFactor }.All(factor => factor > 0 && double.IsFinite(factor));
 
     private sealed record Scalars(long Steps, double LearningRateFactor, double DecayFactor, double EpsilonFactor);
 }

@@ -53,7 +53,7 @@ internal sealed class ParameterGroups
         if (!(rule.EpsilonMultiplier > 0) || !double.IsFinite(rule.EpsilonMultiplier))
             throw new WiscaException($"{where}epsilon multiplier is {rule.EpsilonMultiplier}, expected a positive number");
         if (rule.KeepDecay && rule.LearningRateMultiplier == 0)
-            throw new WiscaException($"{where}a learning-rate multiplier of 0 cannot keep the decay", "to let a parameter only decay is not supported; freeze it without keeping the decay");
+            throw new WiscaException($"{where}a learning-rate multiplier of 0 cannot keep the decay", "freeze the parameter without keeping the decay");
     }
 
     private static void CheckNotNegative(string what, double value)

@@ -6,8 +6,8 @@ namespace Wisca.Optimizers;
 public sealed record ParameterSettings
 {
     /// <summary>
-    /// The weight decay of parameters with two or more dimensions (0.1). Parameters with fewer, biases and the gains of norms, have none unless a rule
-    /// says so.
+    /// The weight decay of parameters with two or more dimensions; 0.1 by default. Parameters with fewer, biases and the gains of norms, have
+    /// none unless a rule says so.
     /// </summary>
     public double WeightDecay { get; init; } = 0.1;
 
@@ -15,7 +15,8 @@ public sealed record ParameterSettings
     public bool DecayEmbeddings { get; init; } = true;
 
     /// <summary>Which parameters are embeddings; the default knows the names of the decoders here. Patterns as in <see cref="ParameterRule"/>.</summary>
-    public ImmutableArray<string> EmbeddingPatterns { get; init; } = ["*embed_tokens.weight", "*wte.weight", "*wpe.weight", "*embed_in.weight", "*word_embeddings.weight", "*embed_positions.weight"];
+    public ImmutableArray<string> EmbeddingPatterns { get; init; } =
+        ["*embed_tokens.weight", "*wte.weight", "*wpe.weight", "*embed_in.weight", "*word_embeddings.weight", "*embed_positions.weight"];
 
     /// <summary>
     /// Rules for parameters by name, applied in order. Where several match one parameter their multipliers multiply, and of their weight

@@ -17,7 +17,8 @@ internal static class StateFile
         try
         {
             File.Delete(staging);
-            using (var writer = new SafetensorsWriter(staging, SafetensorsHeader.Create(tensors.Select(tensor => (tensor.Name, DtypeOf(tensor.Tensor), tensor.Tensor.shape)), metadata)))
+            var header = SafetensorsHeader.Create(tensors.Select(tensor => (tensor.Name, DtypeOf(tensor.Tensor.dtype), tensor.Tensor.shape)), metadata);
+            using (var writer = new SafetensorsWriter(staging, header))
             {
                 foreach (var (_, tensor) in tensors) ForEachPiece(tensor, (piece, _) => writer.Write(piece.bytes));
                 writer.Complete();
@@ -68,8 +69,6 @@ internal static class StateFile
             act(piece, begin);
         }
     }
-
-    private static Dtype DtypeOf(Tensor tensor) => DtypeOf(tensor.dtype);
 
     private static Dtype DtypeOf(ScalarType type) => type switch
     {

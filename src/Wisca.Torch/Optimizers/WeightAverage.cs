@@ -79,7 +79,8 @@ public sealed class WeightAverage : IParameterState, IDisposable
     {
         using var file = SafetensorsFile.Open(path);
         var differences = _byName.Select(pair => StateFile.Difference(file, pair.Key, pair.Value.Average, pair.Value.Average.dtype)).OfType<string>();
-        var others = file.Header.Tensors.Where(tensor => !_byName.ContainsKey(tensor.Name)).Select(tensor => $"{tensor.Name} {tensor.ShapeText} is not a parameter of the model");
+        var unknown = file.Header.Tensors.Where(tensor => !_byName.ContainsKey(tensor.Name));
+        var others = unknown.Select(tensor => $"{tensor.Name} {tensor.ShapeText} is not a parameter of the model");
         StateFile.ThrowIfAny([.. differences, .. others], path, "the averages are not those of this model");
         using var scope = NewDisposeScope();
         using var ungraded = no_grad();

@@ -5,8 +5,7 @@ using Parameter = TorchSharp.Modules.Parameter;
 namespace Wisca.Tests.Optimizers;
 
 /// <summary>
-/// |W2 tanh-free W1 x + bias - y|^2 on fixed random numbers: its value stays when W1 is multiplied and W2 divided by s, and its gradients
-/// are simple enough for the tests to work out without autograd.
+/// mean |W2 W1 x + b - y|^2 on fixed random numbers: its value stays when W1 is multiplied and W2 divided by s.
 /// </summary>
 internal sealed class ToyModel : IDisposable
 {
