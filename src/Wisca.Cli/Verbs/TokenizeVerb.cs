@@ -84,7 +84,7 @@ internal static class TokenizeVerb
     }
 
     private static void Print(CommandContext context, TokenizedPart part) => context.Out.WriteLine(
-        $"{part.Path}: {Format.Count(part.Tokens)} tokens of {Format.Count(part.Documents)} documents, {(double)part.TextBytes / part.Tokens:0.00} bytes a token");
+        $"{part.Path}: {Format.Count(part.Tokens)} tokens of {Format.Count(part.Documents)} {(part.Documents == 1 ? "document" : "documents")}, {(double)part.TextBytes / part.Tokens:0.00} bytes a token");
 
     private static JsonObject ToJson(TokenizedPart part) => new() { ["path"] = part.Path, ["documents"] = part.Documents, ["tokens"] = part.Tokens, ["text_bytes"] = part.TextBytes };
 }

@@ -56,8 +56,8 @@ public sealed class TokenizeVerbTests : IDisposable
     {
         File.WriteAllText(_folder["b.jsonl"], """{"body": "ab"}""");
         (await RunAsync(_folder["b.jsonl"])).ShouldFail("b.jsonl:1: the object has no field 'text'");
-        (await RunAsync(_folder["b.jsonl"], "--field", "body", "--eos", "b")).Output.ShouldContain("2 tokens of 1 documents");
-        (await RunAsync(_folder["a.txt"], "--separator", "none", "--force")).Output.ShouldContain(" of 1 documents");
+        (await RunAsync(_folder["b.jsonl"], "--field", "body", "--eos", "b")).Output.ShouldContain("2 tokens of 1 document,");
+        (await RunAsync(_folder["a.txt"], "--separator", "none", "--force")).Output.ShouldContain(" of 1 document,");
         (await RunAsync(_folder["a.txt"], "--eos", "nothing")).ShouldFail("has no token 'nothing'");
     }
 
@@ -67,6 +67,7 @@ public sealed class TokenizeVerbTests : IDisposable
         (await RunAsync(_folder["none.txt"])).ShouldFail("none.txt does not exist");
         (await CommandRun.RunAsync("tokenize", _folder["a.txt"], "--tokenizer", _folder["none"], "--out", _folder["out.tokens"])).ShouldFail("none does not exist");
         File.Delete(_folder["model", "tokenizer_config.json"]);
+        File.WriteAllText(_folder["model", "vocab.json"], """{"a": 0, "b": 1, "ab": 2}""");
         (await RunAsync(_folder["a.txt"])).ShouldFail("the tokenizer has no EOS token");
         (await RunAsync(_folder["a.txt"], "--held-out", "1.5")).ExitCode.ShouldBe(2);
         (await RunAsync(_folder["a.txt"], "--held-out", "-1")).ExitCode.ShouldBe(2);
