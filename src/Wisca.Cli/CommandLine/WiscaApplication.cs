@@ -30,6 +30,7 @@ public static class WiscaApplication
             TokenizeVerb.Create(context),
             ArchitecturesVerb.Create(context),
             DoctorVerb.Create(context),
+            GenerateVerb.Create(context),
             DemoVerb.Create(context),
         };
         root.Add(SharedOptions.Verbose);

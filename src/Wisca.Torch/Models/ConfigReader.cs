@@ -27,6 +27,9 @@ internal sealed class ConfigReader
     /// <summary>True where the key is there, be it null.</summary>
     public bool Has(string key) => _config.Root.TryGetProperty(key, out _);
 
+    /// <summary>True where a section is there and has the key.</summary>
+    public bool Has(string section, string key) => _config.Find($"{section}.{key}") is not null;
+
     /// <summary>A size that every configuration of the family states, under one of several names.</summary>
     public int Size(params ReadOnlySpan<string> keys)
     {
@@ -69,6 +72,12 @@ internal sealed class ConfigReader
         if (FlagOr(key, missing) == expected) return;
         string found = expected ? "false" : "true", needed = expected ? "true" : "false";
         throw Unsupported($"{key} is {found}", $"supported are {ModelType} models with {key} {needed}");
+    }
+
+    /// <summary>Refuses a number that the forward pass does not know.</summary>
+    public void ExpectAbsent(string key)
+    {
+        if (_config.FindNumber(key) is { } number) throw Unsupported($"{key} is {number}", $"supported are {ModelType} models without it");
     }
 
     public Activation Activation(string key, string missing) => (_config.FindString(key) ?? missing) switch
@@ -116,24 +125,28 @@ internal sealed class ConfigReader
     /// <param name="share">The rotated share of the channels where none is stated; null for a family that rotates all of them.</param>
     /// <param name="shareKey">The share's key at the top level.</param>
     /// <param name="pairs">How channels are paired.</param>
+    /// <param name="parameters">The section of newer files.</param>
+    /// <param name="scaling">The section of older files; null where they do not scale.</param>
     public RopeConfig Rope(
         int headDim,
         double theta = 10000,
         string thetaKey = "rope_theta",
         double? share = null,
         string shareKey = "partial_rotary_factor",
-        RopePairs pairs = RopePairs.Half)
+        RopePairs pairs = RopePairs.Half,
+        string parameters = "rope_parameters",
+        string? scaling = "rope_scaling")
     {
-        foreach (string key in (string[])["rope_parameters", "rope_scaling"])
+        foreach (string key in new[] { parameters, scaling }.OfType<string>())
         {
             if (_config.Find(key) is { ValueKind: not JsonValueKind.Object }) throw Wrong($"{key} is not an object", "mend the configuration");
         }
 
-        string section = _config.Find("rope_parameters") is null ? "rope_scaling" : "rope_parameters";
-        if (_config.Find("rope_scaling") is not null && RopeType("rope_scaling") != RopeType(section))
-            throw Wrong($"rope_scaling asks for {RopeType("rope_scaling")}, rope_parameters for {RopeType(section)}", "take out the one that does not hold");
-        theta = Stated("rope_parameters.rope_theta", thetaKey) ?? theta;
-        double? stated = Stated("rope_parameters.partial_rotary_factor", shareKey);
+        string section = _config.Find(parameters) is null && scaling is not null ? scaling : parameters;
+        if (scaling is not null && _config.Find(scaling) is not null && RopeType(scaling) != RopeType(section))
+            throw Wrong($"{scaling} asks for {RopeType(scaling)}, {parameters} for {RopeType(section)}", "take out the one that does not hold");
+        theta = Stated($"{parameters}.rope_theta", thetaKey) ?? theta;
+        double? stated = Stated($"{parameters}.partial_rotary_factor", shareKey);
         if (share is null && stated is not (null or 1)) throw Unsupported($"{shareKey} is {stated}", $"{ModelType} models rotate every channel");
         int dims = (int)(headDim * (stated ?? share ?? 1));
         if (dims < 2 || dims > headDim || dims % 2 != 0)
@@ -179,6 +192,16 @@ internal sealed class ConfigReader
             "sliding_attention" => true,
             _ => throw Unsupported($"{key}[{layer}] is {entry.GetRawText()}", "supported are full_attention and sliding_attention"),
         })];
+    }
+
+    /// <summary>Layer numbers under a key; none where it is absent.</summary>
+    public ImmutableArray<int> LayerNumbers(string key, int layers)
+    {
+        if (_config.Find(key) is not { } list) return [];
+        if (list.ValueKind != JsonValueKind.Array) throw Wrong($"{key} is not a list of layer numbers", "mend the configuration");
+        return [.. list.EnumerateArray().Select(entry => entry.ValueKind == JsonValueKind.Number && entry.TryGetInt32(out int layer) && layer >= 0 && layer < layers
+            ? layer
+            : throw Wrong($"{key} holds {entry.GetRawText()}, expected layer numbers from 0 to {layers - 1}", "mend the configuration"))];
     }
 
     public WiscaException Wrong(string what, string hint) => new($"{_config.File}: {what}", hint);

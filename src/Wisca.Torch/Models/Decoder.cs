@@ -36,7 +36,7 @@ public sealed class Decoder : nn.Module<Tensor, Tensor>
         _embedding = tree.Embedding($"{names.Root}.{names.Embedding}", config.VocabularySize, config.HiddenSize);
         if (names.Positions is { } positions)
             _positions = tree.Embedding($"{names.Root}.{positions}", config.MaxPositions + config.PositionOffset, config.HiddenSize);
-        _blocks = [.. config.Layers.Select((_, layer) => new DecoderBlock(tree, $"{names.Root}.{names.Layers}.{layer}", config, config.Layers[layer]))];
+        _blocks = [.. config.Layers.Select((_, layer) => new DecoderBlock(tree, $"{names.Root}.{names.Layers}.{layer}", config, layer))];
         _finalNorm = tree.Norm($"{names.Root}.{names.FinalNorm}", config.Norm, config.HiddenSize);
         if (!config.TiedHead) _head = tree.Dense(names.Head, config.HiddenSize, config.VocabularySize, config.HeadBias);
         _rotary = config.Layers.Select(layer => layer.Rope).OfType<RopeConfig>().Distinct().ToDictionary(rope => rope, rope => new RotaryTable(rope));
@@ -113,7 +113,7 @@ public sealed class Decoder : nn.Module<Tensor, Tensor>
         var mixtures = Config.Layers.Select(layer => layer.Mixture).OfType<MixtureConfig>();
         double weight = mixtures.FirstOrDefault()?.BalanceWeight ?? 0;
         List<Routing>? routings = weight > 0 ? [] : null;
-        var logits = Logits(Run(ids, routings, CancellationToken.None)).flatten(0, 1);
+        var logits = Logits(Run(ids, null, routings, CancellationToken.None)).flatten(0, 1);
         var sum = nn.functional.cross_entropy(
             logits.to(NormLayer.AtLeastFloat32(logits.dtype)), targets.flatten(), ignore_index: IgnoredTarget, reduction: nn.Reduction.Sum);
         long count = targets.ne(IgnoredTarget).sum().ToInt64();
@@ -131,7 +131,26 @@ public sealed class Decoder : nn.Module<Tensor, Tensor>
     /// <param name="ids">Ids as int64, each below the size of the vocabulary.</param>
     /// <param name="cancellation">Looked at before every layer.</param>
     /// <exception cref="WiscaException">The sequence is longer than the model's learned positions.</exception>
-    public Tensor Hidden(Tensor ids, CancellationToken cancellation = default) => Run(ids, null, cancellation);
+    public Tensor Hidden(Tensor ids, CancellationToken cancellation = default) => Run(ids, null, null, cancellation);
+
+    /// <summary>
+    /// Logits [B, vocabulary] for the token that follows ids [B, T], which follow the positions that are cached. Their keys and values join
+    /// the cache. No gradients.
+    /// </summary>
+    /// <param name="ids">Ids as int64, each below the size of the vocabulary; at least one a sequence.</param>
+    /// <param name="cache">Of this model; see <see cref="KeyValueCache"/>.</param>
+    /// <exception cref="WiscaException">The cache is full, or the sequence is longer than the model's learned positions.</exception>
+    public Tensor Next(Tensor ids, KeyValueCache cache)
+    {
+        ArgumentNullException.ThrowIfNull(ids);
+        ArgumentNullException.ThrowIfNull(cache);
+        cache.Check(this, ids);
+        using var ungraded = no_grad();
+        using var scope = NewDisposeScope();
+        var hidden = Run(ids, cache, null, CancellationToken.None);
+        cache.Advance(ids.shape[1]);
+        return Logits(hidden.select(1, -1)).MoveToOuterDisposeScope();
+    }
 
     /// <summary>Logits [..., vocabulary] for what <see cref="Hidden"/> returns, or for some positions of it.</summary>
     public Tensor Logits(Tensor hidden)
@@ -158,23 +177,23 @@ public sealed class Decoder : nn.Module<Tensor, Tensor>
         base.Dispose(disposing);
     }
 
-    private Tensor Run(Tensor ids, List<Routing>? routings, CancellationToken cancellation)
+    private Tensor Run(Tensor ids, KeyValueCache? cache, List<Routing>? routings, CancellationToken cancellation)
     {
         ArgumentNullException.ThrowIfNull(ids);
-        long length = ids.shape[1];
-        if (_positions is not null && length > Config.MaxPositions)
-            throw new WiscaException($"a sequence of {length} tokens, but the model has {Config.MaxPositions} positions", "give it shorter sequences");
+        long begin = cache?.Length ?? 0, length = ids.shape[1], end = begin + length;
+        if (_positions is not null && end > Config.MaxPositions)
+            throw new WiscaException($"a sequence of {end} tokens, but the model has {Config.MaxPositions} positions", "give it shorter sequences");
 
         using var whole = NewDisposeScope();
         var x = _embedding.forward(ids);
 
         // The factor is rounded to the model's type first, as the family's own code does.
         if (Config.EmbeddingScale != 1) x = x * tensor(Config.EmbeddingScale, x.dtype, x.device);
-        if (_positions is not null) x = x + _positions.Rows(Config.PositionOffset, length);
+        if (_positions is not null) x = x + _positions.Rows(Config.PositionOffset + begin, length);
 
-        var pass = new ForwardPass(AttentionPath, ComputeType ?? x.dtype) { Routings = routings };
-        foreach (var table in _rotary.Values) table.Reach(length, pass.ComputeType, x.device);
-        var masks = Config.Layers.Select(layer => layer.Window).Distinct().ToDictionary(window => window ?? 0, window => Mask(length, window, pass.ComputeType, x.device));
+        var pass = new ForwardPass(AttentionPath, ComputeType ?? x.dtype) { Cache = cache, Routings = routings };
+        foreach (var table in _rotary.Values) table.Reach(end, pass.ComputeType, x.device);
+        var masks = Config.Layers.Select(layer => layer.Window).Distinct().ToDictionary(window => window ?? 0, window => Mask(begin, length, window, pass.ComputeType, x.device));
         for (int layer = 0; layer < _blocks.Length; layer++)
         {
             cancellation.ThrowIfCancellationRequested();
@@ -206,11 +225,12 @@ public sealed class Decoder : nn.Module<Tensor, Tensor>
     }
 
     /// <summary>0 where a query sees a key and minus infinity elsewhere; null where the fused kernel's own causal mask says the same.</summary>
-    private Tensor? Mask(long length, int? window, ScalarType dtype, Device device)
+    private Tensor? Mask(long begin, long length, int? window, ScalarType dtype, Device device)
     {
-        bool all = window is null || window >= length;
-        if (all && AttentionPath == AttentionPath.Fused) return null;
-        var mask = full([length, length], double.NegativeInfinity, dtype, device).triu(1);
-        return all ? mask : mask + full([length, length], double.NegativeInfinity, dtype, device).tril(-window!.Value);
+        bool all = window is null || window >= begin + length;
+        if (all && AttentionPath == AttentionPath.Fused && (begin == 0 || length == 1)) return null;
+        long[] shape = [length, begin + length];
+        var mask = full(shape, double.NegativeInfinity, dtype, device).triu(begin + 1);
+        return all ? mask : mask + full(shape, double.NegativeInfinity, dtype, device).tril(begin - window!.Value);
     }
 }

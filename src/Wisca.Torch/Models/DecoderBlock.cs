@@ -10,16 +10,16 @@ internal sealed class DecoderBlock
     private readonly SelfAttention _attention;
     private readonly IFeedForward _feedForward;
 
-    public DecoderBlock(ModuleTree tree, string path, DecoderConfig config, LayerConfig layer)
+    public DecoderBlock(ModuleTree tree, string path, DecoderConfig config, int layer)
     {
         var names = config.Names;
         string feedForward = names.FeedForward.Length == 0 ? $"{path}." : $"{path}.{names.FeedForward}.";
         _parallel = config.Parallel;
         _attentionNorm = Norm(names.AttentionNorm);
-        _attention = new SelfAttention(tree, $"{path}.{names.Attention}", config);
+        _attention = new SelfAttention(tree, $"{path}.{names.Attention}", config, layer);
         _attentionPostNorm = Norm(names.AttentionPostNorm);
         _feedForwardNorm = Norm(names.FeedForwardNorm);
-        _feedForward = layer.Mixture is { } mixture
+        _feedForward = config.Layers[layer].Mixture is { } mixture
             ? new ExpertMixture(tree, feedForward, config, mixture)
             : new FeedForward(tree, feedForward, config, config.FeedForward.IntermediateSize);
         _feedForwardPostNorm = Norm(names.FeedForwardPostNorm);

@@ -1,4 +1,5 @@
 using System.Collections.Frozen;
+using System.Collections.Immutable;
 using Wisca.Architectures;
 
 namespace Wisca.Models;
@@ -14,6 +15,7 @@ internal static class DecoderFamilies
         ["cohere"] = Cohere,
         ["falcon"] = Falcon,
         ["gemma"] = Gemma,
+        ["gemma3_text"] = Gemma3,
         ["gpt2"] = Gpt2,
         ["gpt_neox"] = GptNeoX,
         ["llama"] = Llama,
@@ -23,6 +25,8 @@ internal static class DecoderFamilies
         ["opt"] = Opt,
         ["phi"] = Phi,
         ["qwen2"] = Qwen2,
+        ["qwen2_moe"] = Qwen2Mixture,
+        ["qwen3"] = Qwen3,
     }.ToFrozenDictionary(StringComparer.Ordinal);
 
     /// <summary>What Hugging Face transformers calls a family's model with an output projection.</summary>
@@ -81,17 +85,63 @@ internal static class DecoderFamilies
     private static DecoderConfig Qwen2(ConfigReader reader)
     {
         var config = LlamaLike(reader, positions: 32768, epsilon: 1e-6);
-        int? window = null;
-        if (reader.FlagOr("use_sliding_window", false)) window = reader.Has("sliding_window") ? reader.FindSize("sliding_window") : 4096;
         int first = reader.SizeOr("max_window_layers", 28, minimum: 0);
-        bool[] sliding = reader.SlidingLayers(config.Layers.Length, layer => window is not null && layer >= first);
-        if (window is null && sliding.Contains(true))
-            throw reader.Wrong("layer_types names sliding layers, but there is no sliding window", "set use_sliding_window and sliding_window");
         return config with
         {
-            Layers = [.. config.Layers.Select((layer, index) => layer with { Window = sliding[index] ? window : null })],
+            Layers = QwenWindows(reader, config, layer => layer >= first),
             Attention = config.Attention with { QkvBias = true },
         };
+    }
+
+    private static DecoderConfig Qwen3(ConfigReader reader)
+    {
+        bool bias = reader.FlagOr("attention_bias", false);
+        var config = LlamaLike(reader, positions: 32768, epsilon: 1e-6, headDim: reader.SizeOr("head_dim", 128));
+        int first = reader.SizeOr("max_window_layers", 28, minimum: 0);
+        return config with
+        {
+            Layers = QwenWindows(reader, config, layer => layer >= first),
+            Attention = config.Attention with { QkvBias = bias, OutputBias = bias, QkNorm = QkNorm.EachHeadAlike },
+        };
+    }
+
+    private static DecoderConfig Qwen2Mixture(ConfigReader reader)
+    {
+        var config = LlamaLike(reader, positions: 32768, epsilon: 1e-6);
+        int layers = config.Layers.Length, step = reader.SizeOr("decoder_sparse_step", 1), before = reader.SizeOr("max_window_layers", 28, minimum: 0);
+        var dense = reader.LayerNumbers("mlp_only_layers", layers);
+        var mixture = new MixtureConfig(reader.Count(reader.SizeOr("num_experts", 60, minimum: 0), "experts"), reader.SizeOr("num_experts_per_tok", 4))
+        {
+            NormalizeWeights = reader.FlagOr("norm_topk_prob", false),
+            IntermediateSize = reader.SizeOr("moe_intermediate_size", 1408),
+            SharedIntermediateSize = reader.SizeOr("shared_expert_intermediate_size", 5632),
+            BalanceWeight = reader.NumberOr("router_aux_loss_coef", 0.001),
+        };
+        if (mixture.Experts > 0 && mixture.ExpertsPerToken > mixture.Experts)
+            throw reader.Wrong($"num_experts_per_tok is {mixture.ExpertsPerToken}, expected at most num_experts, {mixture.Experts}", "mend the configuration");
+        var windows = QwenWindows(reader, config, layer => layer % 2 == 0 && layer < before);
+        return config with
+        {
+            Layers =
+            [
+                .. windows.Select((layer, index) => layer with
+                {
+                    Mixture = mixture.Experts > 0 && (index + 1) % step == 0 && !dense.Contains(index) ? mixture : null,
+                }),
+            ],
+            Attention = config.Attention with { QkvBias = reader.FlagOr("qkv_bias", true) },
+        };
+    }
+
+    /// <summary>The layers of a Qwen: those that layer_types calls sliding, or the rule where it is not stated, have a window if the model uses one.</summary>
+    private static ImmutableArray<LayerConfig> QwenWindows(ConfigReader reader, DecoderConfig config, Func<int, bool> rule)
+    {
+        int? window = null;
+        if (reader.FlagOr("use_sliding_window", false)) window = reader.Has("sliding_window") ? reader.FindSize("sliding_window") : 4096;
+        bool[] sliding = reader.SlidingLayers(config.Layers.Length, layer => window is not null && rule(layer));
+        if (window is null && sliding.Contains(true))
+            throw reader.Wrong("layer_types names sliding layers, but there is no sliding window", "set use_sliding_window and sliding_window");
+        return [.. config.Layers.Select((layer, index) => layer with { Window = sliding[index] ? window : null })];
     }
 
     private static DecoderConfig Gemma(ConfigReader reader)
@@ -111,6 +161,45 @@ internal static class DecoderFamilies
             Attention = config.Attention with { QkvBias = bias, OutputBias = bias },
             FeedForward = config.FeedForward with { Activation = activation },
         };
+    }
+
+    private static DecoderConfig Gemma3(ConfigReader reader)
+    {
+        bool bias = reader.FlagOr("attention_bias", false);
+        reader.ExpectAbsent("attn_logit_softcapping");
+        reader.ExpectAbsent("final_logit_softcapping");
+        reader.Expect("use_bidirectional_attention", expected: false, missing: false);
+        int headDim = reader.SizeOr("head_dim", 256), window = reader.SizeOr("sliding_window", 4096), pattern = reader.SizeOr("sliding_window_pattern", 6);
+        var config = LlamaLike(reader, positions: 131072, epsilon: 1e-6, tied: true, headDim: headDim, rope: FullRope(reader, headDim));
+        bool[] sliding = reader.SlidingLayers(config.Layers.Length, layer => (layer + 1) % pattern != 0);
+        var local = reader.Rope(headDim, 10000, "rope_local_base_freq", parameters: "rope_parameters.sliding_attention", scaling: null);
+        return config with
+        {
+            Layers = [.. config.Layers.Select((layer, index) => sliding[index] ? new LayerConfig(window, local) : layer)],
+            EmbeddingScale = Math.Sqrt(config.HiddenSize),
+            Norm = config.Norm with { UnitOffset = true },
+            Attention = config.Attention with
+            {
+                Scale = 1 / Math.Sqrt(reader.PositiveOr("query_pre_attn_scalar", 256)),
+                QkvBias = bias,
+                OutputBias = bias,
+                QkNorm = QkNorm.EachHeadAlike,
+            },
+            FeedForward = config.FeedForward with { Activation = reader.Activation("hidden_activation", "gelu_pytorch_tanh") },
+            Names = config.Names with
+            {
+                AttentionPostNorm = "post_attention_layernorm",
+                FeedForwardNorm = "pre_feedforward_layernorm",
+                FeedForwardPostNorm = "post_feedforward_layernorm",
+            },
+        };
+
+        // Newer files have a section for each kind of layer.
+        static RopeConfig FullRope(ConfigReader reader, int headDim)
+        {
+            const string section = "rope_parameters.full_attention";
+            return reader.Rope(headDim, 1e6, parameters: reader.Has("rope_parameters", "full_attention") ? section : "rope_parameters");
+        }
     }
 
     private static DecoderConfig Olmo2(ConfigReader reader)
@@ -342,7 +431,8 @@ internal static class DecoderFamilies
         bool tied = false,
         int? headDim = null,
         RopePairs pairs = RopePairs.Half,
-        string epsilonKey = "rms_norm_eps")
+        string epsilonKey = "rms_norm_eps",
+        RopeConfig? rope = null)
     {
         int hidden = reader.Size("hidden_size");
         var (heads, kvHeads) = reader.Heads();
@@ -353,7 +443,7 @@ internal static class DecoderFamilies
             VocabularySize = reader.Size("vocab_size"),
             HiddenSize = hidden,
             MaxPositions = reader.SizeOr("max_position_embeddings", positions),
-            Layers = reader.Alike(window, reader.Rope(channels, theta, pairs: pairs), "num_hidden_layers"),
+            Layers = reader.Alike(window, rope ?? reader.Rope(channels, theta, pairs: pairs), "num_hidden_layers"),
             Attention = new AttentionConfig(heads, kvHeads, channels, 1 / Math.Sqrt(channels)),
             FeedForward = new FeedForwardConfig(reader.Size("intermediate_size"), reader.Activation("hidden_act", "silu")),
             Norm = new NormConfig(NormKind.RootMeanSquare, reader.PositiveOr(epsilonKey, epsilon)),

@@ -7,6 +7,12 @@ namespace Wisca.Models;
 /// <param name="ComputeType">The type of what goes into matrix products; the residual stream keeps the parameters' type.</param>
 internal sealed record ForwardPass(AttentionPath Path, ScalarType ComputeType)
 {
+    /// <summary>Keys and values of the positions before; null where the sequences begin here.</summary>
+    public KeyValueCache? Cache { get; init; }
+
+    /// <summary>The position of the first token: how many are cached.</summary>
+    public long Begin => Cache?.Length ?? 0;
+
     /// <summary>The routers' decisions, layer by layer; null where nobody asks for them.</summary>
     public List<Routing>? Routings { get; init; }
 }

@@ -11,4 +11,7 @@ public enum QkNorm
 
     /// <summary>Each head by itself, with a gain for each of its channels: [Heads, HeadDim] (cohere).</summary>
     EachHead,
+
+    /// <summary>Each head by itself, with one gain for each channel that all heads share: [HeadDim] (qwen3, gemma3).</summary>
+    EachHeadAlike,
 }

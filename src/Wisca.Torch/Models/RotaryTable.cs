@@ -4,8 +4,8 @@ using static TorchSharp.torch;
 namespace Wisca.Models;
 
 /// <summary>
-/// Cosines and sines of RoPE, [positions, pairs], computed in float64 and rounded once. They grow with the longest sequence and are no
-/// part of the model's state.
+/// Cosines and sines of RoPE, [positions, rotated channels], computed in float64 and rounded once; the sine of a pair's first channel is
+/// negated. They grow with the longest sequence and are no part of the model's state.
 /// </summary>
 internal sealed class RotaryTable(RopeConfig config) : IDisposable
 {
@@ -15,40 +15,40 @@ internal sealed class RotaryTable(RopeConfig config) : IDisposable
     public void Reach(long positions, ScalarType dtype, Device device)
     {
         if (_cos is not null && _cos.shape[0] >= positions && _cos.dtype == dtype && _cos.device_type == device.type) return;
+
+        // A sequence that grows token by token asks again and again.
+        if (_cos is not null) positions = Math.Max(positions, 2 * _cos.shape[0]);
         Dispose();
-        int pairs = config.Frequencies.Length;
-        double[] cos = new double[positions * pairs], sin = new double[positions * pairs];
+        int pairs = config.Frequencies.Length, width = 2 * pairs;
+        var (stride, apart) = config.Pairs == RopePairs.Half ? (1, pairs) : (2, 1);
+        double[] cos = new double[positions * width], sin = new double[positions * width];
         for (int position = 0; position < positions; position++)
         {
             for (int pair = 0; pair < pairs; pair++)
-                (sin[(position * pairs) + pair], cos[(position * pairs) + pair]) = Math.SinCos(position * config.Frequencies[pair]);
+            {
+                int first = (position * width) + (pair * stride), second = first + apart;
+                (sin[second], cos[second]) = Math.SinCos(position * config.Frequencies[pair]);
+                (sin[first], cos[first]) = (-sin[second], cos[second]);
+            }
         }
 
         using var scope = NewDisposeScope();
-        _cos = tensor(cos, [positions, pairs]).to(dtype, device).DetachFromDisposeScope();
-        _sin = tensor(sin, [positions, pairs]).to(dtype, device).DetachFromDisposeScope();
+        _cos = tensor(cos, [positions, width]).to(dtype, device).DetachFromDisposeScope();
+        _sin = tensor(sin, [positions, width]).to(dtype, device).DetachFromDisposeScope();
     }
 
-    /// <summary>Turns x [B, heads, T, d], whose positions are 0 to T - 1.</summary>
-    public Tensor Rotate(Tensor x)
+    /// <summary>
+    /// Turns x [B, T, heads, d], whose positions are begin to begin + T - 1: (a, b) becomes (a cos - b sin, b cos + a sin), as the product with
+    /// the cosines plus the product of the exchanged channels with the signed sines.
+    /// </summary>
+    public Tensor Rotate(Tensor x, long begin)
     {
         int pairs = config.Frequencies.Length;
-        long length = x.shape[2];
-        Tensor cos = _cos!.narrow(0, 0, length), sin = _sin!.narrow(0, 0, length);
+        Tensor cos = _cos!.narrow(0, begin, x.shape[1]).unsqueeze(1), sin = _sin!.narrow(0, begin, x.shape[1]).unsqueeze(1);
         bool partial = x.shape[3] > 2 * pairs;
         var turned = partial ? x.narrow(3, 0, 2 * pairs) : x;
-        if (config.Pairs == RopePairs.Half)
-        {
-            Tensor first = turned.narrow(3, 0, pairs), second = turned.narrow(3, pairs, pairs);
-            turned = cat([(first * cos) - (second * sin), (second * cos) + (first * sin)], 3);
-        }
-        else
-        {
-            var both = turned.unflatten(3, pairs, 2);
-            Tensor first = both.select(4, 0), second = both.select(4, 1);
-            turned = stack([(first * cos) - (second * sin), (second * cos) + (first * sin)], 4).flatten(3);
-        }
-
+        var exchanged = config.Pairs == RopePairs.Half ? turned.roll(pairs, 3) : turned.unflatten(3, pairs, 2).flip(4).flatten(3);
+        turned = (turned * cos) + (exchanged * sin);
         return partial ? cat([turned, x.narrow(3, 2 * pairs, x.shape[3] - (2 * pairs))], 3) : turned;
     }
 

@@ -8,13 +8,15 @@ namespace Wisca.Models;
 internal sealed class SelfAttention
 {
     private readonly AttentionConfig _config;
+    private readonly int _layer;
     private readonly DenseLayer? _qkv, _query, _key, _value;
     private readonly DenseLayer _output;
     private readonly NormLayer? _queryNorm, _keyNorm;
 
-    public SelfAttention(ModuleTree tree, string path, DecoderConfig config)
+    public SelfAttention(ModuleTree tree, string path, DecoderConfig config, int layer)
     {
         _config = config.Attention;
+        _layer = layer;
         var names = config.Names;
         int hidden = config.HiddenSize, queries = _config.Heads * _config.HeadDim, keys = _config.KvHeads * _config.HeadDim;
         if (names.FusedQkv is { } fused)
@@ -30,22 +32,34 @@ internal sealed class SelfAttention
 
         _output = tree.Dense($"{path}.{names.Output}", queries, hidden, _config.OutputBias, _config.Orientation);
         if (_config.QkNorm == QkNorm.None) return;
-        bool each = _config.QkNorm == QkNorm.EachHead;
-        _queryNorm = tree.Norm($"{path}.{names.QueryNorm}", config.Norm, each ? [_config.Heads, _config.HeadDim] : [queries]);
-        _keyNorm = tree.Norm($"{path}.{names.KeyNorm}", config.Norm, each ? [_config.KvHeads, _config.HeadDim] : [keys]);
+        _queryNorm = tree.Norm($"{path}.{names.QueryNorm}", config.Norm, GainShape(_config.Heads));
+        _keyNorm = tree.Norm($"{path}.{names.KeyNorm}", config.Norm, GainShape(_config.KvHeads));
+
+        long[] GainShape(int heads) => _config.QkNorm switch
+        {
+            QkNorm.AllHeads => [heads * _config.HeadDim],
+            QkNorm.EachHead => [heads, _config.HeadDim],
+            _ => [_config.HeadDim],
+        };
     }
 
     /// <summary>Attention of x [B, T, D] to itself.</summary>
     /// <param name="x">The normalised residual stream.</param>
-    /// <param name="rotary">RoPE, which reaches T positions; null for none.</param>
-    /// <param name="mask">What is added to scores, [T, T]; null for plain causal attention by the fused kernel.</param>
+    /// <param name="rotary">RoPE, which reaches far enough; null for none.</param>
+    /// <param name="mask">
+    /// What is added to scores, [T, cached positions + T]; null for the fused kernel where T positions see each other causally, or where one
+    /// position sees all that are cached.
+    /// </param>
     /// <param name="pass">The whole pass; eager operators need a mask.</param>
     public Tensor Forward(Tensor x, RotaryTable? rotary, Tensor? mask, ForwardPass pass)
     {
         var (q_BTE, k_BTE, v_BTE) = Project(x);
-        Tensor q_BHTd = Heads(q_BTE, _config.Heads, _queryNorm), k_BGTd = Heads(k_BTE, _config.KvHeads, _keyNorm), v_BGTd = Heads(v_BTE, _config.KvHeads, null);
-        if (rotary is not null) (q_BHTd, k_BGTd) = (rotary.Rotate(q_BHTd), rotary.Rotate(k_BGTd));
+        Tensor q_BTHd = Heads(q_BTE, _config.Heads, _queryNorm), k_BTGd = Heads(k_BTE, _config.KvHeads, _keyNorm), v_BTGd = Heads(v_BTE, _config.KvHeads, null);
+        if (rotary is not null) (q_BTHd, k_BTGd) = (rotary.Rotate(q_BTHd, pass.Begin), rotary.Rotate(k_BTGd, pass.Begin));
+        Tensor q_BHTd = q_BTHd.transpose(1, 2), k_BGTd = k_BTGd.transpose(1, 2), v_BGTd = v_BTGd.transpose(1, 2);
+        if (pass.Cache is { } cache) (k_BGTd, v_BGTd) = cache.Append(_layer, k_BGTd, v_BGTd);
         var mixed_BHTd = pass.Path == AttentionPath.Eager ? Eager(q_BHTd, k_BGTd, v_BGTd, mask!)
+            : mask is null && pass.Begin > 0 ? TorchScriptKernels.AttendAll(q_BHTd, k_BGTd, v_BGTd, _config.Scale)
             : mask is null ? TorchScriptKernels.AttendCausal(q_BHTd, k_BGTd, v_BGTd, _config.Scale)
             : TorchScriptKernels.AttendMasked(q_BHTd, k_BGTd, v_BGTd, mask, _config.Scale);
         return _output.forward(mixed_BHTd.transpose(1, 2).flatten(2));
@@ -65,13 +79,13 @@ internal sealed class SelfAttention
         return (qkv.narrow(2, 0, queries), qkv.narrow(2, queries, keys), qkv.narrow(2, queries + keys, keys));
     }
 
-    /// <summary>[B, T, heads x d] to [B, heads, T, d], normalised where the family does.</summary>
+    /// <summary>[B, T, heads x d] to [B, T, heads, d], normalised where the family does.</summary>
     private Tensor Heads(Tensor projected, int heads, NormLayer? norm)
     {
         if (norm is not null && _config.QkNorm == QkNorm.AllHeads) projected = norm.forward(projected);
         var split = projected.unflatten(2, heads, _config.HeadDim);
-        if (norm is not null && _config.QkNorm == QkNorm.EachHead) split = norm.forward(split);
-        return split.transpose(1, 2);
+        if (norm is not null && _config.QkNorm != QkNorm.AllHeads) split = norm.forward(split);
+        return split;
     }
 
     /// <summary>The query heads of a group are laid behind each other, so that one product with the group's keys serves them all.</summary>

@@ -12,6 +12,9 @@ internal static class TorchScriptKernels
         def attend_causal(q: Tensor, k: Tensor, v: Tensor, scale: float) -> Tensor:
             return torch.scaled_dot_product_attention(q, k, v, None, 0.0, True, scale=scale, enable_gqa=True)
 
+        def attend_all(q: Tensor, k: Tensor, v: Tensor, scale: float) -> Tensor:
+            return torch.scaled_dot_product_attention(q, k, v, None, 0.0, False, scale=scale, enable_gqa=True)
+
         def attend_masked(q: Tensor, k: Tensor, v: Tensor, mask: Tensor, scale: float) -> Tensor:
             return torch.scaled_dot_product_attention(q, k, v, mask, 0.0, False, scale=scale, enable_gqa=True)
 
@@ -25,7 +28,10 @@ internal static class TorchScriptKernels
     /// <summary>Causal attention of q [B, heads, T, d] to k and v [B, kv heads, T, d], a group of query heads sharing each kv head.</summary>
     public static Tensor AttendCausal(Tensor q, Tensor k, Tensor v, double scale) => Invoke("attend_causal", q, k, v, scale);
 
-    /// <summary>As <see cref="AttendCausal"/>, under an additive mask [T, T] of q's type instead.</summary>
+    /// <summary>As <see cref="AttendCausal"/>, but every query sees every key.</summary>
+    public static Tensor AttendAll(Tensor q, Tensor k, Tensor v, double scale) => Invoke("attend_all", q, k, v, scale);
+
+    /// <summary>As <see cref="AttendAll"/>, under an additive mask [queries, keys] of q's type.</summary>
     public static Tensor AttendMasked(Tensor q, Tensor k, Tensor v, Tensor mask, double scale) => Invoke("attend_masked", q, k, v, mask, scale);
 
     /// <summary>Rows of weight [n, D] for ids of any shape.</summary>

@@ -63,6 +63,42 @@ public sealed class DecoderConfigTests
         Read(TorchTinyModels.Config("qwen2", further: further)).Layers.Select(layer => layer.Window).ShouldBe([first, second]);
 
     [Fact]
+    public void From_Qwen3_HasTheFamilysDefaults()
+    {
+        var config = Read("""{"model_type": "qwen3", "hidden_size": 32, "intermediate_size": 8, "num_hidden_layers": 1, "num_attention_heads": 4, "vocab_size": 11}""");
+        config.Attention.ShouldBe(new AttentionConfig(4, 4, 128, 1 / Math.Sqrt(128)) { QkNorm = QkNorm.EachHeadAlike });
+        config.Norm.Epsilon.ShouldBe(1e-6);
+        config.Layers[0].Window.ShouldBeNull();
+    }
+
+    [Theory]
+    [InlineData(""", "sliding_window_pattern": 2""")]
+    [InlineData(""", "layer_types": ["sliding_attention", "full_attention"]""")]
+    [InlineData(""", "layer_types": ["sliding_attention", "full_attention"], "rope_parameters": {"full_attention": {"rope_theta": 1e6}, "sliding_attention": {"rope_theta": 1e4}}""")]
+    public void From_Gemma3_HasTwoKindsOfLayers(string further)
+    {
+        var config = Read(TorchTinyModels.Config("gemma3_text", further: """, "sliding_window": 7, "query_pre_attn_scalar": 16""" + further));
+        config.Layers.Select(layer => layer.Window).ShouldBe([7, null]);
+        config.Layers.Select(layer => layer.Rope!.Frequencies[1]).ShouldBe([Math.Pow(1e4, -0.25), Math.Pow(1e6, -0.25)], 1e-15);
+        config.Attention.Scale.ShouldBe(0.25);
+        config.Norm.UnitOffset.ShouldBeTrue();
+        config.EmbeddingScale.ShouldBe(Math.Sqrt(TorchTinyModels.Hidden));
+    }
+
+    [Theory]
+    [InlineData("", true, true)]
+    [InlineData(""", "decoder_sparse_step": 2""", false, true)]
+    [InlineData(""", "mlp_only_layers": [1]""", true, false)]
+    [InlineData(""", "num_experts": 0""", false, false)]
+    public void From_Qwen2Mixture_KnowsWhichLayersAreMixtures(string further, bool first, bool second)
+    {
+        var config = Read(TorchTinyModels.Config("qwen2_moe", further: further));
+        config.Layers.Select(layer => layer.Mixture is not null).ShouldBe([first, second]);
+        if (first) config.Layers[0].Mixture.ShouldBe(
+            new MixtureConfig(60, 4) { NormalizeWeights = false, IntermediateSize = 1408, SharedIntermediateSize = 5632, BalanceWeight = 0.001 });
+    }
+
+    [Fact]
     public void From_Gpt2_HasTheFamilysDefaults()
     {
         var config = Read(Gpt2 + "}");
@@ -108,6 +144,12 @@ public sealed class DecoderConfigTests
     [InlineData("falcon", """, "alibi": true""", "alibi is true")]
     [InlineData("falcon", """, "new_decoder_architecture": true""", "new_decoder_architecture is true")]
     [InlineData("opt", """, "ffn_dim": 8, "word_embed_proj_dim": 16""", "word_embed_proj_dim is 16 and not hidden_size, 32")]
+    [InlineData("qwen2_moe", """, "num_experts": 2, "num_experts_per_tok": 3""", "num_experts_per_tok is 3, expected at most num_experts, 2")]
+    [InlineData("qwen2_moe", """, "mlp_only_layers": [2]""", "mlp_only_layers holds 2, expected layer numbers from 0 to 1")]
+    [InlineData("qwen2_moe", """, "router_aux_loss_coef": -1""", "router_aux_loss_coef is -1")]
+    [InlineData("gemma3_text", """, "final_logit_softcapping": 30.0""", "final_logit_softcapping is 30")]
+    [InlineData("gemma3_text", """, "use_bidirectional_attention": true""", "use_bidirectional_attention is true")]
+    [InlineData("llama", """, "initializer_range": -0.02""", "initializer_range is -0.02")]
     [InlineData("gpt2", """, "n_embd": 8, "n_head": 2, "scale_attn_by_inverse_layer_idx": true""", "scale_attn_by_inverse_layer_idx is true")]
     public void From_WhatTheForwardPassDoesNotHave_NamesFileAndKey(string modelType, string further, string message)
     {

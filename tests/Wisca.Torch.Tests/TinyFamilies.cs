@@ -1,0 +1,64 @@
+using Wisca.Checkpoints;
+using Wisca.Models;
+using static TorchSharp.torch;
+
+namespace Wisca.Tests;
+
+/// <summary>A tiny random model of every family: no gain is 1, no bias 0, and attention is far from uniform.</summary>
+internal static class TinyFamilies
+{
+    public const int Vocabulary = 19;
+
+    /// <summary>All of them, for theories.</summary>
+    public static TheoryData<string> ModelTypes => [.. DecoderConfig.ModelTypes];
+
+    public static string Config(string modelType) => modelType switch
+    {
+        "gpt2" => $$"""{"model_type": "gpt2", "n_embd": 16, "n_layer": 2, "n_head": 4, "n_positions": 32, "vocab_size": {{Vocabulary}}}""",
+        "gpt_neox" => Base(modelType, """, "intermediate_size": 20, "rotary_pct": 0.5, "use_parallel_residual": false"""),
+        "falcon" => Base(modelType, """, "bias": true"""),
+        "opt" => Base(modelType, """, "ffn_dim": 20"""),
+        "phi" => Base(modelType, """, "intermediate_size": 20"""),
+        "llama" => Grouped(modelType, """, "attention_bias": true, "tie_word_embeddings": true"""),
+        "mistral" => Grouped(modelType, """, "sliding_window": 3"""),
+        "gemma3_text" => Grouped(
+            modelType, """, "sliding_window": 3, "sliding_window_pattern": 2, "query_pre_attn_scalar": 9, "rope_theta": 500, "rope_local_base_freq": 20"""),
+        "mixtral" => Grouped(modelType, """, "num_local_experts": 3, "num_experts_per_tok": 2, "router_aux_loss_coef": 0.3, "rope_theta": 500"""),
+        "qwen2_moe" => Grouped(
+            modelType,
+            """
+            , "num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 6, "shared_expert_intermediate_size": 10, "router_aux_loss_coef": 0.3,
+            "mlp_only_layers": [1]
+            """),
+        "cohere" => Grouped(modelType, """, "use_qk_norm": true"""),
+        _ => Grouped(modelType, ""),
+    };
+
+    public static Decoder Create(string modelType, ulong seed = 1, ScalarType dtype = ScalarType.Float64)
+    {
+        var decoder = Decoder.Create(DecoderConfig.From(ModelConfig.Parse(Config(modelType))), seed, new InitializationOptions { StandardDeviation = 0.35 }, dtype);
+        using var ungraded = no_grad();
+        using var scope = NewDisposeScope();
+        using var generator = new Generator(seed);
+        foreach (var parameter in decoder.parameters().Where(parameter => parameter.dim() < 2))
+            parameter.add_(0.2 * randn(parameter.shape, ScalarType.Float64, generator: generator).to(dtype));
+        return decoder;
+    }
+
+    public static int[] Tokens(int count, int seed = 3)
+    {
+        var random = new Random(seed);
+        return [.. Enumerable.Range(0, count).Select(_ => random.Next(Vocabulary))];
+    }
+
+    private static string Base(string modelType, string further) =>
+        $$"""
+        {
+          "model_type": "{{modelType}}", "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 4, "vocab_size": {{Vocabulary}},
+          "max_position_embeddings": 32{{further}}
+        }
+        """;
+
+    private static string Grouped(string modelType, string further) =>
+        Base(modelType, """, "num_key_value_heads": 2, "head_dim": 4, "intermediate_size": 20, "rms_norm_eps": 1e-5""" + further);
+}
