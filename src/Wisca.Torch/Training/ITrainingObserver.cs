@@ -15,10 +15,10 @@ public interface ITrainingObserver
     void Transitioned(TransitionEvent transition);
 
     /// <summary>The model wrote a text.</summary>
-    void Sampled(long step, string prompt, string continuation);
+    void Sampled(long completedSteps, string prompt, string continuation);
 
     /// <summary>A checkpoint was saved.</summary>
-    void Saved(long step, string folder);
+    void Saved(long completedSteps, string folder);
 
     /// <summary>Something that the user should know.</summary>
     void Notice(string message);

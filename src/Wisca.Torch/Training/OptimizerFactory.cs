@@ -31,11 +31,11 @@ internal static class OptimizerFactory
         var section = config.Schedule;
         double peak = config.Optimizer.LearningRate;
         int rest = config.Steps - section.Warmup;
-        int decline = section.DecaySteps ?? (section.Name == ScheduleKind.Wsd ? Math.Min(rest, Math.Max(1, config.Steps / 5)) : rest);
+        int decline = section.DecaySteps ?? (section.Name == ScheduleKind.WarmupStableDecay ? Math.Min(rest, Math.Max(1, config.Steps / 5)) : rest);
         return section.Name switch
         {
             ScheduleKind.Constant => LearningRateSchedule.Constant(peak, config.Steps, section.Warmup),
-            ScheduleKind.Wsd => LearningRateSchedule.WarmupStableDecay(peak, config.Steps, section.Warmup, decline, DecayShape.Linear, section.MinimumRatio),
+            ScheduleKind.WarmupStableDecay => LearningRateSchedule.WarmupStableDecay(peak, config.Steps, section.Warmup, decline, DecayShape.Linear, section.MinimumRatio),
 
             // The decline begins right after warm-up; where it ends before the run does, the rate stays at its least.
             ScheduleKind.Linear => LearningRateSchedule.Linear(peak, section.Warmup + decline, section.Warmup, section.MinimumRatio),

@@ -54,13 +54,13 @@ internal sealed class RunLog : ITrainingObserver, IDisposable
         ]);
     }
 
-    public void Sampled(long step, string prompt, string continuation)
+    public void Sampled(long completedSteps, string prompt, string continuation)
     {
-        _board?.WriteText(step, "sample", prompt + continuation);
-        _metrics?.WriteRecord(step, [new("sample/prompt", prompt), new("sample/text", continuation)]);
+        _board?.WriteText(completedSteps, "sample", prompt + continuation);
+        _metrics?.WriteRecord(completedSteps, [new("sample/prompt", prompt), new("sample/text", continuation)]);
     }
 
-    public void Saved(long step, string folder)
+    public void Saved(long completedSteps, string folder)
     {
     }
 

@@ -3,6 +3,7 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json;
 using TorchSharp;
+using Wisca.Generation;
 using Wisca.Models;
 using Wisca.Optimizers;
 using Wisca.Safetensors;
@@ -293,7 +294,19 @@ public sealed class Trainer : IDisposable
 
     private void Sample(SamplesSection section)
     {
-        _ = section;
+        // As many as fit behind the prompt; a seed of its own for each step, so that a resumed run writes the same.
+        foreach (string prompt in section.Prompts)
+        {
+            int[] ids = _text.Tokenizer.Encode(prompt);
+            int count = Math.Min(section.Tokens, _model.Config.MaxPositions - ids.Length);
+            if (ids.Length == 0 || count < 1) continue;
+            var options = new SamplingOptions { Temperature = section.Temperature, Seed = (ulong)(_config.Seed + _step) };
+            IReadOnlySet<int>? stops = _text.Tokenizer.EosId is { } eos ? new HashSet<int> { eos } : null;
+            string text = _text.Tokenizer.Decode([.. ids, .. TokenGenerator.Generate(_model, ids, count, options, stops)]);
+            string continuation = text.StartsWith(prompt, StringComparison.Ordinal) ? text[prompt.Length..] : text;
+            _log.Sampled(_step, prompt, continuation);
+            _observer.Sampled(_step, prompt, continuation);
+        }
     }
 
     private void Save(double? loss)

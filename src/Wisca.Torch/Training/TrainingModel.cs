@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using TorchSharp;
 using Wisca.Checkpoints;
 using Wisca.Models;
 using Wisca.Tokenizers;
@@ -27,7 +28,7 @@ internal static class TrainingModel
             if (model.Config.MaxPositions < config.Data.SequenceLength)
                 throw new WiscaException($"data.sequence_length is {config.Data.SequenceLength}, but the model has {model.Config.MaxPositions} positions", "take shorter sequences, or set max_position_embeddings");
             model.ComputeType = config.Precision == TrainingPrecision.Bf16 ? ScalarType.BFloat16 : null;
-            return device.type == TorchSharp.DeviceType.CPU ? model : model.to(device);
+            return device.type == DeviceType.CPU ? model : model.to(device);
         }
         catch
         {
