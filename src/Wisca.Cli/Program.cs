@@ -8,10 +8,9 @@ if (args is ["--version"])
         Console.WriteLine(WiscaApplication.Version);
         return 0;
     }
-    catch (IOException exception)
+    catch (IOException)
     {
-        Console.Error.WriteLine($"wisca: {exception.Message}");
-        return 1;
+        // What follows fails in the same way, and says so.
     }
 }
 

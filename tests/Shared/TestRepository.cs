@@ -1,6 +1,6 @@
 namespace Wisca.Tests;
 
-/// <summary>The documents of the repository, for tests that hold them to the code.</summary>
+/// <summary>Files of the repository itself: documents that are held to the code, and the launcher.</summary>
 internal static class TestRepository
 {
     public static string ReadText(params string[] parts)

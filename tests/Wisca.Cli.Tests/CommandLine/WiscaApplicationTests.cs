@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Text;
 using Spectre.Console;
 using Wisca.Cli.CommandLine;
@@ -34,6 +35,17 @@ public sealed class WiscaApplicationTests
         using var full = new FullDisk();
         var console = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(full) });
         (await WiscaApplication.RunAsync(args, new CommandContext(console, console, full))).ShouldBe(exitCode);
+    }
+
+    [Theory]
+    [InlineData("--version")]
+    [InlineData("doctor")]
+    public void Program_FullDisk_ExitsWith1AndDoesNotCrash(string argument)
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "only Linux has /dev/full");
+        using var shell = Process.Start("sh", ["-c", $"\"{Path.Combine(AppContext.BaseDirectory, "wisca")}\" {argument} > /dev/full 2>&1"]);
+        shell.WaitForExit();
+        shell.ExitCode.ShouldBe(1);
     }
 
     [Theory]
