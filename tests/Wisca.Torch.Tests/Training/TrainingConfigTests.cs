@@ -185,6 +185,7 @@ public sealed class TrainingConfigTests
     [InlineData("wisca: { at: [5], until: 4 }", "wisca.at")]
     [InlineData("wisca: { transport_epsilon: true, state: keep }", "wisca.transport_epsilon")]
     [InlineData("wisca: { transport_epsilon: true }\noptimizer: { name: sgd }", "wisca.transport_epsilon")]
+    [InlineData("wisca: { criterion: fisher }\noptimizer: { name: muon }", "wisca.criterion")]
     [InlineData("wisca: { preset: qk_ten, vo: none }", "wisca.preset")]
     [InlineData("wisca: { preset: qk_ten+qk_row }", "wisca.preset")]
     [InlineData("wisca: { preset: qk }", "wisca.preset")]
@@ -215,6 +216,24 @@ public sealed class TrainingConfigTests
         (config.Wisca.QueryKey, config.Wisca.ValueOutput, config.Wisca.Preset).ShouldBe((queryKey, valueOutput, null));
         config.Wisca.IsActive.ShouldBe(preset != "origin");
         Facts(Read(config.ToYaml(true))).ShouldBe(Facts(config));
+    }
+
+    [Fact]
+    public void Options_OfEverySection_AreWhatWasSet()
+    {
+        var config = Read("", "wisca.qk=kv-head", "wisca.vo=none", "wisca.at=[3]", "wisca.until=1000", "wisca.every=7", "wisca.init=false", "wisca.round=pow2", "wisca.layers=0-1", "wisca.state=reset",
+            "optimizer.multipliers=[{ parameters: '*.v_proj.weight', learning_rate: 2, keep_decay: true, weight_decay: 0.5 }]", "optimizer.clip=0", "schedule.name=wsd");
+        var options = config.Wisca.Options;
+        options.Transitions.ShouldBe(new TransitionOptions { QueryKey = Granularity.KvHead, ValueOutput = null, Balance = new(Rounding: FactorRounding.PowerOfTwo, Hysteresis: 0.1), Layers = new("0-1") });
+        Enumerable.Range(0, 2000).Where(step => options.Trigger.IsDue(step)).ShouldBe(Enumerable.Range(1, 1000).Where(step => step == 3 || step % 7 == 0));
+        options.State.ShouldBe(StatePolicy.Reset);
+        config.Optimizer.ParameterSettings.Rules.ShouldHaveSingleItem().ShouldBe(new("*.v_proj.weight") { LearningRateMultiplier = 2, KeepDecay = true, WeightDecay = 0.5 });
+        config.Optimizer.ClipNorm.ShouldBeNull();
+        config.Schedule.DecayStepsOf(config.Steps).ShouldBe(400);
+        new ScheduleSection().DecayStepsOf(2000).ShouldBe(1900);
+
+        // The defaults are those of the library.
+        new TrainingConfig().Wisca.Options.Trigger.ShouldBe(new WiscaTrigger { Steps = new TrainingConfig().Wisca.Options.Trigger.Steps });
     }
 
     [Fact]

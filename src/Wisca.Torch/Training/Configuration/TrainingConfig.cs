@@ -1,3 +1,5 @@
+using Wisca.Transitions;
+
 namespace Wisca.Training;
 
 #pragma warning disable CS1591 // The settings carry their documentation where --print-config finds it too.
@@ -83,7 +85,7 @@ public sealed record TrainingConfig : ISettingsSection
         else if (Schedule.DecaySteps is { } decay && decay > Steps - Schedule.Warmup)
             given.Contradict(["schedule.decay_steps", "schedule.warmup", "steps"], $"{decay} steps, expected at most the {Steps - Schedule.Warmup} after warm-up");
         if (Wisca.At.Any(step => step > Steps)) given.Contradict(["wisca.at", "steps"], $"step {Wisca.At.Max()}, expected at most the {Steps} of the run");
-        if (Wisca.Criterion.ToString() == "Fisher" && Optimizer.Name != OptimizerKind.AdamW)
+        if (Wisca.Criterion == Criterion.Fisher && Optimizer.Name != OptimizerKind.AdamW)
             given.Contradict(["wisca.criterion", "optimizer.name"], "fisher needs the second moments of the gradients, expected optimizer.name: adamw");
         if (Wisca.TransportEpsilon && Optimizer.Name is OptimizerKind.Sgd or OptimizerKind.Lion)
             given.Contradict(["wisca.transport_epsilon", "optimizer.name"], "true, expected false: this optimizer has no epsilon");
