@@ -255,6 +255,33 @@ public sealed class TrainingConfigTests
     }
 
     [Fact]
+    public void Read_AnyText_IsReadOrRefusedButNeverFails()
+    {
+        string good = Read("", "optimizer.multipliers=[{ parameters: a }]", "model.config={ a: [1, { b: c }] }").ToYaml(false);
+        const string letters = "{}[],:-#&*!|>'\"%@`?\t\n\r\0 a1.~\u2028\ud800é";
+        Gen.Select(Gen.Int[0, good.Length - 1], Gen.Int[0, 12], Gen.Int[0, letters.Length - 1].Array[0, 4]).Array[1, 3].Sample(
+            changes =>
+            {
+                string text = good;
+                foreach (var (at, count, inserted) in changes)
+                {
+                    int start = Math.Min(at, text.Length);
+                    text = text.Remove(start, Math.Min(count, text.Length - start)).Insert(start, string.Concat(inserted.Select(index => letters[index])));
+                }
+
+                try
+                {
+                    Read(text);
+                }
+                catch (WiscaException exception)
+                {
+                    (exception.Details.Count > 0 ? exception.Details : [exception.Message]).ShouldAllBe(line => line.StartsWith("train.yaml"));
+                }
+            },
+            iter: 3000);
+    }
+
+    [Fact]
     public void Differences_SomeSettings_AreNamedWithBothValues()
     {
         var before = new TrainingConfig();
