@@ -185,6 +185,7 @@ public sealed class TrainingConfigTests
     [InlineData("wisca: { at: [5], until: 4 }", "wisca.at")]
     [InlineData("wisca: { transport_epsilon: true, state: keep }", "wisca.transport_epsilon")]
     [InlineData("wisca: { transport_epsilon: true }\noptimizer: { name: sgd }", "wisca.transport_epsilon")]
+    [InlineData("wisca: { criterion: fisher }\noptimizer: { name: muon }", "wisca.criterion")]
     [InlineData("wisca: { preset: qk_ten, vo: none }", "wisca.preset")]
     [InlineData("wisca: { preset: qk_ten+qk_row }", "wisca.preset")]
     [InlineData("wisca: { preset: qk }", "wisca.preset")]
@@ -218,6 +219,24 @@ public sealed class TrainingConfigTests
     }
 
     [Fact]
+    public void Options_OfEverySection_AreWhatWasSet()
+    {
+        var config = Read("", "wisca.qk=kv-head", "wisca.vo=none", "wisca.at=[3]", "wisca.until=1000", "wisca.every=7", "wisca.init=false", "wisca.round=pow2", "wisca.layers=0-1", "wisca.state=reset",
+            "optimizer.multipliers=[{ parameters: '*.v_proj.weight', learning_rate: 2, keep_decay: true, weight_decay: 0.5 }]", "optimizer.clip=0", "schedule.name=wsd");
+        var options = config.Wisca.Options;
+        options.Transitions.ShouldBe(new TransitionOptions { QueryKey = Granularity.KvHead, ValueOutput = null, Balance = new(Rounding: FactorRounding.PowerOfTwo, Hysteresis: 0.1), Layers = new("0-1") });
+        Enumerable.Range(0, 2000).Where(step => options.Trigger.IsDue(step)).ShouldBe(Enumerable.Range(1, 1000).Where(step => step == 3 || step % 7 == 0));
+        options.State.ShouldBe(StatePolicy.Reset);
+        config.Optimizer.ParameterSettings.Rules.ShouldHaveSingleItem().ShouldBe(new("*.v_proj.weight") { LearningRateMultiplier = 2, KeepDecay = true, WeightDecay = 0.5 });
+        config.Optimizer.ClipNorm.ShouldBeNull();
+        config.Schedule.DecayStepsOf(config.Steps).ShouldBe(400);
+        new ScheduleSection().DecayStepsOf(2000).ShouldBe(1900);
+
+        // The defaults are those of the library.
+        new TrainingConfig().Wisca.Options.Trigger.ShouldBe(new WiscaTrigger { Steps = new TrainingConfig().Wisca.Options.Trigger.Steps });
+    }
+
+    [Fact]
     public void Read_Overrides_WinOverTheFile()
     {
         var config = Read(
@@ -233,6 +252,33 @@ public sealed class TrainingConfigTests
         config.Model.Config!.Mapping!.ToJsonString().ShouldBe("""{"model_type":"llama","hidden_size":32}""");
         config.Schedule.Warmup.ShouldBe(7);
         config.Ema.ShouldBe(0.5);
+    }
+
+    [Fact]
+    public void Read_AnyText_IsReadOrRefusedButNeverFails()
+    {
+        string good = Read("", "optimizer.multipliers=[{ parameters: a }]", "model.config={ a: [1, { b: c }] }").ToYaml(false);
+        const string letters = "{}[],:-#&*!|>'\"%@`?\t\n\r\0 a1.~\u2028\ud800é";
+        Gen.Select(Gen.Int[0, good.Length - 1], Gen.Int[0, 12], Gen.Int[0, letters.Length - 1].Array[0, 4]).Array[1, 3].Sample(
+            changes =>
+            {
+                string text = good;
+                foreach (var (at, count, inserted) in changes)
+                {
+                    int start = Math.Min(at, text.Length);
+                    text = text.Remove(start, Math.Min(count, text.Length - start)).Insert(start, string.Concat(inserted.Select(index => letters[index])));
+                }
+
+                try
+                {
+                    Read(text);
+                }
+                catch (WiscaException exception)
+                {
+                    (exception.Details.Count > 0 ? exception.Details : [exception.Message]).ShouldAllBe(line => line.StartsWith("train.yaml"));
+                }
+            },
+            iter: 3000);
     }
 
     [Fact]

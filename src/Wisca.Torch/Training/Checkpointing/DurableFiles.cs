@@ -6,28 +6,30 @@ namespace Wisca.Training;
 internal static partial class DurableFiles
 {
     /// <summary>Flushes all files below a folder, and the folders.</summary>
+    /// <exception cref="IOException">The system could not write a file to the disk.</exception>
     public static void Flush(string folder)
     {
         foreach (string file in Directory.EnumerateFiles(folder))
         {
-            using var handle = File.OpenHandle(file, FileMode.Open, FileAccess.ReadWrite);
-            RandomAccess.FlushToDisk(handle);
+            if (OperatingSystem.IsWindows())
+            {
+                using var handle = File.OpenHandle(file, FileMode.Open, FileAccess.ReadWrite);
+                RandomAccess.FlushToDisk(handle);
+            }
+            else if (!TryFlush(file))
+            {
+                throw new IOException($"{file} could not be brought to the disk: {Marshal.GetLastPInvokeErrorMessage()}");
+            }
         }
 
         foreach (string below in Directory.EnumerateDirectories(folder)) Flush(below);
         FlushEntries(folder);
     }
 
-    /// <summary>Flushes a folder's own entries: what names it holds.</summary>
+    /// <summary>Flushes a folder's own entries: what names it holds. Not every file system can, and Windows does so by itself.</summary>
     public static void FlushEntries(string folder)
     {
-        // Windows keeps its folders in order by itself; there is no call for it.
-        if (OperatingSystem.IsWindows()) return;
-        const int readOnly = 0;
-        int descriptor = Open(folder, readOnly);
-        if (descriptor < 0) return;
-        _ = Flush(descriptor);
-        _ = Close(descriptor);
+        if (!OperatingSystem.IsWindows()) TryFlush(folder);
     }
 
     /// <summary>Replaces a file in one step.</summary>
@@ -44,10 +46,23 @@ internal static partial class DurableFiles
         FlushEntries(Path.GetDirectoryName(path)!);
     }
 
-    [LibraryImport("libc", EntryPoint = "open", StringMarshalling = StringMarshalling.Utf8)]
+    /// <summary>Flushes through a descriptor that only reads, since a copy of a file that must not be written keeps its permissions.</summary>
+    private static bool TryFlush(string path)
+    {
+        const int readOnly = 0;
+        int descriptor = Open(path, readOnly);
+        if (descriptor < 0) return false;
+        bool flushed = Flush(descriptor) == 0;
+        int error = Marshal.GetLastPInvokeError();
+        _ = Close(descriptor);
+        Marshal.SetLastPInvokeError(error);
+        return flushed;
+    }
+
+    [LibraryImport("libc", EntryPoint = "open", StringMarshalling = StringMarshalling.Utf8, SetLastError = true)]
     private static partial int Open(string path, int flags);
 
-    [LibraryImport("libc", EntryPoint = "fsync")]
+    [LibraryImport("libc", EntryPoint = "fsync", SetLastError = true)]
     private static partial int Flush(int descriptor);
 
     [LibraryImport("libc", EntryPoint = "close")]

@@ -1,3 +1,5 @@
+using Wisca.Optimizers;
+
 namespace Wisca.Training;
 
 #pragma warning disable CS1591 // The settings carry their documentation where --print-config finds it too.
@@ -20,13 +22,13 @@ public sealed record OptimizerSection : ISettingsSection
     [Setting("Momentum of sgd (none for 0.9) and muon (none for 0.95).", Minimum = 0, Maximum = 1, Below = true)]
     public double? Momentum { get; init; }
 
-    [Setting("Decoupled weight decay, as a share of the learning rate. Norms and biases have none.", Minimum = 0)]
+    [Setting("Decoupled weight decay: a step takes learning rate x weight decay of a weight away. Norms and biases have none.", Minimum = 0)]
     public double WeightDecay { get; init; } = 0.1;
 
     [Setting("Whether embeddings decay too.")]
-    public bool DecayEmbeddings { get; init; }
+    public bool DecayEmbeddings { get; init; } = true;
 
-    [Setting("Learning rates of single tensors as multiples of the common one. Where several patterns match, their multiples multiply.")]
+    [Setting("Learning rates of single tensors as multiples of the common one. Several that match one tensor multiply, and one that matches none is an error.")]
     public IReadOnlyList<ParameterMultiplier> Multipliers { get; init; } = [];
 
     [Setting("Largest global norm of the gradients, to which longer ones are shortened; 0 or none for no clipping.", Minimum = 0)]
@@ -43,6 +45,14 @@ public sealed record OptimizerSection : ISettingsSection
 
     /// <summary>The largest norm of the gradients; null for no clipping.</summary>
     public double? ClipNorm => Clip is > 0 ? Clip : null;
+
+    /// <summary>Which tensors decay, and what differs from tensor to tensor.</summary>
+    public ParameterSettings ParameterSettings => new()
+    {
+        WeightDecay = WeightDecay,
+        DecayEmbeddings = DecayEmbeddings,
+        Rules = [.. Multipliers.Select(rule => new ParameterRule(rule.Parameters) { LearningRateMultiplier = rule.LearningRate, KeepDecay = rule.KeepDecay, WeightDecay = rule.WeightDecay })],
+    };
 
     /// <inheritdoc/>
     public object Complete(GivenSettings given)

@@ -13,4 +13,7 @@ public sealed record ParameterMultiplier
 
     [Setting("Whether the tensors decay as fast as without the multiplier, instead of with their own learning rate.")]
     public bool KeepDecay { get; init; }
+
+    [Setting("Weight decay of these tensors, also of such that have none otherwise; none to leave it as it is.", Minimum = 0)]
+    public double? WeightDecay { get; init; }
 }

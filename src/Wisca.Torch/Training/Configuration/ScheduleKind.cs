@@ -17,7 +17,7 @@ public enum ScheduleKind
     [JsonStringEnumMemberName("constant")]
     Constant,
 
-    /// <summary>It stays, and falls in a straight line over the last steps.</summary>
+    /// <summary>It stays, and falls over the last steps.</summary>
     [JsonStringEnumMemberName("wsd")]
     WarmupStableDecay,
 }

@@ -36,6 +36,12 @@ internal sealed class SettingsParser
             binder.Fault(place(exception.Start.Line), key, $"{exception.Message.TrimEnd('.')}, expected YAML");
             return null;
         }
+        catch (Exception exception) when (exception is InvalidOperationException or ArgumentException or FormatException or IndexOutOfRangeException)
+        {
+            // What the library throws on some malformed text, without saying where: the last thing it read is near.
+            binder.Fault(place(parser._parser.Current?.End.Line ?? 1), key, "malformed here or just below, expected YAML");
+            return null;
+        }
     }
 
     private SettingsNode? ReadDocument()

@@ -25,6 +25,9 @@ public sealed record WiscaSection : ISettingsSection
     [Setting("Factors are clamped to 2^-N ... 2^N.", Minimum = 0, Above = true, Maximum = 64)]
     public double MaxLog2 { get; init; } = 6;
 
+    [Setting("With powers of two only: a group is left alone unless the |log2| of its norms' ratio exceeds 1 by this much, so that factors do not flip to and fro.", Minimum = 0)]
+    public double Hysteresis { get; init; } = 0.1;
+
     [Setting("Which layers take part.", Pattern = @"(all|\d+(-\d*)?|-\d+)( *, *(all|\d+(-\d*)?|-\d+))*", Expected = "all, or layers such as 0-3,8,30-")]
     public string Layers { get; init; } = "all";
 
@@ -37,7 +40,7 @@ public sealed record WiscaSection : ISettingsSection
     [Setting("Steps after which there is a transition too.", Minimum = 1)]
     public IReadOnlyList<int> At { get; init; } = [];
 
-    [Setting("A transition wherever the largest |log2| of the two norms' ratio passes this; looked at after every step.", Minimum = 0, Above = true)]
+    [Setting("A transition wherever the largest |log2| of the two norms' ratio passes this, which is then measured after every step.", Minimum = 0, Above = true)]
     public double? Threshold { get; init; }
 
     [Setting("The last step with a transition; none for the last of the run.", Minimum = 0)]
@@ -46,7 +49,7 @@ public sealed record WiscaSection : ISettingsSection
     [Setting("What happens to the optimizer's state of scaled tensors: transport scales it with them, keep leaves it, reset clears it.")]
     public StatePolicy State { get; init; } = StatePolicy.Transport;
 
-    [Setting("Whether the optimizer's epsilon follows too, so that a transition is exactly a change of learning rates.")]
+    [Setting("Whether the optimizer's epsilon follows too, so that a transition is exactly a change of learning rates; needs one factor a tensor.")]
     public bool TransportEpsilon { get; init; }
 
     [Setting("Whether the loss on a fixed batch is compared before and after every transition; a difference beyond rounding ends the run.")]
@@ -55,8 +58,14 @@ public sealed record WiscaSection : ISettingsSection
     /// <summary>True where there is anything to do.</summary>
     public bool IsActive => (QueryKey is not null || ValueOutput is not null) && (Init || Every > 0 || At.Count > 0 || Threshold is not null);
 
-    /// <summary>How factors are found.</summary>
-    public BalanceOptions Balance => new(Criterion, Round, MaxLog2);
+    /// <summary>The same for a scheduler of transitions.</summary>
+    public WiscaOptions Options => new()
+    {
+        Transitions = new TransitionOptions { QueryKey = QueryKey, ValueOutput = ValueOutput, Balance = new(Criterion, Round, MaxLog2, Hysteresis), Layers = new(Layers) },
+        Trigger = new WiscaTrigger { AtStart = Init, Every = Every, Steps = [.. At.Select(step => (long)step)], Threshold = Threshold, Until = Until },
+        State = State,
+        TransportEpsilon = TransportEpsilon,
+    };
 
     /// <inheritdoc/>
     public object Complete(GivenSettings given)
