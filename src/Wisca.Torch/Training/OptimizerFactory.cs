@@ -8,12 +8,7 @@ internal static class OptimizerFactory
 {
     public static Optimizer Create(OptimizerSection section, IReadOnlyList<(string Name, Parameter Parameter)> parameters)
     {
-        var settings = new ParameterSettings
-        {
-            WeightDecay = section.WeightDecay,
-            DecayEmbeddings = section.DecayEmbeddings,
-            Rules = [.. section.Multipliers.Select(multiplier => new ParameterRule(multiplier.Parameters) { LearningRateMultiplier = multiplier.LearningRate, KeepDecay = multiplier.KeepDecay })],
-        };
+        var settings = section.ParameterSettings;
         var (first, second) = section.BetasOrDefault;
         var adamW = new AdamWOptions { Beta1 = first, Beta2 = second, Epsilon = section.EpsilonOrDefault, Parameters = settings };
         return section.Name switch
@@ -26,20 +21,11 @@ internal static class OptimizerFactory
         };
     }
 
-    public static LearningRateSchedule Schedule(TrainingConfig config)
+    public static LearningRateSchedule Schedule(TrainingConfig config) => new(config.Optimizer.LearningRate, config.Steps)
     {
-        var section = config.Schedule;
-        double peak = config.Optimizer.LearningRate;
-        int rest = config.Steps - section.Warmup;
-        int decline = section.DecaySteps ?? (section.Name == ScheduleKind.WarmupStableDecay ? Math.Min(rest, Math.Max(1, config.Steps / 5)) : rest);
-        return section.Name switch
-        {
-            ScheduleKind.Constant => LearningRateSchedule.Constant(peak, config.Steps, section.Warmup),
-            ScheduleKind.WarmupStableDecay => LearningRateSchedule.WarmupStableDecay(peak, config.Steps, section.Warmup, decline, DecayShape.Linear, section.MinimumRatio),
-
-            // The decline begins right after warm-up; where it ends before the run does, the rate stays at its least.
-            ScheduleKind.Linear => LearningRateSchedule.Linear(peak, section.Warmup + decline, section.Warmup, section.MinimumRatio),
-            _ => LearningRateSchedule.Cosine(peak, section.Warmup + decline, section.Warmup, section.MinimumRatio),
-        };
-    }
+        WarmupSteps = config.Schedule.Warmup,
+        DecaySteps = config.Schedule.DecayStepsOf(config.Steps),
+        Shape = config.Schedule.Name == ScheduleKind.Cosine ? DecayShape.Cosine : DecayShape.Linear,
+        MinimumRatio = config.Schedule.MinimumRatio,
+    };
 }

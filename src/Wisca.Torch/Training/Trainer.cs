@@ -158,19 +158,12 @@ public sealed class Trainer : IDisposable
     {
         var section = _config.Wisca;
         IParameterState[] states = _average is null ? [_optimizer] : [_optimizer, _average];
-        var options = new WiscaOptions
-        {
-            Transitions = new TransitionOptions { QueryKey = section.QueryKey, ValueOutput = section.ValueOutput, Balance = section.Balance, Layers = new LayerRange(section.Layers) },
-            Trigger = new WiscaTrigger { AtStart = section.Init, Every = section.Every, Steps = [.. section.At.Select(step => (long)step)], Threshold = section.Threshold, Until = section.Until },
-            State = section.State,
-            TransportEpsilon = section.TransportEpsilon,
-        };
         WiscaScheduler? active = null;
         if (section.IsActive)
         {
             try
             {
-                active = Create(options);
+                active = Create(section.Options);
             }
             catch (FormatException exception)
             {
