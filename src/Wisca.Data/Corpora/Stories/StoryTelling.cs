@@ -1,12 +1,11 @@
-using System.Text;
-
 namespace Wisca.Corpora;
 
 /// <summary>One story while it is told: what its variables stand for is chosen when they are first needed, and kept.</summary>
 internal sealed class StoryTelling(StoryGrammar grammar, StoryRandom random)
 {
     private readonly Dictionary<string, StoryValue> _values = new(StringComparer.Ordinal);
-    private readonly StringBuilder _text = new(2048);
+    private char[] _text = new char[2048];
+    private int _length;
     private StoryPlot _plot = null!;
 
     public string Tell()
@@ -54,7 +53,7 @@ internal sealed class StoryTelling(StoryGrammar grammar, StoryRandom random)
             switch (part)
             {
                 case StoryPart.Literal literal:
-                    _text.Append(literal.Text);
+                    Append(literal.Text);
                     break;
                 case StoryPart.Choice choice:
                     Write(choice.Options[random.Below(choice.Options.Length)]);
@@ -64,8 +63,8 @@ internal sealed class StoryTelling(StoryGrammar grammar, StoryRandom random)
                     Write(options[random.Below(options.Length)]);
                     break;
                 case StoryPart.Slot slot:
-                    int start = _text.Length;
-                    _text.Append(Text(slot));
+                    int start = _length;
+                    Append(Text(slot));
                     if (slot.Capital) _text[start] = char.ToUpperInvariant(_text[start]);
                     break;
             }
@@ -102,21 +101,29 @@ internal sealed class StoryTelling(StoryGrammar grammar, StoryRandom random)
         return true;
     }
 
+    private void Append(string text)
+    {
+        if (_text.Length - _length < text.Length) Array.Resize(ref _text, Math.Max(_length + text.Length, 2 * _text.Length));
+        text.CopyTo(_text.AsSpan(_length));
+        _length += text.Length;
+    }
+
     /// <summary>Closes the gaps that empty choices leave, and makes "a" before a vowel "an".</summary>
     private string Polish()
     {
-        string raw = _text.ToString();
-        _text.Clear();
+        var raw = _text.AsSpan(0, _length).TrimEnd();
+        Span<char> clean = new char[2 * raw.Length];
+        int count = 0;
         for (int i = 0; i < raw.Length; i++)
         {
-            char next = i + 1 < raw.Length ? raw[i + 1] : '\n';
-            if (raw[i] == ' ' && (next is ' ' or '\n' or '.' or ',' or '!' or '?' || _text.Length == 0 || _text[^1] is '\n' or ' ')) continue;
-            if (raw[i] == '\n' && (next == '\n' || _text.Length == 0 || _text[^1] == '\n')) continue;
-            _text.Append(raw[i]);
-            if (raw[i] is 'a' or 'A' && next == ' ' && (i == 0 || !char.IsLetter(raw[i - 1])) && SoundsLikeVowel(raw.AsSpan(i + 1).TrimStart(' '))) _text.Append('n');
+            char letter = raw[i], next = i + 1 < raw.Length ? raw[i + 1] : '\n', last = count > 0 ? clean[count - 1] : '\n';
+            if (letter == ' ' && (next is ' ' or '\n' or '.' or ',' or '!' or '?' || last is ' ' or '\n')) continue;
+            if (letter == '\n' && last == '\n') continue;
+            clean[count++] = letter;
+            if (letter is 'a' or 'A' && next == ' ' && !char.IsLetter(last) && SoundsLikeVowel(raw[(i + 1)..].TrimStart(' '))) clean[count++] = 'n';
         }
 
-        return _text.ToString().TrimEnd();
+        return new string(clean[..count]);
     }
 
     private static bool SoundsLikeVowel(ReadOnlySpan<char> word)
