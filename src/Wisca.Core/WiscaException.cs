@@ -16,6 +16,9 @@ public sealed class WiscaException : Exception
     /// <summary>What the user can do about it, or null.</summary>
     public string? Hint { get; }
 
+    /// <summary>One line for each fault where there are several, printed below the message; empty otherwise.</summary>
+    public IReadOnlyList<string> Details { get; init => field = [.. value.Select(OneLine)]; } = [];
+
     /// <summary>Messages quote names from files, and those may hold anything: line breaks, escape sequences, megabytes.</summary>
     private static string OneLine(string text)
     {

@@ -9,12 +9,15 @@ internal sealed record CommandRun(int ExitCode, string Output, string Error)
     /// <summary>The lines of standard error.</summary>
     public string[] ErrorLines => Error.Split('\n', StringSplitOptions.RemoveEmptyEntries);
 
-    public static async Task<CommandRun> RunAsync(params string[] args)
+    public static Task<CommandRun> RunAsync(params string[] args) => RunAsync(200, args);
+
+    /// <summary>Runs on a terminal of so many columns.</summary>
+    public static async Task<CommandRun> RunAsync(int width, string[] args)
     {
         using var output = new TestConsole();
         using var error = new TestConsole();
         using var standardOutput = new StringWriter();
-        output.Profile.Width = 200;
+        output.Profile.Width = width;
         int exitCode = await WiscaApplication.RunAsync(args, new CommandContext(output, error, standardOutput));
         return new CommandRun(exitCode, output.Output + standardOutput, error.Output);
     }

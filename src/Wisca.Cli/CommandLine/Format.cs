@@ -32,6 +32,7 @@ internal static class Format
         Criterion.L2 => "l2",
         Criterion.Rms => "rms",
         Criterion.Spectral => "spectral",
+        Criterion.Fisher => "fisher",
         _ => throw new ArgumentOutOfRangeException(nameof(criterion), criterion, null),
     };
 
@@ -61,6 +62,12 @@ internal static class Format
         >= 1_000_000 => $"{count / 1e6:0.0} M",
         _ => count.ToString("N0", System.Globalization.CultureInfo.InvariantCulture),
     };
+
+    /// <summary>How many of a thing: <c>1 tensor</c>, <c>2 tensors</c>.</summary>
+    public static string Count(int count, string noun) => $"{count} {noun}{(count == 1 ? "" : "s")}";
+
+    /// <summary>A ratio of norms, to three decimals.</summary>
+    public static string Ratio(double ratio) => ratio.ToString("0.000", System.Globalization.CultureInfo.InvariantCulture);
 
     /// <summary>A factor with its power of two where it is one.</summary>
     public static string Factor(double factor) => double.IsPow2(factor) ? $"2^{(int)Math.Log2(factor)}" : $"{factor:0.0000}";

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
 using System.Reflection;
 using Wisca.Cli.Verbs;
 
@@ -26,9 +27,11 @@ public static class WiscaApplication
             RescaleVerb.Create(context),
             UndoVerb.Create(context),
             VerifyVerb.Create(context),
+            TokenizeVerb.Create(context),
             ArchitecturesVerb.Create(context),
             DoctorVerb.Create(context),
             GenerateVerb.Create(context),
+            TrainVerb.Create(context),
             DemoVerb.Create(context),
         };
         root.Add(SharedOptions.Verbose);
@@ -40,13 +43,7 @@ public static class WiscaApplication
             Output = context.StandardOutput,
             Error = context.Error.Profile.Out.Writer,
         };
-        if (args.Length == 0)
-        {
-            await root.Parse("--help").InvokeAsync(configuration);
-            return WrongUsage;
-        }
-
-        var parsed = root.Parse(args);
+        var parsed = root.Parse(args.Length == 0 ? ["--help"] : args);
         if (parsed.Errors.Count > 0)
         {
             WriteUsageError(context, parsed, Message(parsed));
@@ -55,7 +52,8 @@ public static class WiscaApplication
 
         try
         {
-            return await parsed.InvokeAsync(configuration);
+            int exitCode = await parsed.InvokeAsync(configuration);
+            return args.Length == 0 ? WrongUsage : exitCode;
         }
         catch (UsageException exception)
         {
@@ -75,7 +73,7 @@ public static class WiscaApplication
             string message = known is not null || exception is IOException or UnauthorizedAccessException
                 ? exception.Message
                 : $"{exception.GetType().Name}: {exception.Message}";
-            WriteError(context, message.Split(['\n', '\r'])[0], known is not null ? known.Hint : "run again with --verbose for the details");
+            WriteError(context, string.Join('\n', [message.Split(['\n', '\r'])[0], .. known?.Details.Select(detail => "  " + detail) ?? []]), known is not null ? known.Hint : "run again with --verbose for the details");
             return Failed;
         }
     }
@@ -84,7 +82,10 @@ public static class WiscaApplication
     private static string Message(ParseResult parsed)
     {
         var error = parsed.Errors.FirstOrDefault(error => parsed.UnmatchedTokens.Any(token => error.Message.Contains($"'{token}'", StringComparison.Ordinal))) ?? parsed.Errors[0];
-        return string.Join(' ', error.Message.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries));
+        string message = string.Join(' ', error.Message.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries));
+
+        // The parser quotes a value that it rejects, but not always the option that it was given to.
+        return error.SymbolResult is OptionResult { Option.Name: var option } && !message.Contains(option, StringComparison.Ordinal) ? $"{option}: {message}" : message;
     }
 
     private static void WriteUsageError(CommandContext context, ParseResult parsed, string message)
@@ -100,9 +101,16 @@ public static class WiscaApplication
 
     private static void WriteError(CommandContext context, string message, string? hint)
     {
-        // Plain lines, not Spectre's layout: an error stays on one line however narrow the terminal is.
-        var writer = context.Error.Profile.Out.Writer;
-        writer.WriteLine($"wisca: {message}");
-        if (hint is not null) writer.WriteLine($"hint: {hint}");
+        try
+        {
+            // Plain lines, not Spectre's layout: an error stays on one line however narrow the terminal is.
+            var writer = context.Error.Profile.Out.Writer;
+            writer.WriteLine($"wisca: {message}");
+            if (hint is not null) writer.WriteLine($"hint: {hint}");
+        }
+        catch (IOException)
+        {
+            // Standard error cannot be written either; the exit code still tells.
+        }
     }
 }

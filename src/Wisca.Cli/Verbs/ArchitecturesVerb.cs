@@ -19,7 +19,7 @@ internal static class ArchitecturesVerb
 
     private static int Run(CommandContext context, string? name, bool json)
     {
-        var tables = name is null ? KnownArchitectures.All : [KnownArchitectures.Find(name)];
+        var tables = name is null ? KnownArchitectures.All : [KnownArchitectures.Find(name, "architecture")];
         if (json)
         {
             var nodes = tables.Select(table => System.Text.Json.Nodes.JsonNode.Parse(table.ToJson())!).ToArray();

@@ -8,22 +8,27 @@ using Wisca.Transitions;
 
 namespace Wisca.Cli.Verbs;
 
-/// <summary><c>wisca demo</c>: the main job on a model that is made on the spot.</summary>
+/// <summary><c>wisca demo</c>: the main jobs on a model and a text that are made on the spot.</summary>
 internal static class DemoVerb
 {
+    private const int DefaultSteps = 300;
+
     public static Command Create(CommandContext context)
     {
-        var keep = new Option<string?>("--keep") { Description = "Keep the models in this folder (it must not exist yet).", HelpName = "DIR" };
-        var command = new Command("demo", "Make a small grouped-query Llama, balance it, prove that nothing changed, and take it back.") { keep };
-        command.SetAction((parsed, cancellation) => Task.Run(() => Run(context, parsed.GetValue(keep), cancellation)));
+        var output = new Option<string?>("--out", "-o") { Description = "The folder for models, checkpoints and curves; it must not exist yet (default: a temporary one).", HelpName = "DIR" };
+        var steps = SharedOptions.Number("--steps", $"Optimizer steps of each of the two trainings; 0 to leave them out (default: {DefaultSteps}).", "N", 0, 1_000_000);
+        steps.DefaultValueFactory = _ => DefaultSteps;
+        var command = new Command("demo", "Balance a small Llama, prove that nothing changed, take it back; then train one with and without WISCA.") { output, steps };
+        command.SetAction((parsed, cancellation) => Task.Run(() => Run(context, parsed.GetValue(output), parsed.GetValue(steps), cancellation)));
         return command;
     }
 
-    private static int Run(CommandContext context, string? keep, CancellationToken cancellation)
+    private static int Run(CommandContext context, string? output, int steps, CancellationToken cancellation)
     {
-        if (keep is not null && Path.Exists(keep)) throw new WiscaException($"{keep} exists", "choose a folder that does not exist yet");
-        string folder = keep ?? Directory.CreateTempSubdirectory("wisca-demo-").FullName;
+        if (output is not null && Path.Exists(output)) throw new WiscaException($"{output} exists", "choose a folder that does not exist yet");
+        string folder = output ?? Directory.CreateTempSubdirectory("wisca-demo-").FullName;
         string Place(string name) => Path.Combine(folder, name);
+        bool done = false;
         try
         {
             // Every step is a command that a user could type; it is shown, and run by the code behind that command.
@@ -52,11 +57,19 @@ internal static class DemoVerb
             Heading(context, $"cmp {before} {after}");
             bool same = File.ReadAllBytes(before).AsSpan().SequenceEqual(File.ReadAllBytes(after));
             context.Out.WriteLine(same ? "the same, byte for byte" : "the files differ");
+            if (steps > 0)
+            {
+                Heading(context, $"wisca train, twice: the same small Llama on built-in stories, {steps} steps without and with transitions");
+                DemoTraining.Run(context, folder, steps, cancellation);
+            }
+
+            done = true;
             return verified && same ? 0 : 1;
         }
         finally
         {
-            if (keep is null) Directory.Delete(folder, recursive: true);
+            // What a demo leaves without its trainings, or when it fails, nobody looks for.
+            if (output is null && (!done || steps == 0)) Directory.Delete(folder, recursive: true);
         }
 
         bool Verify(string name)

@@ -47,9 +47,8 @@ internal static class InspectVerb
         Fact("parameters", $"{Format.Count(checkpoint.ParameterCount)} stored as {string.Join(", ", Dtypes(checkpoint))} in {checkpoint.Shards.Length} {(checkpoint.Shards.Length == 1 ? "file" : "shards")}");
         Fact("attention", $"{layout.Layers.Length} layers, {layout.Heads} heads, {layout.KvHeads} kv heads, head_dim {layout.HeadDim}");
         Fact("RoPE", Rope(layout));
-        if (moves > 0) Fact("ledger", $"{moves} {(moves == 1 ? "move" : "moves")} by wisca; 'wisca undo' takes {(moves == 1 ? "it" : "them")} back");
+        if (moves > 0) Fact("ledger", $"{Format.Count(moves, "move")} by wisca; 'wisca undo' takes {(moves == 1 ? "it" : "them")} back");
         console.Write(facts);
-        console.WriteLine();
 
         var rows = new Table().Border(TableBorder.Simple).AddColumn("layer");
         foreach (string header in (string[])["|W_q|₁", "|W_k|₁", "ratio", "|W_v|₁", "|W_o|₁", "ratio"]) rows.AddColumn(new TableColumn(header).RightAligned());
@@ -92,7 +91,7 @@ internal static class InspectVerb
 
     private static string Norm(double? value) => value?.ToString("0.0", CultureInfo.InvariantCulture) ?? "-";
 
-    private static string Ratio(double? value) => value?.ToString("0.000", CultureInfo.InvariantCulture) ?? "-";
+    private static string Ratio(double? value) => value is { } ratio ? Format.Ratio(ratio) : "-";
 
     private static JsonObject ToJson(Checkpoint checkpoint, ModelInspection inspection, int moves)
     {

@@ -13,15 +13,6 @@ namespace Wisca.Cli.Verbs;
 /// <summary><c>wisca rescale MODEL --out DIR</c>: balances a checkpoint.</summary>
 internal static class RescaleVerb
 {
-    // The paper's names of its strategies. Its rows become rotary pairs where RoPE acts: single rows are not exact there.
-    private static readonly Dictionary<string, (TransitionKind Kind, Granularity Granularity)> Presets = new(StringComparer.Ordinal)
-    {
-        ["qk_ten"] = (TransitionKind.QueryKey, Granularity.Tensor),
-        ["qk_row"] = (TransitionKind.QueryKey, Granularity.Pair),
-        ["vo_ten"] = (TransitionKind.ValueOutput, Granularity.Tensor),
-        ["vo_row"] = (TransitionKind.ValueOutput, Granularity.Channel),
-    };
-
     public static Command Create(CommandContext context)
     {
         var model = SharedOptions.Model();
@@ -105,15 +96,15 @@ internal static class RescaleVerb
             };
         }
 
-        var options = new RescaleOptions { QueryKey = null, ValueOutput = null };
-        foreach (string name in preset.Split('+', StringSplitOptions.TrimEntries))
+        try
         {
-            if (!Presets.TryGetValue(name, out var chosen)) throw new UsageException($"'{name}' is not a preset: expected {string.Join(", ", Presets.Keys)}, joined with +.");
-            if ((chosen.Kind == TransitionKind.QueryKey ? options.QueryKey : options.ValueOutput) is not null) throw new UsageException($"--preset {preset} names two strategies for {Format.Name(chosen.Kind)}.");
-            options = chosen.Kind == TransitionKind.QueryKey ? options with { QueryKey = chosen.Granularity } : options with { ValueOutput = chosen.Granularity };
+            var parsed = TransitionPreset.Parse(preset);
+            return new RescaleOptions { QueryKey = parsed.QueryKey, ValueOutput = parsed.ValueOutput };
         }
-
-        return options;
+        catch (FormatException exception)
+        {
+            throw new UsageException(exception.Message + ".");
+        }
     }
 
     private static Granularity? ParseGranularity(string? name) => name switch
@@ -131,41 +122,36 @@ internal static class RescaleVerb
 
     private static void Print(IAnsiConsole console, RescaleResult result, string? output, TimeSpan elapsed)
     {
-        var table = new Table().Border(TableBorder.Simple).AddColumns("transition", "granularity");
-        foreach (string header in (string[])["scaled", "unchanged", "skipped", "factors", "norm ratio before", "after"]) table.AddColumn(new TableColumn(header).RightAligned());
-        foreach (var kind in result.Solution.Groups.Select((entry, index) => (entry.Exchange, entry.Balance, After: NormsAfter(result, entry.Balance, index)))
-            .GroupBy(entry => (entry.Exchange.Kind, entry.Exchange.Granularity)))
-        {
-            var balances = kind.Select(entry => entry.Balance).ToList();
-            var scaled = balances.Where(balance => balance.Outcome == GroupOutcome.Scaled).ToList();
-            table.AddRow(
-                Format.Name(kind.Key.Kind),
-                Format.Name(kind.Key.Granularity),
-                $"{scaled.Count}",
-                $"{balances.Count(balance => balance.Outcome == GroupOutcome.Unchanged)}",
-                $"{balances.Count(balance => balance.Outcome == GroupOutcome.Skipped)}",
-                scaled.Count == 0 ? "-" : Range(scaled.Select(balance => balance.Factor), Format.Factor),
-                Range(balances.Where(HasRatio).Select(balance => balance.MultipliedNorm / balance.DividedNorm), ratio => $"{ratio:0.000}"),
-                Range(kind.Where(entry => HasRatio(entry.Balance)).Select(entry => entry.After[0] / entry.After[1]), ratio => $"{ratio:0.000}"));
-        }
-
+        // A column for each transition: that fits a terminal of 80 characters.
+        var columns = result.Solution.Groups.Select((entry, index) => (entry.Exchange, entry.Balance, After: NormsAfter(result, entry.Balance, index)))
+            .GroupBy(entry => (entry.Exchange.Kind, entry.Exchange.Granularity)).ToList();
+        var table = new Table().Border(TableBorder.Simple).AddColumn("groups");
+        foreach (var column in columns) table.AddColumn(new TableColumn($"{Format.Name(column.Key.Kind)} {Format.Name(column.Key.Granularity)}").RightAligned());
+        foreach (var outcome in Enum.GetValues<GroupOutcome>()) AddRow(outcome.ToString().ToLowerInvariant(), entries => $"{entries.Count(entry => entry.Balance.Outcome == outcome)}");
+        AddRow("factors", entries => Range(entries.Where(entry => entry.Balance.Outcome == GroupOutcome.Scaled).Select(entry => entry.Balance.Factor), Format.Factor));
+        AddRow("norm ratio before", entries => Range(entries.Where(entry => HasRatio(entry.Balance)).Select(entry => entry.Balance.MultipliedNorm / entry.Balance.DividedNorm), Format.Ratio));
+        AddRow("norm ratio after", entries => Range(entries.Where(entry => HasRatio(entry.Balance)).Select(entry => entry.After[0] / entry.After[1]), Format.Ratio));
         console.Write(table);
         if (result.Solution.Groups.Any(entry => entry.Exchange is { Kind: TransitionKind.QueryKey, Granularity: Granularity.Pair }))
             console.WriteLine("note: qk per rotary pair where RoPE acts (single rows are not exact there), per channel elsewhere");
         foreach (var refusal in result.Solution.Plan.Refusals) console.WriteLine($"refused: {Format.Name(refusal.Kind)} in layers {Format.Ranges(refusal.Layers)}: {refusal.Reason}");
         const int most = 5;
-        foreach (var (note, groups) in result.Notes.Take(most)) console.WriteLine($"note: {note}{(groups > 1 ? $" ({groups} groups)" : "")}");
+        foreach (var (outcome, note, groups) in result.Notes.Take(most)) console.WriteLine($"{(outcome == GroupOutcome.Skipped ? "skipped" : "note")}: {note}{(groups > 1 ? $" ({groups} groups)" : "")}");
         if (result.Notes.Length > most) console.WriteLine($"note: {result.Notes.Length - most} more like these (all with --json{(output is null ? "" : " and in wisca.json")})");
         foreach (var (path, reason) in result.SideFiles.LeftOut) console.WriteLine($"not copied: {path}: {reason}");
         if (output is null) console.WriteLine("dry run: nothing was written");
         else
         {
             var move = result.Move!;
-            string undo = !move.PowersOfTwo ? "exact factors: equal to rounding"
-                : move.Lost.Count > 0 ? $"powers of two, but elements of {move.Lost.Count} tensors were rounded: equal to rounding, and undo gives the bytes back"
+            string undo = move.Tensors.Count == 0 ? "no factor differs from 1: the weights are the same"
+                : !move.PowersOfTwo ? "exact factors: equal to rounding"
+                : move.Lost.Count > 0 ? $"powers of two, but elements of {Format.Count(move.Lost.Count, "tensor")} were rounded: equal to rounding, and undo gives the bytes back"
                 : "every factor is a power of two: the function is bit-identical, and undo gives the bytes back";
             console.WriteLine($"{output}: {Format.Bytes(result.WrittenBytes)} in {elapsed.TotalSeconds:0.0} s; {undo}");
         }
+
+        void AddRow(string name, Func<IReadOnlyCollection<(Exchange Exchange, GroupBalance Balance, IReadOnlyList<double> After)>, string> cell) =>
+            table.AddRow([name, .. columns.Select(column => cell([.. column]))]);
     }
 
     /// <summary>The norms as measured on what was written; those to expect where nothing was.</summary>

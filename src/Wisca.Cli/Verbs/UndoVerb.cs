@@ -44,10 +44,10 @@ internal static class UndoVerb
         }
 
         int tensors = result.BitExactTensors.Length + result.RoundedTensors.Length + result.TrainedTensors.Length;
-        context.Out.WriteLine($"{output}: {result.Moves} {(result.Moves == 1 ? "move" : "moves")} undone in {tensors} tensors");
-        if (result.BitExactTensors.Length > 0) context.Out.WriteLine($"bit for bit: {result.BitExactTensors.Length} tensors have their original bytes again (digests agree)");
-        if (result.RoundedTensors.Length > 0) context.Out.WriteLine($"to rounding: {result.RoundedTensors.Length} tensors, as their factors were not powers of two: {Some(result.RoundedTensors)}");
-        if (result.TrainedTensors.Length > 0) context.Out.WriteLine($"changed since: {result.TrainedTensors.Length} tensors were trained or edited after wisca wrote them, and keep that: {Some(result.TrainedTensors)}");
+        context.Out.WriteLine($"{output}: {Format.Count(result.Moves, "move")} undone in {Format.Count(tensors, "tensor")}");
+        if (result.BitExactTensors.Length > 0) context.Out.WriteLine($"bit for bit: {Format.Count(result.BitExactTensors.Length, "tensor")} (their digests are the original ones)");
+        if (result.RoundedTensors.Length > 0) context.Out.WriteLine($"to rounding: {Format.Count(result.RoundedTensors.Length, "tensor")}, as the factors were not powers of two: {Some(result.RoundedTensors)}");
+        if (result.TrainedTensors.Length > 0) context.Out.WriteLine($"changed since: {Format.Count(result.TrainedTensors.Length, "tensor")} trained or edited after wisca wrote the model, and the change is kept: {Some(result.TrainedTensors)}");
         foreach (var (path, reason) in result.SideFiles.LeftOut) context.Out.WriteLine($"not copied: {path}: {reason}");
         return 0;
     }

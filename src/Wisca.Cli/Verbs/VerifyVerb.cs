@@ -22,6 +22,7 @@ internal static class VerifyVerb
         var tokens = SharedOptions.Number("--tokens", "Also run both models on this many random tokens; with --text, on its first tokens.", "N", 2, 100_000_000);
         var native = new Option<bool>("--native") { Description = "Run the models in the type they are stored in instead of float32." };
         var seed = SharedOptions.Number("--seed", "Seed of the probes and the random tokens.", "S", 0, int.MaxValue);
+        seed.DefaultValueFactory = _ => 0;
         var threads = SharedOptions.Threads();
         var architecture = SharedOptions.Architecture();
         var json = SharedOptions.Json();
@@ -94,7 +95,7 @@ internal static class VerifyVerb
             double allowed = certificate.Layers.Max(layer => layer.Tolerance);
             console.WriteLine(certificate.ChangedTensors == 0
                 ? "               no tensor differs"
-                : Invariant($"               {certificate.ChangedTensors} tensors differ; q.k to {certificate.QueryKeyError:0.0e+00}, V-O to {certificate.ValueOutputError:0.0e+00} relative, {(allowed == 0 ? "exact as powers of two must be" : Invariant($"{allowed:0.0e+00} is rounding"))}"));
+                : Invariant($"               {Format.Count(certificate.ChangedTensors, "tensor")} {(certificate.ChangedTensors == 1 ? "differs" : "differ")}; q.k to {certificate.QueryKeyError:0.0e+00}, V-O to {certificate.ValueOutputError:0.0e+00} relative, {(allowed == 0 ? "exact as powers of two must be" : Invariant($"{allowed:0.0e+00} is rounding"))}"));
         }
 
         if (forward is null)

@@ -12,8 +12,10 @@ public static class KnownArchitectures
     public static ImmutableArray<ArchitectureTable> All => Tables.Value;
 
     /// <summary>The table for a <c>model_type</c>, which may be that of a multimodal model around a known text model.</summary>
+    /// <param name="modelType">The type.</param>
+    /// <param name="origin">What the message calls it: where it comes from.</param>
     /// <exception cref="WiscaException">No table covers it; the message lists the nearest known ones.</exception>
-    public static ArchitectureTable Find(string modelType)
+    public static ArchitectureTable Find(string modelType, string origin = "config.json: model_type")
     {
         ArgumentNullException.ThrowIfNull(modelType);
 
@@ -24,7 +26,7 @@ public static class KnownArchitectures
             .OrderBy(candidate => Distance(candidate.ToLowerInvariant(), modelType.ToLowerInvariant()))
             .ThenBy(candidate => candidate, StringComparer.Ordinal).Take(3);
         throw new WiscaException(
-            $"config.json: model_type '{modelType}' is not known; the nearest known ones are {string.Join(", ", nearest)}",
+            $"{origin} '{modelType}' is not known; the nearest known ones are {string.Join(", ", nearest)}",
             "see 'wisca architectures'; a table of your own is given with --architecture file.json");
     }
 

@@ -28,6 +28,9 @@ public sealed record ModelLayout(
     ImmutableArray<AttentionLayer> Layers,
     ImmutableArray<string> Notes)
 {
+    /// <summary>What an exchange needs to know of it.</summary>
+    public AttentionGeometry Geometry => new(KvHeads, HeadDim, RopePairs);
+
     /// <summary>Resolves a table against a checkpoint. Reads headers only.</summary>
     /// <param name="checkpoint">The opened model folder.</param>
     /// <param name="table">The table, or null to find the built-in one by <c>model_type</c>.</param>
@@ -35,12 +38,24 @@ public sealed record ModelLayout(
     public static ModelLayout Resolve(Checkpoint checkpoint, ArchitectureTable? table = null)
     {
         ArgumentNullException.ThrowIfNull(checkpoint);
-        return new Resolver(checkpoint, table ?? KnownArchitectures.Find(checkpoint.Config.ModelType)).Resolve();
+        return Resolve(checkpoint.Config, checkpoint.Tensors.Select(tensor => tensor.Info), table);
     }
 
-    private sealed class Resolver(Checkpoint checkpoint, ArchitectureTable table)
+    /// <summary>Resolves a table against the names, types and shapes of a model's tensors, wherever they are.</summary>
+    /// <param name="config">The model's configuration.</param>
+    /// <param name="tensors">Its tensors.</param>
+    /// <param name="table">The table, or null to find the built-in one by <c>model_type</c>.</param>
+    /// <exception cref="WiscaException">The model type is unknown, or sizes, names and shapes do not fit each other.</exception>
+    public static ModelLayout Resolve(ModelConfig config, IEnumerable<TensorInfo> tensors, ArchitectureTable? table = null)
     {
-        private readonly ModelConfig _config = TextConfig(checkpoint.Config, table);
+        ArgumentNullException.ThrowIfNull(config);
+        ArgumentNullException.ThrowIfNull(tensors);
+        return new Resolver(config, tensors.ToDictionary(tensor => tensor.Name, StringComparer.Ordinal), table ?? KnownArchitectures.Find(config.ModelType)).Resolve();
+    }
+
+    private sealed class Resolver(ModelConfig config, Dictionary<string, TensorInfo> tensors, ArchitectureTable table)
+    {
+        private readonly ModelConfig _config = TextConfig(config, table);
         private int _hidden, _heads, _kvHeads, _headDim;
 
         public ModelLayout Resolve()
@@ -49,7 +64,7 @@ public sealed record ModelLayout(
             _heads = Number(table.Config.Heads, "number of heads");
             _headDim = Number(table.Config.HeadDim, "head_dim");
             int layers = Number(table.Config.Layers, "number of layers");
-            if (layers > checkpoint.Tensors.Count()) throw Wrong($"{layers} layers in a checkpoint of {checkpoint.Tensors.Count()} tensors", "the configuration and the weights do not belong together");
+            if (layers > tensors.Count) throw Wrong($"{layers} layers in a checkpoint of {tensors.Count} tensors", "the configuration and the weights do not belong together");
             var attention = table.Attention.First(layout => layout.When?.Holds(_config, _ => false) ?? true);
             _kvHeads = Number(attention.KvHeads, "number of kv heads");
             if ((long)_heads * _headDim > 1 << 24)
@@ -156,7 +171,7 @@ public sealed record ModelLayout(
         }
 
         private bool HasModule(string module) =>
-            checkpoint.Find(module + ".weight") is not null || checkpoint.Tensors.Any(tensor => tensor.Info.Name.StartsWith(module + ".", StringComparison.Ordinal));
+            tensors.ContainsKey(module + ".weight") || tensors.Keys.Any(name => name.StartsWith(module + ".", StringComparison.Ordinal));
 
         /// <summary>The names, relative to their layer, of the tensors that are not attention weights or biases.</summary>
         private List<string>[] OthersByLayer(string prefix, AttentionTable attention, out int beyond, int layers)
@@ -167,9 +182,8 @@ public sealed record ModelLayout(
             string separator = table.Layer[(table.Layer.IndexOf('}') + 1)..];
             HashSet<string> modules = [.. attention.Modules];
             beyond = 0;
-            foreach (var tensor in checkpoint.Tensors)
+            foreach (string name in tensors.Keys)
             {
-                string name = tensor.Info.Name;
                 if (!name.StartsWith(stem, StringComparison.Ordinal)) continue;
                 int end = name.IndexOf(separator, stem.Length, StringComparison.Ordinal);
                 if (end < 0 || !int.TryParse(name.AsSpan(stem.Length, end - stem.Length), out int layer) || layer < 0) continue;
@@ -254,7 +268,7 @@ public sealed record ModelLayout(
             string? Bias(string module, int length, params ReadOnlySpan<TransitionKind> kinds)
             {
                 string bias = name + module + ".bias";
-                if (checkpoint.Find(bias)?.Info is not { } info) return null;
+                if (!tensors.TryGetValue(bias, out var info)) return null;
                 if (!info.Dtype.IsRescalable())
                     Refuse($"{module}.bias is stored as {info.Dtype}, which is not rescaled", kinds.IsEmpty ? Enum.GetValues<TransitionKind>() : kinds.ToArray());
                 else if (info.Shape.Length != 1 || info.Shape[0] != length) throw Shape(info, $"[{length}]");
@@ -264,7 +278,7 @@ public sealed record ModelLayout(
             void CheckWeight(string module, int axis, int channels, int width, params TransitionKind[] kinds)
             {
                 string weight = name + module + ".weight";
-                if (checkpoint.Find(weight)?.Info is not { } info)
+                if (!tensors.TryGetValue(weight, out var info))
                 {
                     if (inParts.Contains(module)) return;
                     throw new WiscaException(

@@ -155,7 +155,7 @@ public static class Certifier
         {
             foreach (var kind in Enum.GetValues<TransitionKind>())
             {
-                if (Exchange.TryCompile(layout, layer, kind, Granularity.Tensor, out _) is not { } exchange) continue;
+                if (Exchange.TryCompile(layout.Geometry, layer, kind, Granularity.Tensor, out _) is not { } exchange) continue;
                 foreach (var slice in exchange.Slices)
                 {
                     if (!allowed.TryGetValue(slice.Tensor, out var entry)) allowed.Add(slice.Tensor, entry = (slice.Axis, []));

@@ -55,6 +55,7 @@ public sealed class Checkpoint : IDisposable
         ArgumentNullException.ThrowIfNull(folder);
         if (!Directory.Exists(folder))
         {
+            if (string.IsNullOrWhiteSpace(folder)) throw new WiscaException("the model's path is empty", "name a model folder");
             throw File.Exists(folder)
                 ? new WiscaException($"{folder} is a file", "give the model's folder, the one with config.json in it")
                 : new WiscaException($"{folder} does not exist", "give the path of a model folder; a model on the Hub is fetched with 'hf download NAME --local-dir DIR'");

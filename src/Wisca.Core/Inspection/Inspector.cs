@@ -58,6 +58,6 @@ public static class Inspector
         return new ModelInspection(layout, [.. layers]);
 
         ImmutableArray<Granularity> Exact(AttentionLayer layer, TransitionKind kind, Granularity[] granularities) =>
-            [.. granularities.Where(granularity => Exchange.TryCompile(layout, layer, kind, granularity, out _) is not null)];
+            [.. granularities.Where(granularity => Exchange.TryCompile(layout.Geometry, layer, kind, granularity, out _) is not null)];
     }
 }

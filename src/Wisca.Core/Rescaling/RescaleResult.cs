@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Wisca.Checkpoints;
+using Wisca.Transitions;
 
 namespace Wisca.Rescaling;
 
@@ -7,7 +8,7 @@ namespace Wisca.Rescaling;
 /// <param name="Solution">The factors.</param>
 /// <param name="Ledger">What was written to <c>wisca.json</c>, the moves before this one included; null for a dry run.</param>
 /// <param name="SideFiles">Which other files went along, and which did not.</param>
-public sealed record RescaleResult(RescaleSolution Solution, Ledger? Ledger, SideFiles SideFiles)
+public sealed record RescaleResult(TransitionSolution Solution, Ledger? Ledger, SideFiles SideFiles)
 {
     /// <summary>The move that was added to the ledger; null for a dry run.</summary>
     public LedgerMove? Move => Ledger?.Moves[^1];
@@ -16,6 +17,9 @@ public sealed record RescaleResult(RescaleSolution Solution, Ledger? Ledger, Sid
     public long WrittenBytes { get; init; }
 
     /// <summary>Notes on clamps and skipped groups, one for each different text, with the number of groups.</summary>
-    public ImmutableArray<(string Note, int Groups)> Notes =>
-        [.. Solution.Groups.Where(entry => entry.Balance.Note is not null).GroupBy(entry => entry.Balance.Note!).Select(entries => (entries.Key, entries.Count()))];
+    public ImmutableArray<(GroupOutcome Outcome, string Note, int Groups)> Notes =>
+    [
+        .. Solution.Groups.Select(entry => entry.Balance).Where(balance => balance.Note is not null)
+            .GroupBy(balance => (balance.Outcome, balance.Note)).Select(balances => (balances.Key.Outcome, balances.Key.Note!, balances.Count())),
+    ];
 }

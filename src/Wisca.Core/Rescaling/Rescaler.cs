@@ -24,9 +24,9 @@ public static class Rescaler
     {
         ArgumentNullException.ThrowIfNull(checkpoint);
         ArgumentNullException.ThrowIfNull(options);
-        var plan = RescalePlan.Create(ModelLayout.Resolve(checkpoint, table), options);
+        var plan = TransitionPlan.Create(ModelLayout.Resolve(checkpoint, table), options);
         var counter = new ProgressCounter(progress, MeasuredBytes(checkpoint, plan));
-        return new RescaleResult(new Solver(checkpoint, plan).Solve(options.Threads, counter, cancellation), null, SideFiles.Of(checkpoint));
+        return new RescaleResult(new Solver(checkpoint, plan, options.AllowLossy).Solve(options.Threads, counter, cancellation), null, SideFiles.Of(checkpoint));
     }
 
     /// <summary>Rescales a checkpoint into a new folder, which appears when it is complete.</summary>
@@ -51,31 +51,32 @@ public static class Rescaler
         ArgumentNullException.ThrowIfNull(output);
         ArgumentNullException.ThrowIfNull(options);
         var history = Ledger.Load(checkpoint.Folder);
-        var plan = RescalePlan.Create(ModelLayout.Resolve(checkpoint, table), options);
+        var plan = TransitionPlan.Create(ModelLayout.Resolve(checkpoint, table), options);
         using var folder = OutputFolder.Prepare(output, checkpoint, force);
         var counter = new ProgressCounter(progress, MeasuredBytes(checkpoint, plan) + checkpoint.Shards.Sum(shard => shard.Length));
-        var solver = new Solver(checkpoint, plan);
-        RescaleSolution? solution = null;
+        var solver = new Solver(checkpoint, plan, options.AllowLossy);
+        TransitionSolution? solution = null;
         using var rewriter = new CheckpointRewriter(checkpoint, folder.Staging, plan.Tensors, counter);
         rewriter.Write(
             threads =>
             {
                 solution = solver.Solve(threads, counter, cancellation);
-                return solution.TensorScales((tensor, axis) => new MatrixView(checkpoint.Find(tensor)!, axis).Length);
+                return solution.Factors((tensor, axis) => new MatrixView(checkpoint.Find(tensor)!, axis).Length)
+                    .ToDictionary(entry => entry.Key, entry => new TensorScale(entry.Value.Axis, entry.Value.Factors, options.AllowLossy), StringComparer.Ordinal);
             },
             options.Threads,
             cancellation);
 
         Ledger? ledger = null;
-        var move = ToMove(solution!, NormsAfter(checkpoint, solver, rewriter, plan, folder.Staging, cancellation), rewriter);
+        var move = ToMove(solution!, NormsAfter(checkpoint, solver, rewriter, plan, options.Threads, folder.Staging, cancellation), rewriter);
         var sideFiles = CheckpointCopy.Complete(
             checkpoint, folder, files => ledger = new Ledger(Ledger.CurrentVersion, [.. history?.Moves ?? [], move], files), cancellation);
         return new RescaleResult(solution!, ledger, sideFiles) { WrittenBytes = checkpoint.Shards.Sum(shard => shard.Length) };
     }
 
-    private static long MeasuredBytes(Checkpoint checkpoint, RescalePlan plan) => plan.Tensors.Sum(tensor => checkpoint.Find(tensor)!.Info.ByteLength);
+    private static long MeasuredBytes(Checkpoint checkpoint, TransitionPlan plan) => plan.Tensors.Sum(tensor => checkpoint.Find(tensor)!.Info.ByteLength);
 
-    private static LedgerMove ToMove(RescaleSolution solution, (double[] Multiplied, double[] Divided)[] after, CheckpointRewriter rewriter)
+    private static LedgerMove ToMove(TransitionSolution solution, (double[] Multiplied, double[] Divided)[] after, CheckpointRewriter rewriter)
     {
         var options = solution.Plan.Options;
         var groups = new List<LedgerGroup>();
@@ -105,7 +106,7 @@ public static class Rescaler
 
     /// <summary>The norms of every group's two sides as they were written.</summary>
     private static (double[] Multiplied, double[] Divided)[] NormsAfter(
-        Checkpoint checkpoint, Solver solver, CheckpointRewriter rewriter, RescalePlan plan, string staging, CancellationToken cancellation)
+        Checkpoint checkpoint, Solver solver, CheckpointRewriter rewriter, TransitionPlan plan, int threads, string staging, CancellationToken cancellation)
     {
         // What was not scaled is as it was measured before. The written files are read again only for spectral norms.
         var statistics = new Dictionary<string, AxisStatistics>(solver.Statistics, StringComparer.Ordinal);
@@ -116,7 +117,7 @@ public static class Rescaler
         var criterion = plan.Options.Balance.Criterion;
         Workers.Run(
             [.. Enumerable.Range(0, norms.Length)],
-            plan.Options.Threads,
+            threads,
             index => norms[index] = (
                 Balancer.Norms(plan.Exchanges[index], source, statistics, criterion, +1), Balancer.Norms(plan.Exchanges[index], source, statistics, criterion, -1)),
             cancellation);

@@ -7,7 +7,7 @@ using Wisca.Transitions;
 namespace Wisca.Rescaling;
 
 /// <summary>Measures a checkpoint and finds the factors of a plan. Reads the tensors that take part, writes nothing.</summary>
-internal sealed class Solver(Checkpoint checkpoint, RescalePlan plan)
+internal sealed class Solver(Checkpoint checkpoint, TransitionPlan plan, bool allowLossy)
 {
     private readonly CheckpointTensorSource _source = new(checkpoint);
     private readonly Dictionary<string, AxisStatistics> _statistics = new(StringComparer.Ordinal);
@@ -15,7 +15,7 @@ internal sealed class Solver(Checkpoint checkpoint, RescalePlan plan)
     /// <summary>What was measured, by tensor name.</summary>
     public IReadOnlyDictionary<string, AxisStatistics> Statistics => _statistics;
 
-    public RescaleSolution Solve(int threads, ProgressCounter progress, CancellationToken cancellation)
+    public TransitionSolution Solve(int threads, ProgressCounter progress, CancellationToken cancellation)
     {
         Measure(threads, progress, cancellation);
         var balances = new ImmutableArray<GroupBalance>[plan.Exchanges.Length];
@@ -29,7 +29,7 @@ internal sealed class Solver(Checkpoint checkpoint, RescalePlan plan)
                 balances[index] = [.. solved];
             },
             cancellation);
-        return new RescaleSolution(plan, [.. balances]);
+        return new TransitionSolution(plan, [.. balances]);
     }
 
     private void Measure(int threads, ProgressCounter progress, CancellationToken cancellation)
@@ -67,9 +67,9 @@ internal sealed class Solver(Checkpoint checkpoint, RescalePlan plan)
                 bool powerOfTwo = Elements.IsPowerOfTwo(factor);
                 if (LossScan.Overflows(matrix, statistics, index, factor))
                 {
-                    if (!(powerOfTwo && plan.Options.AllowLossy)) balances[group] = Skip(balance, $"{slice.Tensor} would overflow {matrix.Dtype}");
+                    if (!(powerOfTwo && allowLossy)) balances[group] = Skip(balance, $"{slice.Tensor} would overflow {matrix.Dtype}");
                 }
-                else if (powerOfTwo && !plan.Options.AllowLossy && LossScan.MayRound(matrix, statistics, index, factor)) suspects[index] = factor;
+                else if (powerOfTwo && !allowLossy && LossScan.MayRound(matrix, statistics, index, factor)) suspects[index] = factor;
             }
 
             if (Array.TrueForAll(suspects, factor => factor == 1)) continue;
@@ -79,7 +79,7 @@ internal sealed class Solver(Checkpoint checkpoint, RescalePlan plan)
             for (int group = 0; group < balances.Length; group++)
             {
                 if (lostInGroup[group] > 0 && balances[group].Outcome == GroupOutcome.Scaled)
-                    balances[group] = Skip(balances[group], $"{lostInGroup[group]} elements of {slice.Tensor} would lose bits in {matrix.Dtype}");
+                    balances[group] = Skip(balances[group], $"{lostInGroup[group]} {(lostInGroup[group] == 1 ? "element" : "elements")} of {slice.Tensor} would lose bits in {matrix.Dtype} (--allow-lossy scales it all the same)");
             }
         }
 

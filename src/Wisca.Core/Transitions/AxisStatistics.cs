@@ -7,4 +7,8 @@ namespace Wisca.Transitions;
 /// <param name="Largest">For each index, the greatest |w|.</param>
 /// <param name="ElementsPerIndex">Number of elements summed for each index.</param>
 public sealed record AxisStatistics(
-    double[] SumOfAbsolutes, double[] SumOfSquares, double[] SmallestNonzero, double[] Largest, long ElementsPerIndex);
+    double[] SumOfAbsolutes, double[] SumOfSquares, double[] SmallestNonzero, double[] Largest, long ElementsPerIndex)
+{
+    /// <summary>For each index, the sum of the second moments that an optimizer keeps of the gradients; null where there is none.</summary>
+    public double[]? SumOfSecondMoments { get; init; }
+}

@@ -5,11 +5,15 @@ namespace Wisca.Transitions;
 /// <summary>Measures the sides of an exchange and solves for its factors.</summary>
 public static class Balancer
 {
-    /// <summary>Finds the factor of each group: s = sqrt(n(W_2) / n(W_1)), the minimum of s n(W_1) + n(W_2) / s.</summary>
+    /// <summary>
+    /// Finds the factor of each group: s = sqrt(n(W_2) / n(W_1)), the minimum of s n(W_1) + n(W_2) / s; for
+    /// <see cref="Criterion.Fisher"/> s = sqrt(n(g_1) / n(g_2)), the minimum of the curvature's trace a / s^2 + b s^2.
+    /// </summary>
     /// <param name="exchange">The compiled transition.</param>
     /// <param name="source">Where the tensors are.</param>
     /// <param name="statistics">The statistics of the exchange's weights, by tensor name.</param>
     /// <param name="options">Criterion, rounding and clamp.</param>
+    /// <exception cref="WiscaException">The criterion needs second moments, and there are none.</exception>
     public static GroupBalance[] Solve(
         Exchange exchange, ITensorSource source, IReadOnlyDictionary<string, AxisStatistics> statistics, BalanceOptions options)
     {
@@ -22,7 +26,7 @@ public static class Balancer
             || (options.Rounding == FactorRounding.Auto && exchange.Slices.Any(slice => source.DtypeOf(slice.Tensor).Bits() == 16));
         var balances = new GroupBalance[exchange.Groups.Length];
         for (int group = 0; group < balances.Length; group++)
-            balances[group] = Solve(exchange.Groups[group], multiplied[group], divided[group], powerOfTwo, options.MaxLog2);
+            balances[group] = Solve(exchange.Groups[group], multiplied[group], divided[group], powerOfTwo, options);
         return balances;
     }
 
@@ -44,7 +48,13 @@ public static class Balancer
         int[] groupOfIndex = new int[measured.Largest.Length];
         Array.Fill(groupOfIndex, -1);
         double[] sums = new double[groups], counts = new double[groups];
-        double[] terms = criterion is Criterion.L1 or Criterion.L1Mean ? measured.SumOfAbsolutes : measured.SumOfSquares;
+        double[] terms = criterion switch
+        {
+            Criterion.L1 or Criterion.L1Mean => measured.SumOfAbsolutes,
+            Criterion.Fisher => measured.SumOfSecondMoments
+                ?? throw new WiscaException($"criterion fisher needs the second moments of the gradients of '{slice.Tensor}'", "only an optimizer that keeps them has it (AdamW, in training)"),
+            _ => measured.SumOfSquares,
+        };
         foreach (var run in slice.Runs)
         {
             for (int i = 0; i < run.Count; i++)
@@ -60,24 +70,28 @@ public static class Balancer
         {
             Criterion.L1 => sums,
             Criterion.L1Mean => [.. sums.Zip(counts, (sum, count) => sum / count)],
-            Criterion.L2 => [.. sums.Select(Math.Sqrt)],
+            Criterion.L2 or Criterion.Fisher => [.. sums.Select(Math.Sqrt)],
             Criterion.Rms => [.. sums.Zip(counts, (sum, count) => Math.Sqrt(sum / count))],
             Criterion.Spectral => source.SpectralNorms(slice.Tensor, slice.Axis, groupOfIndex, groups),
             _ => throw new ArgumentOutOfRangeException(nameof(criterion), criterion, null),
         };
     }
 
-    private static GroupBalance Solve(GroupLabel label, double multiplied, double divided, bool powerOfTwo, double maxLog2)
+    private static GroupBalance Solve(GroupLabel label, double multiplied, double divided, bool powerOfTwo, BalanceOptions options)
     {
+        double maxLog2 = options.MaxLog2;
         if (multiplied == 0 || divided == 0)
             return new GroupBalance(label, multiplied, divided, 1, GroupOutcome.Skipped, "one side is all zeros");
         if (!double.IsFinite(multiplied) || !double.IsFinite(divided))
             return new GroupBalance(label, multiplied, divided, 1, GroupOutcome.Skipped, "a norm is beyond the range of float64");
-        double log2 = 0.5 * Math.Log2(divided / multiplied);
+        double square = options.Criterion == Criterion.Fisher ? multiplied / divided : divided / multiplied;
+        double log2 = 0.5 * Math.Log2(square);
+        if (powerOfTwo && options.Hysteresis > 0 && Math.Abs(log2) <= 0.5 * (1 + options.Hysteresis))
+            return new GroupBalance(label, multiplied, divided, 1, GroupOutcome.Unchanged, null);
         double clamped = Math.Clamp(log2, -maxLog2, maxLog2);
         string? note = clamped == log2 ? null : $"factor 2^{log2:0.##} clamped to 2^{clamped:0.##}";
         double factor = powerOfTwo ? Math.ScaleB(1, (int)Math.Clamp(Math.Round(clamped, MidpointRounding.ToEven), Math.Ceiling(-maxLog2), Math.Floor(maxLog2)))
-            : note is null ? Math.Sqrt(divided / multiplied)
+            : note is null ? Math.Sqrt(square)
             : Math.Pow(2, clamped);
         return new GroupBalance(label, multiplied, divided, factor, factor == 1 ? GroupOutcome.Unchanged : GroupOutcome.Scaled, note);
     }

@@ -3,8 +3,8 @@ using System.Text.Json.Serialization;
 namespace Wisca.Transitions;
 
 /// <summary>
-/// Which norm n of the two sides a transition makes equal; the factor is s = sqrt(n(W_2) / n(W_1)). All are homogeneous of
-/// degree one, so s W_1 and W_2 / s have equal norms.
+/// Which norm n of the two sides a transition makes equal; the factor is s = sqrt(n(W_2) / n(W_1)). All but
+/// <see cref="Fisher"/> are homogeneous of degree one, so s W_1 and W_2 / s have equal norms.
 /// </summary>
 public enum Criterion
 {
@@ -27,4 +27,11 @@ public enum Criterion
     /// <summary>Largest singular value, by power iteration.</summary>
     [JsonStringEnumMemberName("spectral")]
     Spectral,
+
+    /// <summary>
+    /// Root of the summed second moments of the gradients, as Adam keeps them: a stand-in for the root of the curvature's trace. It falls
+    /// where the weights grow, so the factor is s = sqrt(n(g_1) / n(g_2)), which makes the traces of both sides equal. Only in training.
+    /// </summary>
+    [JsonStringEnumMemberName("fisher")]
+    Fisher,
 }

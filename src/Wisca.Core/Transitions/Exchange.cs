@@ -26,14 +26,14 @@ public sealed record Exchange(
     /// Compiles a transition for a layer, or says why it is not exact there. Sources: WISCA (arXiv 2508.16676) for the exchange;
     /// the rotary pairs share a factor because a rotation commutes with multiples of the identity only.
     /// </summary>
-    /// <param name="layout">The model.</param>
+    /// <param name="geometry">The attention.</param>
     /// <param name="layer">The layer.</param>
     /// <param name="kind">Which projections.</param>
     /// <param name="granularity">How channels are grouped.</param>
     /// <param name="refusal">Why there is no such exchange; null where there is one.</param>
-    public static Exchange? TryCompile(ModelLayout layout, AttentionLayer layer, TransitionKind kind, Granularity granularity, out string? refusal)
+    public static Exchange? TryCompile(AttentionGeometry geometry, AttentionLayer layer, TransitionKind kind, Granularity granularity, out string? refusal)
     {
-        ArgumentNullException.ThrowIfNull(layout);
+        ArgumentNullException.ThrowIfNull(geometry);
         ArgumentNullException.ThrowIfNull(layer);
         refusal = layer.Refusals.GetValueOrDefault(kind);
         if (granularity == Granularity.Channel && kind == TransitionKind.QueryKey && layer.RotaryDims > 0)
@@ -42,17 +42,17 @@ public sealed record Exchange(
             refusal ??= "values are not rotated, so they have no pairs: use channel";
         if (refusal is not null) return null;
 
-        int d = layout.HeadDim;
-        int[] groupOf = new int[layout.KvHeads * d];
+        int d = geometry.HeadDim;
+        int[] groupOf = new int[geometry.KvHeads * d];
         var groups = ImmutableArray.CreateBuilder<GroupLabel>();
-        for (int head = 0; head < layout.KvHeads; head++)
+        for (int head = 0; head < geometry.KvHeads; head++)
         {
             for (int channel = 0; channel < d; channel++)
             {
                 int first = granularity switch
                 {
                     Granularity.Tensor or Granularity.KvHead => 0,
-                    _ => kind == TransitionKind.QueryKey ? FirstOfPair(layout.RopePairs, layer.RotaryDims, channel) : channel,
+                    _ => kind == TransitionKind.QueryKey ? FirstOfPair(geometry.RopePairs, layer.RotaryDims, channel) : channel,
                 };
                 bool isNew = granularity == Granularity.Tensor ? head == 0 && channel == 0 : first == channel;
                 groupOf[(head * d) + channel] = isNew ? groups.Count : groupOf[granularity == Granularity.Tensor ? 0 : (head * d) + first];
@@ -67,7 +67,7 @@ public sealed record Exchange(
         IEnumerable<ScaledAxis> Sides(Projection projection, int exponent)
         {
             // Query heads of one kv head are consecutive, so head h reads kv head h / (heads per kv head).
-            int sharing = projection.Starts.Length / layout.KvHeads;
+            int sharing = projection.Starts.Length / geometry.KvHeads;
             ImmutableArray<ChannelRun> runs = [.. projection.Starts.Select((start, head) => new ChannelRun(start, head / sharing * d, d))];
             yield return new ScaledAxis(projection.Weight, projection.Axis, exponent, false, runs);
             if (projection.Bias is { } bias) yield return new ScaledAxis(bias, 0, exponent, true, runs);

@@ -63,7 +63,8 @@ internal sealed class PipelineTokenizer : Tokenizer
         return string.Concat(_pipeline.Decoders.Aggregate((IReadOnlyList<string>)tokens, (current, decoder) => decoder.Apply(current)));
     }
 
-    private static string WithoutLoneSurrogates(string text)
+    /// <summary>Replaces each half of a surrogate pair by U+FFFD.</summary>
+    public static string WithoutLoneSurrogates(string text)
     {
         if (!text.AsSpan().ContainsAnyInRange('\uD800', '\uDFFF')) return text;
         var mended = new StringBuilder(text.Length);

@@ -62,7 +62,7 @@ public static class TokenGenerator
     private static float[] Logits(Decoder decoder, long[] ids, KeyValueCache cache)
     {
         using var scope = NewDisposeScope();
-        var input = tensor(ids, device: decoder.parameters().First().device).unsqueeze(0);
+        var input = tensor(ids, device: decoder.Device).unsqueeze(0);
         return decoder.Next(input, cache).to(ScalarType.Float32, CPU).data<float>().ToArray();
     }
 }

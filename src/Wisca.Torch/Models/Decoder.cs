@@ -45,6 +45,9 @@ public sealed class Decoder : nn.Module<Tensor, Tensor>
     /// <summary>What the model was built from.</summary>
     public DecoderConfig Config { get; }
 
+    /// <summary>Where the parameters are.</summary>
+    public Device Device => parameters().First().device;
+
     /// <summary>Which operators compute attention; the fused ones by default.</summary>
     public AttentionPath AttentionPath { get; set; }
 

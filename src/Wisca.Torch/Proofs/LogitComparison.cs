@@ -41,7 +41,7 @@ internal sealed class LogitComparison
         _predictions,
         _maxDifference,
         _maxLogit,
-        _divergence / _positions,
+        Math.Max(0, _divergence / _positions), // never negative, but between all but equal models its sum may round below zero
         Math.Exp(_lossA / _predictions),
         Math.Exp(_lossB / _predictions),
         _identical,

@@ -51,6 +51,27 @@ public sealed class RescaleVerbTests : IDisposable
     }
 
     [Fact]
+    public async Task Rescale_AlreadyBalanced_ClaimsNothing()
+    {
+        new SmallLlama().Write(_folder["model"]);
+        string[] options = ["--qk", "tensor", "--vo", "tensor", "--round", "pow2"];
+        await CommandRun.RunAsync(["rescale", _folder["model"], "--out", _folder["once"], .. options]);
+        var run = await CommandRun.RunAsync(["rescale", _folder["once"], "--out", _folder["twice"], .. options]);
+        run.Output.ShouldContain("no factor differs from 1: the weights are the same");
+        run.Output.ShouldNotContain("bit-identical");
+    }
+
+    [Fact]
+    public async Task Rescale_TerminalOfEightyColumns_BreaksNoLineOfTheTable()
+    {
+        new SmallLlama().Write(_folder["model"]);
+        string[] arguments = ["rescale", _folder["model"], "--dry-run", "--qk", "kv-head", "--vo", "kv-head"];
+        var wide = await CommandRun.RunAsync(arguments);
+        wide.Output.ShouldContain("norm ratio before");
+        (await CommandRun.RunAsync(80, arguments)).Output.ShouldBe(wide.Output);
+    }
+
+    [Fact]
     public async Task Rescale_PresetOfRows_SaysThatRowsArePairs()
     {
         new SmallLlama().Write(_folder["model"]);
@@ -91,7 +112,7 @@ public sealed class RescaleVerbTests : IDisposable
     }
 
     [Theory]
-    [InlineData("'foo' not recognized", "--qk", "foo")]
+    [InlineData("--qk: Argument 'foo' not recognized", "--qk", "foo")]
     [InlineData("--threads is '0'", "--threads", "0")]
     [InlineData("--threads is 'many'", "--threads", "many")]
     [InlineData("--max-log2 is 'NaN'", "--max-log2", "NaN")]

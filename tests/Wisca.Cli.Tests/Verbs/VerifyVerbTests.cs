@@ -71,6 +71,21 @@ public sealed class VerifyVerbTests : IDisposable
     }
 
     [Fact]
+    public async Task Verify_LogitsThatHardlyDiffer_DivergenceIsNotNegative()
+    {
+        string fixtures = TestData.Require("fixtures", "hf-arch-tiny");
+        Directory.CreateDirectory(_folder["model"]);
+        File.Copy(Path.Combine(fixtures, "tiny_olmo2_config.json"), _folder["model", "config.json"]);
+        File.Copy(Path.Combine(fixtures, "tiny_olmo2.safetensors"), _folder["model", "model.safetensors"]);
+        (await CommandRun.RunAsync("rescale", _folder["model"], "--out", _folder["out"])).ExitCode.ShouldBe(0);
+        foreach (string tokens in (string[])["8", "20", "32"])
+        {
+            var run = await CommandRun.RunAsync("verify", _folder["model"], _folder["out"], "--tokens", tokens, "--json");
+            JsonDocument.Parse(run.Output).RootElement.GetProperty("forward").GetProperty("kl_divergence").GetDouble().ShouldBeGreaterThanOrEqualTo(0);
+        }
+    }
+
+    [Fact]
     public async Task Verify_TextWithoutTokenizer_Fails()
     {
         await Model();

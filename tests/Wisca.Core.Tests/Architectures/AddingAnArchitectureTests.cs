@@ -32,12 +32,7 @@ public sealed partial class AddingAnArchitectureTests
         }
     }
 
-    private static string Page()
-    {
-        var folder = new DirectoryInfo(AppContext.BaseDirectory);
-        while (!File.Exists(Path.Combine(folder.FullName, "Wisca.slnx"))) folder = folder.Parent.ShouldNotBeNull();
-        return File.ReadAllText(Path.Combine(folder.FullName, "docs", "adding-an-architecture.md"));
-    }
+    private static string Page() => TestRepository.ReadText("docs", "adding-an-architecture.md");
 
     [GeneratedRegex("```json\n(.*?)```", RegexOptions.Singleline)]
     private static partial Regex Example();

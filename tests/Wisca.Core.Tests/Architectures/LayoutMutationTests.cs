@@ -170,9 +170,10 @@ public sealed class LayoutMutationTests
     /// <summary>Rescales with a layout of the test's own, at the finest granularity that is exact.</summary>
     private static void Apply(Checkpoint model, ModelLayout layout, string output)
     {
-        var plan = RescalePlan.Create(layout, new RescaleOptions { QueryKey = Granularity.Pair, ValueOutput = Granularity.Channel, Threads = 1 });
+        var plan = TransitionPlan.Create(layout, new RescaleOptions { QueryKey = Granularity.Pair, ValueOutput = Granularity.Channel, Threads = 1 });
         var progress = new ProgressCounter(null, 0);
-        var scales = new Solver(model, plan).Solve(1, progress, CancellationToken.None).TensorScales((tensor, axis) => new MatrixView(model.Find(tensor)!, axis).Length);
+        var factors = new Solver(model, plan, allowLossy: false).Solve(1, progress, CancellationToken.None).Factors((tensor, axis) => new MatrixView(model.Find(tensor)!, axis).Length);
+        var scales = factors.ToDictionary(entry => entry.Key, entry => new TensorScale(entry.Value.Axis, entry.Value.Factors));
         Directory.CreateDirectory(output);
         using var rewriter = new CheckpointRewriter(model, output, plan.Tensors, progress);
         rewriter.Write(_ => scales, 1, CancellationToken.None);

@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using Wisca.Checkpoints;
 using Wisca.Rescaling;
+using Wisca.Transitions;
 
 namespace Wisca.Tests.Rescaling;
 

@@ -47,7 +47,7 @@ public sealed class RescalerTests
     [InlineData("F16")]
     [InlineData("F64")]
     public void Undo_PowersOfTwo_GivesBackEveryByteOfTheWeightFiles(string dtype) =>
-        Gen.Select(Gen.Int[1, 4], Gen.Bool, Gen.Int[0, 1000], Gen.Enum<Criterion>(), Gen.Int[0, 2], Gen.Double[-9, 3]).Sample(
+        Gen.Select(Gen.Int[1, 4], Gen.Bool, Gen.Int[0, 1000], Gen.Enum<Criterion>().Where(criterion => criterion != Criterion.Fisher), Gen.Int[0, 2], Gen.Double[-9, 3]).Sample(
             (shards, biases, seed, criterion, granularity, spread) =>
             {
                 using var folder = new TemporaryFolder();
@@ -168,7 +168,7 @@ public sealed class RescalerTests
     {
         using var folder = new TemporaryFolder();
         new SmallLlama { Dtype = "F64" }.Write(folder["m"]);
-        foreach (var criterion in Enum.GetValues<Criterion>())
+        foreach (var criterion in Enum.GetValues<Criterion>().Where(criterion => criterion != Criterion.Fisher))
         {
             var options = ByHead with { Balance = new BalanceOptions(criterion, rounding) };
             string once = $"{criterion}1", twice = $"{criterion}2";
@@ -189,7 +189,7 @@ public sealed class RescalerTests
     {
         using var folder = new TemporaryFolder();
         new SmallLlama { Dtype = "F64" }.Write(folder["m"]);
-        foreach (var criterion in Enum.GetValues<Criterion>())
+        foreach (var criterion in Enum.GetValues<Criterion>().Where(criterion => criterion != Criterion.Fisher))
         {
             var move = Rescale(folder, "m", $"{criterion}", ByHead with { Balance = new BalanceOptions(criterion) }).Move!;
             move.Groups.Count.ShouldBe(8);
@@ -265,7 +265,7 @@ public sealed class RescalerTests
         var result = Rescale(folder, "m", "out", ByHead);
         var group = result.Move!.Groups.Single(group => group.Outcome == GroupOutcome.Skipped);
         (group.Layer, group.Transition, group.KvHead, group.Factor, group.Note).ShouldBe((1, TransitionKind.QueryKey, 0, 1.0, "one side is all zeros"));
-        result.Notes.ShouldBe([("one side is all zeros", 1)]);
+        result.Notes.ShouldBe([(GroupOutcome.Skipped, "one side is all zeros", 1)]);
         TestCheckpoint.Read(folder["out"])[key.Name].Bytes[..(key.Bytes.Length / 2)].ShouldAllBe(zero => zero == 0);
     }
 

@@ -134,11 +134,56 @@ public sealed class BalancerTests
         double.IsPow2(Balancer.Solve(exchange, new Typed(dtype), statistics, new BalanceOptions())[0].Factor).ShouldBe(powersOfTwo);
     }
 
-    private static GroupBalance Solve(double multiplied, double divided, FactorRounding rounding, double maxLog2 = 6)
+    [Fact]
+    public void Solve_Fisher_MinimisesTheTraceOfTheCurvature() =>
+        Gen.Select(Gen.Double[1e-9, 1e3], Gen.Double[1e-9, 1e3]).Sample((a, b) =>
+        {
+            // Second moments follow the weights as 1/s^2, so the trace along the orbit is a / s^2 + b s^2.
+            double s = Fisher(a, b).Factor;
+            double Trace(double factor) => (a / (factor * factor)) + (b * factor * factor);
+            (a / (s * s)).ShouldBe(b * s * s, 1e-9 * b * s * s);
+            foreach (double other in (double[])[0.9, 0.999, 1.001, 1.1]) Trace(s * other).ShouldBeGreaterThan(Trace(s));
+        });
+
+    [Fact]
+    public void Solve_FisherWithoutSecondMoments_SaysWhatIsMissing()
+    {
+        var exchange = TinyLayout.Exchange(TinyLayout.Create(1, 1, 1), TransitionKind.QueryKey, Granularity.Tensor);
+        var statistics = new Dictionary<string, AxisStatistics> { ["q.weight"] = One(1), ["k.weight"] = One(3) };
+        Should.Throw<WiscaException>(() => Balancer.Solve(exchange, new Typed(Dtype.F32), statistics, new BalanceOptions(Criterion.Fisher)))
+            .Message.ShouldContain("second moments of the gradients of 'q.weight'");
+    }
+
+    [Theory]
+    [InlineData(1.9, 1)]
+    [InlineData(2.1, 1)]
+    [InlineData(2.2, 0.5)]
+    [InlineData(1 / 2.1, 1)]
+    [InlineData(1 / 2.2, 2)]
+    public void Solve_PowersOfTwoWithHysteresis_MoveOnlyBeyondIt(double ratio, double factor)
+    {
+        // 2.1 = 2^1.07 is inside 1 + 0.1, 2.2 = 2^1.14 is not; without hysteresis both move.
+        Solve(ratio, 1, FactorRounding.PowerOfTwo, hysteresis: 0.1).Factor.ShouldBe(factor);
+        Solve(ratio, 1, FactorRounding.PowerOfTwo).Factor.ShouldBe(Math.Abs(Math.Log2(ratio)) < 1 ? 1 : ratio > 1 ? 0.5 : 2);
+        Solve(ratio, 1, FactorRounding.None, hysteresis: 0.1).Factor.ShouldBe(Math.Sqrt(1 / ratio), 1e-12);
+    }
+
+    private static GroupBalance Fisher(double multiplied, double divided)
+    {
+        var exchange = TinyLayout.Exchange(TinyLayout.Create(1, 1, 1), TransitionKind.QueryKey, Granularity.Tensor);
+        var statistics = new Dictionary<string, AxisStatistics>
+        {
+            ["q.weight"] = One(5) with { SumOfSecondMoments = [multiplied] },
+            ["k.weight"] = One(7) with { SumOfSecondMoments = [divided] },
+        };
+        return Balancer.Solve(exchange, new Typed(Dtype.F32), statistics, new BalanceOptions(Criterion.Fisher, MaxLog2: 40)).ShouldHaveSingleItem();
+    }
+
+    private static GroupBalance Solve(double multiplied, double divided, FactorRounding rounding, double maxLog2 = 6, double hysteresis = 0)
     {
         var exchange = TinyLayout.Exchange(TinyLayout.Create(1, 1, 1), TransitionKind.QueryKey, Granularity.Tensor);
         var statistics = new Dictionary<string, AxisStatistics> { ["q.weight"] = One(multiplied), ["k.weight"] = One(divided) };
-        return Balancer.Solve(exchange, new Typed(Dtype.F32), statistics, new BalanceOptions(Rounding: rounding, MaxLog2: maxLog2)).ShouldHaveSingleItem();
+        return Balancer.Solve(exchange, new Typed(Dtype.F32), statistics, new BalanceOptions(Rounding: rounding, MaxLog2: maxLog2, Hysteresis: hysteresis)).ShouldHaveSingleItem();
     }
 
     private static AxisStatistics One(double norm) => new([norm], [norm * norm], [norm], [norm], 1);

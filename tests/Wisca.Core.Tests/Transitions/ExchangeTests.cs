@@ -57,12 +57,12 @@ public sealed class ExchangeTests
         Refusal(layout.Layers[0], TransitionKind.ValueOutput, Granularity.Pair).ShouldContain("use channel");
         var refused = layout.Layers[0] with { Refusals = layout.Layers[0].Refusals.Add(TransitionKind.QueryKey, "because of a norm") };
         foreach (var granularity in Enum.GetValues<Granularity>()) Refusal(refused, TransitionKind.QueryKey, granularity).ShouldBe("because of a norm");
-        Exchange.TryCompile(layout, refused, TransitionKind.ValueOutput, Granularity.Tensor, out string? none).ShouldNotBeNull();
+        Exchange.TryCompile(layout.Geometry, refused, TransitionKind.ValueOutput, Granularity.Tensor, out string? none).ShouldNotBeNull();
         none.ShouldBeNull();
 
         string Refusal(AttentionLayer layer, TransitionKind kind, Granularity granularity)
         {
-            Exchange.TryCompile(layout, layer, kind, granularity, out string? refusal).ShouldBeNull();
+            Exchange.TryCompile(layout.Geometry, layer, kind, granularity, out string? refusal).ShouldBeNull();
             return refusal.ShouldNotBeNull();
         }
     }

@@ -1,5 +1,6 @@
 using Wisca.Rescaling;
 using Wisca.Tests.Architectures;
+using Wisca.Transitions;
 
 namespace Wisca.Tests.Transitions;
 

@@ -25,5 +25,5 @@ internal static class TinyLayout
     }
 
     public static Exchange Exchange(ModelLayout layout, TransitionKind kind, Granularity granularity) =>
-        Wisca.Transitions.Exchange.TryCompile(layout, layout.Layers[0], kind, granularity, out _).ShouldNotBeNull();
+        Wisca.Transitions.Exchange.TryCompile(layout.Geometry, layout.Layers[0], kind, granularity, out _).ShouldNotBeNull();
 }

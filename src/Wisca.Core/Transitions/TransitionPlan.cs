@@ -1,30 +1,40 @@
 using System.Collections.Immutable;
 using Wisca.Architectures;
-using Wisca.Transitions;
 
-namespace Wisca.Rescaling;
+namespace Wisca.Transitions;
 
-/// <summary>What a rescaling will do, decided from headers alone.</summary>
-/// <param name="Layout">The model.</param>
+/// <summary>Which transitions will be applied, decided from names and shapes alone.</summary>
 /// <param name="Options">What was asked for.</param>
 /// <param name="Exchanges">The compiled transitions.</param>
 /// <param name="Refusals">What is not exact and so is left out.</param>
-public sealed record RescalePlan(ModelLayout Layout, RescaleOptions Options, ImmutableArray<Exchange> Exchanges, ImmutableArray<Refusal> Refusals)
+public sealed record TransitionPlan(TransitionOptions Options, ImmutableArray<Exchange> Exchanges, ImmutableArray<Refusal> Refusals)
 {
     /// <summary>The names of the tensors that take part.</summary>
-    internal IReadOnlySet<string> Tensors { get; } = Exchanges.SelectMany(exchange => exchange.Slices, (_, slice) => slice.Tensor).ToHashSet(StringComparer.Ordinal);
+    public IReadOnlySet<string> Tensors { get; } = Exchanges.SelectMany(exchange => exchange.Slices, (_, slice) => slice.Tensor).ToHashSet(StringComparer.Ordinal);
 
     /// <summary>Decides which transitions apply.</summary>
     /// <exception cref="WiscaException">A required transition is not exact, or none applies.</exception>
     /// <exception cref="FormatException">The range of layers does not fit the model.</exception>
-    public static RescalePlan Create(ModelLayout layout, RescaleOptions options)
+    public static TransitionPlan Create(ModelLayout layout, TransitionOptions options)
     {
         ArgumentNullException.ThrowIfNull(layout);
+        return Create(layout.Geometry, layout.Layers, options);
+    }
+
+    /// <summary>Decides which transitions apply.</summary>
+    /// <param name="geometry">The attention.</param>
+    /// <param name="layers">The layers in order.</param>
+    /// <param name="options">What is asked for.</param>
+    /// <exception cref="WiscaException">A required transition is not exact, or none applies.</exception>
+    /// <exception cref="FormatException">The range of layers does not fit the model.</exception>
+    public static TransitionPlan Create(AttentionGeometry geometry, ImmutableArray<AttentionLayer> layers, TransitionOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(geometry);
         ArgumentNullException.ThrowIfNull(options);
-        var covered = options.Layers.Resolve(layout.Layers.Length);
+        var covered = options.Layers.Resolve(layers.Length);
         var exchanges = ImmutableArray.CreateBuilder<Exchange>();
         var refused = new List<(TransitionKind Kind, int Layer, string Reason)>();
-        foreach (var layer in layout.Layers.Where(layer => covered[layer.Index]))
+        foreach (var layer in layers.Where(layer => covered[layer.Index]))
         {
             Compile(layer, TransitionKind.QueryKey, options.QueryKey, options.RequireQueryKey);
             Compile(layer, TransitionKind.ValueOutput, options.ValueOutput, options.RequireValueOutput);
@@ -39,12 +49,12 @@ public sealed record RescalePlan(ModelLayout Layout, RescaleOptions Options, Imm
                 : new WiscaException($"no transition applies: {string.Join("; ", refusals.Select(refusal => $"{Name(refusal.Kind)}: {refusal.Reason}"))}", "wisca inspect shows what is exact in this model");
         }
 
-        return new RescalePlan(layout, options, exchanges.ToImmutable(), refusals);
+        return new TransitionPlan(options, exchanges.ToImmutable(), refusals);
 
         void Compile(AttentionLayer layer, TransitionKind kind, Granularity? granularity, bool required)
         {
             if (granularity is null) return;
-            if (Exchange.TryCompile(layout, layer, kind, granularity.Value, out string? refusal) is { } exchange) exchanges.Add(exchange);
+            if (Exchange.TryCompile(geometry, layer, kind, granularity.Value, out string? refusal) is { } exchange) exchanges.Add(exchange);
             else if (required) throw new WiscaException($"layer {layer.Index}: {Name(kind)} is not exact: {refusal}", "leave the option out to apply what is exact; wisca inspect shows what that is");
             else refused.Add((kind, layer.Index, refusal!));
         }

@@ -1,7 +1,6 @@
 using System.Collections.Immutable;
-using Wisca.Transitions;
 
-namespace Wisca.Rescaling;
+namespace Wisca.Transitions;
 
 /// <summary>A transition that is not exact, and so is not applied.</summary>
 /// <param name="Kind">Which transition.</param>

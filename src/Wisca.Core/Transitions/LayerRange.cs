@@ -1,6 +1,6 @@
 using System.Collections.Immutable;
 
-namespace Wisca.Rescaling;
+namespace Wisca.Transitions;
 
 /// <summary>Which layers are rescaled: <c>all</c>, or indices and ranges such as <c>0-3,8,30-</c>.</summary>
 /// <param name="Text">The range as it was given.</param>

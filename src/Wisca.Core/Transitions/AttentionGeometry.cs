@@ -1,0 +1,9 @@
+using Wisca.Architectures;
+
+namespace Wisca.Transitions;
+
+/// <summary>What an exchange needs to know of a model's attention.</summary>
+/// <param name="KvHeads">Number of key/value heads.</param>
+/// <param name="HeadDim">Channels per head.</param>
+/// <param name="RopePairs">How RoPE pairs channels where it acts.</param>
+public sealed record AttentionGeometry(int KvHeads, int HeadDim, RopePairs RopePairs);

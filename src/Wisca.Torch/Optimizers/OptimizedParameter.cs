@@ -1,0 +1,70 @@
+using static TorchSharp.torch;
+using Parameter = TorchSharp.Modules.Parameter;
+
+namespace Wisca.Optimizers;
+
+/// <summary>A parameter with its settings and what its optimizer keeps for it.</summary>
+internal sealed class OptimizedParameter(string name, Parameter parameter, double learningRateMultiplier, double weightDecay, double epsilonMultiplier)
+{
+    public const string MasterName = "master";
+
+    private readonly double _learningRateMultiplier = learningRateMultiplier, _weightDecay = weightDecay, _epsilonMultiplier = epsilonMultiplier;
+
+    public string Name { get; } = name;
+
+    public Parameter Parameter { get; } = parameter;
+
+    /// <summary>Updates since the first, or since a reset.</summary>
+    public long Steps { get; set; }
+
+    /// <summary>The moments and the like; empty before the first step.</summary>
+    public List<StateTensor> State { get; } = [];
+
+    /// <summary>The float32 weights behind a 16-bit parameter; null before the first step, and for wider parameters.</summary>
+    public Tensor? Master { get; set; }
+
+    // What was multiplied while training. Kept apart from the settings, because it belongs to the saved state and they do not.
+    public double LearningRateFactor { get; set; } = 1;
+
+    public double DecayFactor { get; set; } = 1;
+
+    public double EpsilonFactor { get; set; } = 1;
+
+    public double LearningRateMultiplier => _learningRateMultiplier * LearningRateFactor;
+
+    public double WeightDecay => _weightDecay * DecayFactor;
+
+    public double EpsilonMultiplier => _epsilonMultiplier * EpsilonFactor;
+
+    public bool NeedsMaster => Parameter.dtype is ScalarType.Float16 or ScalarType.BFloat16;
+
+    /// <summary>The type of the weights that are updated, and of all state.</summary>
+    public ScalarType StateType => NeedsMaster ? ScalarType.Float32 : Parameter.dtype;
+
+    public Tensor this[string state] => State.First(tensor => tensor.Name == state).Tensor;
+
+    public IReadOnlyList<StateTensor> All => Master is null ? [.. State] : [.. State, new StateTensor(MasterName, Master, 1)];
+
+    public void CreateState(IEnumerable<(string Name, int Degree)> layout)
+    {
+        foreach (var (state, degree) in layout)
+        {
+            State.Add(new StateTensor(state, zeros(Parameter.shape, StateType, Parameter.device).DetachFromDisposeScope(), degree));
+        }
+    }
+
+    public void CreateMaster() => Master = Parameter.detach().to(ScalarType.Float32).DetachFromDisposeScope();
+
+    public void DropState()
+    {
+        foreach (var state in State) state.Tensor.Dispose();
+        State.Clear();
+        Steps = 0;
+    }
+
+    public void DropMaster()
+    {
+        Master?.Dispose();
+        Master = null;
+    }
+}

@@ -1,0 +1,135 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using Wisca.Safetensors;
+using static TorchSharp.torch;
+
+namespace Wisca.Optimizers;
+
+/// <summary>
+/// The state of an optimizer as a file: tensors called <c>parameter/state</c>, and in the metadata the kind of optimizer and, as JSON, each
+/// parameter's step count and the factors that were multiplied on while training.
+/// </summary>
+internal static class OptimizerStateFile
+{
+    private const string KindKey = "wisca.optimizer", ParametersKey = "wisca.parameters";
+
+    private static readonly JsonSerializerOptions Json = new()
+    {
+        PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
+        UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
+        RespectRequiredConstructorParameters = true,
+    };
+
+    public static void Save(string path, string kind, IReadOnlyList<OptimizedParameter> parameters)
+    {
+        var scalars = parameters.ToDictionary(
+            parameter => parameter.Name,
+            parameter => new Scalars(parameter.Steps, parameter.LearningRateFactor, parameter.DecayFactor, parameter.EpsilonFactor));
+        var metadata = new Dictionary<string, string> { [KindKey] = kind, [ParametersKey] = JsonSerializer.Serialize(scalars, Json) };
+        StateFile.Write(path, [.. parameters.SelectMany(parameter => parameter.All.Select(state => (TensorName(parameter, state.Name), state.Tensor)))], metadata);
+    }
+
+    /// <summary>Compares everything, then reads everything, then puts it in place: what fails leaves the optimizer as it was.</summary>
+    public static void Load(
+        string path, string kind, IReadOnlyList<OptimizedParameter> parameters, Func<OptimizedParameter, IReadOnlyList<(string Name, int Degree)>> layout)
+    {
+        using var file = SafetensorsFile.Open(path);
+        var scalars = ReadScalars(path, kind, file.Header);
+        List<string> differences = [.. scalars.Keys.Except(parameters.Select(parameter => parameter.Name)).Select(name => $"{name} is not a parameter of the model")];
+        var expected = new HashSet<string>(StringComparer.Ordinal);
+        foreach (var parameter in parameters)
+        {
+            if (!scalars.TryGetValue(parameter.Name, out var found))
+            {
+                differences.Add($"no state of {parameter.Name}");
+                continue;
+            }
+
+            foreach (string state in States(parameter, found, layout(parameter), file.Header))
+            {
+                expected.Add(TensorName(parameter, state));
+                if (StateFile.Difference(file, TensorName(parameter, state), parameter.Parameter, parameter.StateType) is { } difference) differences.Add(difference);
+            }
+        }
+
+        differences.AddRange(file.Header.Tensors.Where(tensor => !expected.Contains(tensor.Name)).Select(tensor => $"{tensor.Name} {tensor.ShapeText} is not expected"));
+        StateFile.ThrowIfAny(differences, path, $"the state is not that of this {kind}");
+        Replace(file, parameters, scalars, layout);
+    }
+
+    private static string TensorName(OptimizedParameter parameter, string state) => $"{parameter.Name}/{state}";
+
+    /// <summary>The states a parameter must have in the file: moments once it has made a step; a master then, or where one was kept.</summary>
+    private static IEnumerable<string> States(OptimizedParameter parameter, Scalars scalars, IReadOnlyList<(string Name, int Degree)> layout, SafetensorsHeader header)
+    {
+        IEnumerable<string> moments = scalars.Steps > 0 ? layout.Select(state => state.Name) : [];
+        bool master = parameter.NeedsMaster && (scalars.Steps > 0 || header.Find(TensorName(parameter, OptimizedParameter.MasterName)) is not null);
+        return master ? moments.Append(OptimizedParameter.MasterName) : moments;
+    }
+
+    private static void Replace(
+        SafetensorsFile file,
+        IReadOnlyList<OptimizedParameter> parameters,
+        Dictionary<string, Scalars> scalars,
+        Func<OptimizedParameter, IReadOnlyList<(string Name, int Degree)>> layout)
+    {
+        var read = new List<Tensor>();
+        try
+        {
+            foreach (var parameter in parameters)
+            {
+                foreach (string state in States(parameter, scalars[parameter.Name], layout(parameter), file.Header))
+                    read.Add(StateFile.Read(file, file.Header.Find(TensorName(parameter, state))!, parameter.StateType, parameter.Parameter.device));
+            }
+        }
+        catch
+        {
+            foreach (var tensor in read) tensor.Dispose();
+            throw;
+        }
+
+        var next = new Queue<Tensor>(read);
+        foreach (var parameter in parameters)
+        {
+            var found = scalars[parameter.Name];
+            parameter.DropState();
+            parameter.DropMaster();
+            var degrees = layout(parameter).ToDictionary(state => state.Name, state => state.Degree);
+            foreach (string state in States(parameter, found, layout(parameter), file.Header))
+            {
+                if (state == OptimizedParameter.MasterName) parameter.Master = next.Dequeue();
+                else parameter.State.Add(new StateTensor(state, next.Dequeue(), degrees[state]));
+            }
+
+            parameter.Steps = found.Steps;
+            parameter.LearningRateFactor = found.LearningRateFactor;
+            parameter.DecayFactor = found.DecayFactor;
+            parameter.EpsilonFactor = found.EpsilonFactor;
+        }
+    }
+
+    private static Dictionary<string, Scalars> ReadScalars(string path, string kind, SafetensorsHeader header)
+    {
+        const string hint = "load the state with the optimizer that saved it";
+        if (!header.Metadata.TryGetValue(KindKey, out string? stored) || !header.Metadata.TryGetValue(ParametersKey, out string? json))
+            throw new WiscaException($"{path}: the file holds no optimizer state", hint);
+        if (stored != kind) throw new WiscaException($"{path}: the state is of {stored}, expected {kind}", hint);
+        try
+        {
+            var scalars = JsonSerializer.Deserialize<Dictionary<string, Scalars>>(json, Json);
+            if (scalars is not null && scalars.Values.All(IsSound)) return scalars;
+        }
+        catch (JsonException exception)
+        {
+            throw new WiscaException($"{path}: {ParametersKey} in the metadata is not what {kind} writes", "the file is damaged; use another checkpoint", exception);
+        }
+
+        throw new WiscaException(
+            $"{path}: {ParametersKey} in the metadata holds a negative step count or a factor that is not positive", "the file is damaged; use another checkpoint");
+    }
+
+    private static bool IsSound(Scalars? scalars) =>
+        scalars is { Steps: >= 0 } && new[] { scalars.LearningRateFactor, scalars.DecayFactor, scalars.EpsilonFactor }.All(factor => factor > 0 && double.IsFinite(factor));
+
+    private sealed record Scalars(long Steps, double LearningRateFactor, double DecayFactor, double EpsilonFactor);
+}

@@ -1,0 +1,19 @@
+namespace Wisca.Training;
+
+#pragma warning disable CS1591 // The settings carry their documentation where --print-config finds it too.
+
+/// <summary>A learning rate for some of the tensors.</summary>
+public sealed record ParameterMultiplier
+{
+    [Setting("Pattern of tensor names, in which * stands for anything.", Required = true)]
+    public string Parameters { get; init; } = "";
+
+    [Setting("Multiple of the common learning rate; 0 to leave the tensors as they are.", Minimum = 0)]
+    public double LearningRate { get; init; } = 1;
+
+    [Setting("Whether the tensors decay as fast as without the multiplier, instead of with their own learning rate.")]
+    public bool KeepDecay { get; init; }
+
+    [Setting("Weight decay of these tensors, also of such that have none otherwise; none to leave it as it is.", Minimum = 0)]
+    public double? WeightDecay { get; init; }
+}

@@ -1,0 +1,93 @@
+using System.Text.Json.Nodes;
+using Wisca.Transitions;
+
+namespace Wisca.Training;
+
+/// <summary>Writes what happens in a run to metrics.jsonl and for TensorBoard.</summary>
+internal sealed class RunLog : ITrainingObserver, IDisposable
+{
+    private readonly MetricsWriter? _metrics;
+    private readonly TensorBoardWriter? _board;
+
+    public RunLog(RunFolder folder, LoggingSection section, long lastStep)
+    {
+        if (section.Jsonl) _metrics = MetricsWriter.Open(folder.MetricsPath, lastStep);
+        if (section.Tensorboard) _board = new TensorBoardWriter(folder.TensorBoardFolder, lastStep + 1);
+    }
+
+    /// <summary>Length of the metrics file in bytes.</summary>
+    public long Position => _metrics?.Position ?? 0;
+
+    public void Trained(StepReport report)
+    {
+        var metrics = new List<KeyValuePair<string, double>>
+        {
+            new("train/loss", report.Loss),
+            new("train/learning_rate", report.LearningRate),
+            new("train/gradient_norm", report.GradientNorm),
+            new("train/tokens", report.TokensSeen),
+            new("time/tokens_per_second", report.TokensPerSecond),
+            new("time/outside_share", report.OutsideShare),
+        };
+        if (report.Auxiliary is { } auxiliary) metrics.Add(new("train/auxiliary_loss", auxiliary));
+        foreach (var group in report.Imbalances) metrics.Add(new($"imbalance/{Name(group.Kind)}/layer{group.Layer}", group.Log2Ratio));
+        Write(report.Step, metrics);
+    }
+
+    public void Evaluated(EvaluationReport report)
+    {
+        var metrics = new List<KeyValuePair<string, double>> { new("validation/loss", report.Loss), new("validation/perplexity", report.Perplexity), new("time/evaluation_seconds", report.Elapsed.TotalSeconds) };
+        if (report.AverageLoss is { } average) metrics.Add(new("validation/average_loss", average));
+        Write(report.Step, metrics);
+    }
+
+    public void Transitioned(TransitionEvent transition)
+    {
+        _board?.WriteScalars(transition.Step, [new("wisca/largest_log2", transition.LargestLog2), new("wisca/scaled_groups", transition.Scaled), new("time/transition_seconds", transition.Elapsed.TotalSeconds)]);
+        _metrics?.WriteRecord(transition.Step,
+        [
+            new("wisca/largest_log2", transition.LargestLog2),
+            new("wisca/scaled_groups", transition.Scaled),
+            new("time/transition_seconds", transition.Elapsed.TotalSeconds),
+            new("wisca/groups", new JsonArray([.. transition.Solution.Groups.Select(entry => (JsonNode?)Group(entry.Exchange, entry.Balance))])),
+            .. transition.Loss is { } loss ? (KeyValuePair<string, JsonNode?>[])[new("wisca/loss_before", loss.Before), new("wisca/loss_after", loss.After)] : [],
+        ]);
+    }
+
+    public void Sampled(long completedSteps, string prompt, string continuation)
+    {
+        _board?.WriteText(completedSteps, "sample", prompt + continuation);
+        _metrics?.WriteRecord(completedSteps, [new("sample/prompt", prompt), new("sample/text", continuation)]);
+    }
+
+    public void Saved(long completedSteps, string folder)
+    {
+    }
+
+    public void Notice(string message)
+    {
+    }
+
+    public void Dispose()
+    {
+        _metrics?.Dispose();
+        _board?.Dispose();
+    }
+
+    private static JsonObject Group(Exchange exchange, GroupBalance balance)
+    {
+        var group = new JsonObject { ["layer"] = exchange.Layer, ["transition"] = Name(exchange.Kind), ["factor"] = balance.Factor, ["norms"] = new JsonArray(balance.MultipliedNorm, balance.DividedNorm) };
+        if (balance.Label.KvHead is { } head) group["kv_head"] = head;
+        if (balance.Label.Channel is { } channel) group["channel"] = channel;
+        if (balance.Note is { } note) group["note"] = note;
+        return group;
+    }
+
+    private static string Name(TransitionKind kind) => kind == TransitionKind.QueryKey ? "qk" : "vo";
+
+    private void Write(long step, IReadOnlyList<KeyValuePair<string, double>> metrics)
+    {
+        _metrics?.Write(step, metrics);
+        _board?.WriteScalars(step, metrics);
+    }
+}

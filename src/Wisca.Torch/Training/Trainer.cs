@@ -1,0 +1,368 @@
+using System.Collections.Immutable;
+using System.Diagnostics;
+using System.Globalization;
+using System.Text.Json;
+using TorchSharp;
+using Wisca.Generation;
+using Wisca.Models;
+using Wisca.Optimizers;
+using Wisca.Safetensors;
+using Wisca.Torch;
+using Wisca.Transitions;
+using static TorchSharp.torch;
+using Parameter = TorchSharp.Modules.Parameter;
+
+namespace Wisca.Training;
+
+/// <summary>
+/// Trains a decoder: gradients of one or more batches, weighted by their real tokens, make a step; transitions, evaluations and checkpoints come
+/// between steps. A run that is resumed goes on bit for bit as if it had not stopped, on one machine with one number of threads.
+/// </summary>
+public sealed class Trainer : IDisposable
+{
+    private const string OptimizerFile = "training/optimizer.safetensors", AverageFile = "training/average.safetensors", TransitionsFile = "training/transitions.json", AverageFolder = "average";
+
+    // Steps over which the running average of the loss forgets, and before which it is not compared with.
+    private const int AverageSteps = 50;
+
+    private readonly TrainingConfig _config;
+    private readonly RunFolder _folder;
+    private readonly ITrainingObserver _observer;
+    private readonly RunLog _log;
+    private readonly TrainingText _text;
+    private readonly Decoder _model;
+    private readonly IBatchSource _batches;
+    private readonly HeldOutEvaluator _evaluator;
+    private readonly IReadOnlyList<(string Name, Parameter Parameter)> _parameters;
+    private readonly Optimizer _optimizer;
+    private readonly LearningRateSchedule _schedule;
+    private readonly WeightAverage? _average;
+    private readonly WiscaScheduler? _scheduler, _gauge;
+    private readonly TrainingBatch? _probe;
+    private readonly Stopwatch _passes = new();
+
+    private long _step, _position, _tokens, _bestStep;
+    private double _seconds, _averageLoss = double.NaN, _bestLoss = double.PositiveInfinity;
+    private string? _checkpoint;
+
+    private Trainer(TrainingConfig config, RunFolder folder, ResumeMode resume, ITrainingObserver observer, CancellationToken cancellation)
+    {
+        (_config, _folder, _observer) = (config, folder, observer);
+        TorchRuntime.Threads = config.Threads == 0 ? Environment.ProcessorCount : config.Threads;
+        _checkpoint = resume.Checkpoint ?? (resume.Allowed ? folder.LatestCheckpoint : null);
+        var state = _checkpoint is null ? null : TrainingState.Load(_checkpoint);
+        try
+        {
+            _text = TrainingText.Prepare(config, folder, _checkpoint, observer, cancellation);
+            _model = TrainingModel.Prepare(config, _checkpoint, _text.Tokenizer);
+            _parameters = [.. _model.named_parameters().Select(entry => (entry.name, entry.parameter))];
+            _batches = new WindowBatches(_text.Training, config.Data.SequenceLength, config.Seed);
+            _evaluator = new HeldOutEvaluator(_text.HeldOut, config.Data.SequenceLength, config.BatchSize, config.Evaluation.Tokens);
+            _optimizer = OptimizerFactory.Create(config.Optimizer, _parameters);
+            _schedule = OptimizerFactory.Schedule(config);
+            if (config.Ema is { } decay) _average = new WeightAverage(_parameters, decay);
+            (_scheduler, _gauge) = CreateSchedulers();
+            if (config.Wisca.Verify && _scheduler is not null) _probe = _batches.Read(0, config.BatchSize);
+            if (state is not null) Restore(state, _checkpoint!);
+            RunFolder.WriteFile(folder.ConfigPath, config.ToYaml(commented: false));
+            _log = new RunLog(folder, config.Logging, state?.Step ?? -1);
+        }
+        catch
+        {
+            Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>The model that is trained.</summary>
+    public Decoder Model => _model;
+
+    /// <summary>Number of steps that are done.</summary>
+    public long CompletedSteps => _step;
+
+    /// <summary>Which transitions apply, and which are refused and why; null where there are none.</summary>
+    public TransitionPlan? Plan => _scheduler?.Plan;
+
+    /// <summary>Prepares a run: its folder, tokenizer, text, model, optimizer, and where it goes on.</summary>
+    /// <param name="config">The run.</param>
+    /// <param name="resume">Where it begins.</param>
+    /// <param name="observer">Told what happens.</param>
+    /// <param name="cancellation">Stops the preparation.</param>
+    /// <exception cref="WiscaException">Something that the configuration names is missing, broken or does not fit.</exception>
+    public static Trainer Prepare(TrainingConfig config, ResumeMode resume, ITrainingObserver observer, CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(config);
+        ArgumentNullException.ThrowIfNull(resume);
+        ArgumentNullException.ThrowIfNull(observer);
+        var folder = RunFolder.Open(config.Output);
+        try
+        {
+            return new Trainer(config, folder, resume, observer, cancellation);
+        }
+        catch
+        {
+            folder.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Trains to the last step, or until it is stopped: then the step is finished and a checkpoint saved.</summary>
+    /// <param name="stop">Stops it.</param>
+    /// <exception cref="WiscaException">The loss is not finite or explodes, a transition changes the function, or a checkpoint cannot be written.</exception>
+    public TrainingResult Run(CancellationToken stop = default)
+    {
+        var began = Stopwatch.StartNew();
+        EvaluationReport? evaluation = null;
+        if (_step == 0)
+        {
+            if (_config.Evaluation.AtStart && !stop.IsCancellationRequested) Evaluate();
+            Transition();
+        }
+
+        var window = new ReportWindow();
+        bool saved = _checkpoint is not null;
+        while (_step < _config.Steps && !stop.IsCancellationRequested && !(began.Elapsed.TotalMinutes >= _config.Stop.Minutes))
+        {
+            Step(window);
+            saved = false;
+            if (_step % _config.Logging.Every == 0 || _step == _config.Steps) Report(window);
+            Transition();
+            bool last = _step == _config.Steps;
+            if (last || (_config.Evaluation.Every > 0 && _step % _config.Evaluation.Every == 0)) evaluation = Evaluate();
+            if (_config.Evaluation.Samples is { Every: > 0 } samples && _step % samples.Every == 0) Sample(samples);
+            if (last || (_config.Checkpoints.Every > 0 && _step % _config.Checkpoints.Every == 0))
+            {
+                Save(evaluation?.Step == _step ? evaluation.Loss : null);
+                saved = true;
+            }
+        }
+
+        if (!saved) Save(evaluation?.Step == _step ? evaluation.Loss : null);
+        if (_step == _config.Steps && evaluation?.Step != _step) evaluation = Evaluate();
+        return new TrainingResult(_step, _step < _config.Steps, _checkpoint!, evaluation, _tokens, TimeSpan.FromSeconds(_seconds));
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _log?.Dispose();
+        _average?.Dispose();
+        _optimizer?.Dispose();
+        _model?.Dispose();
+        _text?.Dispose();
+        _folder.Dispose();
+    }
+
+    /// <summary>The transitions of the run, and, for the record of imbalances in runs without, all that would be exact per tensor.</summary>
+    private (WiscaScheduler? Active, WiscaScheduler? Gauge) CreateSchedulers()
+    {
+        var section = _config.Wisca;
+        IParameterState[] states = _average is null ? [_optimizer] : [_optimizer, _average];
+        WiscaScheduler? active = null;
+        if (section.IsActive)
+        {
+            try
+            {
+                active = Create(section.Options);
+            }
+            catch (FormatException exception)
+            {
+                throw new WiscaException($"wisca.layers: {exception.Message}", "layers count from 0", exception);
+            }
+
+            foreach (var refusal in active.Plan.Refusals)
+                _observer.Notice($"{(refusal.Kind == TransitionKind.QueryKey ? "qk" : "vo")} is left out in {refusal.Layers.Length} of {_model.Config.Layers.Length} layers: {refusal.Reason}");
+        }
+
+        try
+        {
+            return (active, Create(new WiscaOptions { Trigger = new WiscaTrigger { AtStart = false, Every = 0 } }));
+        }
+        catch (WiscaException)
+        {
+            // A model without any exchange has nothing to record.
+            return (active, null);
+        }
+
+        WiscaScheduler Create(WiscaOptions options) =>
+            new(_parameters, WiscaScheduler.PlanFor(_parameters, _model.Config.Source!, options.Transitions), options, states);
+    }
+
+    /// <summary>One optimizer step.</summary>
+    private void Step(ReportWindow window)
+    {
+        long began = Stopwatch.GetTimestamp();
+        TrainingBatch[] batches = [.. Enumerable.Range(0, _config.Accumulation).Select(index => _batches.Read(_position + ((long)index * _config.BatchSize), _config.BatchSize))];
+        long targets = batches.Sum(batch => batch.RealTargets);
+        double loss = 0, auxiliary = 0;
+        _optimizer.ZeroGradients();
+        _passes.Start();
+        foreach (var batch in batches)
+        {
+            var (sum, balance) = Backward(batch, targets);
+            loss += sum;
+            auxiliary += balance;
+        }
+
+        _passes.Stop();
+        loss /= targets;
+        CheckLoss(loss);
+        double rate = _schedule.At(_step), norm = _config.Optimizer.ClipNorm is { } clip ? _optimizer.ClipGradients(clip) : _optimizer.GradientNorm();
+        if (!double.IsFinite(norm)) throw Diverged($"the gradients of {string.Join(", ", _optimizer.NonFiniteGradients().Take(3))} hold NaN or infinity");
+        _optimizer.Step(rate);
+        _average?.Update();
+        _averageLoss = double.IsNaN(_averageLoss) ? loss : _averageLoss + ((loss - _averageLoss) / AverageSteps);
+        _step++;
+        _position += (long)_config.BatchSize * _config.Accumulation;
+        long seen = batches.Sum(batch => (long)batch.Ids.Length);
+        _tokens += seen;
+        double seconds = Stopwatch.GetElapsedTime(began).TotalSeconds;
+        _seconds += seconds;
+        window.Add(loss, auxiliary / targets, rate, norm, seen, seconds);
+    }
+
+    /// <summary>Adds a batch's share of the gradients, and returns its summed loss and what joins it.</summary>
+    private (double Loss, double Auxiliary) Backward(TrainingBatch batch, long targets)
+    {
+        using var scope = NewDisposeScope();
+        long[] shape = [batch.Sequences, batch.Length];
+        var loss = _model.Loss(tensor(batch.Ids, shape, device: _model.Device), tensor(batch.Targets, shape, device: _model.Device));
+        (loss.Total / targets).backward();
+        return (loss.Sum.ToDouble(), loss.Auxiliary is null ? 0 : loss.Auxiliary.ToDouble() * loss.Targets);
+    }
+
+    private void CheckLoss(double loss)
+    {
+        if (!double.IsFinite(loss)) throw Diverged($"the loss is {loss.ToString(CultureInfo.InvariantCulture)}");
+        if (_config.Stop.LossExplosion is { } factor && _step >= AverageSteps && loss > factor * _averageLoss)
+            throw Diverged(string.Create(CultureInfo.InvariantCulture, $"the loss is {loss:0.###}, more than {factor} times its running average of {_averageLoss:0.###}"));
+    }
+
+    private WiscaException Diverged(string what)
+    {
+        string left = _checkpoint is null ? "there is no checkpoint yet" : $"the last good checkpoint is {_checkpoint}";
+        return new WiscaException($"step {_step + 1}: {what}; {left}", "lower optimizer.learning_rate, lengthen schedule.warmup, or clip gradients (optimizer.clip); then resume from a checkpoint with --resume PATH");
+    }
+
+    private void Transition()
+    {
+        if (_scheduler?.Step(_step, _probe is null ? null : Probe) is not { } done) return;
+        _log.Transitioned(done);
+        _observer.Transitioned(done);
+    }
+
+    private double Probe()
+    {
+        using var scope = NewDisposeScope();
+        using var ungraded = no_grad();
+        long[] shape = [_probe!.Sequences, _probe.Length];
+        return _model.Loss(tensor(_probe.Ids, shape, device: _model.Device), tensor(_probe.Targets, shape, device: _model.Device)).Mean;
+    }
+
+    private void Report(ReportWindow window)
+    {
+        var report = window.Take(_step, _config.Steps, _passes.Elapsed) with { TokensSeen = _tokens, Imbalances = _gauge?.Imbalances() ?? [] };
+        _passes.Reset();
+        _log.Trained(report);
+        _observer.Trained(report);
+    }
+
+    private EvaluationReport Evaluate()
+    {
+        var watch = Stopwatch.StartNew();
+        double loss = _evaluator.Evaluate(_model, CancellationToken.None);
+        double? average = null;
+        if (_average is not null)
+        {
+            using var swapped = _average.SwapIn();
+            average = _evaluator.Evaluate(_model, CancellationToken.None);
+        }
+
+        var report = new EvaluationReport(_step, loss, _evaluator.Tokens, watch.Elapsed) { AverageLoss = average };
+        if (loss < _bestLoss) (_bestLoss, _bestStep) = (loss, _step);
+        _log.Evaluated(report);
+        _observer.Evaluated(report);
+        return report;
+    }
+
+    private void Sample(SamplesSection section)
+    {
+        // As many as fit behind the prompt; a seed of its own for each step, so that a resumed run writes the same.
+        foreach (string prompt in section.Prompts)
+        {
+            int[] ids = _text.Tokenizer.Encode(prompt);
+            int count = Math.Min(section.Tokens, _model.Config.MaxPositions - ids.Length);
+            if (ids.Length == 0 || count < 1) continue;
+            var options = new SamplingOptions { Temperature = section.Temperature, Seed = (ulong)(_config.Seed + _step) };
+            IReadOnlySet<int>? stops = _text.Tokenizer.EosId is { } eos ? new HashSet<int> { eos } : null;
+            string text = _text.Tokenizer.Decode([.. ids, .. TokenGenerator.Generate(_model, ids, count, options, stops)]);
+            string continuation = text.StartsWith(prompt, StringComparison.Ordinal) ? text[prompt.Length..] : text;
+            _log.Sampled(_step, prompt, continuation);
+            _observer.Sampled(_step, prompt, continuation);
+        }
+    }
+
+    private void Save(double? loss)
+    {
+        _checkpoint = _folder.Save(_step, loss, _config.Checkpoints, staging =>
+        {
+            var options = new SaveOptions { Dtype = _config.Checkpoints.Dtype == WeightDtype.Bf16 ? Dtype.BF16 : Dtype.F32 };
+            _model.Save(staging, options);
+            _text.CopyTokenizer(staging);
+            Directory.CreateDirectory(Path.Combine(staging, Path.GetDirectoryName(TrainingState.FileName)!));
+            _optimizer.Save(Path.Combine(staging, OptimizerFile));
+            if (_average is not null)
+            {
+                _average.Save(Path.Combine(staging, AverageFile));
+                using var swapped = _average.SwapIn();
+                _model.Save(Path.Combine(staging, AverageFolder), options);
+                _text.CopyTokenizer(Path.Combine(staging, AverageFolder));
+            }
+
+            if (_scheduler is not null) File.WriteAllText(Path.Combine(staging, TransitionsFile), JsonSerializer.Serialize(_scheduler.Product.Select(groups => groups.ToArray()).ToArray()) + "\n");
+            State().Save(staging);
+        });
+        _observer.Saved(_step, _checkpoint);
+    }
+
+    private TrainingState State()
+    {
+        using var random = torch.random.get_rng_state();
+        return new TrainingState(
+            TrainingState.CurrentVersion,
+            _step,
+            _position,
+            _tokens,
+            _seconds,
+            double.IsNaN(_averageLoss) ? null : _averageLoss,
+            double.IsFinite(_bestLoss) ? _bestLoss : null,
+            double.IsFinite(_bestLoss) ? _bestStep : null,
+            _log.Position,
+            new SortedDictionary<string, byte[]> { ["torch"] = random.bytes.ToArray() },
+            SettingsWriter.Hash(_config),
+            TorchRuntime.Threads,
+            new SortedDictionary<string, string> { ["libtorch"] = TorchRuntime.LibtorchVersion, ["torchsharp"] = TorchRuntime.TorchSharpVersion });
+    }
+
+    private void Restore(TrainingState state, string checkpoint)
+    {
+        if (state.ConfigHash != SettingsWriter.Hash(_config)) _observer.Notice("the configuration is not the one that the checkpoint was trained with: the run goes on from it, but not as if it had never stopped");
+        if (state.Threads != TorchRuntime.Threads) _observer.Notice($"the checkpoint was trained with {state.Threads} threads, this run has {TorchRuntime.Threads}: results differ in their last bits");
+        (_step, _position, _tokens, _seconds) = (state.Step, state.SamplerPosition, state.TokensSeen, state.Seconds);
+        (_averageLoss, _bestLoss, _bestStep) = (state.AverageLoss ?? double.NaN, state.BestLoss ?? double.PositiveInfinity, state.BestStep ?? 0);
+        _optimizer.Load(Path.Combine(checkpoint, OptimizerFile));
+        string average = Path.Combine(checkpoint, AverageFile), transitions = Path.Combine(checkpoint, TransitionsFile);
+        if (_average is not null && File.Exists(average)) _average.Load(average);
+        if (_scheduler is not null && File.Exists(transitions) && JsonSerializer.Deserialize<double[][]>(File.ReadAllText(transitions)) is { } product
+            && product.Length == _scheduler.Plan.Exchanges.Length && !product.Where((groups, index) => groups.Length != _scheduler.Plan.Exchanges[index].Groups.Length).Any())
+        {
+            _scheduler.Product = [.. product.Select(groups => groups.ToImmutableArray())];
+        }
+
+        if (state.RandomStates.TryGetValue("torch", out byte[]? random))
+        {
+            using var generator = tensor(random);
+            torch.random.set_rng_state(generator);
+        }
+    }
+}

@@ -1,0 +1,66 @@
+using System.Text.Json.Nodes;
+using TorchSharp;
+using Wisca.Checkpoints;
+using Wisca.Models;
+using Wisca.Tokenizers;
+using Wisca.Torch;
+using static TorchSharp.torch;
+
+namespace Wisca.Training;
+
+/// <summary>Makes or reads the model of a run.</summary>
+internal static class TrainingModel
+{
+    public static Decoder Prepare(TrainingConfig config, string? checkpoint, Tokenizer tokenizer)
+    {
+        TorchRuntime.Require();
+        var device = FindDevice(config.Device);
+        var model = (checkpoint ?? config.Model.From) is { } folder ? Load(folder) : Create(config, tokenizer);
+        try
+        {
+            if (model.Config.VocabularySize < tokenizer.VocabularySize)
+            {
+                throw new WiscaException(
+                    $"the model has {model.Config.VocabularySize} tokens, its tokenizer {tokenizer.VocabularySize}",
+                    "leave vocab_size out of model.config to take the tokenizer's, or name the tokenizer of the model");
+            }
+
+            if (model.Config.MaxPositions < config.Data.SequenceLength)
+                throw new WiscaException($"data.sequence_length is {config.Data.SequenceLength}, but the model has {model.Config.MaxPositions} positions", "take shorter sequences, or set max_position_embeddings");
+            model.ComputeType = config.Precision == TrainingPrecision.Bf16 ? ScalarType.BFloat16 : null;
+            return device.type == DeviceType.CPU ? model : model.to(device);
+        }
+        catch
+        {
+            model.Dispose();
+            throw;
+        }
+    }
+
+    private static Device FindDevice(TrainingDevice device) => device == TrainingDevice.Cpu ? CPU
+        : cuda.is_available() ? CUDA
+        : throw new WiscaException("device is cuda, but libtorch finds none", "build with -p:TorchBackend=cuda-12.8 on a machine with a GPU, or set device: cpu");
+
+    private static Decoder Load(string folder)
+    {
+        using var checkpoint = Checkpoint.Open(folder);
+        return Decoder.Load(checkpoint);
+    }
+
+    private static Decoder Create(TrainingConfig config, Tokenizer tokenizer)
+    {
+        var json = config.Model.Config switch
+        {
+            { Mapping: { } mapping } => (JsonObject)mapping.DeepClone(),
+            { File: { } file } => JsonObject.Create(ModelConfig.Load(file).Root)!,
+            _ => ModelSection.DefaultConfig(),
+        };
+        json.TryAdd("vocab_size", tokenizer.VocabularySize);
+        if (tokenizer.EosId is { } eos) json.TryAdd("eos_token_id", eos);
+        if (tokenizer.BosId is { } bos) json.TryAdd("bos_token_id", bos);
+        return Decoder.Create(
+            DecoderConfig.From(ModelConfig.Parse(json.ToJsonString())),
+            (ulong)config.Seed,
+            new InitializationOptions { StandardDeviation = config.Model.Initialization.StandardDeviation, ScalesResidual = config.Model.Initialization.ResidualScaling });
+    }
+}

@@ -1,0 +1,98 @@
+using Wisca.Corpora;
+using Wisca.Tokenizers;
+
+namespace Wisca.Training;
+
+/// <summary>The tokenizer and the tokenised text of a run.</summary>
+internal sealed class TrainingText : IDisposable
+{
+    // Stories of the held-out text, where it has sources of its own, are others than those of the training text.
+    private const string BuiltIn = "stories";
+    private static readonly string[] TokenizerFiles = ["merges.txt", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "generation_config.json"];
+
+    private TrainingText(Tokenizer tokenizer, TokenFile training, TokenFile heldOut) => (Tokenizer, Training, HeldOut) = (tokenizer, training, heldOut);
+
+    public Tokenizer Tokenizer { get; }
+
+    public TokenFile Training { get; }
+
+    public TokenFile HeldOut { get; }
+
+    /// <summary>Reads or trains the tokenizer, and tokenises what was not tokenised before.</summary>
+    /// <param name="config">The run.</param>
+    /// <param name="folder">Its folder.</param>
+    /// <param name="checkpoint">The checkpoint that is resumed, whose tokenizer holds; null for a new run.</param>
+    /// <param name="observer">Told what takes long.</param>
+    /// <param name="cancellation">Stops it.</param>
+    public static TrainingText Prepare(TrainingConfig config, RunFolder folder, string? checkpoint, ITrainingObserver observer, CancellationToken cancellation)
+    {
+        var tokenizer = FindTokenizer(config, folder, checkpoint, observer, cancellation);
+        string cache = config.Data.Cache ?? folder.CacheFolder;
+        double share = config.Data.HeldOutShare;
+        var options = new CorpusTokenizerOptions { HeldOutFraction = share, Seed = config.Seed, Threads = config.Threads == 0 ? Environment.ProcessorCount : config.Threads };
+        var training = Tokenize(config, config.Data.Train, false, tokenizer, cache, options, cancellation);
+        var heldOut = share > 0 ? training.HeldOut!
+            : Tokenize(config, config.Data.Validation, true, tokenizer, cache, options with { HeldOutFraction = 0 }, cancellation).Training;
+        if (!training.Reused) observer.Notice(FormattableString.Invariant($"tokenised {training.Training.Documents} documents: {training.Training.Tokens} tokens; held out: {heldOut.Documents} documents, {heldOut.Tokens} tokens"));
+        var file = TokenFile.Open(training.Training.Path);
+        try
+        {
+            return new TrainingText(tokenizer, file, TokenFile.Open(heldOut.Path));
+        }
+        catch
+        {
+            file.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Copies the tokenizer's files into a model folder.</summary>
+    public void CopyTokenizer(string folder)
+    {
+        string source = Path.GetDirectoryName(Tokenizer.Source)!;
+        foreach (string name in TokenizerFiles.Prepend(Path.GetFileName(Tokenizer.Source)))
+        {
+            string file = Path.Combine(source, name);
+            if (File.Exists(file)) File.Copy(file, Path.Combine(folder, name), overwrite: true);
+        }
+    }
+
+    public void Dispose()
+    {
+        Training.Dispose();
+        HeldOut.Dispose();
+    }
+
+    private static Tokenizer FindTokenizer(TrainingConfig config, RunFolder folder, string? checkpoint, ITrainingObserver observer, CancellationToken cancellation)
+    {
+        if ((checkpoint ?? config.Tokenizer.Path ?? config.Model.From) is { } path) return TokenizerLoader.Load(path);
+        string place = Path.Combine(folder.FullPath, "tokenizer");
+        if (config.Tokenizer.Source == TokenizerSource.Bytes) return ByteTokenizer.Create().Save(place);
+        observer.Notice($"training a tokenizer of {config.Tokenizer.Vocabulary} tokens");
+        var trained = BytePairTrainer.Train(Documents(config, config.Data.Train, false), new BytePairTrainingOptions { VocabularySize = config.Tokenizer.Vocabulary }, cancellation);
+        if (trained.VocabularySize < config.Tokenizer.Vocabulary)
+            observer.Notice($"the text gives a tokenizer of {trained.VocabularySize} tokens only, fewer than tokenizer.vocabulary, {config.Tokenizer.Vocabulary}");
+        return trained.Save(place);
+    }
+
+    private static TokenizedCorpus Tokenize(
+        TrainingConfig config, IReadOnlyList<string> sources, bool heldOut, Tokenizer tokenizer, string cache, CorpusTokenizerOptions options, CancellationToken cancellation) =>
+        IsBuiltIn(sources)
+            ? TokenCache.GetOrCreate(
+                Documents(config, sources, heldOut), FormattableString.Invariant($"stories of grammar {StoryGenerator.GrammarVersion}, seed {StorySeed(config, heldOut)}, {config.Data.Stories} of them"), tokenizer, cache, options, cancellation: cancellation)
+            : TokenCache.GetOrCreate(Open(config, sources), tokenizer, cache, options, cancellation: cancellation);
+
+    private static IEnumerable<string> Documents(TrainingConfig config, IReadOnlyList<string> sources, bool heldOut) =>
+        IsBuiltIn(sources) ? new StoryGenerator(StorySeed(config, heldOut)).Stories().Take(config.Data.Stories) : Open(config, sources).Documents();
+
+    private static ulong StorySeed(TrainingConfig config, bool heldOut) => (ulong)config.Seed + (heldOut ? 1UL << 63 : 0);
+
+    private static CorpusReader Open(TrainingConfig config, IReadOnlyList<string> sources) =>
+        CorpusReader.Open(sources, new CorpusReaderOptions { Field = config.Data.Field, Separator = config.Data.Separator });
+
+    private static bool IsBuiltIn(IReadOnlyList<string> sources)
+    {
+        if (!sources.Contains(BuiltIn)) return false;
+        return sources.Count == 1 ? true : throw new WiscaException($"the built-in {BuiltIn} cannot be mixed with other text ({string.Join(", ", sources)})", "name either; a file called stories is ./stories");
+    }
+}

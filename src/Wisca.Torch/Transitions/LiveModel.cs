@@ -1,0 +1,116 @@
+using System.Diagnostics.CodeAnalysis;
+using TorchSharp;
+using Wisca.Optimizers;
+using Wisca.Safetensors;
+using static TorchSharp.torch;
+
+namespace Wisca.Transitions;
+
+/// <summary>
+/// The tensors of a model in training as a transition sees them: where an optimizer keeps a float32 master of a 16-bit parameter, the master
+/// is the weight, and the parameter its copy. Sums are in float64, products are formed in float64 and rounded once, as on disk.
+/// </summary>
+internal sealed class LiveModel : ITensorSource
+{
+    private readonly Dictionary<string, Tensor> _parameters;
+    private readonly IReadOnlyList<IParameterState> _states;
+
+    public LiveModel(IEnumerable<(string Name, Tensor Parameter)> parameters, IReadOnlyList<IParameterState> states)
+    {
+        _parameters = parameters.ToDictionary(entry => entry.Name, entry => entry.Parameter, StringComparer.Ordinal);
+        _states = states;
+    }
+
+    /// <summary>Names, types and shapes, as an architecture table wants them.</summary>
+    public IEnumerable<TensorInfo> Infos => _parameters.Select(entry => new TensorInfo(entry.Key, ToDtype(entry.Value.dtype), [.. entry.Value.shape], 0, 0));
+
+    public bool TryFind(string name, [MaybeNullWhen(false)] out Tensor parameter) => _parameters.TryGetValue(name, out parameter);
+
+    public Dtype DtypeOf(string tensor) => ToDtype(Weight(tensor).dtype);
+
+    public int LengthOf(string tensor, int axis) => (int)_parameters[tensor].shape[axis];
+
+    public AxisStatistics Measure(string tensor, int axis)
+    {
+        using var scope = NewDisposeScope();
+        using var ungraded = no_grad();
+        var magnitudes = AlongAxis(Weight(tensor), axis).abs();
+        double[] sums = Read(magnitudes.sum(1));
+        if (!Array.TrueForAll(sums, double.IsFinite))
+            throw new WiscaException($"parameter '{tensor}' holds NaN or infinity", "the run has diverged; go back to an earlier checkpoint, with a lower learning rate");
+        var nonzero = magnitudes.where(magnitudes > 0, full_like(magnitudes, double.PositiveInfinity));
+        return new AxisStatistics(sums, Read(magnitudes.square().sum(1)), Read(nonzero.amin([1])), Read(magnitudes.amax([1])), magnitudes.shape[1])
+        {
+            SumOfSecondMoments = SecondMoments(tensor) is { } moments ? Read(AlongAxis(moments, axis).sum(1)) : null,
+        };
+    }
+
+    public double[] SpectralNorms(string tensor, int axis, int[] groupOfIndex, int groups)
+    {
+        using var scope = NewDisposeScope();
+        using var ungraded = no_grad();
+        var rows = AlongAxis(Weight(tensor), axis);
+        var members = groupOfIndex.Select((group, index) => (Group: group, Index: (long)index)).ToLookup(entry => entry.Group, entry => entry.Index);
+        return [.. Enumerable.Range(0, groups).Select(group => linalg.matrix_norm(rows.index_select(0, torch.tensor(members[group].ToArray(), device: rows.device)), 2.0).item<double>())];
+    }
+
+    /// <summary>Multiplies a parameter by its factors, its copies by the same, and its optimizer state by the power that the policy gives it.</summary>
+    public void Scale(string name, AxisFactors factors, StatePolicy policy)
+    {
+        using var scope = NewDisposeScope();
+        using var ungraded = no_grad();
+        bool hasMaster = Master(name) is not null;
+        if (!hasMaster) Multiply(_parameters[name], factors, 1);
+        foreach (var states in _states)
+        {
+            if (policy == StatePolicy.Reset && states.StateOf(name).Count > 0) (states as IOptimizerState)?.Reset(name);
+            foreach (var state in states.StateOf(name))
+            {
+                if (state.Degree > 0 || policy == StatePolicy.Transport) Multiply(state.Tensor, factors, state.Degree);
+            }
+
+            if (hasMaster) (states as IOptimizerState)?.RefreshFromMaster(name);
+        }
+    }
+
+    private static void Multiply(Tensor target, AxisFactors factors, int degree)
+    {
+        double[] powers = Array.ConvertAll(factors.Factors, factor => degree switch
+        {
+            1 => factor,
+            -1 => 1 / factor,
+            -2 => 1 / (factor * factor),
+            _ => Math.Pow(factor, degree),
+        });
+        bool uniform = Array.TrueForAll(powers, power => power == powers[0]);
+        var multiplier = tensor(uniform ? [powers[0]] : powers, device: target.device);
+        if (!uniform && factors.Axis == 0 && target.dim() == 2) multiplier = multiplier.unsqueeze(1);
+        if (Array.TrueForAll(powers, double.IsPow2)) target.mul_(multiplier.to(target.dtype));
+        else target.copy_(target.to(ScalarType.Float64).mul_(multiplier));
+    }
+
+    private Tensor Weight(string tensor) => Master(tensor) ?? _parameters[tensor];
+
+    private Tensor? Master(string tensor) =>
+        _states.OfType<IOptimizerState>().SelectMany(states => states.StateOf(tensor)).FirstOrDefault(state => state.Name == "master")?.Tensor;
+
+    private Tensor? SecondMoments(string tensor) => _states.SelectMany(states => states.StateOf(tensor)).FirstOrDefault(state => state.Degree == -2)?.Tensor;
+
+    /// <summary>[length of the axis, all else] in float64.</summary>
+    private static Tensor AlongAxis(Tensor tensor, int axis)
+    {
+        var wide = tensor.detach().to(ScalarType.Float64);
+        return wide.dim() == 1 ? wide.unsqueeze(1) : axis == 0 ? wide : wide.transpose(0, 1);
+    }
+
+    private static double[] Read(Tensor values) => values.cpu().data<double>().ToArray();
+
+    private static Dtype ToDtype(ScalarType type) => type switch
+    {
+        ScalarType.Float64 => Dtype.F64,
+        ScalarType.Float32 => Dtype.F32,
+        ScalarType.BFloat16 => Dtype.BF16,
+        ScalarType.Float16 => Dtype.F16,
+        _ => Dtype.I64,
+    };
+}

@@ -1,0 +1,95 @@
+using System.Diagnostics;
+
+namespace Wisca.Tests.Robustness;
+
+/// <summary>The launcher script, copied into a folder of its own beside a dotnet that only pretends.</summary>
+public sealed class LauncherTests : IDisposable
+{
+    // Building makes a program that says what it was called with; a source that says "broken" does not build.
+    private const string Dotnet = """
+        #!/usr/bin/env bash
+        here=$(cd -- "$(dirname -- "$0")/.." && pwd)
+        echo "$1" >> "$here/calls"
+        case "$1" in
+          --list-sdks) echo "10.0.100 [$here/sdks/sdk]" ;;
+          build)
+            grep -q broken "$here/src/code.cs" && { echo "code.cs(1,1): error CS0000: broken"; exit 1; }
+            mkdir -p "$here/artifacts/bin/Wisca.Cli/release"
+            printf '#!/bin/sh\necho "ran $* with $DOTNET_ROOT"\n' > "$here/artifacts/bin/Wisca.Cli/release/wisca"
+            chmod +x "$here/artifacts/bin/Wisca.Cli/release/wisca" ;;
+        esac
+        """;
+
+    private readonly TemporaryFolder _folder = new();
+
+    public LauncherTests()
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "the launcher is a shell script");
+        foreach (string folder in (string[])["src", "eng", "sdks/sdk/10.0.100", "path"]) Directory.CreateDirectory(_folder[folder]);
+        foreach (string file in (string[])["src/code.cs", "a.props", "a.targets", "global.json"]) File.WriteAllText(_folder[file], "code");
+        WriteScript("wisca", TestRepository.ReadText("wisca"));
+        WriteScript("sdks/dotnet", Dotnet);
+    }
+
+    public void Dispose() => _folder.Dispose();
+
+    [Fact]
+    public void Run_Twice_BuildsOnceAndAsksDotnetForNothingElse()
+    {
+        Run("sdks", "inspect", "a b").ShouldBe((0, $"ran inspect a b with {_folder["sdks"]}\n", "wisca: building (once, and when sources change) ...\n"));
+        Run("sdks", "--version").ShouldBe((0, $"ran --version with {_folder["sdks"]}\n", ""));
+        File.ReadAllLines(_folder["calls"]).ShouldBe(["build"]);
+
+        File.SetLastWriteTimeUtc(_folder["src/code.cs"], DateTime.UtcNow.AddSeconds(5));
+        Run("sdks", "--version").ExitCode.ShouldBe(0);
+        File.ReadAllLines(_folder["calls"]).ShouldBe(["build", "build"]);
+    }
+
+    [Fact]
+    public void Run_DotnetIsAScriptElsewhere_FindsItsSdks()
+    {
+        WriteScript("path/dotnet", $"#!/bin/sh\nexec \"{_folder["sdks/dotnet"]}\" \"$@\"\n");
+        Run("path", "doctor").ShouldBe((0, $"ran doctor with {_folder["sdks"]}\n", "wisca: building (once, and when sources change) ...\n"));
+    }
+
+    [Fact]
+    public void Run_NoSdk_SaysWhatToInstallInOneLine()
+    {
+        Directory.Delete(_folder["sdks/sdk"], recursive: true);
+        var (exitCode, output, error) = Run("sdks", "demo");
+        (exitCode, output).ShouldBe((1, ""));
+        error.ShouldStartWith("wisca: no .NET 10 SDK found: install it from https://dotnet.microsoft.com/download/dotnet/10.0");
+        error.Count(c => c == '\n').ShouldBe(1);
+    }
+
+    [Fact]
+    public void Run_SourceThatDoesNotBuild_ShowsTheErrorAndTriesAgainNextTime()
+    {
+        File.WriteAllText(_folder["src/code.cs"], "broken");
+        for (int attempt = 0; attempt < 2; attempt++)
+        {
+            var (exitCode, output, error) = Run("sdks", "demo");
+            (exitCode, output).ShouldBe((1, ""));
+            error.ShouldContain("error CS0000");
+            error.ShouldEndWith("wisca: the build failed\n");
+        }
+    }
+
+    private (int ExitCode, string Output, string Error) Run(string dotnetFolder, params string[] arguments)
+    {
+        var start = new ProcessStartInfo(_folder["wisca"], arguments) { RedirectStandardOutput = true, RedirectStandardError = true };
+        start.Environment.Remove("DOTNET_ROOT");
+        start.Environment["PATH"] = $"{_folder[dotnetFolder]}:/usr/bin:/bin";
+        using var process = Process.Start(start)!;
+        var error = process.StandardError.ReadToEndAsync();
+        string output = process.StandardOutput.ReadToEnd();
+        process.WaitForExit();
+        return (process.ExitCode, output, error.Result);
+    }
+
+    private void WriteScript(string name, string text)
+    {
+        File.WriteAllText(_folder[name], text);
+        if (!OperatingSystem.IsWindows()) File.SetUnixFileMode(_folder[name], (UnixFileMode)0b111_101_101);
+    }
+}
