@@ -24,9 +24,5 @@ internal sealed class DenseLayer : nn.Module<Tensor, Tensor>
         RegisterComponents();
     }
 
-    public override Tensor forward(Tensor input)
-    {
-        var weight = _weight.to(input.dtype);
-        return nn.functional.linear(input, _transposed ? weight.t() : weight, _bias?.to(input.dtype));
-    }
+    public override Tensor forward(Tensor input) => MatrixProduct.Linear(input, _transposed ? _weight.t() : _weight, _bias);
 }

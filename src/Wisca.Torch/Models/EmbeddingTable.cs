@@ -19,7 +19,7 @@ internal sealed class EmbeddingTable : nn.Module<Tensor, Tensor>
 
     public override Tensor forward(Tensor input) => TorchScriptKernels.Embed(_weight, input);
 
-    public Tensor Project(Tensor hidden) => nn.functional.linear(hidden, _weight.to(hidden.dtype));
+    public Tensor Project(Tensor hidden) => MatrixProduct.Linear(hidden, _weight, null);
 
     /// <summary>Rows begin to begin + count.</summary>
     public Tensor Rows(long begin, long count) => _weight.narrow(0, begin, count);

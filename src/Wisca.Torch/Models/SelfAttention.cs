@@ -58,11 +58,13 @@ internal sealed class SelfAttention
         if (rotary is not null) (q_BTHd, k_BTGd) = (rotary.Rotate(q_BTHd, pass.Begin), rotary.Rotate(k_BTGd, pass.Begin));
         Tensor q_BHTd = q_BTHd.transpose(1, 2), k_BGTd = k_BTGd.transpose(1, 2), v_BGTd = v_BTGd.transpose(1, 2);
         if (pass.Cache is { } cache) (k_BGTd, v_BGTd) = cache.Append(_layer, k_BGTd, v_BGTd);
+        var type = MatrixProduct.TypeFor(q_BHTd);
+        (q_BHTd, k_BGTd, v_BGTd, mask) = (q_BHTd.to(type), k_BGTd.to(type), v_BGTd.to(type), mask?.to(type));
         var mixed_BHTd = pass.Path == AttentionPath.Eager ? Eager(q_BHTd, k_BGTd, v_BGTd, mask!)
             : mask is null && pass.Begin > 0 ? TorchScriptKernels.AttendAll(q_BHTd, k_BGTd, v_BGTd, _config.Scale)
             : mask is null ? TorchScriptKernels.AttendCausal(q_BHTd, k_BGTd, v_BGTd, _config.Scale)
             : TorchScriptKernels.AttendMasked(q_BHTd, k_BGTd, v_BGTd, mask, _config.Scale);
-        return _output.forward(mixed_BHTd.transpose(1, 2).flatten(2));
+        return _output.forward(mixed_BHTd.transpose(1, 2).flatten(2).to(x.dtype));
     }
 
     private (Tensor Query, Tensor Key, Tensor Value) Project(Tensor x)

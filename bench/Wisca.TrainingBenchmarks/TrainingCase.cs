@@ -1,0 +1,71 @@
+using System.Diagnostics;
+using TorchSharp;
+using Wisca.Checkpoints;
+using Wisca.Models;
+using Wisca.Optimizers;
+using Wisca.Transitions;
+using static TorchSharp.torch;
+
+namespace Wisca.TrainingBenchmarks;
+
+/// <summary>A model in training on random tokens: what the trainer does in a step, without text, logs and checkpoints.</summary>
+internal sealed class TrainingCase : IDisposable
+{
+    private readonly Decoder _model;
+    private readonly AdamW _optimizer;
+    private readonly WiscaScheduler _scheduler;
+    private readonly long[] _shape;
+    private readonly long[] _ids;
+    private readonly long[] _targets;
+    private long _steps;
+
+    public TrainingCase(string name, string config, int sequences, int length, ScalarType type)
+    {
+        (Name, Type) = (name, type);
+        var parsed = ModelConfig.Parse(config);
+        _model = Decoder.Create(DecoderConfig.From(parsed), seed: 1);
+        _model.ComputeType = type == ScalarType.Float32 ? null : type;
+        var parameters = _model.named_parameters().Select(entry => (entry.name, entry.parameter)).ToList();
+        Parameters = parameters.Sum(entry => entry.parameter.numel());
+        _optimizer = new AdamW(parameters, new AdamWOptions { Beta2 = 0.95 });
+        var options = new WiscaOptions { Trigger = new WiscaTrigger { AtStart = false, Every = 0 } };
+        _scheduler = new WiscaScheduler(parameters, WiscaScheduler.PlanFor(parameters, parsed, options.Transitions), options, _optimizer);
+        _shape = [sequences, length];
+        var random = new Random(1);
+        _ids = [.. Enumerable.Range(0, sequences * length).Select(_ => (long)random.Next(_model.Config.VocabularySize))];
+        _targets = [.. _ids.Skip(1), _ids[0]];
+    }
+
+    public string Name { get; }
+
+    public ScalarType Type { get; }
+
+    public long Parameters { get; }
+
+    public long Tokens => _ids.Length;
+
+    /// <summary>One step; the time of its forward and backward pass, and the loss.</summary>
+    public (TimeSpan Passes, double Loss) Step()
+    {
+        using var scope = NewDisposeScope();
+        long began = Stopwatch.GetTimestamp();
+        _optimizer.ZeroGradients();
+        using var loss = _model.Loss(tensor(_ids, _shape), tensor(_targets, _shape));
+        (loss.Total / Tokens).backward();
+        double sum = loss.Sum.ToDouble();
+        var passes = Stopwatch.GetElapsedTime(began);
+        _optimizer.ClipGradients(1);
+        _optimizer.Step(1e-3);
+        _steps++;
+        return (passes, sum / Tokens);
+    }
+
+    /// <summary>A transition on all layers.</summary>
+    public void Transition() => _scheduler.Apply(_steps);
+
+    public void Dispose()
+    {
+        _optimizer.Dispose();
+        _model.Dispose();
+    }
+}
