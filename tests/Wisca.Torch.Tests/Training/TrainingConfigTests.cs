@@ -44,7 +44,7 @@ public sealed class TrainingConfigTests
     {
         var config = new TrainingConfig
         {
-            Output = "none", Seed = 1L << 40, Device = TrainingDevice.Cuda, Threads = 3, Precision = TrainingPrecision.Bf16, Deterministic = false, Ema = 0.999,
+            Output = "none", Seed = 1L << 40, Device = TrainingDevice.Cuda, Threads = 3, Precision = TrainingPrecision.Bf16, Ema = 0.999,
             Model = new() { Config = new(new JsonObject { ["model_type"] = "gpt2", ["n_embd"] = 8, ["x"] = new JsonArray(1.5, null, true, "1", "true", "é\"\\\u2028") }) },
             Tokenizer = new() { Path = "a: b # c" },
             Data = new() { Train = ["*.jsonl", "- x", "", " ", "1", "~", "a\nb\t\0"], Validation = ["true"], Separator = "<|endoftext|>" },
@@ -171,7 +171,7 @@ public sealed class TrainingConfigTests
     [InlineData("steps:", "steps: nothing, expected a whole number at least 1")]
     [InlineData("steps: none", "steps: 'none', expected a whole number at least 1")]
     [InlineData("steps: 3000000000", "'3000000000'")]
-    [InlineData("deterministic: yes", "'yes', expected true or false")]
+    [InlineData("checkpoints: { best: yes }", "'yes', expected true or false")]
     [InlineData("optimizer:\n  multipliers:\n    - learning_rate: 2", "train.yaml:3: optimizer.multipliers[0].parameters: missing, expected text")]
     [InlineData("optimizer: { multipliers: [{ parameters: a, lr: 2 }] }", "optimizer.multipliers[0].lr: unknown key")]
     [InlineData("output: \"\"", "expected text")]
