@@ -21,11 +21,11 @@ if (args.Contains("--memory"))
         {
             model.Step();
             if (step % 50 == 0) model.Transition();
-            if (step == 100) begin = Resident();
+            if (step == steps / 2) begin = Resident();
             if (step % 100 == 0) Console.WriteLine(FormattableString.Invariant($"  {type,-9}  step {step,5}   resident {Resident() / 1e6,7:0.0} MB"));
         }
 
-        Console.WriteLine(FormattableString.Invariant($"  {type,-9}  growth from step 100 to {steps}: {(Resident() - begin) / 1e6:0.0} MB"));
+        Console.WriteLine(FormattableString.Invariant($"  {type,-9}  growth over the second half: {(Resident() - begin) / 1e6:0.0} MB"));
     }
 
     return 0;
