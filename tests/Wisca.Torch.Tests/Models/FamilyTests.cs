@@ -137,7 +137,7 @@ public sealed class FamilyTests
             {
                 foreach (var granularity in Enum.GetValues<Granularity>())
                 {
-                    if (Exchange.TryCompile(layout, layer, kind, granularity, out _) is not { } exchange) continue;
+                    if (Exchange.TryCompile(layout.Geometry, layer, kind, granularity, out _) is not { } exchange) continue;
                     double[] multiplied = Products(exchange, +1), divided = Products(exchange, -1);
                     for (int group = 0; group < multiplied.Length; group++)
                         multiplied[group].ShouldBe(divided[group], 1e-10 * Math.Max(1e-3, multiplied.Max(Math.Abs)), $"{modelType} {layer.Index} {kind} {granularity} {group}");

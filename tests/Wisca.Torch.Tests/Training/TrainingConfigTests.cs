@@ -44,7 +44,7 @@ public sealed class TrainingConfigTests
     {
         var config = new TrainingConfig
         {
-            Output = "none", Seed = 1L << 40, Device = TrainingDevice.Cuda, Threads = 3, Precision = TrainingPrecision.Bf16, Deterministic = false, Ema = 0.999,
+            Output = "none", Seed = 1L << 40, Device = TrainingDevice.Cuda, Threads = 3, Precision = TrainingPrecision.Bf16, Ema = 0.999,
             Model = new() { Config = new(new JsonObject { ["model_type"] = "gpt2", ["n_embd"] = 8, ["x"] = new JsonArray(1.5, null, true, "1", "true", "é\"\\\u2028") }) },
             Tokenizer = new() { Path = "a: b # c" },
             Data = new() { Train = ["*.jsonl", "- x", "", " ", "1", "~", "a\nb\t\0"], Validation = ["true"], Separator = "<|endoftext|>" },
