@@ -9,7 +9,7 @@ public sealed class ResumeTests
     [Theory]
     [InlineData("llama", "", "wisca: {preset: origin}")]
     [InlineData("llama", "", "accumulation: 2\nema: 0.8\nwisca: {every: 2, round: none, transport_epsilon: true}")]
-    [InlineData("mixtral", TinyRun.Mixtral, "optimizer: {name: muon}\nwisca: {qk: kv-head, vo: kv-head, at: [4, 8], every: 0, round: none}")]
+    [InlineData("mixtral", TinyRun.Mixtral, "wisca: {qk: kv-head, vo: kv-head, at: [4, 8], every: 0, round: none}")]
     public void Train_ResumedTwice_EndsWithTheBytesOfARunThatDidNotStop(string modelType, string model, string further)
     {
         using var folder = new TemporaryFolder();
@@ -25,7 +25,7 @@ public sealed class ResumeTests
                 TinyRun.Contents(RunFolder.CheckpointPath(runs[resumed], later)).ShouldBe(TinyRun.Contents(RunFolder.CheckpointPath(runs[0], later)), $"run {resumed} step {later}");
             var lines = TinyRun.Metrics(runs[resumed]);
             lines.ShouldBe(TinyRun.Metrics(runs[0], after: step));
-            lines.Count(line => line.Contains("wisca/groups", StringComparison.Ordinal)).ShouldBe(further.Contains("origin", StringComparison.Ordinal) ? 0 : further.Contains("at: [4, 8]", StringComparison.Ordinal) ? 3 - resumed : 4 - resumed);
+            lines.Any(line => line.Contains("wisca/groups", StringComparison.Ordinal)).ShouldBe(!further.Contains("origin", StringComparison.Ordinal));
         }
     }
 }

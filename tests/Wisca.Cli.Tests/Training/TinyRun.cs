@@ -23,7 +23,7 @@ internal static class TinyRun
             tokenizer: {source: bytes}
             data: {stories: 30, sequence_length: 32, held_out: 0.1, cache: '{{folder["cache"]}}'}
             schedule: {warmup: 2}
-            evaluation: {every: 4, tokens: 256, at_start: false, samples: {every: 0}}
+            evaluation: {every: 4, tokens: 256, at_start: false, samples: {every: 0} }
             logging: {every: 1}
             {{further}}
             """);

@@ -8,7 +8,7 @@ namespace Wisca.Tests.Training;
 /// <summary>A run that stores a checkpoint after every step, killed and interrupted.</summary>
 public sealed class TrainKillTests(ITestOutputHelper log)
 {
-    private const int Steps = 60, Kills = 5;
+    private const int Steps = 40, Kills = 4;
 
     [Fact]
     public void Train_KilledAndInterrupted_EndsAsIfNothingHadHappened()
@@ -21,38 +21,34 @@ public sealed class TrainKillTests(ITestOutputHelper log)
         var random = new Random();
         var steps = new List<long>();
         int leftovers = 0;
+        // Ctrl-C finishes the step and stores it.
+        using (var process = WiscaProcess.Start(command))
+        {
+            AwaitCheckpoint(killed["run"], process, 0);
+            process.Interrupt();
+            process.Wait(TimeSpan.FromSeconds(20)).ShouldBeTrue();
+            process.ExitCode.ShouldBe(0, process.Error);
+            steps.Add(Step(killed["run"]));
+            steps[0].ShouldBeLessThan(Steps);
+            process.Output.ShouldStartWith($"{steps[0]} steps, ");
+            process.Output.ShouldEndWith("interrupted: the same command goes on from here\n");
+            process.Error.ShouldNotContain("wisca: ");
+            Loads(killed["run"]);
+        }
+
         for (int kill = 0; kill < Kills; kill++)
         {
             using var process = WiscaProcess.Start(command);
-            AwaitCheckpoint(killed["run"], process, steps.LastOrDefault());
-            process.Wait(TimeSpan.FromMilliseconds(random.Next(100)));
+            AwaitCheckpoint(killed["run"], process, steps[^1]);
+            process.Wait(TimeSpan.FromMilliseconds(random.Next(60)));
             process.Kill();
             leftovers += Directory.GetDirectories(killed["run", "checkpoints"], ".step-*.partial").Length;
             steps.Add(Step(killed["run"]));
             Loads(killed["run"]);
         }
 
-        // Ctrl-C finishes the step and stores it.
-        using (var process = WiscaProcess.Start(command))
-        {
-            AwaitCheckpoint(killed["run"], process, steps[^1]);
-            process.Interrupt();
-            process.Wait(TimeSpan.FromSeconds(20)).ShouldBeTrue();
-            process.ExitCode.ShouldBe(0, process.Error);
-            long step = Step(killed["run"]);
-            if (step < Steps)
-            {
-                process.Output.ShouldStartWith($"{step} steps, ");
-                process.Output.ShouldEndWith("interrupted: the same command goes on from here\n");
-            }
-
-            process.Error.ShouldNotContain("wisca: ");
-            steps.Add(step);
-            Loads(killed["run"]);
-        }
-
         log.WriteLine($"stopped after steps {string.Join(", ", steps)}; {leftovers} unfinished checkpoints left and cleared");
-        steps[^1].ShouldBeLessThan(Steps);
+        steps[1].ShouldBeLessThan(Steps);
         steps.ShouldBe(steps.Order());
         WiscaProcess.Run(command);
         Step(killed["run"]).ShouldBe(Steps);
@@ -68,7 +64,11 @@ public sealed class TrainKillTests(ITestOutputHelper log)
         for (var clock = Stopwatch.StartNew(); clock.Elapsed < TimeSpan.FromSeconds(30);)
         {
             if (Directory.Exists(Path.Combine(run, "checkpoints")) && RunFolder.FindLatest(run) is not null && Step(run) > before) return;
-            if (process.Wait(TimeSpan.FromMilliseconds(5))) throw new InvalidOperationException($"the run ended before a checkpoint: {process.Error}");
+            if (!process.Wait(TimeSpan.FromMilliseconds(5))) continue;
+
+            // On a fast machine the run may be complete.
+            process.ExitCode.ShouldBe(0, process.Error);
+            return;
         }
 
         throw new InvalidOperationException("the run stored no checkpoint");
@@ -84,7 +84,7 @@ public sealed class TrainKillTests(ITestOutputHelper log)
         foreach (string model in (string[])[latest, Path.Combine(latest, "average")])
         {
             using var checkpoint = Checkpoint.Open(model);
-            checkpoint.Tensors.Count.ShouldBeGreaterThan(10);
+            checkpoint.Tensors.Count().ShouldBeGreaterThan(10);
         }
 
         TestCheckpoint.Read(Path.Combine(latest, "training")).Count.ShouldBeGreaterThan(20);

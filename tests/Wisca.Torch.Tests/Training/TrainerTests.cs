@@ -49,6 +49,18 @@ public sealed class TrainerTests
     }
 
     [Fact]
+    public void Run_ResumedCheckpointRemoved_KeepsTheTokenizer()
+    {
+        using var folder = new TemporaryFolder();
+        var config = TinyRun.Config(folder) with { Steps = 2 };
+        TinyRun.Train(config);
+        TinyRun.Train(config with { Steps = 6, Checkpoints = new() { Every = 1, Keep = 1, Best = false } });
+        Directory.Exists(TinyRun.Checkpoint(config, 2)).ShouldBeFalse();
+        using var tokenizer = File.OpenRead(Path.Combine(TinyRun.Checkpoint(config, 6), "tokenizer.json"));
+        TinyRun.Train(config with { Steps = 7 }).Steps.Count.ShouldBe(1);
+    }
+
+    [Fact]
     public void Run_CompleteBefore_ChangesNothing()
     {
         using var folder = new TemporaryFolder();
@@ -196,7 +208,7 @@ public sealed class TrainerTests
 
         static TrainingConfig Config(TemporaryFolder folder) => TinyRun.Config(folder) with
         {
-            Steps = 40, Optimizer = new() { LearningRate = 1e-2 }, Wisca = new() { Every = 10, Round = FactorRounding.None, Verify = true },
+            Steps = 25, Optimizer = new() { LearningRate = 2e-2 }, Wisca = new() { Every = 10, Round = FactorRounding.None, Verify = true },
         };
     }
 
