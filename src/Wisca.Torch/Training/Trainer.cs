@@ -65,6 +65,7 @@ public sealed class Trainer : IDisposable
             (_scheduler, _gauge) = CreateSchedulers();
             if (config.Wisca.Verify && _scheduler is not null) _probe = _batches.Read(0, config.BatchSize);
             if (state is not null) Restore(state, _checkpoint!);
+            else torch.random.manual_seed(config.Seed).Dispose();
             RunFolder.WriteFile(folder.ConfigPath, config.ToYaml(commented: false));
             _log = new RunLog(folder, config.Logging, state?.Step ?? -1);
         }
