@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics.X86;
 using TorchSharp;
 
 namespace Wisca.Torch;
@@ -42,6 +43,12 @@ public static class TorchRuntime
             torch.set_num_threads(value);
         }
     }
+
+    /// <summary>
+    /// True where products of bfloat16 matrices run on vector instructions. On x86 libtorch asks for AVX-512 (BW, VL and DQ); without it
+    /// they are some fifty times slower than those of float32. On other processors it is not known here, and taken to be so.
+    /// </summary>
+    public static bool FastBFloat16 => !X86Base.IsSupported || (Avx512BW.VL.IsSupported && Avx512DQ.VL.IsSupported);
 
     /// <summary>Why libtorch does not load, with what to do about it as the hint; null where it loads. Tried once per process.</summary>
     public static WiscaException? Failure => LoadFailure.Value;

@@ -53,9 +53,10 @@ internal static class GenerateVerb
         TorchRuntime.Threads = threads;
         using var decoder = Decoder.Load(checkpoint);
         int count = most ?? Math.Clamp(config.MaxPositions - ids.Length, 1, DefaultTokens);
+        var tokens = TokenGenerator.Generate(decoder, ids, count, options, Stops(checkpoint.Config, tokenizer), cancellation);
         var stream = new IncrementalDecoder(tokenizer, ids);
         context.StandardOutput.Write(stream.Begin());
-        foreach (int token in TokenGenerator.Generate(decoder, ids, count, options, Stops(checkpoint.Config, tokenizer), cancellation))
+        foreach (int token in tokens)
         {
             context.StandardOutput.Write(stream.Add(token));
             context.StandardOutput.Flush();

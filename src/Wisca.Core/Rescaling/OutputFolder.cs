@@ -81,8 +81,23 @@ internal sealed partial class OutputFolder : IDisposable
 
         // Looked at again, because the run may have taken hours. A rename by itself never replaces a folder that is not empty.
         CheckTaken(_place, _shown, _force);
-        if (!Directory.Exists(_place)) Directory.Move(Staging, _place);
-        else if (!_tryExchange(Staging, _place)) ReplaceInTwoSteps();
+        if (!Directory.Exists(_place) && TryMove()) return;
+        if (!_tryExchange(Staging, _place)) ReplaceInTwoSteps();
+    }
+
+    /// <summary>False where another run put its folder there since it was last looked at, and that may be replaced.</summary>
+    private bool TryMove()
+    {
+        try
+        {
+            Directory.Move(Staging, _place);
+            return true;
+        }
+        catch (IOException) when (Directory.Exists(_place))
+        {
+            CheckTaken(_place, _shown, _force);
+            return false;
+        }
     }
 
     /// <summary>Clears away the working folder: what was staged, or after a commit what was replaced.</summary>

@@ -43,7 +43,10 @@ internal sealed class NormLayer : nn.Module<Tensor, Tensor>
     private Tensor RootMeanSquare(Tensor input)
     {
         var wide = input.to(AtLeastFloat32(input.dtype));
-        var normal = wide * (wide.square().mean([-1], keepdim: true) + _config.Epsilon).rsqrt();
+
+        // The length takes one pass over the input; squares and their mean would be kept for the gradient.
+        var length = linalg.vector_norm(wide, 2, [-1], true);
+        var normal = wide * ((length.square() / wide.shape[^1]) + _config.Epsilon).rsqrt();
         if (_config.UnitOffset) return (normal * (1 + _weight.to(wide.dtype))).to(input.dtype);
         return (_weight * normal.to(Wider(input.dtype, _weight.dtype))).to(input.dtype);
     }

@@ -6,6 +6,7 @@ using TorchSharp;
 using Wisca.Generation;
 using Wisca.Models;
 using Wisca.Optimizers;
+using Wisca.Rescaling;
 using Wisca.Safetensors;
 using Wisca.Torch;
 using Wisca.Transitions;
@@ -40,6 +41,7 @@ public sealed class Trainer : IDisposable
     private readonly WiscaScheduler? _scheduler, _gauge;
     private readonly TrainingBatch? _probe;
     private readonly ReportWindow _window = new();
+    private readonly IReadOnlyList<LedgerMove>? _history;
 
     private long _step, _position, _tokens, _bestStep;
     private double _seconds, _averageLoss = double.NaN, _bestLoss = double.PositiveInfinity;
@@ -63,6 +65,7 @@ public sealed class Trainer : IDisposable
             _schedule = OptimizerFactory.Schedule(config);
             if (config.Ema is { } decay) _average = new WeightAverage(_parameters, decay);
             (_scheduler, _gauge) = CreateSchedulers();
+            _history = config.Model.From is { } from ? Ledger.Load(from)?.Moves : null;
             if (config.Wisca.Verify && _scheduler is not null) _probe = _batches.Read(0, config.BatchSize);
             if (state is not null) Restore(state, _checkpoint!);
             else torch.random.manual_seed(config.Seed).Dispose();
@@ -327,6 +330,7 @@ public sealed class Trainer : IDisposable
             var options = new SaveOptions { Dtype = _config.Checkpoints.Dtype == WeightDtype.Bf16 ? Dtype.BF16 : Dtype.F32 };
             _model.Save(staging, options);
             _text.CopyTokenizer(staging);
+            if (_scheduler is not null) TrainedMove.Write(staging, _scheduler.Plan, _scheduler.Product, _history);
             Directory.CreateDirectory(Path.Combine(staging, Path.GetDirectoryName(TrainingState.FileName)!));
             _optimizer.Save(Path.Combine(staging, OptimizerFile));
             if (_average is not null)

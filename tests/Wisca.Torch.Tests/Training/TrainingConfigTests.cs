@@ -171,7 +171,7 @@ public sealed class TrainingConfigTests
     [InlineData("steps:", "steps: nothing, expected a whole number at least 1")]
     [InlineData("steps: none", "steps: 'none', expected a whole number at least 1")]
     [InlineData("steps: 3000000000", "'3000000000'")]
-    [InlineData("deterministic: yes", "'yes', expected true or false")]
+    [InlineData("checkpoints: { best: yes }", "'yes', expected true or false")]
     [InlineData("optimizer:\n  multipliers:\n    - learning_rate: 2", "train.yaml:3: optimizer.multipliers[0].parameters: missing, expected text")]
     [InlineData("optimizer: { multipliers: [{ parameters: a, lr: 2 }] }", "optimizer.multipliers[0].lr: unknown key")]
     [InlineData("output: \"\"", "expected text")]

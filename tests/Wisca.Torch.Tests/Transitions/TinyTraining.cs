@@ -39,6 +39,27 @@ internal sealed class TinyTraining : IDisposable
         Balance = new BalanceOptions(Rounding: FactorRounding.None),
     });
 
+    /// <summary>The same function from weights that are far from balanced: the first kv head of every layer multiplied by 6 and 0.1.</summary>
+    public void Unbalance()
+    {
+        using var scope = NewDisposeScope();
+        using var ungraded = no_grad();
+        const int d = TorchTinyModels.HeadDim, group = d * TorchTinyModels.Heads / TorchTinyModels.KvHeads;
+        for (int layer = 0; layer < TorchTinyModels.Layers; layer++)
+        {
+            string name = $"model.layers.{layer}.self_attn.";
+            foreach (string kind in (string[])["weight", "bias"])
+            {
+                if (Parameters.All(entry => entry.Name != $"{name}q_proj.{kind}")) continue;
+                this[$"{name}q_proj.{kind}"].narrow(0, 0, group).mul_(6);
+                this[$"{name}k_proj.{kind}"].narrow(0, 0, d).div_(6);
+                this[$"{name}v_proj.{kind}"].narrow(0, 0, d).mul_(0.1);
+            }
+
+            this[$"{name}o_proj.weight"].narrow(1, 0, group).div_(0.1);
+        }
+    }
+
     /// <summary>A batch of the stream, as it comes.</summary>
     public long[] NextBatch() => [.. Enumerable.Range(0, Batch * (Length + 1)).Select(_ => (long)_random.Next(TorchTinyModels.Vocabulary / 2))];
 

@@ -51,7 +51,6 @@ public sealed class WiscaSchedulerNullTests
     [InlineData("adamw", TransitionKind.QueryKey)]
     [InlineData("adamw", TransitionKind.ValueOutput)]
     [InlineData("sgd", TransitionKind.QueryKey)]
-    [InlineData("sgd", TransitionKind.ValueOutput)]
     public void Apply_AnyFactorInSinglePrecision_EqualsChangedLearningRatesNearly(string optimizer, TransitionKind kind)
     {
         var (moved, reference) = Run(optimizer, kind, Granularity.Tensor, ScalarType.Float32, 3, steps: 100);
