@@ -158,9 +158,28 @@ public sealed class Trainer : IDisposable
         _folder.Dispose();
     }
 
-    /// <summary>Hash of what the run computes: not where it is written, nor how it is reported. A change of threads has a notice of its own.</summary>
-    private string ConfigHash =>
-        SettingsWriter.Hash(_config with { Output = "run", Threads = 0, Data = _config.Data with { Cache = null }, Logging = new(), Checkpoints = new() { Dtype = _config.Checkpoints.Dtype } });
+    private string ConfigHash => SettingsWriter.Hash(Computed(_config));
+
+    /// <summary>What a run computes: not where it is written, nor how it is reported. A change of threads has a notice of its own.</summary>
+    private static TrainingConfig Computed(TrainingConfig config) =>
+        config with { Output = "run", Threads = 0, Data = config.Data with { Cache = null }, Logging = new(), Checkpoints = new() { Dtype = config.Checkpoints.Dtype } };
+
+    /// <summary>What changed since the run that a checkpoint belongs to was last begun, as far as its folder tells.</summary>
+    private string ChangedSettings(string checkpoint)
+    {
+        string before = Path.Combine(Path.GetFullPath(checkpoint), "..", "..", Path.GetFileName(_folder.ConfigPath));
+        if (!File.Exists(before)) return "";
+        try
+        {
+            // The model is the checkpoint's, whatever its settings say now.
+            var changes = SettingsWriter.Differences(Computed(TrainingConfig.Load(before)) with { Model = new() }, Computed(_config) with { Model = new() });
+            return changes.Count == 0 ? "" : $" ({string.Join("; ", changes.Select(change => $"{change.Key}: {change.Before} became {change.After}"))})";
+        }
+        catch (WiscaException)
+        {
+            return "";
+        }
+    }
 
     /// <summary>The transitions of the run, and, for the record of imbalances in runs without, all that would be exact per tensor.</summary>
     private (WiscaScheduler? Active, WiscaScheduler? Gauge) CreateSchedulers()
@@ -372,7 +391,7 @@ public sealed class Trainer : IDisposable
 
     private void Restore(TrainingState state, string checkpoint)
     {
-        if (state.ConfigHash != ConfigHash) _observer.Notice("the configuration is not the one that the checkpoint was trained with: the run goes on from it, but not as if it had never stopped");
+        if (state.ConfigHash != ConfigHash) _observer.Notice($"the configuration is not the one that the checkpoint was trained with{ChangedSettings(checkpoint)}: the run goes on from it, but not as if it had never stopped");
         if (state.Threads != TorchRuntime.Threads) _observer.Notice($"the checkpoint was trained with {state.Threads} threads, this run has {TorchRuntime.Threads}: results differ in their last bits");
         (_step, _checkpointStep, _position, _tokens, _seconds) = (state.Step, state.Step, state.SamplerPosition, state.TokensSeen, state.Seconds);
         _window.Pending = state.Pending;

@@ -7,15 +7,15 @@ namespace Wisca.Tests.Training;
 public sealed class ResumeTests
 {
     [Theory]
-    [InlineData("llama", "", "wisca: {preset: origin}")]
-    [InlineData("llama", "", "accumulation: 2\nema: 0.8\nwisca: {every: 2, round: none, transport_epsilon: true}")]
-    [InlineData("mixtral", TinyRun.Mixtral, "wisca: {qk: kv-head, vo: kv-head, at: [4, 8], every: 0, round: none}")]
-    public void Train_ResumedTwice_EndsWithTheBytesOfARunThatDidNotStop(string modelType, string model, string further)
+    [InlineData(1, "llama", "", "wisca: {preset: origin}")]
+    [InlineData(2, "llama", "", "accumulation: 2\nema: 0.8\nwisca: {every: 2, round: none, transport_epsilon: true}")]
+    [InlineData(2, "mixtral", TinyRun.Mixtral, "wisca: {qk: kv-head, vo: kv-head, at: [4, 8], every: 0, round: none}")]
+    public void Train_Resumed_EndsWithTheBytesOfARunThatDidNotStop(int times, string modelType, string model, string further)
     {
         using var folder = new TemporaryFolder();
         string[] command = ["train", "--config", TinyRun.Write(folder, 9, modelType, model, $"checkpoints: {{every: 3, keep: 9}}\n{further}")];
         WiscaProcess.Run(command);
-        string[] runs = [folder["run"], folder["second"], folder["third"]];
+        string[] runs = [.. new[] { "run", "second", "third" }.Take(times + 1).Select(name => folder[name])];
         for (int resumed = 1; resumed < runs.Length; resumed++)
         {
             // The third run goes on from what the second, itself resumed, had stored.

@@ -24,7 +24,7 @@ internal static class TinyRun
             data: {stories: 30, sequence_length: 32, held_out: 0.1, cache: '{{folder["cache"]}}'}
             schedule: {warmup: 2}
             evaluation: {every: 4, tokens: 256, at_start: false, samples: {every: 0} }
-            logging: {every: 1}
+            logging: {every: 1, tensorboard: false}
             {{further}}
             """);
         return folder["run.yaml"];

@@ -8,7 +8,7 @@ namespace Wisca.Tests.Training;
 /// <summary>A run that stores a checkpoint after every step, killed and interrupted.</summary>
 public sealed class TrainKillTests(ITestOutputHelper log)
 {
-    private const int Steps = 40, Kills = 4;
+    private const int Steps = 40, Kills = 3;
 
     [Fact]
     public void Train_KilledAndInterrupted_EndsAsIfNothingHadHappened()

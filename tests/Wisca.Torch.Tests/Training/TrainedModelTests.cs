@@ -3,7 +3,6 @@ using Wisca.Checkpoints;
 using Wisca.Corpora;
 using Wisca.Proofs;
 using Wisca.Rescaling;
-using Wisca.Training;
 using Wisca.Transitions;
 
 namespace Wisca.Tests.Training;

@@ -126,7 +126,8 @@ public sealed class TrainerTests
         using var folder = new TemporaryFolder();
         var config = TinyRun.Config(folder) with { Steps = 2 };
         TinyRun.Train(config);
-        TinyRun.Train(config with { Optimizer = new() { LearningRate = 5e-4 } }).Notices.Single().ShouldContain("the configuration is not the one");
+        TinyRun.Train(config with { Optimizer = new() { LearningRate = 5e-4 } }).Notices.Single()
+            .ShouldBe("the configuration is not the one that the checkpoint was trained with (optimizer.learning_rate: 0.001 became 0.0005): the run goes on from it, but not as if it had never stopped");
         TinyRun.Train(config with { Threads = 2 }).Notices.Single().ShouldBe("the checkpoint was trained with 1 threads, this run has 2: results differ in their last bits");
         Wisca.Torch.TorchRuntime.Threads = 1;
         TinyRun.Train(config with { Logging = new() { Every = 7, Tensorboard = false }, Checkpoints = new() { Keep = 5 } }).Notices.ShouldBeEmpty();
