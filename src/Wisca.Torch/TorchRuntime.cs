@@ -46,7 +46,8 @@ public static partial class TorchRuntime
 
     /// <summary>
     /// True where products of bfloat16 matrices run on vector instructions. On x86 libtorch asks for AVX-512 (BW, VL and DQ); without it
-    /// they are some fifty times slower than those of float32. On other processors it is not known here, and taken to be so.
+    /// its products are some hundred times slower than those of float32, and models multiply the rounded operands in float32 instead. On
+    /// other processors it is not known here, and taken to be so.
     /// </summary>
     public static bool FastBFloat16 => !X86Base.IsSupported || (Avx512BW.VL.IsSupported && Avx512DQ.VL.IsSupported);
 

@@ -54,7 +54,7 @@ public sealed class Decoder : nn.Module<Tensor, Tensor>
     /// <summary>
     /// The type that matrix products are computed in: weights are cast inside the forward pass, and their gradients arrive in the
     /// parameters' own type. The residual stream, norms, softmax and loss keep at least float32. Null for the parameters' type.
-    /// Whether bfloat16 is fast, <see cref="TorchRuntime.FastBFloat16"/> tells.
+    /// Where <see cref="TorchRuntime.FastBFloat16"/> is false, bfloat16 rounds the same but is no faster than float32.
     /// </summary>
     public ScalarType? ComputeType { get; set; }
 

@@ -5,8 +5,8 @@ using static TorchSharp.torch;
 namespace Wisca.Models;
 
 /// <summary>
-/// Products of bfloat16 matrices, where the processor has no instructions for them: libtorch then multiplies element by element, some fifty times
-/// slower than in float32. The same operands are multiplied in float32 instead, and the result rounded: it is what the instructions
+/// Products of bfloat16 matrices, where the processor has no instructions for them: libtorch then multiplies element by element, some hundred
+/// times slower than in float32. The same operands are multiplied in float32 instead, and the result rounded: it is what the instructions
 /// compute too, with sums in another order.
 /// </summary>
 internal static class MatrixProduct

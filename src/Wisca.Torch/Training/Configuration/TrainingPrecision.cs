@@ -9,7 +9,7 @@ public enum TrainingPrecision
     [JsonStringEnumMemberName("fp32")]
     Fp32,
 
-    /// <summary>bfloat16 in the forward and backward pass.</summary>
+    /// <summary>bfloat16 in the forward and backward pass; faster only where <see cref="Torch.TorchRuntime.FastBFloat16"/> is true.</summary>
     [JsonStringEnumMemberName("bf16")]
     Bf16,
 }
