@@ -1,4 +1,3 @@
-using TorchSharp;
 using Wisca.Models;
 using Wisca.Torch;
 using static TorchSharp.torch;
