@@ -8,7 +8,7 @@ namespace Wisca.Torch;
 /// The native libtorch behind TorchSharp. Everything here that uses TorchSharp asks it first: TorchSharp's own way to fail is a page of
 /// trace and several hundred megabytes of copied libraries beside the program.
 /// </summary>
-public static class TorchRuntime
+public static partial class TorchRuntime
 {
     private static readonly Lazy<WiscaException?> LoadFailure = new(Load);
 
@@ -65,6 +65,7 @@ public static class TorchRuntime
     private static WiscaException? Load()
     {
         var assembly = typeof(torch).Assembly;
+        YieldWhileWaiting();
         try
         {
             NativeLibrary.TryLoad("torch_cpu", assembly, null, out _);
@@ -76,6 +77,20 @@ public static class TorchRuntime
             return Explain(exception);
         }
     }
+
+    /// <summary>
+    /// Lets threads that wait for each other sleep instead of spin, unless the user decided. OpenMP reads it when it is loaded. Where another process
+    /// takes a core, spinning threads wait for one that does not run: training on two cores beside other busy processes went from 870 to
+    /// 2,850 tokens a second by this.
+    /// </summary>
+    private static void YieldWhileWaiting()
+    {
+        // .NET keeps an environment of its own, which native code does not see.
+        if (OperatingSystem.IsLinux()) _ = SetEnvironment("OMP_WAIT_POLICY", "passive", overwrite: 0);
+    }
+
+    [LibraryImport("libc", EntryPoint = "setenv", StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int SetEnvironment(string name, string value, int overwrite);
 
     /// <summary>Makes one line of the runtime's list of places it tried, of which all but one say that no file is there.</summary>
     internal static WiscaException Explain(Exception exception)

@@ -5,7 +5,7 @@ namespace Wisca.Corpora;
 /// </summary>
 /// <remarks>
 /// <para>By extension a file is plain text (<c>.txt</c>, <c>.text</c>, <c>.md</c>), JSON lines (<c>.jsonl</c>, <c>.ndjson</c>, <c>.json</c>)
-/// or Parquet (<c>.parquet</c>); the first two may be compressed (<c>.txt.gz</c>). A file that is named itself and has another extension
+/// or Parquet (<c>.parquet</c>), and each of them may be compressed (<c>.txt.gz</c>). A file that is named itself and has another extension
 /// is plain text; one that a folder or a pattern brings in is an error.</para>
 /// <para>Plain text is UTF-8, with or without a byte order mark. A file is one document, or several where there are lines that are exactly the
 /// separator. The line break at a document's end does not belong to it; every other character does. Documents of nothing but white space are

@@ -23,7 +23,7 @@ internal static class OptimizerFactory
 
     public static LearningRateSchedule Schedule(TrainingConfig config) => new(config.Optimizer.LearningRate, config.Steps)
     {
-        WarmupSteps = config.Schedule.Warmup,
+        WarmupSteps = config.Schedule.WarmupOf(config.Steps),
         DecaySteps = config.Schedule.DecayStepsOf(config.Steps),
         Shape = config.Schedule.Name == ScheduleKind.Cosine ? DecayShape.Cosine : DecayShape.Linear,
         MinimumRatio = config.Schedule.MinimumRatio,

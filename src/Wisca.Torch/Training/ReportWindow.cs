@@ -3,30 +3,27 @@ namespace Wisca.Training;
 /// <summary>Gathers the steps between two reports.</summary>
 internal sealed class ReportWindow
 {
-    private int _count;
-    private long _tokens;
-    private double _loss, _auxiliary, _rate, _norm, _seconds;
+    private double _rate, _norm;
 
-    public void Add(double loss, double auxiliary, double rate, double norm, long tokens, double seconds)
+    /// <summary>What was gathered since the last report.</summary>
+    public PendingReport Pending { get; set; }
+
+    public void Add(double loss, double auxiliary, double rate, double norm, long tokens, double seconds, double passSeconds)
     {
-        _count++;
-        _loss += loss;
-        _auxiliary += auxiliary;
         (_rate, _norm) = (rate, norm);
-        _tokens += tokens;
-        _seconds += seconds;
+        Pending = new PendingReport(
+            Pending.Steps + 1, Pending.Tokens + tokens, Pending.Loss + loss, Pending.Auxiliary + auxiliary, Pending.Seconds + seconds, Pending.PassSeconds + passSeconds);
     }
 
     /// <summary>The report of what was gathered, which begins anew.</summary>
-    public StepReport Take(long step, long steps, TimeSpan passes)
+    public StepReport Take(long step, long steps)
     {
-        double perStep = _seconds / _count;
-        var report = new StepReport(
-            step, steps, _loss / _count, _rate, _norm, _tokens / _seconds, Math.Max(0, 1 - (passes.TotalSeconds / _seconds)), TimeSpan.FromSeconds(perStep * (steps - step)))
+        var (count, tokens, loss, auxiliary, seconds, passes) = Pending;
+        Pending = default;
+        return new StepReport(
+            step, steps, loss / count, _rate, _norm, tokens / seconds, Math.Max(0, 1 - (passes / seconds)), TimeSpan.FromSeconds(seconds / count * (steps - step)))
         {
-            Auxiliary = _auxiliary == 0 ? null : _auxiliary / _count,
+            Auxiliary = auxiliary == 0 ? null : auxiliary / count,
         };
-        (_count, _tokens, _loss, _auxiliary, _seconds) = (0, 0, 0, 0, 0);
-        return report;
     }
 }

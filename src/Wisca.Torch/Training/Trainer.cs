@@ -40,12 +40,13 @@ public sealed class Trainer : IDisposable
     private readonly WeightAverage? _average;
     private readonly WiscaScheduler? _scheduler, _gauge;
     private readonly TrainingBatch? _probe;
+    private readonly ReportWindow _window = new();
     private readonly IReadOnlyList<LedgerMove>? _history;
-    private readonly Stopwatch _passes = new();
 
     private long _step, _position, _tokens, _bestStep;
     private double _seconds, _averageLoss = double.NaN, _bestLoss = double.PositiveInfinity;
     private string? _checkpoint;
+    private long _checkpointStep;
 
     private Trainer(TrainingConfig config, RunFolder folder, ResumeMode resume, ITrainingObserver observer, CancellationToken cancellation)
     {
@@ -67,6 +68,7 @@ public sealed class Trainer : IDisposable
             _history = config.Model.From is { } from ? Ledger.Load(from)?.Moves : null;
             if (config.Wisca.Verify && _scheduler is not null) _probe = _batches.Read(0, config.BatchSize);
             if (state is not null) Restore(state, _checkpoint!);
+            else torch.random.manual_seed(config.Seed).Dispose();
             RunFolder.WriteFile(folder.ConfigPath, config.ToYaml(commented: false));
             _log = new RunLog(folder, config.Logging, state?.Step ?? -1);
         }
@@ -116,19 +118,18 @@ public sealed class Trainer : IDisposable
     {
         var began = Stopwatch.StartNew();
         EvaluationReport? evaluation = null;
-        if (_step == 0)
+        if (_checkpoint is null)
         {
             if (_config.Evaluation.AtStart && !stop.IsCancellationRequested) Evaluate();
             Transition();
         }
 
-        var window = new ReportWindow();
         bool saved = _checkpoint is not null;
         while (_step < _config.Steps && !stop.IsCancellationRequested && !(began.Elapsed.TotalMinutes >= _config.Stop.Minutes))
         {
-            Step(window);
+            Step();
             saved = false;
-            if (_step % _config.Logging.Every == 0 || _step == _config.Steps) Report(window);
+            if (_step % _config.Logging.Every == 0 || _step == _config.Steps) Report();
             Transition();
             bool last = _step == _config.Steps;
             if (last || (_config.Evaluation.Every > 0 && _step % _config.Evaluation.Every == 0)) evaluation = Evaluate();
@@ -141,7 +142,8 @@ public sealed class Trainer : IDisposable
         }
 
         if (!saved) Save(evaluation?.Step == _step ? evaluation.Loss : null);
-        if (_step == _config.Steps && evaluation?.Step != _step) evaluation = Evaluate();
+        // A run that was complete before: what it comes to stands in the metrics already.
+        if (_step == _config.Steps && evaluation?.Step != _step) evaluation = Evaluate(log: false);
         return new TrainingResult(_step, _step < _config.Steps, _checkpoint!, evaluation, _tokens, TimeSpan.FromSeconds(_seconds));
     }
 
@@ -154,6 +156,29 @@ public sealed class Trainer : IDisposable
         _model?.Dispose();
         _text?.Dispose();
         _folder.Dispose();
+    }
+
+    private string ConfigHash => SettingsWriter.Hash(Computed(_config));
+
+    /// <summary>What a run computes: not where it is written, nor how it is reported. A change of threads has a notice of its own.</summary>
+    private static TrainingConfig Computed(TrainingConfig config) =>
+        config with { Output = "run", Threads = 0, Data = config.Data with { Cache = null }, Logging = new(), Checkpoints = new() { Dtype = config.Checkpoints.Dtype } };
+
+    /// <summary>What changed since the run that a checkpoint belongs to was last begun, as far as its folder tells.</summary>
+    private string ChangedSettings(string checkpoint)
+    {
+        string before = Path.Combine(Path.GetFullPath(checkpoint), "..", "..", Path.GetFileName(_folder.ConfigPath));
+        if (!File.Exists(before)) return "";
+        try
+        {
+            // The model is the checkpoint's, whatever its settings say now.
+            var changes = SettingsWriter.Differences(Computed(TrainingConfig.Load(before)) with { Model = new() }, Computed(_config) with { Model = new() });
+            return changes.Count == 0 ? "" : $" ({string.Join("; ", changes.Select(change => $"{change.Key}: {change.Before} became {change.After}"))})";
+        }
+        catch (WiscaException)
+        {
+            return "";
+        }
     }
 
     /// <summary>The transitions of the run, and, for the record of imbalances in runs without, all that would be exact per tensor.</summary>
@@ -192,26 +217,17 @@ public sealed class Trainer : IDisposable
     }
 
     /// <summary>One optimizer step.</summary>
-    private void Step(ReportWindow window)
+    private void Step()
     {
         long began = Stopwatch.GetTimestamp();
         TrainingBatch[] batches = [.. Enumerable.Range(0, _config.Accumulation).Select(index => _batches.Read(_position + ((long)index * _config.BatchSize), _config.BatchSize))];
-        long targets = batches.Sum(batch => batch.RealTargets);
-        double loss = 0, auxiliary = 0;
         _optimizer.ZeroGradients();
-        _passes.Start();
-        foreach (var batch in batches)
-        {
-            var (sum, balance) = Backward(batch, targets);
-            loss += sum;
-            auxiliary += balance;
-        }
-
-        _passes.Stop();
-        loss /= targets;
+        long passed = Stopwatch.GetTimestamp();
+        var (loss, auxiliary) = BatchGradients.Add(_model, batches);
+        double passSeconds = Stopwatch.GetElapsedTime(passed).TotalSeconds;
         CheckLoss(loss);
         double rate = _schedule.At(_step), norm = _config.Optimizer.ClipNorm is { } clip ? _optimizer.ClipGradients(clip) : _optimizer.GradientNorm();
-        if (!double.IsFinite(norm)) throw Diverged($"the gradients of {string.Join(", ", _optimizer.NonFiniteGradients().Take(3))} hold NaN or infinity");
+        if (!double.IsFinite(norm)) throw Diverged(_step + 1, $"the gradients of {string.Join(", ", _optimizer.NonFiniteGradients().Take(3))} hold NaN or infinity");
         _optimizer.Step(rate);
         _average?.Update();
         _averageLoss = double.IsNaN(_averageLoss) ? loss : _averageLoss + ((loss - _averageLoss) / AverageSteps);
@@ -221,59 +237,80 @@ public sealed class Trainer : IDisposable
         _tokens += seen;
         double seconds = Stopwatch.GetElapsedTime(began).TotalSeconds;
         _seconds += seconds;
-        window.Add(loss, auxiliary / targets, rate, norm, seen, seconds);
-    }
-
-    /// <summary>Adds a batch's share of the gradients, and returns its summed loss and what joins it.</summary>
-    private (double Loss, double Auxiliary) Backward(TrainingBatch batch, long targets)
-    {
-        using var scope = NewDisposeScope();
-        long[] shape = [batch.Sequences, batch.Length];
-        var loss = _model.Loss(tensor(batch.Ids, shape, device: _model.Device), tensor(batch.Targets, shape, device: _model.Device));
-        (loss.Total / targets).backward();
-        return (loss.Sum.ToDouble(), loss.Auxiliary is null ? 0 : loss.Auxiliary.ToDouble() * loss.Targets);
+        _window.Add(loss, auxiliary, rate, norm, seen, seconds, passSeconds);
     }
 
     private void CheckLoss(double loss)
     {
-        if (!double.IsFinite(loss)) throw Diverged($"the loss is {loss.ToString(CultureInfo.InvariantCulture)}");
+        if (!double.IsFinite(loss)) throw Diverged(_step + 1, $"the loss is {loss.ToString(CultureInfo.InvariantCulture)}");
         if (_config.Stop.LossExplosion is { } factor && _step >= AverageSteps && loss > factor * _averageLoss)
-            throw Diverged(string.Create(CultureInfo.InvariantCulture, $"the loss is {loss:0.###}, more than {factor} times its running average of {_averageLoss:0.###}"));
+            throw Diverged(_step + 1, string.Create(CultureInfo.InvariantCulture, $"the loss is {loss:0.###}, more than {factor} times its running average of {_averageLoss:0.###}"));
     }
 
-    private WiscaException Diverged(string what)
+    private WiscaException Diverged(long step, string what)
     {
-        string left = _checkpoint is null ? "there is no checkpoint yet" : $"the last good checkpoint is {_checkpoint}";
-        return new WiscaException($"step {_step + 1}: {what}; {left}", "lower optimizer.learning_rate, lengthen schedule.warmup, or clip gradients (optimizer.clip); then resume from a checkpoint with --resume PATH");
+        // A checkpoint of the weights as they are now is none to go on from.
+        string? good = _checkpoint is not null && _checkpointStep < _step ? _checkpoint : _folder.CheckpointBefore(_step);
+        string left = good is null ? "there is no good checkpoint" : $"the last good checkpoint is {good}";
+        string way = good is null ? "begin anew with --resume never" : $"resume with --resume {good}";
+        return new WiscaException($"step {step}: {what}; {left}", $"lower optimizer.learning_rate, lengthen schedule.warmup, or clip gradients (optimizer.clip); then {way}");
+    }
+
+    /// <summary>Calls what measures the weights, which cannot measure those of a run that has diverged.</summary>
+    private T Measured<T>(Func<T> measure)
+    {
+        try
+        {
+            return measure();
+        }
+        catch (WiscaException) when (NonFiniteParameters() is [_, ..] names)
+        {
+            throw Diverged(_step, $"the weights of {string.Join(", ", names.Take(3))} hold NaN or infinity");
+        }
+    }
+
+    private List<string> NonFiniteParameters()
+    {
+        using var scope = NewDisposeScope();
+        return [.. _parameters.Where(entry => !entry.Parameter.isfinite().all().ToBoolean()).Select(entry => entry.Name)];
     }
 
     private void Transition()
     {
-        if (_scheduler?.Step(_step, _probe is null ? null : Probe) is not { } done) return;
+        if (_scheduler is null || Measured(() => _scheduler.Step(_step, _probe is null ? null : Probe)) is not { } done) return;
         _log.Transitioned(done);
         _observer.Transitioned(done);
     }
 
+    /// <summary>The loss of a batch that stays the same, in float32 whatever is trained in: it is the weights that are compared.</summary>
     private double Probe()
     {
         using var scope = NewDisposeScope();
         using var ungraded = no_grad();
-        long[] shape = [_probe!.Sequences, _probe.Length];
-        return _model.Loss(tensor(_probe.Ids, shape, device: _model.Device), tensor(_probe.Targets, shape, device: _model.Device)).Mean;
+        var type = _model.ComputeType;
+        _model.ComputeType = null;
+        try
+        {
+            return BatchGradients.Loss(_model, _probe!).Mean;
+        }
+        finally
+        {
+            _model.ComputeType = type;
+        }
     }
 
-    private void Report(ReportWindow window)
+    private void Report()
     {
-        var report = window.Take(_step, _config.Steps, _passes.Elapsed) with { TokensSeen = _tokens, Imbalances = _gauge?.Imbalances() ?? [] };
-        _passes.Reset();
+        var report = _window.Take(_step, _config.Steps) with { TokensSeen = _tokens, Imbalances = _gauge is null ? [] : Measured(_gauge.Imbalances) };
         _log.Trained(report);
         _observer.Trained(report);
     }
 
-    private EvaluationReport Evaluate()
+    private EvaluationReport Evaluate(bool log = true)
     {
         var watch = Stopwatch.StartNew();
         double loss = _evaluator.Evaluate(_model, CancellationToken.None);
+        if (!double.IsFinite(loss)) throw Diverged(_step, $"the held-out loss is {loss.ToString(CultureInfo.InvariantCulture)}");
         double? average = null;
         if (_average is not null)
         {
@@ -283,7 +320,7 @@ public sealed class Trainer : IDisposable
 
         var report = new EvaluationReport(_step, loss, _evaluator.Tokens, watch.Elapsed) { AverageLoss = average };
         if (loss < _bestLoss) (_bestLoss, _bestStep) = (loss, _step);
-        _log.Evaluated(report);
+        if (log) _log.Evaluated(report);
         _observer.Evaluated(report);
         return report;
     }
@@ -326,6 +363,7 @@ public sealed class Trainer : IDisposable
             if (_scheduler is not null) File.WriteAllText(Path.Combine(staging, TransitionsFile), JsonSerializer.Serialize(_scheduler.Product.Select(groups => groups.ToArray()).ToArray()) + "\n");
             State().Save(staging);
         });
+        _checkpointStep = _step;
         _observer.Saved(_step, _checkpoint);
     }
 
@@ -343,16 +381,20 @@ public sealed class Trainer : IDisposable
             double.IsFinite(_bestLoss) ? _bestStep : null,
             _log.Position,
             new SortedDictionary<string, byte[]> { ["torch"] = random.bytes.ToArray() },
-            SettingsWriter.Hash(_config),
+            ConfigHash,
             TorchRuntime.Threads,
-            new SortedDictionary<string, string> { ["libtorch"] = TorchRuntime.LibtorchVersion, ["torchsharp"] = TorchRuntime.TorchSharpVersion });
+            new SortedDictionary<string, string> { ["libtorch"] = TorchRuntime.LibtorchVersion, ["torchsharp"] = TorchRuntime.TorchSharpVersion })
+        {
+            Pending = _window.Pending,
+        };
     }
 
     private void Restore(TrainingState state, string checkpoint)
     {
-        if (state.ConfigHash != SettingsWriter.Hash(_config)) _observer.Notice("the configuration is not the one that the checkpoint was trained with: the run goes on from it, but not as if it had never stopped");
+        if (state.ConfigHash != ConfigHash) _observer.Notice($"the configuration is not the one that the checkpoint was trained with{ChangedSettings(checkpoint)}: the run goes on from it, but not as if it had never stopped");
         if (state.Threads != TorchRuntime.Threads) _observer.Notice($"the checkpoint was trained with {state.Threads} threads, this run has {TorchRuntime.Threads}: results differ in their last bits");
-        (_step, _position, _tokens, _seconds) = (state.Step, state.SamplerPosition, state.TokensSeen, state.Seconds);
+        (_step, _checkpointStep, _position, _tokens, _seconds) = (state.Step, state.Step, state.SamplerPosition, state.TokensSeen, state.Seconds);
+        _window.Pending = state.Pending;
         (_averageLoss, _bestLoss, _bestStep) = (state.AverageLoss ?? double.NaN, state.BestLoss ?? double.PositiveInfinity, state.BestStep ?? 0);
         _optimizer.Load(Path.Combine(checkpoint, OptimizerFile));
         string average = Path.Combine(checkpoint, AverageFile), transitions = Path.Combine(checkpoint, TransitionsFile);

@@ -10,7 +10,16 @@ internal sealed class TrainingText : IDisposable
     private const string BuiltIn = "stories";
     private static readonly string[] TokenizerFiles = ["merges.txt", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "generation_config.json"];
 
-    private TrainingText(Tokenizer tokenizer, TokenFile training, TokenFile heldOut) => (Tokenizer, Training, HeldOut) = (tokenizer, training, heldOut);
+    private readonly IReadOnlyList<(string Name, byte[] Content)> _tokenizerFiles;
+
+    private TrainingText(Tokenizer tokenizer, TokenFile training, TokenFile heldOut)
+    {
+        (Tokenizer, Training, HeldOut) = (tokenizer, training, heldOut);
+
+        // Held in memory, since a resumed run has them from a checkpoint, and that one will be removed when there are later ones.
+        string folder = Path.GetDirectoryName(tokenizer.Source)!;
+        _tokenizerFiles = [.. TokenizerFiles.Append(Path.GetFileName(tokenizer.Source)).Distinct().Where(name => File.Exists(Path.Combine(folder, name))).Select(name => (name, File.ReadAllBytes(Path.Combine(folder, name))))];
+    }
 
     public Tokenizer Tokenizer { get; }
 
@@ -46,15 +55,10 @@ internal sealed class TrainingText : IDisposable
         }
     }
 
-    /// <summary>Copies the tokenizer's files into a model folder.</summary>
+    /// <summary>Writes the tokenizer's files into a model folder.</summary>
     public void CopyTokenizer(string folder)
     {
-        string source = Path.GetDirectoryName(Tokenizer.Source)!;
-        foreach (string name in TokenizerFiles.Prepend(Path.GetFileName(Tokenizer.Source)))
-        {
-            string file = Path.Combine(source, name);
-            if (File.Exists(file)) File.Copy(file, Path.Combine(folder, name), overwrite: true);
-        }
+        foreach (var (name, content) in _tokenizerFiles) File.WriteAllBytes(Path.Combine(folder, name), content);
     }
 
     public void Dispose()

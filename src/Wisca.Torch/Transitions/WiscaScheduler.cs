@@ -117,7 +117,7 @@ public sealed class WiscaScheduler
         CompletedSteps = step;
         var trigger = _options.Trigger;
         bool due = trigger.IsDue(step);
-        if (!due && !(trigger.Threshold is { } threshold && step > 0 && trigger.IsAllowed(step) && Imbalances().Max(group => Math.Abs(group.Log2Ratio)) > threshold)) return null;
+        if (!due && !(trigger.Threshold is { } threshold && step > 0 && trigger.IsAllowed(step) && Imbalances().Select(group => Math.Abs(group.Log2Ratio)).DefaultIfEmpty().Max() > threshold)) return null;
         return Apply(step, probe);
     }
 

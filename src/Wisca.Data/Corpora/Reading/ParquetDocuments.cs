@@ -27,11 +27,34 @@ internal static class ParquetDocuments
     {
         try
         {
-            return new FileStream(file.FullPath, FileMode.Open, FileAccess.Read, FileShare.Read);
+            var stored = new FileStream(file.FullPath, FileMode.Open, FileAccess.Read, FileShare.Read);
+            return file.Compressed ? Unpack(stored) : stored;
+        }
+        catch (InvalidDataException exception)
+        {
+            throw new WiscaException($"{file.Path} cannot be unpacked: {exception.Message}", "get the file again", exception);
         }
         catch (Exception exception) when (FileFailure.IsExpected(exception))
         {
             throw new WiscaException($"{file.Path} {FileFailure.Reason(file.Path, exception)}", "check the path and its permissions", exception);
+        }
+    }
+
+    /// <summary>Parquet is read from its end, which gzip cannot do: it is unpacked into a temporary file, which goes with the stream.</summary>
+    private static FileStream Unpack(FileStream stored)
+    {
+        var unpacked = new FileStream(Path.GetTempFileName(), FileMode.Open, FileAccess.ReadWrite, FileShare.None, 1 << 16, FileOptions.DeleteOnClose);
+        try
+        {
+            using (stored)
+            using (var gzip = new GzipReadStream(stored)) gzip.CopyTo(unpacked);
+            unpacked.Position = 0;
+            return unpacked;
+        }
+        catch
+        {
+            unpacked.Dispose();
+            throw;
         }
     }
 

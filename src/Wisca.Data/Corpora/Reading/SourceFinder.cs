@@ -6,7 +6,7 @@ namespace Wisca.Corpora;
 /// <summary>Finds the files that a source (a file, a folder, a pattern) stands for.</summary>
 internal static class SourceFinder
 {
-    private const string Known = ".txt, .text, .md, .jsonl, .ndjson, .json, their .gz, or .parquet";
+    private const string Known = ".txt, .text, .md, .jsonl, .ndjson, .json, .parquet, or one of these with .gz";
 
     public static IEnumerable<CorpusFile> Find(string source)
     {
@@ -64,7 +64,6 @@ internal static class SourceFinder
     {
         bool compressed = Path.GetExtension(path).Equals(".gz", StringComparison.OrdinalIgnoreCase);
         string extension = Path.GetExtension(compressed ? path[..^3] : path).ToLowerInvariant();
-        if (extension == ".parquet" && compressed) throw new WiscaException($"{path} is compressed as a whole; Parquet files are compressed inside", "unpack it with gunzip");
         CorpusFormat? format = extension switch
         {
             ".txt" or ".text" or ".md" => CorpusFormat.Text,

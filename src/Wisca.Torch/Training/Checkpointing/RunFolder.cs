@@ -93,6 +93,11 @@ public sealed class RunFolder : IDisposable
         return ReadPointer(path, BestName) is { } best ? Complete(path, best.Step) : null;
     }
 
+    /// <summary>The latest complete checkpoint of an earlier step; null where there is none.</summary>
+    /// <param name="step">The step.</param>
+    public string? CheckpointBefore(long step) =>
+        Steps(FullPath).Where(other => other < step).OrderDescending().Select(other => Complete(FullPath, other)).FirstOrDefault(folder => folder is not null);
+
     /// <summary>The folder's place for a checkpoint.</summary>
     /// <param name="path">The run's folder.</param>
     /// <param name="step">The step.</param>

@@ -38,6 +38,9 @@ public sealed record TrainingState(
     /// <summary>The version of the format that this code writes and reads.</summary>
     public const int CurrentVersion = 1;
 
+    /// <summary>What was not reported yet.</summary>
+    public PendingReport Pending { get; init; }
+
     private const string Hint = "the checkpoint cannot be resumed; its weights can still be continued with model.from";
 
     /// <summary>Reads the state of a checkpoint.</summary>

@@ -78,9 +78,9 @@ public sealed record TrainingConfig : ISettingsSection
     public object Complete(GivenSettings given)
     {
         ArgumentNullException.ThrowIfNull(given);
-        if (Schedule.Warmup > Steps) given.Contradict(["schedule.warmup", "steps"], $"{Schedule.Warmup} steps, expected at most the {Steps} of the run");
-        else if (Schedule.DecaySteps is { } decay && decay > Steps - Schedule.Warmup)
-            given.Contradict(["schedule.decay_steps", "schedule.warmup", "steps"], $"{decay} steps, expected at most the {Steps - Schedule.Warmup} after warm-up");
+        if (Schedule.WarmupOf(Steps) > Steps) given.Contradict(["schedule.warmup", "steps"], $"{Schedule.Warmup} steps, expected at most the {Steps} of the run");
+        else if (Schedule.DecaySteps is { } decay && decay > Steps - Schedule.WarmupOf(Steps))
+            given.Contradict(["schedule.decay_steps", "schedule.warmup", "steps"], $"{decay} steps, expected at most the {Steps - Schedule.WarmupOf(Steps)} after warm-up");
         if (Wisca.At.Any(step => step > Steps)) given.Contradict(["wisca.at", "steps"], $"step {Wisca.At.Max()}, expected at most the {Steps} of the run");
         if (Wisca.Criterion == Criterion.Fisher && Optimizer.Name != OptimizerKind.AdamW)
             given.Contradict(["wisca.criterion", "optimizer.name"], "fisher needs the second moments of the gradients, expected optimizer.name: adamw");

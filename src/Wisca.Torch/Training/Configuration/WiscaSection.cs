@@ -16,7 +16,7 @@ public sealed record WiscaSection : ISettingsSection
     [Setting("How many channels share a factor between W_v and W_o; none for no exchange.", Key = "vo", Except = "pair")]
     public Granularity? ValueOutput { get; init; } = Granularity.Tensor;
 
-    [Setting("The norm to make equal on both sides; fisher goes by the gradients instead of the weights.")]
+    [Setting("The norm to make equal on both sides; fisher goes by the gradients instead of the weights, and so not before the first step.")]
     public Criterion Criterion { get; init; } = Criterion.L1;
 
     [Setting("pow2 rounds factors to powers of two, none does not, auto does for tensors of 16 bits.")]
@@ -73,6 +73,12 @@ public sealed record WiscaSection : ISettingsSection
         ArgumentNullException.ThrowIfNull(given);
         if (TransportEpsilon && State != StatePolicy.Transport) given.Contradict(["transport_epsilon", "state"], "true although the state is not transported, expected false or state: transport");
         if (Until is { } until && At.Any(step => step > until)) given.Contradict(["at", "until"], $"step {At.Max()}, expected at most {until} as wisca.until says");
+        if (Criterion == Criterion.Fisher && Init)
+        {
+            if (given.Has("init")) given.Contradict(["init", "criterion"], "true, expected false: fisher needs the second moments of the gradients, and before the first step there are none");
+            return (this with { Init = false }).Complete(given);
+        }
+
         if (Preset is null) return this;
         if (given.Has("qk") || given.Has("vo"))
         {
