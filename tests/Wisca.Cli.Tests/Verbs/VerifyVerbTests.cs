@@ -95,5 +95,5 @@ public sealed class VerifyVerbTests : IDisposable
     }
 
     /// <summary>The demo's models, kept.</summary>
-    private async Task Model() => (await CommandRun.RunAsync("demo", "--keep", _folder["demo"])).ExitCode.ShouldBe(0);
+    private async Task Model() => (await CommandRun.RunAsync("demo", "--steps", "0", "--out", _folder["demo"])).ExitCode.ShouldBe(0);
 }

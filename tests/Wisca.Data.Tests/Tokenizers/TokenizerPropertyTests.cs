@@ -100,9 +100,14 @@ public sealed class TokenizerPropertyTests
         var tokenizer = Fixture.Load("gpt2");
         string text = string.Concat(Enumerable.Repeat(Fixture.Variant("gpt2").Rows[2].Text, 5000));
         int count = tokenizer.Encode(text).Length;
-        long before = GC.GetAllocatedBytesForCurrentThread();
-        tokenizer.Encode(text);
-        long allocated = GC.GetAllocatedBytesForCurrentThread() - before;
+
+        // The least of several: a collection in between empties the pools that buffers are rented from.
+        long allocated = Enumerable.Range(0, 5).Min(_ =>
+        {
+            long before = GC.GetAllocatedBytesForCurrentThread();
+            tokenizer.Encode(text);
+            return GC.GetAllocatedBytesForCurrentThread() - before;
+        });
 
         // An object for each piece or character would cost 24 bytes and more.
         ((double)allocated / text.Length).ShouldBeLessThan(24);
