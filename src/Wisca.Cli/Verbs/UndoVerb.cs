@@ -47,7 +47,7 @@ internal static class UndoVerb
         context.Out.WriteLine($"{output}: {Format.Count(result.Moves, "move")} undone in {Format.Count(tensors, "tensor")}");
         if (result.BitExactTensors.Length > 0) context.Out.WriteLine($"bit for bit: {Format.Count(result.BitExactTensors.Length, "tensor")} (their digests are the original ones)");
         if (result.RoundedTensors.Length > 0) context.Out.WriteLine($"to rounding: {Format.Count(result.RoundedTensors.Length, "tensor")}, as the factors were not powers of two: {Some(result.RoundedTensors)}");
-        if (result.TrainedTensors.Length > 0) context.Out.WriteLine($"changed since: {Format.Count(result.TrainedTensors.Length, "tensor")} trained or edited after wisca wrote the model, and the change is kept: {Some(result.TrainedTensors)}");
+        if (result.TrainedTensors.Length > 0) context.Out.WriteLine($"trained:     {Format.Count(result.TrainedTensors.Length, "tensor")} trained or edited since the first move, and what changed is kept, in the original gauge: {Some(result.TrainedTensors)}");
         foreach (var (path, reason) in result.SideFiles.LeftOut) context.Out.WriteLine($"not copied: {path}: {reason}");
         return 0;
     }

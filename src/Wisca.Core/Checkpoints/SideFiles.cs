@@ -10,6 +10,9 @@ namespace Wisca.Checkpoints;
 /// <param name="LeftOut">Relative paths of the files that do not, each with the reason.</param>
 public sealed record SideFiles(ImmutableArray<string> Copied, ImmutableArray<(string Path, string Reason)> LeftOut)
 {
+    // Where a checkpoint of wisca train keeps what resuming needs.
+    private const string TrainingFolder = "training";
+
     private static readonly string[] OptimizerPrefixes = ["optimizer", "scheduler", "rng_state", "global_step", "zero_pp_rank", "mp_rank", "scaler"];
     private static readonly string[] WeightPrefixes = ["pytorch_model", "consolidated", "tf_model", "flax_model", "rust_model"];
     private static readonly string[] WeightExtensions =
@@ -35,6 +38,9 @@ public sealed record SideFiles(ImmutableArray<string> Copied, ImmutableArray<(st
                 {
                     if (entry.LinkTarget is not null) leftOut.Add((path + "/", "a link to another folder"));
                     else if (entry.Name.StartsWith('.')) leftOut.Add((path + "/", "a hidden folder"));
+                    else if (path == TrainingFolder && File.Exists(Path.Combine(entry.FullName, "state.json")))
+                        leftOut.Add((path + "/", "the state of a training, which would not match the rescaled weights"));
+                    else if (IsModel(directory)) leftOut.Add((path + "/", "a model of its own; rescale it by itself"));
                     else Sort(directory, path + "/");
                 }
                 else if (ReasonToLeaveOut(entry.Name, prefix.Length == 0 && !checkpoint.IsSharded) is { } reason) leftOut.Add((path, reason));
@@ -43,6 +49,8 @@ public sealed record SideFiles(ImmutableArray<string> Copied, ImmutableArray<(st
             }
         }
     }
+
+    private static bool IsModel(DirectoryInfo folder) => File.Exists(Path.Combine(folder.FullName, "config.json")) && folder.EnumerateFiles("*.safetensors").Any();
 
     private static string? ReasonToLeaveOut(string name, bool besideSingleFile)
     {

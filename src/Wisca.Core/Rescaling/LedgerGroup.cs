@@ -25,4 +25,23 @@ public sealed record LedgerGroup(
     IReadOnlyList<LedgerSlice> Slices,
     int? KvHead = null,
     int? Channel = null,
-    string? Note = null);
+    string? Note = null)
+{
+    /// <summary>The record of a group.</summary>
+    /// <param name="exchange">Its exchange.</param>
+    /// <param name="group">Its index there.</param>
+    /// <param name="balance">Its factor, and its norms before.</param>
+    /// <param name="normsAfter">Its norms after.</param>
+    internal static LedgerGroup Of(Exchange exchange, int group, GroupBalance balance, IReadOnlyList<double> normsAfter) => new(
+        exchange.Layer,
+        exchange.Kind,
+        exchange.Granularity,
+        balance.Factor,
+        balance.Outcome,
+        [balance.MultipliedNorm, balance.DividedNorm],
+        normsAfter,
+        [.. exchange.Slices.Select(slice => new LedgerSlice(slice.Tensor, slice.Axis, slice.Exponent, exchange.Describe(slice, group)))],
+        balance.Label.KvHead,
+        balance.Label.Channel,
+        balance.Note);
+}

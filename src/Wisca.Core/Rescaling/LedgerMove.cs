@@ -1,3 +1,4 @@
+using System.Text.Json.Serialization;
 using Wisca.Transitions;
 
 namespace Wisca.Rescaling;
@@ -9,16 +10,18 @@ namespace Wisca.Rescaling;
 /// <param name="Groups">Every group, whatever became of it.</param>
 /// <param name="Tensors">Digests of every tensor that was scaled.</param>
 /// <param name="Lost">The original bits of elements that were rounded (only under --allow-lossy).</param>
+/// <param name="InTraining">True where the factors were applied while the model trained: then no file ever held the weights before.</param>
 public sealed record LedgerMove(
     Criterion Criterion,
     FactorRounding Rounding,
     double MaxLog2,
     IReadOnlyList<LedgerGroup> Groups,
     IReadOnlyDictionary<string, TensorDigests> Tensors,
-    IReadOnlyList<LostElements> Lost)
+    IReadOnlyList<LostElements> Lost,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] bool InTraining = false)
 {
     /// <summary>True where every factor is a power of two.</summary>
-    [System.Text.Json.Serialization.JsonIgnore]
+    [JsonIgnore]
     public bool PowersOfTwo => Groups.All(group => Numerics.Elements.IsPowerOfTwo(group.Factor));
 
     internal string? FindFault()

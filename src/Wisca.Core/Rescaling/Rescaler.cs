@@ -79,29 +79,9 @@ public static class Rescaler
     private static LedgerMove ToMove(TransitionSolution solution, (double[] Multiplied, double[] Divided)[] after, CheckpointRewriter rewriter)
     {
         var options = solution.Plan.Options;
-        var groups = new List<LedgerGroup>();
-        for (int index = 0; index < solution.Balances.Length; index++)
-        {
-            var exchange = solution.Plan.Exchanges[index];
-            for (int group = 0; group < exchange.Groups.Length; group++)
-            {
-                var balance = solution.Balances[index][group];
-                groups.Add(new LedgerGroup(
-                    exchange.Layer,
-                    exchange.Kind,
-                    exchange.Granularity,
-                    balance.Factor,
-                    balance.Outcome,
-                    [balance.MultipliedNorm, balance.DividedNorm],
-                    [after[index].Multiplied[group], after[index].Divided[group]],
-                    [.. exchange.Slices.Select(slice => new LedgerSlice(slice.Tensor, slice.Axis, slice.Exponent, exchange.Describe(slice, group)))],
-                    balance.Label.KvHead,
-                    balance.Label.Channel,
-                    balance.Note));
-            }
-        }
-
-        return new LedgerMove(options.Balance.Criterion, options.Balance.Rounding, options.Balance.MaxLog2, groups, rewriter.Digests, rewriter.Lost);
+        var groups = solution.Plan.Exchanges.SelectMany((exchange, index) => solution.Balances[index].Select((balance, group) =>
+            LedgerGroup.Of(exchange, group, balance, [after[index].Multiplied[group], after[index].Divided[group]])));
+        return new LedgerMove(options.Balance.Criterion, options.Balance.Rounding, options.Balance.MaxLog2, [.. groups], rewriter.Digests, rewriter.Lost);
     }
 
     /// <summary>The norms of every group's two sides as they were written.</summary>

@@ -7,21 +7,44 @@ using Wisca.Transitions;
 namespace Wisca.Rescaling;
 
 /// <summary>
-/// The ledger of a model that was rescaled while it trained: one move by the product of all factors. Undoing it expresses the trained
+/// The ledger of a model that is rescaled while it trains: one move by the product of all factors so far. Undoing it expresses the trained
 /// function in the gauge that the training began in.
 /// </summary>
 public static class TrainedMove
 {
-    /// <summary>Writes <c>wisca.json</c> beside the weights of a checkpoint; nothing where no factor differs from 1.</summary>
+    /// <summary>Writes <c>wisca.json</c> beside the weights of a checkpoint; nothing where there is nothing to tell.</summary>
     /// <param name="folder">The model folder, complete but for the ledger.</param>
-    /// <param name="plan">The transitions.</param>
+    /// <param name="plan">The transitions; null for a training without.</param>
     /// <param name="product">For each exchange of the plan and each of its groups, the product of its factors.</param>
-    /// <param name="history">The moves that were made before the training.</param>
+    /// <param name="history">The moves that were made before.</param>
     /// <exception cref="WiscaException">The folder is not a model with the plan's tensors.</exception>
-    public static void Write(string folder, TransitionPlan plan, ImmutableArray<ImmutableArray<double>> product, IReadOnlyList<LedgerMove>? history = null)
+    public static void Write(string folder, TransitionPlan? plan, ImmutableArray<ImmutableArray<double>> product, IReadOnlyList<LedgerMove> history)
     {
         ArgumentNullException.ThrowIfNull(folder);
-        ArgumentNullException.ThrowIfNull(plan);
+        ArgumentNullException.ThrowIfNull(history);
+        bool moved = plan is not null && product.Any(factors => factors.Any(factor => factor != 1));
+
+        // No files are listed: a checkpoint of a training is not an output that --force may replace.
+        if (moved || history.Count > 0) new Ledger(Ledger.CurrentVersion, moved ? [.. history, Create(folder, plan!, product)] : history, []).Save(folder);
+    }
+
+    /// <summary>Splits the ledger of a checkpoint for a training that goes on from it.</summary>
+    /// <param name="folder">The checkpoint.</param>
+    /// <param name="plan">The transitions of the training that goes on; null for none.</param>
+    /// <returns>The moves that are history, and the product of factors that goes on; null where it begins anew.</returns>
+    /// <exception cref="WiscaException">The ledger is broken.</exception>
+    public static (IReadOnlyList<LedgerMove> History, ImmutableArray<ImmutableArray<double>>? Product) Continue(string folder, TransitionPlan? plan)
+    {
+        var moves = Ledger.Load(folder)?.Moves ?? [];
+        if (plan is null || moves is not [.., { InTraining: true } last]) return (moves, null);
+        var groups = plan.Exchanges.SelectMany(exchange => exchange.Groups, (exchange, label) => (exchange.Layer, exchange.Kind, exchange.Granularity, label.KvHead, label.Channel));
+        if (!last.Groups.Select(group => (group.Layer, group.Transition, group.Granularity, group.KvHead, group.Channel)).SequenceEqual(groups)) return (moves, null);
+        var factors = new Queue<double>(last.Groups.Select(group => group.Factor));
+        return ([.. moves.SkipLast(1)], [.. plan.Exchanges.Select(exchange => exchange.Groups.Select(_ => factors.Dequeue()).ToImmutableArray())]);
+    }
+
+    private static LedgerMove Create(string folder, TransitionPlan plan, ImmutableArray<ImmutableArray<double>> product)
+    {
         using var checkpoint = Checkpoint.Open(folder);
         var source = new CheckpointTensorSource(checkpoint);
         var statistics = plan.Exchanges.SelectMany(exchange => exchange.Slices).Where(slice => !slice.IsBias).DistinctBy(slice => slice.Tensor)
@@ -35,31 +58,14 @@ public static class TrainedMove
         foreach (var (exchange, factors) in plan.Exchanges.Zip(product))
         {
             double[] multiplied = Balancer.Norms(exchange, source, statistics, criterion, +1), divided = Balancer.Norms(exchange, source, statistics, criterion, -1);
-            for (int group = 0; group < factors.Length; group++)
-            {
-                double s = factors[group];
-                groups.Add(new LedgerGroup(
-                    exchange.Layer,
-                    exchange.Kind,
-                    exchange.Granularity,
-                    s,
-                    s == 1 ? GroupOutcome.Unchanged : GroupOutcome.Scaled,
-                    [multiplied[group] / s, divided[group] * s],
-                    [multiplied[group], divided[group]],
-                    [.. exchange.Slices.Select(slice => new LedgerSlice(slice.Tensor, slice.Axis, slice.Exponent, exchange.Describe(slice, group)))],
-                    exchange.Groups[group].KvHead,
-                    exchange.Groups[group].Channel));
-            }
-
-            balances.Add([.. factors.Select((s, group) => new GroupBalance(exchange.Groups[group], multiplied[group], divided[group], s, GroupOutcome.Scaled, null))]);
+            balances.Add([.. factors.Select((s, group) => new GroupBalance(
+                exchange.Groups[group], multiplied[group] / s, divided[group] * s, s, s == 1 ? GroupOutcome.Unchanged : GroupOutcome.Scaled, null))]);
+            groups.AddRange(balances[^1].Select((balance, group) => LedgerGroup.Of(exchange, group, balance, [multiplied[group], divided[group]])));
         }
 
         var scaled = new TransitionSolution(plan, balances.ToImmutable()).Factors((tensor, axis) => new MatrixView(checkpoint.Find(tensor)!, axis).Length);
-        if (scaled.Count == 0 && history is not { Count: > 0 }) return;
         var digests = new SortedDictionary<string, TensorDigests>(scaled.ToDictionary(entry => entry.Key, entry => Digests(checkpoint.Find(entry.Key)!, entry.Value)), StringComparer.Ordinal);
-
-        // No files are listed: a checkpoint of a training is not an output that --force may replace.
-        new Ledger(Ledger.CurrentVersion, [.. history ?? [], new LedgerMove(options.Criterion, options.Rounding, options.MaxLog2, groups, digests, [])], []).Save(folder);
+        return new LedgerMove(options.Criterion, options.Rounding, options.MaxLog2, groups, digests, [], InTraining: true);
     }
 
     /// <summary>Digests of a tensor as it would be without the factors, computed as undoing computes it, and as it is.</summary>

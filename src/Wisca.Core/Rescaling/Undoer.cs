@@ -45,7 +45,7 @@ public static class Undoer
 
         var original = OriginalDigests(ledger);
         var digests = rewriter.Digests;
-        ImmutableArray<string> exact = [.. digests.Keys.Where(tensor => digests[tensor].After == original[tensor])];
+        ImmutableArray<string> exact = [.. digests.Keys.Where(tensor => !trained.Contains(tensor) && digests[tensor].After == original[tensor])];
         return new UndoResult(
             ledger.Moves.Count,
             exact,
@@ -89,10 +89,10 @@ public static class Undoer
         return original;
     }
 
-    /// <summary>The tensors whose bytes changed between two moves or after the last.</summary>
+    /// <summary>The tensors whose bytes changed between two moves, after the last, or while they were moved.</summary>
     private static HashSet<string> Trained(Checkpoint checkpoint, Ledger ledger)
     {
-        var trained = new HashSet<string>(StringComparer.Ordinal);
+        var trained = ledger.Moves.Where(move => move.InTraining).SelectMany(move => move.Tensors.Keys).ToHashSet(StringComparer.Ordinal);
         var latest = new Dictionary<string, string>(StringComparer.Ordinal);
         foreach (var (tensor, digests) in ledger.Moves.SelectMany(move => move.Tensors))
         {

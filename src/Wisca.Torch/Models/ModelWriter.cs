@@ -3,6 +3,7 @@ using System.Text.Json.Nodes;
 using Wisca.Checkpoints;
 using Wisca.Rescaling;
 using Wisca.Safetensors;
+using Wisca.Torch;
 using static TorchSharp.torch;
 
 namespace Wisca.Models;
@@ -15,14 +16,9 @@ internal sealed class ModelWriter(Decoder decoder, SaveOptions options)
 
     private static readonly JsonSerializerOptions Indented = new() { WriteIndented = true, IndentSize = 2 };
 
-    private readonly ScalarType _type = options.Dtype switch
-    {
-        Dtype.F16 => ScalarType.Float16,
-        Dtype.BF16 => ScalarType.BFloat16,
-        Dtype.F32 => ScalarType.Float32,
-        Dtype.F64 => ScalarType.Float64,
-        var other => throw new WiscaException($"a model cannot be saved as {other}", "choose F32, BF16, F16 or F64"),
-    };
+    private readonly ScalarType _type = options.Dtype.IsRescalable()
+        ? options.Dtype.ToScalarType()
+        : throw new WiscaException($"a model cannot be saved as {options.Dtype}", "choose F32, BF16, F16 or F64");
 
     public void Write(string folder)
     {

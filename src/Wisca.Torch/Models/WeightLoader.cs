@@ -1,5 +1,6 @@
 using Wisca.Checkpoints;
 using Wisca.Safetensors;
+using Wisca.Torch;
 using static TorchSharp.torch;
 
 namespace Wisca.Models;
@@ -61,20 +62,11 @@ internal sealed class WeightLoader(Checkpoint checkpoint, DecoderConfig config)
     {
         if (precision != ComputePrecision.Native) return precision == ComputePrecision.F32 ? ScalarType.Float32 : ScalarType.Float64;
         Dtype[] stored = [.. checkpoint.Tensors.Where(tensor => !IsBuffer(tensor.Info.Name)).Select(tensor => tensor.Info.Dtype).Distinct().Order()];
-        if (stored is [var dtype] && dtype.IsRescalable()) return ElementType(dtype);
+        if (stored is [var dtype] && dtype.IsRescalable()) return dtype.ToScalarType();
         throw new WiscaException(
             $"{checkpoint.Folder}: the weights are stored as {string.Join(" and ", stored)}; computing in the stored type needs one of F16, BF16, F32 and F64",
             "compute in float32");
     }
-
-    private static ScalarType ElementType(Dtype dtype) => dtype switch
-    {
-        Dtype.F16 => ScalarType.Float16,
-        Dtype.BF16 => ScalarType.BFloat16,
-        Dtype.F32 => ScalarType.Float32,
-        Dtype.F64 => ScalarType.Float64,
-        _ => throw new ArgumentOutOfRangeException(nameof(dtype), dtype, null),
-    };
 
     /// <summary>
     /// A parameter's tensor: under its own name, or one that lacks the root or the root's first parts, or one that the file's metadata
@@ -148,7 +140,7 @@ internal sealed class WeightLoader(Checkpoint checkpoint, DecoderConfig config)
     private static void Copy(StoredTensor source, Tensor target)
     {
         using var scope = NewDisposeScope();
-        var type = ElementType(source.Info.Dtype);
+        var type = source.Info.Dtype.ToScalarType();
         int size = source.Info.Dtype.Bits() / 8;
         var flat = target.view(-1);
         var staging = type == target.dtype ? null : empty([Math.Min(Piece, flat.shape[0])], type);

@@ -1,4 +1,5 @@
 using Wisca.Safetensors;
+using Wisca.Torch;
 using static TorchSharp.torch;
 
 namespace Wisca.Optimizers;
@@ -17,7 +18,7 @@ internal static class StateFile
         try
         {
             File.Delete(staging);
-            var header = SafetensorsHeader.Create(tensors.Select(tensor => (tensor.Name, DtypeOf(tensor.Tensor.dtype), tensor.Tensor.shape)), metadata);
+            var header = SafetensorsHeader.Create(tensors.Select(tensor => (tensor.Name, tensor.Tensor.dtype.ToDtype(), tensor.Tensor.shape)), metadata);
             using (var writer = new SafetensorsWriter(staging, header))
             {
                 foreach (var (_, tensor) in tensors) ForEachPiece(tensor, (piece, _) => writer.Write(piece.bytes));
@@ -45,7 +46,7 @@ internal static class StateFile
     /// <summary>Says how a stored tensor differs from what is expected; null where it does not.</summary>
     public static string? Difference(SafetensorsFile file, string name, Tensor expected, ScalarType type)
     {
-        var (shape, dtype) = ($"[{string.Join(", ", expected.shape)}]", DtypeOf(type));
+        var (shape, dtype) = ($"[{string.Join(", ", expected.shape)}]", type.ToDtype());
         if (file.Header.Find(name) is not { } info) return $"no {name} {shape} {dtype}";
         return info.Dtype == dtype && info.Shape.AsSpan().SequenceEqual(expected.shape) ? null : $"{name} is {info.ShapeText} {info.Dtype}, expected {shape} {dtype}";
     }
@@ -69,13 +70,4 @@ internal static class StateFile
             act(piece, begin);
         }
     }
-
-    private static Dtype DtypeOf(ScalarType type) => type switch
-    {
-        ScalarType.Float16 => Dtype.F16,
-        ScalarType.BFloat16 => Dtype.BF16,
-        ScalarType.Float32 => Dtype.F32,
-        ScalarType.Float64 => Dtype.F64,
-        _ => throw new ArgumentOutOfRangeException(nameof(type), type, "not a type of weights"),
-    };
 }

@@ -1,7 +1,5 @@
-using System.Collections.Immutable;
 using System.Diagnostics;
 using System.Globalization;
-using System.Text.Json;
 using TorchSharp;
 using Wisca.Generation;
 using Wisca.Models;
@@ -21,7 +19,7 @@ namespace Wisca.Training;
 /// </summary>
 public sealed class Trainer : IDisposable
 {
-    private const string OptimizerFile = "training/optimizer.safetensors", AverageFile = "training/average.safetensors", TransitionsFile = "training/transitions.json", AverageFolder = "average";
+    private const string OptimizerFile = "training/optimizer.safetensors", AverageFile = "training/average.safetensors", AverageFolder = "average";
 
     // Steps over which the running average of the loss forgets, and before which it is not compared with.
     private const int AverageSteps = 50;
@@ -41,7 +39,7 @@ public sealed class Trainer : IDisposable
     private readonly WiscaScheduler? _scheduler, _gauge;
     private readonly TrainingBatch? _probe;
     private readonly ReportWindow _window = new();
-    private readonly IReadOnlyList<LedgerMove>? _history;
+    private readonly IReadOnlyList<LedgerMove> _history;
 
     private long _step, _position, _tokens, _bestStep;
     private double _seconds, _averageLoss = double.NaN, _bestLoss = double.PositiveInfinity;
@@ -65,10 +63,10 @@ public sealed class Trainer : IDisposable
             _schedule = OptimizerFactory.Schedule(config);
             if (config.Ema is { } decay) _average = new WeightAverage(_parameters, decay);
             (_scheduler, _gauge) = CreateSchedulers();
-            _history = config.Model.From is { } from ? Ledger.Load(from)?.Moves : null;
+            (_history, var product) = (_checkpoint ?? config.Model.From) is { } from ? TrainedMove.Continue(from, _scheduler?.Plan) : ([], null);
+            if (product is { } factors) _scheduler!.Product = factors;
             if (config.Wisca.Verify && _scheduler is not null) _probe = _batches.Read(0, config.BatchSize);
             if (state is not null) Restore(state, _checkpoint!);
-            else torch.random.manual_seed(config.Seed).Dispose();
             RunFolder.WriteFile(folder.ConfigPath, config.ToYaml(commented: false));
             _log = new RunLog(folder, config.Logging, state?.Step ?? -1);
         }
@@ -349,7 +347,7 @@ public sealed class Trainer : IDisposable
             var options = new SaveOptions { Dtype = _config.Checkpoints.Dtype == WeightDtype.Bf16 ? Dtype.BF16 : Dtype.F32 };
             _model.Save(staging, options);
             _text.CopyTokenizer(staging);
-            if (_scheduler is not null) TrainedMove.Write(staging, _scheduler.Plan, _scheduler.Product, _history);
+            TrainedMove.Write(staging, _scheduler?.Plan, _scheduler?.Product ?? [], _history);
             Directory.CreateDirectory(Path.Combine(staging, Path.GetDirectoryName(TrainingState.FileName)!));
             _optimizer.Save(Path.Combine(staging, OptimizerFile));
             if (_average is not null)
@@ -360,7 +358,6 @@ public sealed class Trainer : IDisposable
                 _text.CopyTokenizer(Path.Combine(staging, AverageFolder));
             }
 
-            if (_scheduler is not null) File.WriteAllText(Path.Combine(staging, TransitionsFile), JsonSerializer.Serialize(_scheduler.Product.Select(groups => groups.ToArray()).ToArray()) + "\n");
             State().Save(staging);
         });
         _checkpointStep = _step;
@@ -369,7 +366,6 @@ public sealed class Trainer : IDisposable
 
     private TrainingState State()
     {
-        using var random = torch.random.get_rng_state();
         return new TrainingState(
             TrainingState.CurrentVersion,
             _step,
@@ -380,7 +376,6 @@ public sealed class Trainer : IDisposable
             double.IsFinite(_bestLoss) ? _bestLoss : null,
             double.IsFinite(_bestLoss) ? _bestStep : null,
             _log.Position,
-            new SortedDictionary<string, byte[]> { ["torch"] = random.bytes.ToArray() },
             ConfigHash,
             TorchRuntime.Threads,
             new SortedDictionary<string, string> { ["libtorch"] = TorchRuntime.LibtorchVersion, ["torchsharp"] = TorchRuntime.TorchSharpVersion })
@@ -391,24 +386,14 @@ public sealed class Trainer : IDisposable
 
     private void Restore(TrainingState state, string checkpoint)
     {
+        if (state.Step > _config.Steps) throw new WiscaException($"the checkpoint {checkpoint} has {state.Step} steps behind it, but steps is {_config.Steps}", "raise steps to go on from it, or begin anew with --resume never");
         if (state.ConfigHash != ConfigHash) _observer.Notice($"the configuration is not the one that the checkpoint was trained with{ChangedSettings(checkpoint)}: the run goes on from it, but not as if it had never stopped");
         if (state.Threads != TorchRuntime.Threads) _observer.Notice($"the checkpoint was trained with {state.Threads} threads, this run has {TorchRuntime.Threads}: results differ in their last bits");
         (_step, _checkpointStep, _position, _tokens, _seconds) = (state.Step, state.Step, state.SamplerPosition, state.TokensSeen, state.Seconds);
         _window.Pending = state.Pending;
         (_averageLoss, _bestLoss, _bestStep) = (state.AverageLoss ?? double.NaN, state.BestLoss ?? double.PositiveInfinity, state.BestStep ?? 0);
         _optimizer.Load(Path.Combine(checkpoint, OptimizerFile));
-        string average = Path.Combine(checkpoint, AverageFile), transitions = Path.Combine(checkpoint, TransitionsFile);
+        string average = Path.Combine(checkpoint, AverageFile);
         if (_average is not null && File.Exists(average)) _average.Load(average);
-        if (_scheduler is not null && File.Exists(transitions) && JsonSerializer.Deserialize<double[][]>(File.ReadAllText(transitions)) is { } product
-            && product.Length == _scheduler.Plan.Exchanges.Length && !product.Where((groups, index) => groups.Length != _scheduler.Plan.Exchanges[index].Groups.Length).Any())
-        {
-            _scheduler.Product = [.. product.Select(groups => groups.ToImmutableArray())];
-        }
-
-        if (state.RandomStates.TryGetValue("torch", out byte[]? random))
-        {
-            using var generator = tensor(random);
-            torch.random.set_rng_state(generator);
-        }
     }
 }

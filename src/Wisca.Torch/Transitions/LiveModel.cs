@@ -2,6 +2,7 @@ using System.Diagnostics.CodeAnalysis;
 using TorchSharp;
 using Wisca.Optimizers;
 using Wisca.Safetensors;
+using Wisca.Torch;
 using static TorchSharp.torch;
 
 namespace Wisca.Transitions;
@@ -22,11 +23,11 @@ internal sealed class LiveModel : ITensorSource
     }
 
     /// <summary>Names, types and shapes, as an architecture table wants them.</summary>
-    public IEnumerable<TensorInfo> Infos => _parameters.Select(entry => new TensorInfo(entry.Key, ToDtype(entry.Value.dtype), [.. entry.Value.shape], 0, 0));
+    public IEnumerable<TensorInfo> Infos => _parameters.Select(entry => new TensorInfo(entry.Key, entry.Value.dtype.ToDtype(), [.. entry.Value.shape], 0, 0));
 
     public bool TryFind(string name, [MaybeNullWhen(false)] out Tensor parameter) => _parameters.TryGetValue(name, out parameter);
 
-    public Dtype DtypeOf(string tensor) => ToDtype(Weight(tensor).dtype);
+    public Dtype DtypeOf(string tensor) => Weight(tensor).dtype.ToDtype();
 
     public int LengthOf(string tensor, int axis) => (int)_parameters[tensor].shape[axis];
 
@@ -104,13 +105,4 @@ internal sealed class LiveModel : ITensorSource
     }
 
     private static double[] Read(Tensor values) => values.cpu().data<double>().ToArray();
-
-    private static Dtype ToDtype(ScalarType type) => type switch
-    {
-        ScalarType.Float64 => Dtype.F64,
-        ScalarType.Float32 => Dtype.F32,
-        ScalarType.BFloat16 => Dtype.BF16,
-        ScalarType.Float16 => Dtype.F16,
-        _ => Dtype.I64,
-    };
 }

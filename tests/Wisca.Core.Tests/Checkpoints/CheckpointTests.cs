@@ -127,7 +127,7 @@ public sealed class CheckpointTests
     {
         using var folder = new TemporaryFolder();
         (Model with { Shards = 2 }).Write(folder["m"]);
-        string[] kept = ["config.json", "tokenizer.json", "tokenizer.model", "README.md", ".gitattributes", "training_args.bin", "1_Pooling/config.json", "original/params.json", "model.safetensors.index.json"];
+        string[] kept = ["config.json", "tokenizer.json", "tokenizer.model", "README.md", ".gitattributes", "training_args.bin", "1_Pooling/config.json", "original/params.json", "training/notes.txt", "model.safetensors.index.json"];
         string[] left =
         [
             "pytorch_model.bin", "pytorch_model-00001-of-00002.bin", "pytorch_model.bin.index.json", "consolidated.00.pth", "consolidated.safetensors", "model.gguf", "extra.safetensors",
@@ -139,12 +139,18 @@ public sealed class CheckpointTests
             if (!File.Exists(folder["m", name])) File.WriteAllText(folder["m", name], "{}");
         }
 
+        foreach (string name in (string[])["draft/config.json", "draft/model.safetensors"])
+        {
+            Directory.CreateDirectory(folder["m", "draft"]);
+            File.WriteAllText(folder["m", name], "{}");
+        }
+
         File.CreateSymbolicLink(folder["m", "gone.txt"], "nowhere");
         Directory.CreateSymbolicLink(folder["m", "linked"], folder["m", "1_Pooling"]);
         using var checkpoint = Checkpoint.Open(folder["m"]);
         var sideFiles = SideFiles.Of(checkpoint);
         sideFiles.Copied.Order(StringComparer.Ordinal).ShouldBe(kept.Order(StringComparer.Ordinal));
-        sideFiles.LeftOut.Select(entry => entry.Path).Order(StringComparer.Ordinal).ShouldBe(left.Concat([".git/", "gone.txt", "linked/"]).Order(StringComparer.Ordinal));
+        sideFiles.LeftOut.Select(entry => entry.Path).Order(StringComparer.Ordinal).ShouldBe(left.Concat([".git/", "draft/", "gone.txt", "linked/"]).Order(StringComparer.Ordinal));
         sideFiles.LeftOut.ShouldAllBe(entry => entry.Reason.Length > 0);
     }
 

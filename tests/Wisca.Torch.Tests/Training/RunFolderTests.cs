@@ -167,16 +167,15 @@ public sealed class RunFolderTests : IDisposable
     public void TrainingState_SavedAndLoaded_IsTheSame()
     {
         Directory.CreateDirectory(Place);
-        var state = State(7) with { AverageLoss = 0.1, BestLoss = 1e-300, BestStep = 3, RandomStates = new Dictionary<string, byte[]> { ["torch"] = [1, 2, 255] } };
+        var state = State(7) with { AverageLoss = 0.1, BestLoss = 1e-300, BestStep = 3 };
         state.Save(Place);
         var read = TrainingState.Load(Place);
-        read.RandomStates["torch"].ShouldBe([1, 2, 255]);
         read.Versions.ShouldBe(state.Versions);
-        (read with { RandomStates = state.RandomStates, Versions = state.Versions }).ShouldBe(state);
+        (read with { Versions = state.Versions }).ShouldBe(state);
     }
 
     [Theory]
-    [InlineData("\"step\": 7", "\"step\": -1", "negative")]
+    [InlineData("\"step\": 7", "\"step\": -1", "the count -1")]
     [InlineData("\"step\": 7", "\"step\": 7.5", "state.json: ")]
     [InlineData("\"step\": 7", "\"steps\": 7", "state.json: ")]
     [InlineData("\"step\": 7,", "", "state.json: ")]
@@ -196,7 +195,7 @@ public sealed class RunFolderTests : IDisposable
     public void TrainingState_Missing_IsRefused() => Should.Throw<WiscaException>(() => TrainingState.Load(Place)).Message.ShouldContain("does not exist");
 
     private static TrainingState State(int step) => new(
-        TrainingState.CurrentVersion, step, step * 16, step * 4096, 1.5, null, null, null, 100, new Dictionary<string, byte[]>(), "00", 1, new Dictionary<string, string> { ["wisca"] = "0.1.0" });
+        TrainingState.CurrentVersion, step, step * 16, step * 4096, 1.5, null, null, null, 100, "00", 1, new Dictionary<string, string> { ["wisca"] = "0.1.0" });
 
     /// <summary>Writes a checkpoint that shows by its content whether it is whole.</summary>
     private static Action<string> Writer(int content) => staging =>

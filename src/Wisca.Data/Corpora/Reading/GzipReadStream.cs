@@ -6,7 +6,7 @@ namespace Wisca.Corpora;
 /// Decompresses gzip and notices when the data ends early. <see cref="GZipStream"/> by itself takes a file that was cut short for a whole one:
 /// so a last member of known content is put behind the file's own, and has to come out as it went in.
 /// </summary>
-internal sealed class GzipReadStream : Stream
+internal sealed class GzipReadStream : ForwardStream
 {
     private static readonly byte[] Seal = "\0the end of wisca's gzip stream, the end of wisca's gzip stream\0"u8.ToArray();
     private static readonly byte[] SealMember = Compress(Seal);
@@ -17,22 +17,6 @@ internal sealed class GzipReadStream : Stream
     private bool _ended;
 
     public GzipReadStream(Stream compressed) => _stream = new GZipStream(new SealedStream(compressed), CompressionMode.Decompress);
-
-    public override bool CanRead => true;
-
-    public override bool CanSeek => false;
-
-    public override bool CanWrite => false;
-
-    public override long Length => throw new NotSupportedException();
-
-    public override long Position
-    {
-        get => throw new NotSupportedException();
-        set => throw new NotSupportedException();
-    }
-
-    public override int Read(byte[] buffer, int offset, int count) => Read(buffer.AsSpan(offset, count));
 
     public override int Read(Span<byte> buffer)
     {
@@ -58,16 +42,6 @@ internal sealed class GzipReadStream : Stream
         return length;
     }
 
-    public override void Flush()
-    {
-    }
-
-    public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-
-    public override void SetLength(long value) => throw new NotSupportedException();
-
-    public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
-
     protected override void Dispose(bool disposing)
     {
         if (disposing) _stream.Dispose();
@@ -82,25 +56,9 @@ internal sealed class GzipReadStream : Stream
     }
 
     /// <summary>A stream with the sealing member behind it.</summary>
-    private sealed class SealedStream(Stream inner) : Stream
+    private sealed class SealedStream(Stream inner) : ForwardStream
     {
         private int _sealRead;
-
-        public override bool CanRead => true;
-
-        public override bool CanSeek => false;
-
-        public override bool CanWrite => false;
-
-        public override long Length => throw new NotSupportedException();
-
-        public override long Position
-        {
-            get => throw new NotSupportedException();
-            set => throw new NotSupportedException();
-        }
-
-        public override int Read(byte[] buffer, int offset, int count) => Read(buffer.AsSpan(offset, count));
 
         public override int Read(Span<byte> buffer)
         {
@@ -111,16 +69,6 @@ internal sealed class GzipReadStream : Stream
             _sealRead += read;
             return read;
         }
-
-        public override void Flush()
-        {
-        }
-
-        public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-
-        public override void SetLength(long value) => throw new NotSupportedException();
-
-        public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
 
         protected override void Dispose(bool disposing)
         {

@@ -3,7 +3,10 @@ using System.Text.Json.Serialization;
 
 namespace Wisca.Training;
 
-/// <summary>Where a run stands, apart from weights and the optimizer's state: <c>training/state.json</c> in a checkpoint.</summary>
+/// <summary>
+/// Where a run stands, apart from weights and the optimizer's state: <c>training/state.json</c> in a checkpoint. There is no state of a random
+/// generator: what is random in a run is a function of its seed and of these positions.
+/// </summary>
 /// <param name="Version">Version of the file's format.</param>
 /// <param name="Step">Number of steps that are done.</param>
 /// <param name="SamplerPosition">Position of the sampler: number of sequences that were drawn.</param>
@@ -13,7 +16,6 @@ namespace Wisca.Training;
 /// <param name="BestLoss">The lowest held-out loss; null before the first evaluation.</param>
 /// <param name="BestStep">The step it was measured at.</param>
 /// <param name="MetricsPosition">Length of metrics.jsonl in bytes.</param>
-/// <param name="RandomStates">States of random generators by name, such as <c>torch</c>.</param>
 /// <param name="ConfigHash">Hash of the configuration (<see cref="SettingsWriter.Hash"/>).</param>
 /// <param name="Threads">Number of threads; results are equal bit for bit only with the same.</param>
 /// <param name="Versions">Versions of what computed it, such as <c>wisca</c> and <c>libtorch</c>.</param>
@@ -27,7 +29,6 @@ public sealed record TrainingState(
     double? BestLoss,
     long? BestStep,
     long MetricsPosition,
-    IReadOnlyDictionary<string, byte[]> RandomStates,
     string ConfigHash,
     int Threads,
     IReadOnlyDictionary<string, string> Versions)
@@ -40,6 +41,9 @@ public sealed record TrainingState(
 
     /// <summary>What was not reported yet.</summary>
     public PendingReport Pending { get; init; }
+
+    // Far beyond any run, and far from where sums of counts overflow.
+    private const long LargestCount = 1L << 53;
 
     private const string Hint = "the checkpoint cannot be resumed; its weights can still be continued with model.from";
 
@@ -55,7 +59,8 @@ public sealed record TrainingState(
             using var stream = File.OpenRead(path);
             var state = JsonSerializer.Deserialize(stream, TrainingJson.Default.TrainingState) ?? throw new WiscaException($"{path} is null, expected an object", Hint);
             if (state.Version != CurrentVersion) throw new WiscaException($"{path} has version {state.Version}, expected {CurrentVersion}", "use the version of wisca that wrote it");
-            if (state.Step < 0 || state.SamplerPosition < 0 || state.TokensSeen < 0 || state.MetricsPosition < 0) throw new WiscaException($"{path} holds a negative count, expected none", Hint);
+            if (((long[])[state.Step, state.SamplerPosition, state.TokensSeen, state.MetricsPosition]).FirstOrDefault(count => count is < 0 or > LargestCount) is not 0 and var absurd)
+                throw new WiscaException($"{path} holds the count {absurd}, expected one from 0 to {LargestCount}", Hint);
             return state;
         }
         catch (JsonException exception)
