@@ -42,13 +42,16 @@ internal sealed record EvaluationOptions
         };
         private readonly Option<long> _limit = SharedOptions.Number("--limit", "At most so many documents or items.", "N", 1L, long.MaxValue);
         private readonly Option<int> _threads = SharedOptions.Threads();
-        private readonly Option<string?> _output = new("--out", "-o") { Description = "Also write the result to this file, as JSON. It appears when it is complete.", HelpName = "FILE" };
+        private readonly Option<string?> _output = new("--out", "-o") { Description = "Also write the result as JSON, which appears when it is complete: to this file; for tasks also to a folder.", HelpName = "FILE" };
         private readonly Option<bool> _force = new("--force") { Description = "Replace an existing file of results." };
         private readonly Option<bool> _json = SharedOptions.Json();
         private readonly Argument<string> _model = SharedOptions.Model();
 
         public Symbols()
         {
+            _model.Arity = ArgumentArity.ZeroOrOne;
+            _batchSize.Aliases.Add("--batch_size");
+            _output.Aliases.Add("--output_path");
             _dtype.AcceptOnlyFromAmong("float32", "float64", "native");
             _bos.AcceptOnlyFromAmong("auto", "yes", "no");
         }
@@ -61,7 +64,7 @@ internal sealed record EvaluationOptions
 
         public EvaluationOptions Read(ParseResult parsed) => new()
         {
-            Model = parsed.GetRequiredValue(_model),
+            Model = parsed.GetValue(_model) ?? throw new UsageException("no MODEL is given"),
             Precision = parsed.GetValue(_dtype) switch { "float32" => ComputePrecision.F32, "float64" => ComputePrecision.F64, _ => ComputePrecision.Native },
             Threads = parsed.GetValue(_threads),
             Scoring = new ScoringOptions

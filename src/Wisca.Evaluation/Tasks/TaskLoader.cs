@@ -17,12 +17,7 @@ public static class TaskLoader
         var (data, path) = Find(definition, folder);
         var prompts = new TaskPrompts(definition, data);
         var documents = TaskFiles.Read(path, data.Labels);
-        int count = options.Limit switch
-        {
-            null => documents.Count,
-            < 1 => (int)Math.Ceiling(documents.Count * options.Limit.Value),
-            _ => (int)Math.Min(documents.Count, options.Limit.Value),
-        };
+        int count = (int)Math.Min(documents.Count, options.Limit ?? documents.Count);
         int fewshot = definition.NumFewshot == 0 ? 0 : options.Fewshot ?? definition.NumFewshot ?? 0;
         var examples = fewshot == 0 ? null : FewshotExamples.Read(definition, data, folder, prompts, fewshot, options.FewshotSeed);
         var items = new List<TaskItem>(count);

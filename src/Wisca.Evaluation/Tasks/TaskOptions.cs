@@ -6,8 +6,8 @@ public sealed record TaskOptions
     /// <summary>Number of few-shot examples; null for what each task says. A task that says 0 stays at 0.</summary>
     public int? Fewshot { get; init; }
 
-    /// <summary>Evaluate the first so many documents of each task, below 1 this share of them (rounded up); null for all.</summary>
-    public double? Limit { get; init; }
+    /// <summary>Evaluate the first so many documents of each task; null for all.</summary>
+    public long? Limit { get; init; }
 
     /// <summary>Seed of the draw of few-shot examples.</summary>
     public int FewshotSeed { get; init; } = 1234;

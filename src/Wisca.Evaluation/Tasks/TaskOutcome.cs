@@ -14,6 +14,9 @@ public sealed record TaskOutcome(TaskDefinition Definition, TimeSpan Elapsed)
     /// <summary>The task's metrics; empty where it failed.</summary>
     public IReadOnlyList<MetricValue> Metrics { get; init; } = [];
 
+    /// <summary>How many of its different requests lost the beginning of their context, because the model has too few positions.</summary>
+    public long Truncated { get; init; }
+
     /// <summary>Why the task failed; null where it did not.</summary>
     public WiscaException? Failure { get; init; }
 }

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Wisca.Scoring;
 
 namespace Wisca.Tasks;
 
@@ -10,9 +11,9 @@ internal sealed class TemplateFilter
     /// <summary>Every filter, by its name.</summary>
     public static readonly IReadOnlyDictionary<string, TemplateFilter> Known = new Dictionary<string, TemplateFilter>
     {
-        ["trim"] = OfText(0, (text, _) => text.Trim()),
-        ["trim_start"] = OfText(0, (text, _) => text.TrimStart()),
-        ["trim_end"] = OfText(0, (text, _) => text.TrimEnd()),
+        ["trim"] = OfText(0, (text, _) => PythonText.Trim(text).ToString()),
+        ["trim_start"] = OfText(0, (text, _) => text[text.TakeWhile(PythonText.IsSpace).Count()..]),
+        ["trim_end"] = OfText(0, (text, _) => text[..PythonText.TrimmedLength(text)]),
         ["lower"] = OfText(0, (text, _) => text.ToLowerInvariant()),
         ["lower_first"] = OfText(0, (text, _) => text.Length == 0 ? text : char.ToLowerInvariant(text[0]) + text[1..]),
         ["drop_last"] = OfText(0, (text, _) => text.Length == 0 ? text : text[..^1]),

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
+using Wisca.Scoring;
 
 namespace Wisca.Tasks;
 
@@ -51,7 +52,7 @@ internal static partial class DocumentProcessing
 
     /// <summary>Text without the artefacts of WikiHow, as the harness's HellaSwag cleans it.</summary>
     internal static string CleanWikiHow(string text) =>
-        InBrackets().Replace(text.Trim().Replace(" [title]", ". ", StringComparison.Ordinal), "").Replace("  ", " ", StringComparison.Ordinal);
+        InBrackets().Replace(PythonText.Trim(text).ToString().Replace(" [title]", ". ", StringComparison.Ordinal), "").Replace("  ", " ", StringComparison.Ordinal);
 
     /// <summary>The first letter in upper case and all others in lower case, as Python's <c>capitalize</c>.</summary>
     internal static string Capitalize(string text) => text.Length == 0 ? text : char.ToUpperInvariant(text[0]) + text[1..].ToLowerInvariant();
