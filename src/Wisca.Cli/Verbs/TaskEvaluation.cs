@@ -44,6 +44,7 @@ internal static class TaskEvaluation
         foreach (var task in run.Tasks)
         {
             if (task.Truncated > 0) Say(context, $"task {task.Definition.Task}: {Format.Count((int)task.Truncated, "context")} longer than the model's {model.Scorer.MaxLength} positions lost {(task.Truncated == 1 ? "its" : "their")} beginning");
+            if (task.Joined > 0) Say(context, $"task {task.Definition.Task}: the tokenizer joins {Format.Count((int)task.Joined, "continuation")} with the end of the context; the joined token is scored, where the harness stops");
             if (task.Loaded?.Data.Note is { } note) Say(context, $"task {task.Definition.Task}: read from {task.Loaded.Data.Name}: {note}");
             if (task.Failure is null) continue;
             Say(context, $"wisca: task {task.Definition.Task}: {task.Failure.Message}");

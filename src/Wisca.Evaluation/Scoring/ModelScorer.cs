@@ -69,13 +69,20 @@ public sealed class ModelScorer : ILogLikelihoodScorer
         }
 
         var encoded = Encoder.Encode(distinct, cancellation);
+        long joined = 0;
         for (int i = 0; i < encoded.Length; i++)
         {
+            if (encoded[i].Continuation.Length == 0 && Encoder.EncodeJoined(distinct[i]) is { } request)
+            {
+                encoded[i] = request;
+                joined++;
+            }
+
             if (Fault(encoded[i]) is { } fault) throw new WiscaException($"the continuation '{Short(distinct[i].Continuation)}' of the context '{Short(distinct[i].Context)}' {fault.Message}", fault.Hint);
         }
 
         var answers = Score(encoded, weights, progress, cancellation);
-        Counts = Counts with { Requests = Counts.Requests + requests.Count - distinct.Count };
+        Counts = Counts with { Requests = Counts.Requests + requests.Count - distinct.Count, JoinedContinuations = Counts.JoinedContinuations + joined };
         return [.. places.Select(place => answers[place])];
     }
 

@@ -37,12 +37,27 @@ public sealed class RequestEncoder
     public int PrefixToken => _prefix
         ?? throw new WiscaException($"{_tokenizer.Source}: no BOS and no EOS token, one of which stands before a text", "name bos_token or eos_token in tokenizer_config.json");
 
-    /// <summary>The ids of a request; the continuation has none where its text adds none to the context's.</summary>
+    /// <summary>The ids of a request; the continuation has none where its text adds none to the context's (<see cref="ScoringCounts.JoinedContinuations"/>).</summary>
     /// <exception cref="WiscaException">The context is empty, and the tokenizer has neither BOS nor EOS.</exception>
     public (int[] Context, int[] Continuation) Encode(LogLikelihoodRequest request)
     {
         var (context, whole) = Texts(request);
         return Split(request.Context.Length == 0, Context(context), Whole(request.Context.Length == 0, whole));
+    }
+
+    /// <summary>
+    /// Where a tokenizer joins the end of the context and the whole continuation into one token, the split leaves nothing to score, and the harness stops. An
+    /// extension then: what counts begins where the ids of context and whole text part, with the joined token.
+    /// </summary>
+    /// <returns>The ids; null where context and whole text do not differ.</returns>
+    internal TokenRequest? EncodeJoined(LogLikelihoodRequest request)
+    {
+        var (text, wholeText) = Texts(request);
+        if (request.Context.Length == 0) return null;
+        int[] context = Context(text), whole = Whole(emptyContext: false, wholeText);
+        int shared = context.AsSpan().CommonPrefixLength(whole);
+        if (shared == whole.Length) return null;
+        return new TokenRequest(shared == 0 ? [PrefixToken] : whole[..shared], whole[shared..]);
     }
 
     /// <summary>The ids of a document, without special tokens.</summary>

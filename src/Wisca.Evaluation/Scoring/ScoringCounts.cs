@@ -8,5 +8,6 @@ namespace Wisca.Scoring;
 /// <param name="ModelTokens">Tokens that passed through the model: a context that is shared counts once.</param>
 /// <param name="PaddedTokens">The same with the padding of batches.</param>
 /// <param name="PredictedTokens">Tokens whose probability was asked for.</param>
+/// <param name="JoinedContinuations">Distinct requests whose continuation the tokenizer joined with the end of the context, so that the harness's split leaves nothing to score: the joined token was scored.</param>
 public readonly record struct ScoringCounts(
-    long Requests, long DistinctRequests, long TruncatedContexts, long RequestTokens, long ModelTokens, long PaddedTokens, long PredictedTokens);
+    long Requests, long DistinctRequests, long TruncatedContexts, long RequestTokens, long ModelTokens, long PaddedTokens, long PredictedTokens, long JoinedContinuations = 0);

@@ -9,7 +9,7 @@ namespace Wisca.Tasks;
 /// <param name="options">How they are run.</param>
 public sealed class TaskRunner(ILogLikelihoodScorer scorer, string folder, TaskOptions options)
 {
-    private long Truncated => (scorer as ModelScorer)?.Counts.TruncatedContexts ?? 0;
+    private ScoringCounts Counts => (scorer as ModelScorer)?.Counts ?? default;
 
     /// <summary>Runs tasks, one after the other.</summary>
     /// <param name="selection">The tasks.</param>
@@ -40,11 +40,11 @@ public sealed class TaskRunner(ILogLikelihoodScorer scorer, string folder, TaskO
             loaded = TaskLoader.Load(definition, folder, options);
             LogLikelihoodRequest[] requests = [.. loaded.Items.SelectMany(item => item.Requests)];
             observer?.Started(loaded, requests.Length);
-            long truncated = Truncated;
+            var before = Counts;
             var answers = scorer.Score(requests, observer is null ? null : new Relay(observer, loaded), cancellation);
             var scores = TaskScorer.Score(loaded, answers);
             var metrics = TaskScorer.Aggregate(definition, scores, options, cancellation);
-            return new TaskOutcome(definition, watch.Elapsed) { Loaded = loaded, Scores = scores, Metrics = metrics, Truncated = Truncated - truncated };
+            return new TaskOutcome(definition, watch.Elapsed) { Loaded = loaded, Scores = scores, Metrics = metrics, Truncated = Counts.TruncatedContexts - before.TruncatedContexts, Joined = Counts.JoinedContinuations - before.JoinedContinuations };
         }
         catch (WiscaException exception)
         {
