@@ -31,8 +31,16 @@ internal static class TextEvaluation
         var done = state?.Load(out foreign);
         if (foreign) context.Error.WriteLine($"{state!.Path} belongs to another model, text or options: beginning anew");
         if (done is { } before) context.Error.WriteLine($"going on behind {Format.Count((int)before.Documents, "document")}");
-        var sums = ProgressBar.Run(context, report => perplexity.Measure(
-            corpus.Documents(new DirectProgress<long>(position => report("scoring", position, corpus.Length))), done ?? default, new DirectProgress<PerplexitySums>(sums => state?.Save(sums)), cancellation));
+        PerplexitySums sums;
+        try
+        {
+            sums = ProgressBar.Run(context, report => perplexity.Measure(
+                corpus.Documents(new DirectProgress<long>(position => report("scoring", position, corpus.Length))), done ?? default, new DirectProgress<PerplexitySums>(sums => state?.Save(sums)), cancellation));
+        }
+        catch (OperationCanceledException exception) when (File.Exists(state?.Path))
+        {
+            throw new WiscaException($"cancelled; {state.Path} holds what is done", "the same command goes on from there", exception);
+        }
 
         var json = ToJson(sums, model, shared, options, clock.Elapsed.TotalSeconds);
         if (shared.Output is not null) ResultFile.Write(shared.Output, json, shared.Force);
