@@ -18,7 +18,7 @@ if (Environment.GetEnvironmentVariable("WISCA_DATA") is not { Length: > 0 } data
 }
 
 TorchRuntime.Threads = (int)Number("--threads", Environment.ProcessorCount);
-int rounds = (int)Number("--rounds", 7), items = (int)Number("--items", 300);
+int rounds = (int)Number("--rounds", 5), items = (int)Number("--items", 300);
 var options = new ScoringOptions { BatchSize = (int)Number("--batch-size", 32) };
 string folder = Path.Combine(data, "models", "TinyStories-656K");
 var tokenizer = TokenizerLoader.Load(folder);

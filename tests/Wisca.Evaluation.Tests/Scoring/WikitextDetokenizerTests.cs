@@ -1,6 +1,5 @@
 using System.Security.Cryptography;
 using System.Text;
-using Wisca.Corpora;
 using Wisca.Scoring;
 
 namespace Wisca.Tests.Scoring;
