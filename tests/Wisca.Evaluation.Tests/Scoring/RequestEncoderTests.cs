@@ -32,6 +32,23 @@ public sealed class RequestEncoderTests
     }
 
     [Fact]
+    public void EncodeJoined_ContinuationThatGrowsIntoTheContextsLastToken_CountsTheJoinedToken()
+    {
+        var tokenizer = new WordTokenizer();
+        var encoder = new RequestEncoder(tokenizer);
+        var joined = encoder.EncodeJoined(new("one tw", "o")).ShouldNotBeNull();
+        joined.Context.ShouldBe(tokenizer.Ids("one"));
+        joined.Continuation.ShouldBe(tokenizer.Ids(" two"));
+
+        // Where nothing is left in front of it, the prefix token is.
+        joined = encoder.EncodeJoined(new("o", "ne")).ShouldNotBeNull();
+        joined.Context.ShouldBe([encoder.PrefixToken]);
+        joined.Continuation.ShouldBe(tokenizer.Ids("one"));
+        encoder.EncodeJoined(new("one", "")).ShouldBeNull();
+        encoder.EncodeJoined(new("", "")).ShouldBeNull();
+    }
+
+    [Fact]
     public void Encode_EmptyContext_IsThePrefixToken()
     {
         var tokenizer = new WordTokenizer(addsBos: true);
