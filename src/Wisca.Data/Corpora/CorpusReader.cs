@@ -8,7 +8,7 @@ namespace Wisca.Corpora;
 /// or Parquet (<c>.parquet</c>), and each of them may be compressed (<c>.txt.gz</c>). A file that is named itself and has another extension
 /// is plain text; one that a folder or a pattern brings in is an error.</para>
 /// <para>Plain text is UTF-8, with or without a byte order mark. A file is one document, or several where there are lines that are exactly the
-/// separator. The line break at a document's end does not belong to it; every other character does. Documents of nothing but white space are
+/// separator. The line break at a document's end does not belong to it unless the options say so; every other character does. Documents of nothing but white space are
 /// left out.</para>
 /// <para>The order is that of the sources, and within a folder or a pattern that of the paths, compared by character code; a file that comes
 /// twice counts where it comes first. Hidden files and folders (<c>.git</c>) are left out, and links to folders are not followed.</para>
@@ -76,6 +76,6 @@ public sealed class CorpusReader
     {
         CorpusFormat.Parquet => ParquetDocuments.Read(file, _options.Field),
         CorpusFormat.JsonLines => JsonLinesDocuments.Read(file, _options.Field),
-        _ => TextDocuments.Read(file, _options.Separator),
+        _ => TextDocuments.Read(file, _options.Separator, _options.KeepsFinalBreak),
     };
 }

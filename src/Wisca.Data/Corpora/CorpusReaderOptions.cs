@@ -14,4 +14,7 @@ public sealed record CorpusReaderOptions
     /// <see cref="EndOfText"/>.
     /// </summary>
     public string? Separator { get; init; } = EndOfText;
+
+    /// <summary>Whether the line break at the end of a plain text document belongs to it. Default: false.</summary>
+    public bool KeepsFinalBreak { get; init; }
 }

@@ -114,7 +114,7 @@ public sealed class Decoder : nn.Module<Tensor, Tensor>
         var mixtures = Config.Layers.Select(layer => layer.Mixture).OfType<MixtureConfig>();
         double weight = mixtures.FirstOrDefault()?.BalanceWeight ?? 0;
         List<Routing>? routings = weight > 0 ? [] : null;
-        var logits = Logits(Run(ids, null, routings, CancellationToken.None)).flatten(0, 1);
+        var logits = Logits(Run(ids, null, null, routings, CancellationToken.None)).flatten(0, 1);
         var sum = nn.functional.cross_entropy(
             logits.to(NormLayer.AtLeastFloat32(logits.dtype)), targets.flatten(), ignore_index: IgnoredTarget, reduction: nn.Reduction.Sum);
         long count = targets.ne(IgnoredTarget).sum().ToInt64();
@@ -132,7 +132,18 @@ public sealed class Decoder : nn.Module<Tensor, Tensor>
     /// <param name="ids">Ids as int64, each below the size of the vocabulary.</param>
     /// <param name="cancellation">Looked at before every layer.</param>
     /// <exception cref="WiscaException">The sequence is longer than the model's learned positions.</exception>
-    public Tensor Hidden(Tensor ids, CancellationToken cancellation = default) => Run(ids, null, null, cancellation);
+    public Tensor Hidden(Tensor ids, CancellationToken cancellation = default) => Run(ids, null, null, null, cancellation);
+
+    /// <summary>As <see cref="Hidden(Tensor, CancellationToken)"/>, of sequences that fork. To rounding, the result of a branch is that of trunk and branch alone.</summary>
+    /// <param name="ids">Ids [B, T] as int64, each below the size of the vocabulary: trunks with their branches.</param>
+    /// <param name="branching">Where they fork, on the same device.</param>
+    /// <param name="cancellation">Looked at before every layer.</param>
+    /// <exception cref="WiscaException">A position is beyond the model's learned positions.</exception>
+    public Tensor Hidden(Tensor ids, Branching branching, CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(branching);
+        return Run(ids, branching, null, null, cancellation);
+    }
 
     /// <summary>
     /// Logits [B, vocabulary] for the token that follows ids [B, T], which follow the positions that are cached. Their keys and values join
@@ -148,12 +159,12 @@ public sealed class Decoder : nn.Module<Tensor, Tensor>
         cache.Check(this, ids);
         using var ungraded = no_grad();
         using var scope = NewDisposeScope();
-        var hidden = Run(ids, cache, null, CancellationToken.None);
+        var hidden = Run(ids, null, cache, null, CancellationToken.None);
         cache.Advance(ids.shape[1]);
         return Logits(hidden.select(1, -1)).MoveToOuterDisposeScope();
     }
 
-    /// <summary>Logits [..., vocabulary] for what <see cref="Hidden"/> returns, or for some positions of it.</summary>
+    /// <summary>Logits [..., vocabulary] for what <see cref="Hidden(Tensor, CancellationToken)"/> returns, or for some positions of it.</summary>
     public Tensor Logits(Tensor hidden)
     {
         ArgumentNullException.ThrowIfNull(hidden);
@@ -178,10 +189,10 @@ public sealed class Decoder : nn.Module<Tensor, Tensor>
         base.Dispose(disposing);
     }
 
-    private Tensor Run(Tensor ids, KeyValueCache? cache, List<Routing>? routings, CancellationToken cancellation)
+    private Tensor Run(Tensor ids, Branching? branching, KeyValueCache? cache, List<Routing>? routings, CancellationToken cancellation)
     {
         ArgumentNullException.ThrowIfNull(ids);
-        long begin = cache?.Length ?? 0, length = ids.shape[1], end = begin + length;
+        long begin = cache?.Length ?? 0, length = ids.shape[1], end = branching is null ? begin + length : branching.Positions.max().ToInt64() + 1;
         if (_positions is not null && end > Config.MaxPositions)
             throw new WiscaException($"a sequence of {end} tokens, but the model has {Config.MaxPositions} positions", "give it shorter sequences");
 
@@ -190,11 +201,12 @@ public sealed class Decoder : nn.Module<Tensor, Tensor>
 
         // The factor is rounded to the model's type first, as the family's own code does.
         if (Config.EmbeddingScale != 1) x = x * tensor(Config.EmbeddingScale, x.dtype, x.device);
-        if (_positions is not null) x = x + _positions.Rows(Config.PositionOffset + begin, length);
+        if (_positions is not null)
+            x = x + (branching is null ? _positions.Rows(Config.PositionOffset + begin, length) : _positions.forward(branching.Positions + Config.PositionOffset));
 
-        var pass = new ForwardPass(AttentionPath, ComputeType ?? x.dtype) { Cache = cache, Routings = routings };
+        var pass = new ForwardPass(AttentionPath, ComputeType ?? x.dtype) { Cache = cache, Positions = branching?.Positions, Routings = routings };
         foreach (var table in _rotary.Values) table.Reach(end, pass.ComputeType, x.device);
-        var masks = Config.Layers.Select(layer => layer.Window).Distinct().ToDictionary(window => window ?? 0, window => Mask(begin, length, window, pass.ComputeType, x.device));
+        var masks = Config.Layers.Select(layer => layer.Window).Distinct().ToDictionary(window => window ?? 0, window => branching?.Mask(window, pass.ComputeType) ?? Mask(begin, length, window, pass.ComputeType, x.device));
         for (int layer = 0; layer < _blocks.Length; layer++)
         {
             cancellation.ThrowIfCancellationRequested();

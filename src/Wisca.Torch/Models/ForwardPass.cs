@@ -13,6 +13,9 @@ internal sealed record ForwardPass(AttentionPath Path, ScalarType ComputeType)
     /// <summary>The position of the first token: how many are cached.</summary>
     public long Begin => Cache?.Length ?? 0;
 
+    /// <summary>The position of every token, [B, T]; null where they follow each other from <see cref="Begin"/>.</summary>
+    public Tensor? Positions { get; init; }
+
     /// <summary>The routers' decisions, layer by layer; null where nobody asks for them.</summary>
     public List<Routing>? Routings { get; init; }
 }

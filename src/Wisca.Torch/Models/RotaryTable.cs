@@ -38,19 +38,22 @@ internal sealed class RotaryTable(RopeConfig config) : IDisposable
     }
 
     /// <summary>
-    /// Turns x [B, T, heads, d], whose positions are begin to begin + T - 1: (a, b) becomes (a cos - b sin, b cos + a sin), as the product with
+    /// Turns x [B, T, heads, d], each token by its position: (a, b) becomes (a cos - b sin, b cos + a sin), as the product with
     /// the cosines plus the product of the exchanged channels with the signed sines.
     /// </summary>
-    public Tensor Rotate(Tensor x, long begin)
+    public Tensor Rotate(Tensor x, ForwardPass pass)
     {
         int pairs = config.Frequencies.Length;
-        Tensor cos = _cos!.narrow(0, begin, x.shape[1]).unsqueeze(1), sin = _sin!.narrow(0, begin, x.shape[1]).unsqueeze(1);
+        Tensor cos = Rows(_cos!, x, pass), sin = Rows(_sin!, x, pass);
         bool partial = x.shape[3] > 2 * pairs;
         var turned = partial ? x.narrow(3, 0, 2 * pairs) : x;
         var exchanged = config.Pairs == RopePairs.Half ? turned.roll(pairs, 3) : turned.unflatten(3, pairs, 2).flip(4).flatten(3);
         turned = (turned * cos) + (exchanged * sin);
         return partial ? cat([turned, x.narrow(3, 2 * pairs, x.shape[3] - (2 * pairs))], 3) : turned;
     }
+
+    private static Tensor Rows(Tensor table, Tensor x, ForwardPass pass) =>
+        (pass.Positions is null ? table.narrow(0, pass.Begin, x.shape[1]) : table.index_select(0, pass.Positions.flatten()).unflatten(0, x.shape[0], x.shape[1])).unsqueeze(-2);
 
     public void Dispose()
     {

@@ -47,7 +47,7 @@ internal sealed class SelfAttention
     /// <param name="x">The normalised residual stream.</param>
     /// <param name="rotary">RoPE, which reaches far enough; null for none.</param>
     /// <param name="mask">
-    /// What is added to scores, [T, cached positions + T]; null for the fused kernel where T positions see each other causally, or where one
+    /// What is added to scores, [T, cached positions + T] or [B, 1, T, T]; null for the fused kernel where T positions see each other causally, or where one
     /// position sees all that are cached.
     /// </param>
     /// <param name="pass">The whole pass; eager operators need a mask.</param>
@@ -55,7 +55,7 @@ internal sealed class SelfAttention
     {
         var (q_BTE, k_BTE, v_BTE) = Project(x);
         Tensor q_BTHd = Heads(q_BTE, _config.Heads, _queryNorm), k_BTGd = Heads(k_BTE, _config.KvHeads, _keyNorm), v_BTGd = Heads(v_BTE, _config.KvHeads, null);
-        if (rotary is not null) (q_BTHd, k_BTGd) = (rotary.Rotate(q_BTHd, pass.Begin), rotary.Rotate(k_BTGd, pass.Begin));
+        if (rotary is not null) (q_BTHd, k_BTGd) = (rotary.Rotate(q_BTHd, pass), rotary.Rotate(k_BTGd, pass));
         Tensor q_BHTd = q_BTHd.transpose(1, 2), k_BGTd = k_BTGd.transpose(1, 2), v_BGTd = v_BTGd.transpose(1, 2);
         if (pass.Cache is { } cache) (k_BGTd, v_BGTd) = cache.Append(_layer, k_BGTd, v_BGTd);
         var type = MatrixProduct.TypeFor(q_BHTd);
@@ -91,11 +91,12 @@ internal sealed class SelfAttention
     }
 
     /// <summary>The query heads of a group are laid behind each other, so that one product with the group's keys serves them all.</summary>
-    private Tensor Eager(Tensor q_BHTd, Tensor k_BGTd, Tensor v_BGTd, Tensor mask_TT)
+    private Tensor Eager(Tensor q_BHTd, Tensor k_BGTd, Tensor v_BGTd, Tensor mask)
     {
         long length = q_BHTd.shape[2];
+        if (mask.dim() == 4) mask = mask.unsqueeze(1);
         var grouped = q_BHTd.unflatten(1, _config.KvHeads, _config.Heads / _config.KvHeads).flatten(2, 3);
-        var scores = (grouped.matmul(k_BGTd.transpose(-1, -2)) * _config.Scale).unflatten(2, -1, length) + mask_TT;
+        var scores = (grouped.matmul(k_BGTd.transpose(-1, -2)) * _config.Scale).unflatten(2, -1, length) + mask;
         var weights = scores.softmax(-1, NormLayer.AtLeastFloat32(scores.dtype)).to(v_BGTd.dtype);
         return weights.flatten(2, 3).matmul(v_BGTd).unflatten(2, -1, length).flatten(1, 2);
     }

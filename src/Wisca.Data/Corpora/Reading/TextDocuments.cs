@@ -8,7 +8,7 @@ internal static class TextDocuments
 {
     private static readonly UTF8Encoding Strict = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
 
-    public static IEnumerable<(string Text, long Position)> Read(CorpusFile file, string? separator)
+    public static IEnumerable<(string Text, long Position)> Read(CorpusFile file, string? separator, bool keepsFinalBreak)
     {
         byte[]? mark = separator is null ? null : Encoding.UTF8.GetBytes(separator);
         using var reader = LineReader.Open(file);
@@ -19,7 +19,7 @@ internal static class TextDocuments
             long firstLine = reader.Line + 1;
             document.ResetWrittenCount();
             more = ReadDocument(reader, mark, document, file);
-            if (document.WrittenCount > 0) yield return (Decode(document.WrittenSpan, file, firstLine), reader.Position);
+            if (document.WrittenCount > 0) yield return (Decode(keepsFinalBreak ? document.WrittenSpan : LineReader.WithoutBreak(document.WrittenSpan), file, firstLine), reader.Position);
         }
     }
 
@@ -40,7 +40,6 @@ internal static class TextDocuments
 
     private static string Decode(ReadOnlySpan<byte> document, CorpusFile file, long firstLine)
     {
-        document = LineReader.WithoutBreak(document);
         try
         {
             return Strict.GetString(document);

@@ -12,11 +12,12 @@ public static class SettingsReader
     /// <typeparam name="T">The record.</typeparam>
     /// <param name="path">The file; null for the defaults alone.</param>
     /// <param name="overrides">Single settings that win over the file, each <c>section.key=value</c> with the value in YAML.</param>
+    /// <param name="hint">Where the keys are described; null for a training's configuration.</param>
     /// <exception cref="WiscaException">The file cannot be read, or there are faults: <see cref="WiscaException.Details"/> lists them where there are several.</exception>
-    public static T Load<T>(string? path, IReadOnlyList<string>? overrides = null)
+    public static T Load<T>(string? path, IReadOnlyList<string>? overrides = null, string? hint = null)
         where T : class, new()
     {
-        if (path is null) return Read<T>("", "defaults", overrides);
+        if (path is null) return Read<T>("", "defaults", overrides, hint);
         string text;
         try
         {
@@ -27,7 +28,7 @@ public static class SettingsReader
             throw new WiscaException($"{path} {FileFailure.Reason(path, exception)}", "name the YAML file of the configuration", exception);
         }
 
-        return Read<T>(text, path, overrides);
+        return Read<T>(text, path, overrides, hint);
     }
 
     /// <summary>Reads a text.</summary>
@@ -35,8 +36,9 @@ public static class SettingsReader
     /// <param name="yaml">The YAML; empty for the defaults.</param>
     /// <param name="name">What the text is called in messages.</param>
     /// <param name="overrides">Single settings that win over the text, each <c>section.key=value</c> with the value in YAML.</param>
+    /// <param name="hint">Where the keys are described; null for a training's configuration.</param>
     /// <exception cref="WiscaException">There are faults: <see cref="WiscaException.Details"/> lists them where there are several.</exception>
-    public static T Read<T>(string yaml, string name, IReadOnlyList<string>? overrides = null)
+    public static T Read<T>(string yaml, string name, IReadOnlyList<string>? overrides = null, string? hint = null)
         where T : class, new()
     {
         ArgumentNullException.ThrowIfNull(yaml);
@@ -58,8 +60,8 @@ public static class SettingsReader
         return binder.Faults switch
         {
             [] => config,
-            [var only] => throw new WiscaException(only, Hint),
-            var faults => throw new WiscaException($"{name} has {faults.Count} mistakes", Hint) { Details = faults },
+            [var only] => throw new WiscaException(only, hint ?? Hint),
+            var faults => throw new WiscaException($"{name} has {faults.Count} mistakes", hint ?? Hint) { Details = faults },
         };
     }
 }
