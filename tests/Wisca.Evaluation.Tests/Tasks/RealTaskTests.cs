@@ -64,7 +64,7 @@ public sealed class RealTaskTests
     public void Score_200RequestsOfAllTasks_AgreeWithPlainLoopsInFloat64()
     {
         // Short windows keep the loops fast; what is longer loses the beginning of its context on both sides.
-        const int length = 40, mostLetters = 60;
+        const int length = 28, mostLetters = 40;
         using var checkpoint = Checkpoint.Open(TestData.Require("models", "TinyStories-656K"));
         using var decoder = Models.Decoder.Load(checkpoint);
         var tokenizer = TokenizerLoader.Load(checkpoint.Folder);
@@ -116,7 +116,7 @@ public sealed class RealTaskTests
         {
             using var decoder = Models.Decoder.Load(model);
             var scorer = new ModelScorer(decoder, tokenizer, new ScoringOptions { MaxLength = 128 });
-            return new TaskRunner(scorer, TestData.Require("eval"), new TaskOptions { Limit = 4, BootstrapIterations = 0 }).Run(TaskCatalogue.Load().Select(AllTasks.Split(',')));
+            return new TaskRunner(scorer, TestData.Require("eval"), new TaskOptions { Limit = 2, BootstrapIterations = 0 }).Run(TaskCatalogue.Load().Select(AllTasks.Split(',')));
         }
 
         static LogLikelihood[] Answers(TaskRun run) => [.. run.Tasks.SelectMany(task => task.Scores).SelectMany(score => score.Answers)];
