@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Wisca.Checkpoints;
 
 namespace Wisca.Tests;
@@ -8,6 +9,8 @@ namespace Wisca.Tests;
 internal sealed class PlainLlama(Checkpoint checkpoint)
 {
     private readonly int _heads = Number("num_attention_heads", checkpoint), _kvHeads = Number("num_key_value_heads", checkpoint);
+
+    private readonly ConcurrentDictionary<string, double[][]?> _matrices = new();
 
     /// <summary>Radians per position of a rotary pair of a head of d channels.</summary>
     public Func<int, int, double> Frequency { get; init; } = (pair, d) => 1 / Math.Pow(10000, 2.0 * pair / d);
@@ -109,12 +112,8 @@ internal sealed class PlainLlama(Checkpoint checkpoint)
         return [.. x.Select(input => weight.Select((row, i) => Dot(row, input) + (bias?[i] ?? 0)).ToArray())];
     }
 
-    private double[][]? Matrix(string name)
-    {
-        if (Vector(name) is not { } values) return null;
-        int columns = (int)checkpoint.Find(name)!.Info.Shape[1];
-        return [.. values.Chunk(columns)];
-    }
+    private double[][]? Matrix(string name) =>
+        _matrices.GetOrAdd(name, _ => Vector(name) is { } values ? [.. values.Chunk((int)checkpoint.Find(name)!.Info.Shape[1])] : null);
 
     private double[]? Vector(string name) => checkpoint.Find(name) is { } tensor ? Array.ConvertAll(ModelCopy.Values(tensor), value => (double)value) : null;
 
