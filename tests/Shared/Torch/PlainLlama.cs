@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Numerics;
 using Wisca.Checkpoints;
 
 namespace Wisca.Tests;
@@ -119,8 +120,11 @@ internal sealed class PlainLlama(Checkpoint checkpoint)
 
     private static double Dot(double[] a, double[] b)
     {
-        double sum = 0;
-        for (int i = 0; i < a.Length; i++) sum += a[i] * b[i];
+        var sums = Vector<double>.Zero;
+        int i = 0;
+        for (; i <= a.Length - Vector<double>.Count; i += Vector<double>.Count) sums += new Vector<double>(a, i) * new Vector<double>(b, i);
+        double sum = System.Numerics.Vector.Sum(sums);
+        for (; i < a.Length; i++) sum += a[i] * b[i];
         return sum;
     }
 
