@@ -1,3 +1,5 @@
+using System.Collections.Concurrent;
+using System.Numerics;
 using Wisca.Checkpoints;
 
 namespace Wisca.Tests;
@@ -8,6 +10,8 @@ namespace Wisca.Tests;
 internal sealed class PlainLlama(Checkpoint checkpoint)
 {
     private readonly int _heads = Number("num_attention_heads", checkpoint), _kvHeads = Number("num_key_value_heads", checkpoint);
+
+    private readonly ConcurrentDictionary<string, double[][]?> _matrices = new();
 
     /// <summary>Radians per position of a rotary pair of a head of d channels.</summary>
     public Func<int, int, double> Frequency { get; init; } = (pair, d) => 1 / Math.Pow(10000, 2.0 * pair / d);
@@ -109,19 +113,18 @@ internal sealed class PlainLlama(Checkpoint checkpoint)
         return [.. x.Select(input => weight.Select((row, i) => Dot(row, input) + (bias?[i] ?? 0)).ToArray())];
     }
 
-    private double[][]? Matrix(string name)
-    {
-        if (Vector(name) is not { } values) return null;
-        int columns = (int)checkpoint.Find(name)!.Info.Shape[1];
-        return [.. values.Chunk(columns)];
-    }
+    private double[][]? Matrix(string name) =>
+        _matrices.GetOrAdd(name, _ => Vector(name) is { } values ? [.. values.Chunk((int)checkpoint.Find(name)!.Info.Shape[1])] : null);
 
     private double[]? Vector(string name) => checkpoint.Find(name) is { } tensor ? Array.ConvertAll(ModelCopy.Values(tensor), value => (double)value) : null;
 
     private static double Dot(double[] a, double[] b)
     {
-        double sum = 0;
-        for (int i = 0; i < a.Length; i++) sum += a[i] * b[i];
+        var sums = Vector<double>.Zero;
+        int i = 0;
+        for (; i <= a.Length - Vector<double>.Count; i += Vector<double>.Count) sums += new Vector<double>(a, i) * new Vector<double>(b, i);
+        double sum = System.Numerics.Vector.Sum(sums);
+        for (; i < a.Length; i++) sum += a[i] * b[i];
         return sum;
     }
 

@@ -141,11 +141,12 @@ public sealed class ModelScorerTests
         scorer.Counts.TruncatedContexts.ShouldBeGreaterThan(5);
         scorer.Counts.ModelTokens.ShouldBeLessThan(scorer.Counts.RequestTokens * 3 / 4);
 
+        var plain = new PlainLlama(checkpoint);
         var expected = new LogLikelihood[requests.Count];
         Parallel.For(0, expected.Length, i =>
         {
             var (context, continuation) = scorer.Encoder.Encode(requests[i]);
-            expected[i] = Forwarded.Score(new PlainLlama(checkpoint).Logits, context, continuation, length);
+            expected[i] = Forwarded.Score(plain.Logits, context, continuation, length);
         });
         for (int i = 0; i < expected.Length; i++)
         {
