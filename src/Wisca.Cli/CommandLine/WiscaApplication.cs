@@ -31,6 +31,7 @@ public static class WiscaApplication
             ArchitecturesVerb.Create(context),
             DoctorVerb.Create(context),
             GenerateVerb.Create(context),
+            FlatnessVerb.Create(context),
             TrainVerb.Create(context),
             DemoVerb.Create(context),
         };
