@@ -5,7 +5,7 @@ using static TorchSharp.torch;
 
 namespace Wisca.Tests.Flatness;
 
-/// <summary>Models of about a thousand parameters in float64, whose Hessians can be written out.</summary>
+/// <summary>Models of two or three hundred parameters in float64, whose Hessians can be written out.</summary>
 internal static class SmallModels
 {
     private const int Vocabulary = 7;
@@ -13,10 +13,10 @@ internal static class SmallModels
     /// <summary>A llama with four query heads and two kv heads, or a gpt2, whose three projections are one tensor.</summary>
     public static ModelConfig Config(string modelType) => ModelConfig.Parse(modelType switch
     {
-        "gpt2" => $$"""{"model_type": "gpt2", "n_embd": 8, "n_layer": 1, "n_head": 2, "n_positions": 12, "vocab_size": {{Vocabulary}}}""",
+        "gpt2" => $$"""{"model_type": "gpt2", "n_embd": 4, "n_layer": 1, "n_head": 2, "n_positions": 12, "vocab_size": {{Vocabulary}}}""",
         _ => $$"""
             {
-              "model_type": "llama", "hidden_size": 8, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 2, "intermediate_size": 6,
+              "model_type": "llama", "hidden_size": 4, "num_hidden_layers": 1, "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 2, "intermediate_size": 3,
               "vocab_size": {{Vocabulary}}, "max_position_embeddings": 12, "rms_norm_eps": 1e-5, "attention_bias": true
             }
             """,
@@ -31,7 +31,7 @@ internal static class SmallModels
         return decoder;
     }
 
-    public static TokenWindows Windows(int count = 3, int length = 8)
+    public static TokenWindows Windows(int count = 2, int length = 6)
     {
         var random = new Random(4);
         return TokenWindows.Cut([.. Enumerable.Range(0, (count * length) + 1).Select(_ => random.Next(Vocabulary))], length);
