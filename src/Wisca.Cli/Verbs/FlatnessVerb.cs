@@ -3,7 +3,6 @@ using System.CommandLine;
 using System.Globalization;
 using System.Text;
 using System.Text.Json;
-using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
 using Spectre.Console;
 using Wisca.Checkpoints;
@@ -103,7 +102,12 @@ internal static class FlatnessVerb
                 OrbitKind = parsed.GetValue(orbit) == "vo" ? TransitionKind.ValueOutput : TransitionKind.QueryKey,
                 OrbitLayer = parsed.GetValue(layer),
                 OrbitKvHead = parsed.GetResult(kvHead) is null ? null : parsed.GetValue(kvHead),
-                Orbit = defaults.Orbit with { Range = parsed.GetValue(orbitRange), Probes = parsed.GetValue(orbitProbes) },
+                Orbit = defaults.Orbit with
+                {
+                    Range = parsed.GetValue(orbitRange),
+                    Probes = parsed.GetValue(orbitProbes),
+                    Eigenvalue = defaults.Orbit.Eigenvalue with { MaxSteps = parsed.GetValue(steps) },
+                },
                 Seed = parsed.GetValue(seed),
             };
             string? file = parsed.GetValue(output);

@@ -20,7 +20,7 @@ public sealed record FlatnessOptions
     public TraceOptions Trace { get; init; } = new();
 
     /// <summary>The traces of pairs, for each of their blocks. The seed is <see cref="Seed"/>.</summary>
-    public TraceOptions Pairs { get; init; } = new() { MinProbes = 4, MaxProbes = 8, RelativeError = 0.1 };
+    public TraceOptions Pairs { get; init; } = new() { MaxProbes = 8 };
 
     /// <summary>Radius of plain sharpness. 0.05 by default.</summary>
     public double Radius { get; init; } = 0.05;

@@ -23,7 +23,7 @@ public sealed class OrbitTests
         using var scope = NewDisposeScope();
         var objective = new FormulaObjective(p => (p[0] * p[1] - 1.7).square().sum(), tensor(new[,] { { q } }), tensor(new[,] { { k } }));
         var exchange = new Exchange(0, TransitionKind.QueryKey, Granularity.Tensor, [0], [new GroupLabel(null, null)], [Slice("p0", +1), Slice("p1", -1)]);
-        var orbit = new OrbitScanner(objective, exchange).Scan(new OrbitOptions { Range = 3 }, cancellation: TestContext.Current.CancellationToken);
+        var orbit = new OrbitScanner(objective, exchange).Scan(new OrbitOptions { Range = 3 });
         (orbit.Curvature.Multiplied.Value, orbit.Curvature.Divided.Value).ShouldBe((2 * k * k, 2 * q * q), new Near());
         orbit.Curvature.FlattestLog2!.Value.ShouldBe(0.5 * Math.Log2(Math.Abs(k / q)), 1e-12);
         orbit.Curvature.LeastTrace!.Value.ShouldBe(4 * Math.Abs(q * k), 1e-12);
@@ -58,7 +58,7 @@ public sealed class OrbitTests
         double[] before = objective.Parameters.Values().data<double>().ToArray();
         var exchange = Exchange(model, modelType, kind, granularity);
         var orbit = new OrbitScanner(objective, exchange, group).Scan(
-            new OrbitOptions { Range = 2, Probes = 2, Eigenvalue = new LanczosOptions { MaxSteps = 10 } }, cancellation: TestContext.Current.CancellationToken);
+            new OrbitOptions { Range = 2, Probes = 2, Eigenvalue = new LanczosOptions { MaxSteps = 10 } });
         orbit.Points.Select(point => point.Log2).ShouldBe([-2, -1, 0, 1, 2]);
         orbit.MaxLossDifference.ShouldBe(0);
         orbit.MaxTraceDeviation.ShouldBeLessThan(1e-11);
@@ -83,7 +83,7 @@ public sealed class OrbitTests
 
         // What Hutchinson estimates is what was just summed up.
         var pair = PairMeter.Measure(
-            objective, Plan(model, "llama", TransitionKind.QueryKey, Granularity.Tensor), new TraceOptions { MinProbes = 40, MaxProbes = 40 }, cancellation: TestContext.Current.CancellationToken)[0];
+            objective, Plan(model, "llama", TransitionKind.QueryKey, Granularity.Tensor), new TraceOptions { MinProbes = 40, MaxProbes = 40 })[0];
         Math.Abs(pair.Multiplied.Value - here[0]).ShouldBeLessThan(3 * pair.Multiplied.StandardError);
         Math.Abs(pair.Divided.Value - here[1]).ShouldBeLessThan(3 * pair.Divided.StandardError);
 
@@ -135,7 +135,7 @@ public sealed class OrbitTests
         using var objective = SmallModels.Objective(model);
         var exchange = Exchange(model, "llama", TransitionKind.QueryKey, Granularity.Tensor);
         var marks = new OrbitScanner(objective, exchange).Scan(
-            new OrbitOptions { Range = 1, Probes = 2, Eigenvalue = new LanczosOptions { MaxSteps = 1 } }, cancellation: TestContext.Current.CancellationToken).Marks;
+            new OrbitOptions { Range = 1, Probes = 2, Eigenvalue = new LanczosOptions { MaxSteps = 1 } }).Marks;
         foreach (var criterion in Enum.GetValues<Criterion>().Where(criterion => criterion != Criterion.Fisher))
         {
             var options = new RescaleOptions { ValueOutput = null, Balance = new BalanceOptions(criterion), Layers = new LayerRange("0") };
