@@ -42,31 +42,36 @@ public abstract class AutogradObjective : IObjective
     }
 
     /// <inheritdoc />
-    public Tensor Gradient(CancellationToken cancellation = default) => Sum(Parameters.Names.ToHashSet(), _itemsPerPass, "gradient", cancellation, (loss, inputs, _) => autograd.grad([loss], inputs));
+    public Tensor Gradient(CancellationToken cancellation = default) => Sum(Parameters.Names.ToHashSet(), _itemsPerPass, "gradient", (loss, inputs, _) => autograd.grad([loss], inputs), cancellation);
 
     /// <inheritdoc />
     public Tensor HessianVectorProduct(Tensor vector, IReadOnlySet<string>? only = null, CancellationToken cancellation = default) =>
-        Sum(only ?? Parameters.Names.ToHashSet(), _itemsPerPass, "product of Hessian and vector", cancellation, (loss, inputs, selected) =>
-        {
-            var directions = Parameters.Split(vector);
-            var gradients = autograd.grad([loss], inputs, retain_graph: true, create_graph: true);
-            var slope = gradients.Select((gradient, i) => (gradient * directions[selected[i]]).sum()).Aggregate((a, b) => a + b);
-            return autograd.grad([slope + Anchor(inputs)], inputs);
-        });
+        Sum(
+            only ?? Parameters.Names.ToHashSet(),
+            _itemsPerPass,
+            "product of Hessian and vector",
+            (loss, inputs, selected) =>
+            {
+                var directions = Parameters.Split(vector);
+                var gradients = autograd.grad([loss], inputs, retain_graph: true, create_graph: true);
+                var slope = gradients.Select((gradient, i) => (gradient * directions[selected[i]]).sum()).Aggregate((a, b) => a + b);
+                return autograd.grad([slope + Anchor(inputs)], inputs);
+            },
+            cancellation);
 
     /// <summary>
     /// The squares of the gradients of single items, summed, [dimension]: what Adam's second moments estimate (the empirical Fisher
     /// information's diagonal, up to a factor).
     /// </summary>
     public Tensor SquaredGradients(IReadOnlySet<string>? only = null, CancellationToken cancellation = default) =>
-        Sum(only ?? Parameters.Names.ToHashSet(), 1, "gradient", cancellation, (loss, inputs, _) => [.. autograd.grad([loss], inputs).Select(gradient => gradient.square())]);
+        Sum(only ?? Parameters.Names.ToHashSet(), 1, "gradient", (loss, inputs, _) => [.. autograd.grad([loss], inputs).Select(gradient => gradient.square())], cancellation);
 
     /// <summary>The part that some items have in the loss, a scalar; the parts of all items add up to the loss.</summary>
     /// <param name="first">The first item.</param>
     /// <param name="count">How many.</param>
     protected abstract Tensor LossOf(int first, int count);
 
-    private Tensor Sum(IReadOnlySet<string> only, int itemsPerPass, string what, CancellationToken cancellation, Func<Tensor, Tensor[], int[], IEnumerable<Tensor>> differentiate)
+    private Tensor Sum(IReadOnlySet<string> only, int itemsPerPass, string what, Func<Tensor, Tensor[], int[], IEnumerable<Tensor>> differentiate, CancellationToken cancellation)
     {
         int[] selected = [.. Enumerable.Range(0, Parameters.Names.Count).Where(index => only.Contains(Parameters.Names[index]))];
         Tensor[] inputs = [.. selected.Select(index => Parameters.Tensors[index])];

@@ -1,4 +1,3 @@
-using TorchSharp;
 using Wisca.Architectures;
 using Wisca.Models;
 using static TorchSharp.torch;

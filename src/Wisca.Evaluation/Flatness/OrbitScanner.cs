@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using TorchSharp;
 using Wisca.Optimizers;
 using Wisca.Transitions;
 using static TorchSharp.torch;

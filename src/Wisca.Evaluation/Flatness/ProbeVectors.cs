@@ -1,4 +1,3 @@
-using TorchSharp;
 using Wisca.Numerics;
 using static TorchSharp.torch;
 

@@ -1,4 +1,3 @@
-using TorchSharp;
 using Wisca.Flatness;
 using static TorchSharp.torch;
 

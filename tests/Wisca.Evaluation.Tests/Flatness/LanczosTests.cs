@@ -1,5 +1,4 @@
 using CsCheck;
-using TorchSharp;
 using Wisca.Flatness;
 using static TorchSharp.torch;
 
