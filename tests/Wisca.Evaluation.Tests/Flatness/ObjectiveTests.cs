@@ -1,6 +1,5 @@
 using TorchSharp;
 using Wisca.Flatness;
-using Wisca.Models;
 using static TorchSharp.torch;
 
 namespace Wisca.Tests.Flatness;
