@@ -32,6 +32,7 @@ public static class WiscaApplication
             DoctorVerb.Create(context),
             GenerateVerb.Create(context),
             EvalVerb.Create(context),
+            FlatnessVerb.Create(context),
             TrainVerb.Create(context),
             DemoVerb.Create(context),
         };

@@ -24,6 +24,21 @@ public sealed class TokenGeneratorTests
             .ShouldBe(tokens[Prompt.Length..tokens.IndexOf(tokens[6], Prompt.Length)]);
     }
 
+    /// <summary>What is drawn with a cache is what is drawn from the logits of whole forward passes.</summary>
+    [Theory]
+    [MemberData(nameof(TinyFamilies.ModelTypes), MemberType = typeof(TinyFamilies))]
+    public void Generate_Sampled_IsDrawnFromTheForwardPass(string modelType)
+    {
+        using var decoder = TinyFamilies.Create(modelType);
+        foreach (var options in (SamplingOptions[])[new() { Seed = 4 }, new() { Seed = 5, Temperature = 1.7, TopK = 9, TopP = 0.9 }])
+        {
+            var sampler = new TokenSampler(options);
+            var tokens = Prompt.ToList();
+            for (int i = 0; i < 8; i++) tokens.Add(sampler.Next(Array.ConvertAll(Reference.Logits(decoder, [.. tokens])[^1], logit => (float)logit)));
+            TokenGenerator.Generate(decoder, Prompt, 8, options).ShouldBe(tokens[Prompt.Length..]);
+        }
+    }
+
     [Fact]
     public void Generate_SameSeed_RepeatsAndLeavesNoTensorsBehind()
     {
