@@ -32,6 +32,8 @@ public static class WiscaApplication
             DoctorVerb.Create(context),
             GenerateVerb.Create(context),
             TrainVerb.Create(context),
+            CompareVerb.Create(context),
+            CompareWorkerVerb.Create(context),
             DemoVerb.Create(context),
         };
         root.Add(SharedOptions.Verbose);
@@ -95,7 +97,7 @@ public static class WiscaApplication
             context,
             message,
             command is RootCommand
-                ? $"the commands are {string.Join(", ", command.Subcommands.Select(verb => verb.Name))}; wisca --help says what they do"
+                ? $"the commands are {string.Join(", ", command.Subcommands.Where(verb => !verb.Hidden).Select(verb => verb.Name))}; wisca --help says what they do"
                 : $"wisca {command.Name} --help shows how it is used");
     }
 

@@ -14,6 +14,9 @@ public sealed record ParameterMultiplier
     [Setting("Whether the tensors decay as fast as without the multiplier, instead of with their own learning rate.")]
     public bool KeepDecay { get; init; }
 
+    [Setting("Multiple of the common epsilon, for optimizers that have one. Training s x W is training W at learning rate / s with epsilon x s.", Minimum = 0, Above = true)]
+    public double Epsilon { get; init; } = 1;
+
     [Setting("Weight decay of these tensors, also of such that have none otherwise; none to leave it as it is.", Minimum = 0)]
     public double? WeightDecay { get; init; }
 }
