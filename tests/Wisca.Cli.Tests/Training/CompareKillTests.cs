@@ -12,7 +12,7 @@ public sealed class CompareKillTests(ITestOutputHelper log)
     private static string Write(TemporaryFolder folder, int steps, string arms, string further = "")
     {
         TinyRun.Write(folder, steps, further: "checkpoints: {every: 1}");
-        string run = string.Join('\n', File.ReadAllLines(folder["run.yaml"]).Where(line => !line.StartsWith("output", StringComparison.Ordinal) && !line.StartsWith("threads", StringComparison.Ordinal)).Select(line => "  " + line));
+        string run = string.Join('\n', File.ReadAllLines(folder["run.yaml"]).Where(line => !line.StartsWith("output", StringComparison.Ordinal) && !line.StartsWith("threads", StringComparison.Ordinal)).Select(line => "  " + line.Replace("held_out: 0.1", "held_out: 0.4", StringComparison.Ordinal)));
         File.WriteAllText(folder["study.yaml"], $"output: '{folder["out"]}'\nworkers: 2\ntraining:\n{run}\narms:\n  origin: {{ wisca: {{ preset: origin }} }}\n{arms}\n{further}");
         return folder["study.yaml"];
     }
@@ -99,6 +99,7 @@ public sealed class CompareKillTests(ITestOutputHelper log)
     {
         string document = TestRepository.ReadText("docs", "comparing.md"), yaml = document.Split("```yaml\n")[1].Split("```")[0];
         yaml.TrimEnd().Split('\n').Length.ShouldBeLessThanOrEqualTo(10);
+        TestRepository.ReadText("README.md").ShouldContain(yaml);
         using var folder = new TemporaryFolder();
         File.WriteAllText(folder["question.yaml"], yaml);
         File.WriteAllLines(folder["text.txt"], Enumerable.Range(0, 60).SelectMany(i => (string[])[$"Document {i}: " + string.Concat(Enumerable.Repeat($"the number {i * 37 % 91} and ", 4)), "<|endoftext|>"]));
