@@ -1,5 +1,4 @@
 using System.Globalization;
-using Wisca.Training;
 
 namespace Wisca.Comparison;
 

@@ -1,6 +1,5 @@
 using System.Text.Json.Nodes;
 using Wisca.Comparison;
-using Wisca.Tests.Training;
 using Wisca.Training;
 using Wisca.Transitions;
 
