@@ -34,6 +34,8 @@ public static class WiscaApplication
             EvalVerb.Create(context),
             FlatnessVerb.Create(context),
             TrainVerb.Create(context),
+            CompareVerb.Create(context),
+            CompareWorkerVerb.Create(context),
             DemoVerb.Create(context),
         };
         root.Add(SharedOptions.Verbose);
@@ -97,7 +99,7 @@ public static class WiscaApplication
             context,
             message,
             command is RootCommand
-                ? $"the commands are {string.Join(", ", command.Subcommands.Select(verb => verb.Name))}; wisca --help says what they do"
+                ? $"the commands are {string.Join(", ", command.Subcommands.Where(verb => !verb.Hidden).Select(verb => verb.Name))}; wisca --help says what they do"
                 : $"wisca {command.Name} --help shows how it is used");
     }
 

@@ -10,6 +10,9 @@ public sealed record EvaluationReport(long Step, double Loss, long Tokens, TimeS
     /// <summary>exp(Loss).</summary>
     public double Perplexity => Math.Exp(Loss);
 
+    /// <summary>The loss on the test text, in nats, where there is such text: what nothing is chosen by.</summary>
+    public double? TestLoss { get; init; }
+
     /// <summary>The loss of the averaged weights, where there is an average; <see cref="Loss"/> is then that of the trained ones.</summary>
     public double? AverageLoss { get; init; }
 }

@@ -1,4 +1,3 @@
-using Wisca.Corpora;
 using Wisca.Models;
 using static TorchSharp.torch;
 
@@ -7,21 +6,21 @@ namespace Wisca.Training;
 /// <summary>The mean negative log-likelihood of held-out text, cut into windows side by side from its first token on: always the same ones.</summary>
 internal sealed class HeldOutEvaluator
 {
-    private readonly TokenFile _file;
+    private readonly HeldOutTokens _text;
     private readonly int _length, _sequences;
     private readonly long _windows;
 
-    /// <param name="file">The held-out tokens; must stay open.</param>
+    /// <param name="text">The held-out tokens; their file must stay open.</param>
     /// <param name="length">Tokens of a window.</param>
     /// <param name="sequences">Windows that go through the model together.</param>
     /// <param name="tokens">At most so many tokens; null for all.</param>
-    public HeldOutEvaluator(TokenFile file, int length, int sequences, long? tokens)
+    public HeldOutEvaluator(HeldOutTokens text, int length, int sequences, long? tokens)
     {
-        _file = file;
-        _length = (int)Math.Min(length, file.Count - 1);
-        if (_length < 1) throw new WiscaException($"the held-out text has {file.Count} tokens, expected at least two", "hold out more (data.held_out), or name more validation text");
+        _text = text;
+        _length = (int)Math.Min(length, text.Count - 1);
+        if (_length < 1) throw new WiscaException($"the {text.Name} text has {text.Count} tokens, expected at least two", "hold out more (data.held_out), or name more text of its own");
         _sequences = sequences;
-        _windows = Math.Max(1, Math.Min((file.Count - 1) / _length, (tokens ?? long.MaxValue) / _length));
+        _windows = Math.Max(1, Math.Min((text.Count - 1) / _length, (tokens ?? long.MaxValue) / _length));
     }
 
     /// <summary>Number of tokens that are predicted.</summary>
@@ -39,7 +38,7 @@ internal sealed class HeldOutEvaluator
             using var scope = NewDisposeScope();
             int sequences = (int)Math.Min(_sequences, _windows - window);
             long[] ids = new long[(sequences * _length) + 1];
-            _file.Read(window * _length, ids);
+            _text.Read(window * _length, ids);
             var flat = tensor(ids, device: model.Device);
             var loss = model.Loss(flat.narrow(0, 0, ids.Length - 1).view(sequences, _length), flat.narrow(0, 1, ids.Length - 1).view(sequences, _length));
             sum += loss.Mean * loss.Targets;

@@ -18,6 +18,11 @@ internal sealed class RunLog : ITrainingObserver, IDisposable
     /// <summary>Length of the metrics file in bytes.</summary>
     public long Position => _metrics?.Position ?? 0;
 
+    /// <summary>What a run begins with.</summary>
+    /// <param name="parameters">Number of parameters.</param>
+    /// <param name="digest">A digest of the weights before anything is done to them.</param>
+    public void Began(long parameters, string digest) => _metrics?.WriteRecord(0, [new("model/parameters", parameters), new("model/digest", digest)]);
+
     public void Trained(StepReport report)
     {
         var metrics = new List<KeyValuePair<string, double>>
@@ -30,13 +35,21 @@ internal sealed class RunLog : ITrainingObserver, IDisposable
             new("time/outside_share", report.OutsideShare),
         };
         if (report.Auxiliary is { } auxiliary) metrics.Add(new("train/auxiliary_loss", auxiliary));
-        foreach (var group in report.Imbalances) metrics.Add(new($"imbalance/{Name(group.Kind)}/layer{group.Layer}", group.Log2Ratio));
+        foreach (var group in report.Imbalances)
+        {
+            var (multiplied, divided) = group.Kind == TransitionKind.QueryKey ? ("q", "k") : ("v", "o");
+            metrics.Add(new($"imbalance/{Name(group.Kind)}/layer{group.Layer}", group.Log2Ratio));
+            metrics.Add(new($"norm/{multiplied}/layer{group.Layer}", group.MultipliedNorm));
+            metrics.Add(new($"norm/{divided}/layer{group.Layer}", group.DividedNorm));
+        }
+
         Write(report.Step, metrics);
     }
 
     public void Evaluated(EvaluationReport report)
     {
         var metrics = new List<KeyValuePair<string, double>> { new("validation/loss", report.Loss), new("validation/perplexity", report.Perplexity), new("time/evaluation_seconds", report.Elapsed.TotalSeconds) };
+        if (report.TestLoss is { } test) metrics.AddRange([new("test/loss", test), new("test/perplexity", Math.Exp(test))]);
         if (report.AverageLoss is { } average) metrics.Add(new("validation/average_loss", average));
         Write(report.Step, metrics);
     }

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using System.IO.Hashing;
 using TorchSharp;
 using Wisca.Generation;
 using Wisca.Models;
@@ -32,6 +33,7 @@ public sealed class Trainer : IDisposable
     private readonly Decoder _model;
     private readonly IBatchSource _batches;
     private readonly HeldOutEvaluator _evaluator;
+    private readonly HeldOutEvaluator? _test;
     private readonly IReadOnlyList<(string Name, Parameter Parameter)> _parameters;
     private readonly Optimizer _optimizer;
     private readonly LearningRateSchedule _schedule;
@@ -58,7 +60,8 @@ public sealed class Trainer : IDisposable
             _model = TrainingModel.Prepare(config, _checkpoint, _text.Tokenizer);
             _parameters = [.. _model.named_parameters().Select(entry => (entry.name, entry.parameter))];
             _batches = new WindowBatches(_text.Training, config.Data.SequenceLength, config.Seed);
-            _evaluator = new HeldOutEvaluator(_text.HeldOut, config.Data.SequenceLength, config.BatchSize, config.Evaluation.Tokens);
+            _evaluator = Evaluator(_text.HeldOut);
+            _test = _text.Test is null ? null : Evaluator(_text.Test);
             _optimizer = OptimizerFactory.Create(config.Optimizer, _parameters);
             _schedule = OptimizerFactory.Schedule(config);
             if (config.Ema is { } decay) _average = new WeightAverage(_parameters, decay);
@@ -83,6 +86,15 @@ public sealed class Trainer : IDisposable
 
     /// <summary>Number of steps that are done.</summary>
     public long CompletedSteps => _step;
+
+    /// <summary>Number of tokens that were trained on.</summary>
+    public long TokensSeen => _tokens;
+
+    /// <summary>Time spent on steps, over all parts of a resumed run.</summary>
+    public TimeSpan TrainingTime => TimeSpan.FromSeconds(_seconds);
+
+    /// <summary>Why the run ended before its last step, where the loss or the weights are not finite or the loss exploded; null otherwise.</summary>
+    public string? Divergence { get; private set; }
 
     /// <summary>Which transitions apply, and which are refused and why; null where there are none.</summary>
     public TransitionPlan? Plan => _scheduler?.Plan;
@@ -119,6 +131,7 @@ public sealed class Trainer : IDisposable
         EvaluationReport? evaluation = null;
         if (_checkpoint is null)
         {
+            _log.Began(_parameters.Sum(entry => entry.Parameter.numel()), WeightDigest());
             if (_config.Evaluation.AtStart && !stop.IsCancellationRequested) Evaluate();
             Transition();
         }
@@ -156,6 +169,8 @@ public sealed class Trainer : IDisposable
         _text?.Dispose();
         _folder.Dispose();
     }
+
+    private HeldOutEvaluator Evaluator(HeldOutTokens text) => new(text, _config.Data.SequenceLength, _config.BatchSize, _config.Evaluation.Tokens);
 
     private string ConfigHash => SettingsWriter.Hash(Computed(_config));
 
@@ -248,6 +263,7 @@ public sealed class Trainer : IDisposable
 
     private WiscaException Diverged(long step, string what)
     {
+        Divergence = $"step {step}: {what}";
         // A checkpoint of the weights as they are now is none to go on from.
         string? good = _checkpoint is not null && _checkpointStep < _step ? _checkpoint : _folder.CheckpointBefore(_step);
         string left = good is null ? "there is no good checkpoint" : $"the last good checkpoint is {good}";
@@ -272,6 +288,20 @@ public sealed class Trainer : IDisposable
     {
         using var scope = NewDisposeScope();
         return [.. _parameters.Where(entry => !entry.Parameter.isfinite().all().ToBoolean()).Select(entry => entry.Name)];
+    }
+
+    /// <summary>A digest of all weights, equal for runs that begin with the same.</summary>
+    private string WeightDigest()
+    {
+        using var scope = NewDisposeScope();
+        var digest = new XxHash128();
+        foreach (var (name, parameter) in _parameters)
+        {
+            digest.Append(System.Text.Encoding.UTF8.GetBytes(name));
+            digest.Append(parameter.detach().cpu().contiguous().bytes);
+        }
+
+        return Convert.ToHexStringLower(digest.GetCurrentHash());
     }
 
     private void Transition()
@@ -310,14 +340,14 @@ public sealed class Trainer : IDisposable
         var watch = Stopwatch.StartNew();
         double loss = _evaluator.Evaluate(_model, CancellationToken.None);
         if (!double.IsFinite(loss)) throw Diverged(_step, $"the held-out loss is {loss.ToString(CultureInfo.InvariantCulture)}");
-        double? average = null;
+        double? average = null, test = _test?.Evaluate(_model, CancellationToken.None);
         if (_average is not null)
         {
             using var swapped = _average.SwapIn();
             average = _evaluator.Evaluate(_model, CancellationToken.None);
         }
 
-        var report = new EvaluationReport(_step, loss, _evaluator.Tokens, watch.Elapsed) { AverageLoss = average };
+        var report = new EvaluationReport(_step, loss, _evaluator.Tokens, watch.Elapsed) { AverageLoss = average, TestLoss = test };
         if (loss < _bestLoss) (_bestLoss, _bestStep) = (loss, _step);
         if (log) _log.Evaluated(report);
         _observer.Evaluated(report);

@@ -47,7 +47,13 @@ internal static class TrainingModel
         return Decoder.Load(checkpoint);
     }
 
-    private static Decoder Create(TrainingConfig config, Tokenizer tokenizer)
+    private static Decoder Create(TrainingConfig config, Tokenizer tokenizer) => Decoder.Create(
+        Describe(config, tokenizer.VocabularySize, tokenizer.EosId, tokenizer.BosId),
+        (ulong)config.Seed,
+        new InitializationOptions { StandardDeviation = config.Model.Initialization.StandardDeviation, ScalesResidual = config.Model.Initialization.ResidualScaling });
+
+    /// <summary>The new model of a run.</summary>
+    public static DecoderConfig Describe(TrainingConfig config, int vocabulary, int? eosId, int? bosId)
     {
         var json = config.Model.Config switch
         {
@@ -55,12 +61,9 @@ internal static class TrainingModel
             { File: { } file } => JsonObject.Create(ModelConfig.Load(file).Root)!,
             _ => ModelSection.DefaultConfig(),
         };
-        json.TryAdd("vocab_size", tokenizer.VocabularySize);
-        if (tokenizer.EosId is { } eos) json.TryAdd("eos_token_id", eos);
-        if (tokenizer.BosId is { } bos) json.TryAdd("bos_token_id", bos);
-        return Decoder.Create(
-            DecoderConfig.From(ModelConfig.Parse(json.ToJsonString())),
-            (ulong)config.Seed,
-            new InitializationOptions { StandardDeviation = config.Model.Initialization.StandardDeviation, ScalesResidual = config.Model.Initialization.ResidualScaling });
+        json.TryAdd("vocab_size", vocabulary);
+        if (eosId is { } eos) json.TryAdd("eos_token_id", eos);
+        if (bosId is { } bos) json.TryAdd("bos_token_id", bos);
+        return DecoderConfig.From(ModelConfig.Parse(json.ToJsonString()));
     }
 }

@@ -161,7 +161,11 @@ public sealed class WiscaScheduler
     public IReadOnlyList<GroupImbalance> Imbalances()
     {
         return [.. Solve().Groups.Where(entry => entry.Balance is { MultipliedNorm: > 0, DividedNorm: > 0 }).Select(entry => new GroupImbalance(
-            entry.Exchange.Layer, entry.Exchange.Kind, entry.Balance.Label, Math.Log2(entry.Balance.MultipliedNorm / entry.Balance.DividedNorm)))];
+            entry.Exchange.Layer, entry.Exchange.Kind, entry.Balance.Label, Math.Log2(entry.Balance.MultipliedNorm / entry.Balance.DividedNorm))
+        {
+            MultipliedNorm = entry.Balance.MultipliedNorm,
+            DividedNorm = entry.Balance.DividedNorm,
+        })];
     }
 
     /// <summary>The product of all factors so far, for each group of each exchange of the plan; what a resumed run sets, and an undo divides by.</summary>

@@ -78,6 +78,26 @@ public sealed class RunFolder : IDisposable
         }
     }
 
+    /// <summary>Waits until no other run has a folder, as where one was just ended; returns after a while in any case.</summary>
+    /// <param name="path">The folder.</param>
+    /// <param name="atMost">How long.</param>
+    public static void AwaitFree(string path, TimeSpan atMost)
+    {
+        ArgumentNullException.ThrowIfNull(path);
+        string file = Path.Combine(path, LockName);
+        for (var clock = System.Diagnostics.Stopwatch.StartNew(); clock.Elapsed < atMost && File.Exists(file); Thread.Sleep(50))
+        {
+            try
+            {
+                using (new FileStream(file, FileMode.Open, FileAccess.ReadWrite, FileShare.None)) return;
+            }
+            catch (IOException)
+            {
+                // Someone has it still.
+            }
+        }
+    }
+
     /// <summary>The latest complete checkpoint of a run; null where there is none. The run may be going on.</summary>
     /// <param name="path">The run's folder.</param>
     public static string? FindLatest(string path)

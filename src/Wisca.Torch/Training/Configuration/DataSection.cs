@@ -14,6 +14,12 @@ public sealed record DataSection : ISettingsSection
     [Setting("Share of the training documents that is held out instead; none for 0.01 where there is no validation text.", Minimum = 0, Above = true, Maximum = 0.5)]
     public double? HeldOut { get; init; }
 
+    [Setting("Test text, in the same forms: held-out text that is evaluated apart, so that what is chosen by the validation text can be reported on another.")]
+    public IReadOnlyList<string> Test { get; init; } = [];
+
+    [Setting("Share of the held-out documents that is test text instead; none for no test text but the one that data.test names.", Minimum = 0, Above = true, Maximum = 1, Below = true)]
+    public double? TestShare { get; init; }
+
     [Setting("The field of JSONL and Parquet that holds the text.")]
     public string Field { get; init; } = "text";
 
@@ -38,6 +44,7 @@ public sealed record DataSection : ISettingsSection
         ArgumentNullException.ThrowIfNull(given);
         if (Train.Count == 0) given.Contradict(["train"], "an empty list, expected at least one file, folder, pattern or stories");
         if (Validation.Count > 0 && HeldOut is not null) given.Contradict(["held_out", "validation"], "given together with data.validation, expected one of the two");
+        if (Test.Count > 0 && TestShare is not null) given.Contradict(["test_share", "test"], "given together with data.test, expected one of the two");
         return this;
     }
 }

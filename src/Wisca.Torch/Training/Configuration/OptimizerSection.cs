@@ -1,3 +1,4 @@
+using System.Globalization;
 using Wisca.Optimizers;
 
 namespace Wisca.Training;
@@ -51,8 +52,11 @@ public sealed record OptimizerSection : ISettingsSection
     {
         WeightDecay = WeightDecay,
         DecayEmbeddings = DecayEmbeddings,
-        Rules = [.. Multipliers.Select(rule => new ParameterRule(rule.Parameters) { LearningRateMultiplier = rule.LearningRate, KeepDecay = rule.KeepDecay, WeightDecay = rule.WeightDecay })],
+        Rules = [.. Multipliers.Select(rule => new ParameterRule(rule.Parameters) { LearningRateMultiplier = rule.LearningRate, KeepDecay = rule.KeepDecay, WeightDecay = rule.WeightDecay, EpsilonMultiplier = rule.Epsilon, Part = PartOf(rule.Part) })],
     };
+
+    private static (int Number, int Of)? PartOf(string? text) =>
+        text?.Split('/') is [var number, var count] ? (int.Parse(number, CultureInfo.InvariantCulture), int.Parse(count, CultureInfo.InvariantCulture)) : null;
 
     /// <inheritdoc/>
     public object Complete(GivenSettings given)
@@ -61,6 +65,7 @@ public sealed record OptimizerSection : ISettingsSection
         if (Betas is not null && Name == OptimizerKind.Sgd) given.Contradict(["betas", "name"], "given for sgd, expected none: it has momentum instead");
         if (Epsilon is not null && Name is OptimizerKind.Sgd or OptimizerKind.Lion) given.Contradict(["epsilon", "name"], "given, expected none: this optimizer has no epsilon");
         if (Momentum is not null && Name is OptimizerKind.AdamW or OptimizerKind.Lion) given.Contradict(["momentum", "name"], "given, expected none: this optimizer has betas instead");
+        if (Multipliers.Any(rule => rule.Epsilon != 1) && Name is OptimizerKind.Sgd or OptimizerKind.Lion) given.Contradict(["multipliers", "name"], "with an epsilon, expected none: this optimizer has no epsilon");
         return this;
     }
 }

@@ -47,6 +47,7 @@ internal sealed class Setting
                 _ when Type == typeof(int) || Type == typeof(long) => "a whole number" + Range,
                 _ when Type == typeof(double) => "a number" + Range,
                 _ when Type == typeof(string) => Attribute.Expected ?? "text",
+                _ when Type == typeof(SettingsTree) => Attribute.Expected ?? "a mapping",
                 _ when Type == typeof(FileOrMapping) => "a JSON file or a mapping",
                 _ => string.Join(", ", Choices.Select(choice => choice.Name)),
             };

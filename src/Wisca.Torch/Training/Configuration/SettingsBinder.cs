@@ -19,10 +19,14 @@ internal sealed class SettingsBinder
     public bool IsFaulty(string key) =>
         _faults.Any(fault => fault.Key.StartsWith(key, StringComparison.Ordinal) && (fault.Key.Length == key.Length || fault.Key[key.Length] is '.' or '['));
 
-    public object Bind(Type root, MappingNode? tree, string place)
+    /// <param name="root">The type of the whole configuration.</param>
+    /// <param name="tree">What is given.</param>
+    /// <param name="place">What messages name where nothing else is near.</param>
+    /// <param name="start">What holds where nothing is given; null for the defaults.</param>
+    public object Bind(Type root, MappingNode? tree, string place, object? start = null)
     {
         _root = root;
-        return BindSection(root, tree, "", place);
+        return BindSection(root, tree, "", place, start);
     }
 
     /// <summary>Puts a value into the tree in place of what the file has there.</summary>
@@ -49,7 +53,7 @@ internal sealed class SettingsBinder
                 }
 
                 section = setting.IsSection ? setting.Type : null;
-                if (index < parts.Length - 1 && section is null && setting.Type != typeof(FileOrMapping))
+                if (index < parts.Length - 1 && section is null && setting.Type != typeof(FileOrMapping) && setting.Type != typeof(SettingsTree))
                 {
                     Fault(value.Place, path, $"'{prefix}{key}' has no keys below it, expected {prefix}{key}=VALUE");
                     return;
@@ -86,9 +90,10 @@ internal sealed class SettingsBinder
     private static int Line(string place) =>
         !place.StartsWith("--", StringComparison.Ordinal) && int.TryParse(place.AsSpan(place.LastIndexOf(':') + 1), NumberStyles.None, CultureInfo.InvariantCulture, out int line) ? line : int.MaxValue;
 
-    private object BindSection(Type type, MappingNode? mapping, string path, string place)
+    private object BindSection(Type type, MappingNode? mapping, string path, string place, object? start = null)
     {
-        object section = Activator.CreateInstance(type)!;
+        // The compiler's own way to copy a record.
+        object section = start is null ? Activator.CreateInstance(type)! : type.GetMethod("<Clone>$")!.Invoke(start, null)!;
         var settings = Setting.Of(type);
         foreach (var entry in mapping?.Entries ?? [])
         {
@@ -105,7 +110,7 @@ internal sealed class SettingsBinder
                 // A section whose keys are all commented out is an empty scalar.
                 var below = entry?.Value as MappingNode;
                 if (entry is not null && below is null && entry.Value is not ScalarNode { IsEmpty: true }) Wrong(entry.Value, key, setting);
-                setting.Property.SetValue(section, BindSection(setting.Type, below, key + ".", entry?.Place ?? place));
+                setting.Property.SetValue(section, BindSection(setting.Type, below, key + ".", entry?.Place ?? place, setting.Property.GetValue(section)));
             }
             else if (entry is not null && Read(setting, entry, key) is { } read)
             {
@@ -142,6 +147,7 @@ internal sealed class SettingsBinder
         object? value = node switch
         {
             MappingNode mapping when Setting.IsSectionType(setting.Type) => BindSection(setting.Type, mapping, key + ".", mapping.Place),
+            MappingNode mapping when setting.Type == typeof(SettingsTree) => new SettingsTree(mapping),
             MappingNode mapping when setting.Type == typeof(FileOrMapping) => new FileOrMapping((JsonObject)ToJson(mapping)!),
             ScalarNode { IsEmpty: false } scalar => ReadScalar(setting, scalar),
             _ => null,
@@ -160,6 +166,7 @@ internal sealed class SettingsBinder
         }
 
         // Text in quotes is text: "4" is not a number, "true" no truth value.
+        if (setting.Type == typeof(SettingsTree)) return null;
         if (setting.Type.IsEnum) return setting.Choices.FirstOrDefault(choice => choice.Name == text).Value;
         if (!scalar.Plain) return null;
         if (setting.Type == typeof(bool)) return text switch { "true" => true, "false" => false, _ => null };

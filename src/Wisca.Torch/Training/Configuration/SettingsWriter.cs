@@ -92,16 +92,33 @@ public static partial class SettingsWriter
         string text => Text(text),
         FileOrMapping { File: { } file } => Text(file),
 
+        SettingsTree tree => Tree(tree.Root),
+
         // JSON is YAML.
         FileOrMapping { Mapping: { } mapping } => mapping.ToJsonString(),
         Enum => setting.Choices.First(choice => choice.Value.Equals(value)).Name,
         _ => $"{{ {string.Join(", ", Setting.Of(value.GetType()).Select(below => $"{below.Key}: {Value(below, below.Property.GetValue(value))}"))} }}",
     };
 
+    internal static string Tree(SettingsNode node) => node switch
+    {
+        MappingNode { Entries: [] } => "{}",
+        MappingNode mapping => $"{{ {string.Join(", ", mapping.Entries.Select(entry => $"{Text(entry.Key)}: {Tree(entry.Value)}"))} }}",
+        ListNode list => $"[{string.Join(", ", list.Items.Select(Tree))}]",
+        ScalarNode { Plain: false } scalar => Quoted(scalar.Text),
+        ScalarNode { IsEmpty: true } => "none",
+        ScalarNode scalar => PlainText().IsMatch(scalar.Text) ? scalar.Text : Quoted(scalar.Text),
+        _ => throw new ArgumentOutOfRangeException(nameof(node), node, null),
+    };
+
     /// <summary>Text without quotes where nothing else could be meant by it.</summary>
     private static string Text(string text)
     {
-        if (SafeText().IsMatch(text) && text is not ("none" or "null" or "true" or "false")) return text;
+        return SafeText().IsMatch(text) && text is not ("none" or "null" or "true" or "false") ? text : Quoted(text);
+    }
+
+    private static string Quoted(string text)
+    {
         var quoted = new StringBuilder("\"");
         foreach (char c in text)
         {
@@ -139,4 +156,7 @@ public static partial class SettingsWriter
 
     [GeneratedRegex("^[A-Za-z][A-Za-z0-9_./+-]*$", RegexOptions.CultureInvariant)]
     private static partial Regex SafeText();
+
+    [GeneratedRegex("^[A-Za-z0-9_./+-]+$", RegexOptions.CultureInvariant)]
+    private static partial Regex PlainText();
 }

@@ -1,0 +1,155 @@
+using System.CommandLine;
+using System.Globalization;
+using System.Text.Json.Nodes;
+using Spectre.Console;
+using Wisca.Cli.CommandLine;
+using Wisca.Comparison;
+using Wisca.Training;
+
+namespace Wisca.Cli.Verbs;
+
+/// <summary><c>wisca compare</c>: runs a paired experiment and says what it shows.</summary>
+internal static class CompareVerb
+{
+    // Runs failed: there may be results, but not all.
+    private const int Incomplete = 2, Interrupted = 1;
+
+    public static Command Create(CommandContext context)
+    {
+        var config = new Option<string?>("--config", "-c") { Description = "The study, as YAML; configs/compare/ has examples.", HelpName = "FILE" };
+        var set = new Option<string[]>("--set") { Description = "A setting that wins over the file: training.steps=100, seeds=[1,2]. May be given several times.", HelpName = "KEY=VALUE", AllowMultipleArgumentsPerToken = true };
+        var workers = SharedOptions.Number("--workers", "Number of runs at a time (default: the study's, or as many as there are cores for).", "N", 1, 1024);
+        var shard = new Option<string?>("--shard") { Description = "Run one part of several, as for machines that share a study: 1/3, 2/3, 3/3.", HelpName = "I/N" };
+        var dry = new Option<bool>("--dry-run") { Description = "Print the runs and what they cost, and run nothing." };
+        var merge = new Option<string[]>("--merge") { Description = "Take over the finished runs of other machines' folders, summarise, and run nothing.", HelpName = "DIR", AllowMultipleArgumentsPerToken = true };
+        var summary = new Option<bool>("--summary") { Description = "Summarise what is finished, and run nothing." };
+        var print = new Option<bool>("--print-config") { Description = "Print the study's configuration with every key explained, and run nothing." };
+        var json = SharedOptions.Json();
+        var command = new Command("compare", "Run a paired experiment: arms, models, seeds, learning rates, and statistics.") { config, set, workers, shard, dry, merge, summary, print, json };
+        command.SetAction((parsed, cancellation) => Task.Run(() =>
+        {
+            string? file = parsed.GetValue(config);
+            string[] overrides = parsed.GetValue(set) ?? [];
+            if (parsed.GetValue(print))
+            {
+                context.StandardOutput.Write(SettingsWriter.Write(SettingsReader.Load<StudyConfig>(file, overrides), commented: true));
+                return 0;
+            }
+
+            if (file is null) throw new UsageException("--config is missing: it names the study");
+            var part = Part(parsed.GetValue(shard));
+            var study = Study.Load(file, overrides);
+            using var folder = new StudyFolder(study.Config.Output);
+            if (parsed.GetValue(dry)) return DryRun(context, study, folder, part, parsed.GetValue(json));
+            bool runs = !parsed.GetValue(summary);
+            if (parsed.GetValue(merge) is { Length: > 0 } others)
+            {
+                folder.Lock();
+                foreach (string other in others) context.Error.Profile.Out.Writer.WriteLine($"{Format.Count(folder.Merge(other), "run")} taken over from {other}");
+                runs = false;
+            }
+
+            return Run(context, study, folder, new RunnerOptions(Worker()) { Workers = parsed.GetValue(workers), Shard = part }, runs, parsed.GetValue(json), cancellation);
+        }));
+        return command;
+    }
+
+    private static int Run(CommandContext context, Study study, StudyFolder folder, RunnerOptions options, bool runs, bool json, CancellationToken cancellation)
+    {
+        StudyOutcome? outcome = null;
+        if (runs)
+        {
+            study.CheckRuns();
+            folder.Lock();
+            using var console = new StudyConsole(context.Error);
+            outcome = new StudyRunner(study, folder, options, console).Run(cancellation);
+        }
+
+        var results = folder.ReadResults();
+        var failures = study.Plan(results).Runs.Select(run => run.Id).Distinct().Select(folder.FindFailure).OfType<RunFailure>().ToList();
+        var report = StudyStatistics.Of(study, results, failures);
+        StudyFolder.Write(folder.ReportPath, report);
+        RunFolder.WriteFile(folder.SummaryPath, StudySummary.Markdown(report));
+        if (json) context.StandardOutput.WriteLine(File.ReadAllText(folder.ReportPath).TrimEnd());
+        else Print(context, report, folder);
+        if (outcome?.Interrupted == true)
+        {
+            context.Error.Profile.Out.Writer.WriteLine($"interrupted after {report.Finished} of {report.Runs} runs: the same command goes on from here");
+            return Interrupted;
+        }
+
+        return runs && (outcome!.Failures.Count > 0 || failures.Count > 0) ? Incomplete : 0;
+    }
+
+    private static void Print(CommandContext context, StudyReport report, StudyFolder folder)
+    {
+        foreach (var model in report.Models)
+        {
+            var table = new Table().Border(TableBorder.Simple).Title($"{model.Regime}: {model.Name}".EscapeMarkup()).AddColumn("arm");
+            foreach (string header in (string[])["best rate", "seeds", "test loss", "perplexity", "change of perplexity", "Holm's p"]) table.AddColumn(new TableColumn(header).RightAligned());
+            table.AddColumn("shows");
+            foreach (var arm in model.Arms)
+            {
+                table.AddRow(
+                    arm.Name.EscapeMarkup(), StudySummary.Rate(arm.BestLearningRate), $"{arm.Runs.Count(run => run.LearningRate == arm.BestLearningRate)}", StudySummary.Loss(arm.TestLoss), StudySummary.Perplexity(arm.Perplexity),
+                    arm.AtBest is null ? "" : StudySummary.Change(arm.AtBest).EscapeMarkup(), arm.AtBest is null ? "" : StudySummary.Probability(arm.AtBest.HolmPValue), StudySummary.Words(arm.AtBest));
+            }
+
+            context.Out.Write(table);
+        }
+
+        foreach (string verdict in report.Verdicts) context.Out.WriteLine(verdict);
+        foreach (var failure in report.Failures) context.Out.WriteLine($"failed: {failure.Label}: {failure.Reason}");
+        context.Out.WriteLine($"{report.Finished} of {report.Runs} runs; summary {folder.SummaryPath}, data {folder.ReportPath}");
+    }
+
+    private static int DryRun(CommandContext context, Study study, StudyFolder folder, (int Part, int Parts) shard, bool json)
+    {
+        var results = folder.ReadResults();
+        var plan = study.Plan(results);
+        var costs = CostEstimate.Of(study, plan.Runs.Where(run => StudyRunner.IsIn(run, shard)), study.CheckRuns(), results);
+        var left = costs.Where(cost => !cost.Finished).ToList();
+        double flops = left.Sum(cost => cost.Flops);
+        var time = TimeSpan.FromSeconds(left.Sum(cost => cost.Time.TotalSeconds));
+        string assumed = left.All(cost => cost.Measured) ? "as measured of finished runs"
+            : $"{(left.Any(cost => cost.Measured) ? "as measured of finished runs, and else " : "")}at {(CostEstimate.AssumedFlops / 1e9).ToString(CultureInfo.InvariantCulture)} GFLOP/s a thread, which is assumed";
+        if (json)
+        {
+            context.WriteJson(new JsonObject
+            {
+                ["runs"] = new JsonArray([.. costs.Select(cost => (JsonNode?)new JsonObject
+                {
+                    ["id"] = cost.Run.Id, ["regime"] = cost.Run.Regime, ["model"] = cost.Run.Model, ["arm"] = cost.Run.Arm, ["seed"] = cost.Run.Seed, ["learning_rate"] = cost.Run.LearningRate,
+                    ["tokens"] = cost.Run.Tokens, ["flops"] = cost.Flops, ["seconds"] = Math.Round(cost.Time.TotalSeconds, 1), ["measured"] = cost.Measured, ["finished"] = cost.Finished,
+                })]),
+                ["waiting"] = Format.Json(plan.Waiting),
+                ["seconds_of_one_worker"] = Math.Round(time.TotalSeconds, 1),
+            });
+            return 0;
+        }
+
+        var table = new Table().Border(TableBorder.Simple).AddColumns("run", "id");
+        foreach (string header in (string[])["tokens", "FLOPs", "time"]) table.AddColumn(new TableColumn(header).RightAligned());
+        foreach (var cost in costs)
+            table.AddRow(cost.Run.Label.EscapeMarkup(), cost.Run.Id, Format.Count(cost.Run.Tokens), cost.Flops.ToString("0.0e+0", CultureInfo.InvariantCulture), cost.Finished ? "finished" : TrainingConsole.Span(cost.Time));
+        context.Out.Write(table);
+        foreach (string waiting in plan.Waiting) context.Out.WriteLine(waiting);
+        context.Out.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{Format.Count(costs.Count, "run")}, {left.Count} to run: {flops:0.0e+0} FLOPs, {TrainingConsole.Span(time)} with one worker of {Format.Count(study.Config.Threads, "thread")}, {assumed}"));
+        return 0;
+    }
+
+    private static (int Part, int Parts) Part(string? text)
+    {
+        if (text is null) return (1, 1);
+        return text.Split('/') is [var part, var parts] && int.TryParse(part, NumberStyles.None, CultureInfo.InvariantCulture, out int i) && int.TryParse(parts, NumberStyles.None, CultureInfo.InvariantCulture, out int n) && i >= 1 && i <= n
+            ? (i, n)
+            : throw new UsageException($"--shard is '{text}', expected I/N with I from 1 to N, such as 1/2");
+    }
+
+    /// <summary>This program: its executable where it stands beside the code, else the code through dotnet.</summary>
+    private static WorkerProgram Worker()
+    {
+        string code = typeof(CompareVerb).Assembly.Location, program = Path.ChangeExtension(code, OperatingSystem.IsWindows() ? ".exe" : null);
+        return File.Exists(program) ? new WorkerProgram(program, [CompareWorkerVerb.Name]) : new WorkerProgram(Environment.ProcessPath!, [code, CompareWorkerVerb.Name]);
+    }
+}

@@ -1,0 +1,48 @@
+using Wisca.Training;
+
+namespace Wisca.Comparison;
+
+#pragma warning disable CS1591 // The settings carry their documentation where --print-config finds it too.
+
+/// <summary>Everything that a study is made from.</summary>
+public sealed record StudyConfig
+{
+    [Setting("The study's folder: results of runs, the summary and, while it runs, checkpoints. Paths are relative to the folder that the command is started in.")]
+    public string Output { get; init; } = "runs/compare";
+
+    [Setting("A training configuration that every run starts from: a YAML file, relative to this one. none for the defaults of wisca train.")]
+    public string? Base { get; init; }
+
+    [Setting("Settings of every run, laid over base: what a training configuration may hold.")]
+    public SettingsTree Training { get; init; } = SettingsTree.Empty;
+
+    [Setting("Models: for each name the settings that make it, laid over training. Without any there is one, called model.", Expected = "a mapping of names")]
+    public SettingsTree Models { get; init; } = SettingsTree.Empty;
+
+    [Setting("Arms, what is compared: for each name the settings that make it, laid over everything else.", Expected = "a mapping of names")]
+    public SettingsTree Arms { get; init; } = SettingsTree.Empty;
+
+    [Setting("The arm that the others are compared with.")]
+    public string Baseline { get; init; } = "origin";
+
+    [Setting("Seeds: each decides initial weights and the order of the data, for all arms alike.", Minimum = 0)]
+    public IReadOnlyList<long> Seeds { get; init; } = [1, 2, 3];
+
+    [Setting("Learning rates after warm-up; empty for the one in training. Each arm's best is chosen on the validation text and reported on the test text.", Minimum = 0, Above = true)]
+    public IReadOnlyList<double> LearningRates { get; init; } = [];
+
+    [Setting("Parts of the study, run in this order; empty for all models, arms, seeds and learning rates in all combinations.")]
+    public IReadOnlyList<GridSection> Grids { get; init; } = [];
+
+    [Setting("Number of runs at a time, each a process; 0 for as many as there are cores for.", Minimum = 0, Maximum = 1024)]
+    public int Workers { get; init; }
+
+    [Setting("Number of threads of a run.", Minimum = 1, Maximum = 4096)]
+    public int Threads { get; init; } = 1;
+
+    [Setting("Whether the trained model of a finished run stays, as runs/ID/model. Checkpoints go in any case.")]
+    public bool KeepModels { get; init; }
+
+    [Setting("Confidence of intervals.", Minimum = 0.5, Maximum = 1, Below = true)]
+    public double Confidence { get; init; } = 0.95;
+}

@@ -1,0 +1,84 @@
+using System.Globalization;
+using System.Text.Json;
+
+namespace Wisca.Comparison;
+
+/// <summary>What a run's metrics.jsonl comes to, thinned.</summary>
+internal sealed class MetricsReader
+{
+    private const int LossPoints = 240, HeldOutPoints = 400, LayerPoints = 60;
+
+    private readonly List<LossPoint> _losses = [];
+    private readonly List<HeldOutPoint> _heldOut = [];
+    private readonly Dictionary<(string Kind, string Name, int Layer), List<(long Step, double Value)>> _layers = [];
+    private readonly List<AppliedFactors> _transitions = [];
+
+    public MetricsReader(string path, long tokensPerStep)
+    {
+        foreach (string line in File.ReadLines(path))
+        {
+            using var document = JsonDocument.Parse(line);
+            var record = document.RootElement;
+            long step = record.GetProperty("step").GetInt64();
+            if (record.TryGetProperty("model/parameters", out var parameters)) (Parameters, InitialWeights) = (parameters.GetInt64(), record.GetProperty("model/digest").GetString()!);
+            if (record.TryGetProperty("validation/loss", out var validation)) _heldOut.Add(new HeldOutPoint(step, step * tokensPerStep, Number(validation), Number(record.GetProperty("test/loss"))));
+            if (record.TryGetProperty("wisca/groups", out var groups)) Transitioned(step, groups);
+            if (!record.TryGetProperty("train/loss", out var loss)) continue;
+            _losses.Add(new LossPoint(step, step * tokensPerStep, Number(loss)));
+            foreach (var property in record.EnumerateObject())
+            {
+                if (property.Name.Split('/') is not [("imbalance" or "norm") and var kind, var name, var layer]) continue;
+                var key = (kind, name, int.Parse(layer.AsSpan("layer".Length), CultureInfo.InvariantCulture));
+                if (!_layers.TryGetValue(key, out var series)) _layers[key] = series = [];
+                series.Add((step, Rounded(Number(property.Value))));
+            }
+        }
+    }
+
+    public long Parameters { get; }
+
+    public string InitialWeights { get; } = "";
+
+    public IReadOnlyList<HeldOutPoint> HeldOut => Thinned(_heldOut, HeldOutPoints);
+
+    public IReadOnlyList<AppliedFactors> Transitions => _transitions;
+
+    public IReadOnlyList<LossPoint> TrainingLoss
+    {
+        get
+        {
+            int each = ((_losses.Count - 1) / LossPoints) + 1;
+            return [.. _losses.Chunk(each).Select(chunk => chunk[^1] with { Loss = Rounded(chunk.Average(point => point.Loss)) })];
+        }
+    }
+
+    public IReadOnlyList<LayerSeries> Series(string kind) =>
+    [
+        .. _layers.Where(entry => entry.Key.Kind == kind).OrderBy(entry => entry.Key.Name, StringComparer.Ordinal).ThenBy(entry => entry.Key.Layer).Select(entry =>
+        {
+            var points = Thinned(entry.Value, LayerPoints);
+            return new LayerSeries(entry.Key.Name, entry.Key.Layer, [.. points.Select(point => point.Step)], [.. points.Select(point => point.Value)]);
+        }),
+    ];
+
+    private static IReadOnlyList<T> Thinned<T>(IReadOnlyList<T> points, int most)
+    {
+        int each = ((points.Count - 1) / most) + 1;
+        return each == 1 ? points : [.. points.Where((_, index) => index % each == 0 || index == points.Count - 1)];
+    }
+
+    /// <summary>Six digits, as many as a plot can show.</summary>
+    private static double Rounded(double number) => double.Parse(number.ToString("G6", CultureInfo.InvariantCulture), CultureInfo.InvariantCulture);
+
+    /// <summary>A number, or the text that stands for one that is not finite.</summary>
+    private static double Number(JsonElement value) => value.ValueKind == JsonValueKind.String ? double.Parse(value.GetString()!, CultureInfo.InvariantCulture) : value.GetDouble();
+
+    private void Transitioned(long step, JsonElement groups)
+    {
+        foreach (var layer in groups.EnumerateArray().GroupBy(group => (Name: group.GetProperty("transition").GetString()!, Layer: group.GetProperty("layer").GetInt32())))
+        {
+            double[] factors = [.. layer.Select(group => Number(group.GetProperty("factor")))];
+            _transitions.Add(new AppliedFactors(step, layer.Key.Name, layer.Key.Layer, factors.Length, Rounded(Math.Exp(factors.Average(Math.Log))), Rounded(factors.Min()), Rounded(factors.Max())));
+        }
+    }
+}

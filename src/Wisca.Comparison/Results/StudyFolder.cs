@@ -1,0 +1,178 @@
+using System.Text.Json;
+using Wisca.Training;
+
+namespace Wisca.Comparison;
+
+/// <summary>
+/// The folder of a study: <c>runs/ID/result.json</c> of finished runs, <c>runs/ID/failure.json</c> of such that failed, <c>work/ID</c> of running and
+/// interrupted ones, <c>text</c> with the tokenised text, <c>study.json</c> and <c>summary.md</c>.
+/// </summary>
+public sealed class StudyFolder : IDisposable
+{
+    private const string ResultName = "result.json", FailureName = "failure.json", LockName = ".lock";
+    private FileStream? _lock;
+
+    /// <summary>Names a folder, which need not exist.</summary>
+    /// <param name="path">The folder.</param>
+    public StudyFolder(string path) => FullPath = Path.GetFullPath(path);
+
+    /// <summary>The folder.</summary>
+    public string FullPath { get; }
+
+    /// <summary>Tokenised text that the runs share.</summary>
+    public string TextFolder => Path.Combine(FullPath, "text");
+
+    /// <summary>Where runs are while they run.</summary>
+    public string WorkFolder => Path.Combine(FullPath, "work");
+
+    /// <summary>The statistics as data.</summary>
+    public string ReportPath => Path.Combine(FullPath, "study.json");
+
+    /// <summary>The statistics to read.</summary>
+    public string SummaryPath => Path.Combine(FullPath, "summary.md");
+
+    private string Runs => Path.Combine(FullPath, "runs");
+
+    /// <summary>Takes the folder for this process, and clears away what killed runs left that are finished all the same.</summary>
+    /// <exception cref="WiscaException">Another study is running in it, or it cannot be written.</exception>
+    public void Lock()
+    {
+        string file = Path.Combine(FullPath, LockName);
+        if (File.Exists(FullPath)) throw new WiscaException($"output {FullPath} is a file, expected a folder for the study", "choose another folder with output");
+        try
+        {
+            Directory.CreateDirectory(FullPath);
+            _lock = new FileStream(file, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+            Directory.CreateDirectory(WorkFolder);
+            foreach (string work in Directory.EnumerateDirectories(WorkFolder).Where(work => HasResult(Path.GetFileName(work))).ToList()) Directory.Delete(work, recursive: true);
+        }
+        catch (IOException exception) when (_lock is null && File.Exists(file))
+        {
+            throw new WiscaException($"output {FullPath} is in use by another wisca compare", "wait for it; to share a study between machines give each a folder and a --shard, and merge them", exception);
+        }
+        catch (Exception exception) when (FileFailure.IsExpected(exception))
+        {
+            throw new WiscaException($"output {FullPath} cannot be written: {exception.Message}", "choose another folder with output", exception);
+        }
+    }
+
+    /// <summary>The folder of a finished run.</summary>
+    /// <param name="id">The run's id.</param>
+    public string RunPath(string id) => Path.Combine(Runs, id);
+
+    /// <summary>True where a run is finished.</summary>
+    /// <param name="id">The run's id.</param>
+    public bool HasResult(string id) => File.Exists(Path.Combine(RunPath(id), ResultName));
+
+    /// <summary>Every result in the folder, by id.</summary>
+    /// <exception cref="WiscaException">One cannot be read.</exception>
+    public Dictionary<string, RunResult> ReadResults()
+    {
+        var results = new Dictionary<string, RunResult>(StringComparer.Ordinal);
+        if (!Directory.Exists(Runs)) return results;
+        foreach (string id in Directory.EnumerateDirectories(Runs).Select(folder => Path.GetFileName(folder)).Order(StringComparer.Ordinal))
+        {
+            if (HasResult(id)) results.Add(id, ReadResult(id));
+        }
+
+        return results;
+    }
+
+    /// <summary>The result of a finished run.</summary>
+    /// <param name="id">The run's id.</param>
+    /// <exception cref="WiscaException">It cannot be read.</exception>
+    public RunResult ReadResult(string id)
+    {
+        string path = Path.Combine(RunPath(id), ResultName);
+        var result = Read<RunResult>(path);
+        if (result.Version != RunResult.CurrentVersion) throw new WiscaException($"{path} has version {result.Version}, expected {RunResult.CurrentVersion}", "use the version of wisca that wrote it, or remove the run's folder to make it again");
+        if (result.Id != id) throw new WiscaException($"{path} is of run {result.Id}, expected {id}", "the folder was renamed; give it its name back");
+        return result;
+    }
+
+    /// <summary>Writes a result, in one step; what was recorded of a failure goes.</summary>
+    /// <param name="result">The result.</param>
+    public void WriteResult(RunResult result)
+    {
+        ArgumentNullException.ThrowIfNull(result);
+        Write(Path.Combine(RunPath(result.Id), ResultName), result);
+        File.Delete(Path.Combine(RunPath(result.Id), FailureName));
+    }
+
+    /// <summary>Records that a run failed.</summary>
+    /// <param name="failure">Which and why.</param>
+    public void WriteFailure(RunFailure failure)
+    {
+        ArgumentNullException.ThrowIfNull(failure);
+        Write(Path.Combine(RunPath(failure.Id), FailureName), failure);
+    }
+
+    /// <summary>Why a run failed; null where it did not, or is finished since.</summary>
+    /// <param name="id">The run's id.</param>
+    public RunFailure? FindFailure(string id)
+    {
+        string path = Path.Combine(RunPath(id), FailureName);
+        return File.Exists(path) && !HasResult(id) ? Read<RunFailure>(path) : null;
+    }
+
+    /// <summary>Takes over the finished runs of another study's folder that this one does not have.</summary>
+    /// <param name="other">The other folder.</param>
+    /// <returns>How many were taken over.</returns>
+    /// <exception cref="WiscaException">It is no study's folder, or a result in it cannot be read.</exception>
+    public int Merge(string other)
+    {
+        ArgumentNullException.ThrowIfNull(other);
+        var source = new StudyFolder(other);
+        if (!Directory.Exists(source.Runs)) throw new WiscaException($"{other} has no folder runs, expected the output of a study", "name the folder that wisca compare wrote to");
+        int taken = 0;
+        foreach (var result in source.ReadResults().Values.Where(result => !HasResult(result.Id)))
+        {
+            CopyFiles(source.RunPath(result.Id), RunPath(result.Id));
+            WriteResult(result);
+            taken++;
+        }
+
+        return taken;
+    }
+
+    /// <summary>Writes a file of the study in one step.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="content">What becomes its JSON.</param>
+    public static void Write(string path, object content)
+    {
+        ArgumentNullException.ThrowIfNull(content);
+        Directory.CreateDirectory(Path.GetDirectoryName(path)!);
+        RunFolder.WriteFile(path, JsonSerializer.Serialize(content, content.GetType(), StudyJson.Options) + "\n");
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => _lock?.Dispose();
+
+    /// <summary>All but the result, which comes last: with it the run counts as finished.</summary>
+    private static void CopyFiles(string from, string to)
+    {
+        foreach (string file in Directory.EnumerateFiles(from, "*", SearchOption.AllDirectories).Where(file => Path.GetFileName(file) is not (ResultName or FailureName)))
+        {
+            string target = Path.Combine(to, Path.GetRelativePath(from, file));
+            Directory.CreateDirectory(Path.GetDirectoryName(target)!);
+            File.Copy(file, target, overwrite: true);
+        }
+    }
+
+    private static T Read<T>(string path)
+    {
+        const string hint = "remove the run's folder to make it again";
+        try
+        {
+            return JsonSerializer.Deserialize<T>(File.ReadAllBytes(path), StudyJson.Options) ?? throw new WiscaException($"{path} is null, expected an object", hint);
+        }
+        catch (JsonException exception)
+        {
+            throw new WiscaException($"{path}: {exception.Message.Split(['\n', '\r'])[0]}", hint, exception);
+        }
+        catch (Exception exception) when (FileFailure.IsExpected(exception))
+        {
+            throw new WiscaException($"{path} {FileFailure.Reason(path, exception)}", hint, exception);
+        }
+    }
+}

@@ -1,0 +1,183 @@
+using System.Globalization;
+
+namespace Wisca.Comparison;
+
+/// <summary>
+/// Makes the runs of a study that have no result yet, several at a time, each in a process of its own. It may be killed at any time: finished
+/// runs stand in the folder, and others go on from their last checkpoint when it is started again.
+/// </summary>
+public sealed class StudyRunner
+{
+    // As many runs in a row that fail for one reason, before any succeeded, and the rest is not tried.
+    private const int HopelessFailures = 3;
+
+    // Less than what System.CommandLine leaves between Ctrl-C and the end.
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(25);
+
+    private static readonly TimeSpan Heartbeat = TimeSpan.FromSeconds(1);
+
+    private readonly Study _study;
+    private readonly StudyFolder _folder;
+    private readonly RunnerOptions _options;
+    private readonly IStudyObserver _observer;
+    private readonly Dictionary<string, RunResult> _results;
+    private readonly Dictionary<string, RunFailure> _failures = new(StringComparer.Ordinal);
+    private readonly List<WorkerProcess> _running = [];
+
+    // Tokens per second of whole runs, start and evaluations included, of those that were made from the beginning.
+    private readonly List<(string Model, double Rate)> _rates = [];
+    private int _finished;
+
+    /// <param name="study">The study.</param>
+    /// <param name="folder">Its folder, locked.</param>
+    /// <param name="options">How it is run.</param>
+    /// <param name="observer">Told how it goes on.</param>
+    public StudyRunner(Study study, StudyFolder folder, RunnerOptions options, IStudyObserver observer)
+    {
+        ArgumentNullException.ThrowIfNull(study);
+        ArgumentNullException.ThrowIfNull(folder);
+        ArgumentNullException.ThrowIfNull(options);
+        ArgumentNullException.ThrowIfNull(observer);
+        (_study, _folder, _options, _observer) = (study, folder, options, observer);
+        _results = folder.ReadResults();
+    }
+
+    private int Workers => _options.Workers > 0 ? _options.Workers
+        : _study.Config.Workers > 0 ? _study.Config.Workers
+        : Math.Max(1, Environment.ProcessorCount / _study.Config.Threads);
+
+    /// <summary>Makes the runs.</summary>
+    /// <param name="stop">Stops them, each with a checkpoint.</param>
+    /// <exception cref="WiscaException">A worker could not be started, or wrote what cannot be read.</exception>
+    public StudyOutcome Run(CancellationToken stop)
+    {
+        try
+        {
+            while (true)
+            {
+                while (!stop.IsCancellationRequested && _running.Count < Workers && !IsHopeless() && Next() is { } run) Start(run);
+                if (_running.Count == 0) break;
+                WaitForOne(stop);
+                if (stop.IsCancellationRequested) StopAll();
+                foreach (var worker in _running.Where(worker => worker.Completion.IsCompleted).ToList()) Collect(worker, stop);
+                Tell();
+            }
+        }
+        finally
+        {
+            foreach (var worker in _running) worker.Dispose();
+        }
+
+        if (!stop.IsCancellationRequested)
+        {
+            if (IsHopeless()) _observer.Notice($"the first {_failures.Count} runs failed, and the rest was not tried");
+            else foreach (string waiting in _study.Plan(_results).Waiting) _observer.Notice($"{waiting}: {(_options.Shard.Parts > 1 ? "merge the parts of all machines and run again" : "its runs are missing or diverged")}");
+        }
+
+        return new StudyOutcome(stop.IsCancellationRequested && Next() is not null, [.. _failures.Values]);
+    }
+
+    /// <summary>True for runs that belong to a part of the study. Parts go by all that pairs have in common.</summary>
+    /// <param name="run">The run.</param>
+    /// <param name="shard">The part, from 1, and of how many.</param>
+    public static bool IsIn(PlannedRun run, (int Part, int Parts) shard)
+    {
+        ArgumentNullException.ThrowIfNull(run);
+        string pair = string.Create(CultureInfo.InvariantCulture, $"{run.Regime}/{run.Model}/{run.LearningRate:R}/{run.Seed}");
+        return System.IO.Hashing.XxHash3.HashToUInt64(System.Text.Encoding.UTF8.GetBytes(pair)) % (ulong)shard.Parts == (ulong)(shard.Part - 1);
+    }
+
+    private bool IsHopeless() => _finished == 0 && _failures.Count >= HopelessFailures && _failures.Values.Select(failure => failure.Reason).Distinct().Count() == 1;
+
+    private IReadOnlyList<PlannedRun> Mine() => [.. _study.Plan(_results).Runs.Where(run => IsIn(run, _options.Shard)).DistinctBy(run => run.Id)];
+
+    private PlannedRun? Next() => Mine().FirstOrDefault(run => !_results.ContainsKey(run.Id) && !_failures.ContainsKey(run.Id) && _running.All(worker => worker.Run.Id != run.Id));
+
+    private void Start(PlannedRun run)
+    {
+        string work = Path.Combine(_folder.WorkFolder, run.Id), request = Path.Combine(work, "request.json");
+        var config = run.Config with
+        {
+            Output = Path.Combine(work, "run"),
+            Threads = _study.Config.Threads,
+            Data = run.Config.Data with { Cache = run.Config.Data.Cache ?? _folder.TextFolder },
+            Checkpoints = run.Config.Checkpoints with { Keep = 1, Best = false },
+            Logging = run.Config.Logging with { Jsonl = true, Tensorboard = false },
+        };
+        bool begun = Directory.Exists(config.Output);
+        StudyFolder.Write(request, new RunRequest(run.Id, run.Label, _folder.FullPath, config.ToYaml(commented: false), _study.Config.KeepModels));
+        _running.Add(WorkerProcess.Start(_options.Program, request, run, _study.Config.Threads, fromTheBeginning: !begun));
+        _observer.Started(run);
+    }
+
+    private void WaitForOne(CancellationToken stop)
+    {
+        try
+        {
+            Task.WaitAny([.. _running.Select(worker => worker.Completion)], (int)Heartbeat.TotalMilliseconds, stop);
+        }
+        catch (OperationCanceledException)
+        {
+            // They are stopped next.
+        }
+    }
+
+    private void StopAll()
+    {
+        foreach (var worker in _running) worker.Stop();
+        Task.WaitAll([.. _running.Select(worker => worker.Completion)], Patience);
+        foreach (var worker in _running.Where(worker => !worker.Completion.IsCompleted).ToList())
+        {
+            // It goes on from an earlier checkpoint.
+            worker.Dispose();
+            _running.Remove(worker);
+        }
+    }
+
+    private void Collect(WorkerProcess worker, CancellationToken stop)
+    {
+        var run = worker.Run;
+        _running.Remove(worker);
+        if (_folder.HasResult(run.Id))
+        {
+            var result = _results[run.Id] = _folder.ReadResult(run.Id);
+            _finished++;
+            if (worker.FromTheBeginning) _rates.Add((run.Model, run.Tokens / worker.Elapsed.TotalSeconds));
+            Directory.Delete(Path.Combine(_folder.WorkFolder, run.Id), recursive: true);
+            _observer.Finished(run, result, worker.Elapsed);
+        }
+        else if (!(worker.Interrupted && stop.IsCancellationRequested))
+        {
+            var failure = _failures[run.Id] = new RunFailure(run.Id, run.Label, worker.Interrupted ? "the run was stopped before its last step (stop.minutes?)" : worker.Failure);
+            _folder.WriteFailure(failure);
+            _observer.Failed(failure);
+        }
+
+        worker.Dispose();
+    }
+
+    private void Tell()
+    {
+        var mine = Mine();
+        int finished = mine.Count(run => _results.ContainsKey(run.Id));
+        _observer.Progressed(new StudyProgress(finished, mine.Count, [.. _running.Select(worker => (worker.Run.Label, (double)worker.Step / worker.Run.Config.Steps))], Remaining(mine)));
+    }
+
+    /// <summary>The tokens that are left, at what was measured of the same model, or of any.</summary>
+    private TimeSpan? Remaining(IReadOnlyList<PlannedRun> mine)
+    {
+        var measured = _rates.Count > 0 ? _rates
+            : [.. mine.Where(run => _results.ContainsKey(run.Id) && _results[run.Id].Seconds > 0).Select(run => (run.Model, Rate: _results[run.Id].TokensPerSecond())),
+               .. _running.Where(worker => worker.TokensPerSecond > 0).Select(worker => (worker.Run.Model, Rate: worker.TokensPerSecond))];
+        if (measured.Count == 0) return null;
+        var rates = measured.GroupBy(entry => entry.Model).ToDictionary(group => group.Key, group => group.Average(entry => entry.Rate));
+        double any = measured.Average(entry => entry.Rate), seconds = 0;
+        foreach (var run in mine.Where(run => !_results.ContainsKey(run.Id) && !_failures.ContainsKey(run.Id)))
+        {
+            double done = _running.Find(worker => worker.Run.Id == run.Id) is { } worker ? (double)worker.Step / run.Config.Steps : 0;
+            seconds += run.Tokens * (1 - done) / rates.GetValueOrDefault(run.Model, any);
+        }
+
+        return TimeSpan.FromSeconds(seconds / Workers);
+    }
+}
