@@ -11,6 +11,13 @@ namespace Wisca.Lora;
 /// </summary>
 internal static class LoraInitializer
 {
+    /// <summary>Refuses what cannot be taken out of a base, before any of it is touched.</summary>
+    public static void Check(LowRankLayer layer, LoraInitialization initialization)
+    {
+        if (initialization is LoraInitialization.Pissa or LoraInitialization.Olora && layer.Rank > Math.Min(layer.Inputs, layer.Outputs))
+            throw new WiscaException($"rank {layer.Rank} of '{layer.Name}' exceeds what its matrix [{layer.Outputs}, {layer.Inputs}] has", "give the adapter a lower rank");
+    }
+
     public static void Fill(LowRankLayer layer, LoraInitialization initialization, ulong seed)
     {
         using var scope = NewDisposeScope();
@@ -50,8 +57,6 @@ internal static class LoraInitializer
 
     private static void TakeOut(LowRankLayer layer, Tensor a, Tensor b)
     {
-        if (layer.Rank > Math.Min(layer.Inputs, layer.Outputs))
-            throw new WiscaException($"rank {layer.Rank} of '{layer.Name}' exceeds what its matrix [{layer.Outputs}, {layer.Inputs}] has", "give the adapter a lower rank");
         layer.A.copy_(a);
         layer.B.copy_(b);
         layer.Initial = (layer.A.detach().clone().DetachFromDisposeScope(), layer.B.detach().clone().DetachFromDisposeScope());

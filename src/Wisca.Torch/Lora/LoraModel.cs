@@ -13,7 +13,7 @@ namespace Wisca.Lora;
 /// <summary>
 /// A decoder with a LoRA adapter attached. The base is frozen: it has no gradients, and nothing is kept for it. What trains are
 /// <see cref="Parameters"/>; they are no parameters of the decoder. Give the adapter to a <see cref="WiscaScheduler"/> as one of its states, and it
-/// follows the base's transitions. Disposing of it detaches it from the decoder.
+/// follows the base's transitions. Disposing of it detaches it from the decoder; modules that were trained whole keep what they learned.
 /// </summary>
 public sealed class LoraModel : IParameterState, ITransitionFollower, IDisposable
 {
@@ -88,6 +88,7 @@ public sealed class LoraModel : IParameterState, ITransitionFollower, IDisposabl
                 lora._layers.Add(new LowRankLayer(lora, name, layer, config.RankOf(name), config.ScaleOf(name), config.Dora));
             lora.CheckTargets(dense.Keys);
             lora.AddSaved();
+            foreach (var layer in lora._layers) LoraInitializer.Check(layer, config.Initialization);
             foreach (var layer in lora._layers) LoraInitializer.Fill(layer, config.Initialization, seed);
         });
     }
@@ -229,6 +230,16 @@ public sealed class LoraModel : IParameterState, ITransitionFollower, IDisposabl
         }
 
         return following;
+    }
+
+    /// <summary>The plan of the base's transitions, for a <see cref="WiscaScheduler"/> that is given <see cref="AllParameters"/>.</summary>
+    /// <param name="options">Which transitions.</param>
+    /// <param name="table">An architecture table of one's own; null to find the built-in one by <c>model_type</c>.</param>
+    /// <exception cref="WiscaException">The table does not fit the model, no transition applies, or the decoder's configuration was not read from JSON.</exception>
+    public TransitionPlan BasePlan(TransitionOptions options, Architectures.ArchitectureTable? table = null)
+    {
+        if (Decoder.Config.Source is not { } source) throw new WiscaException("the model's configuration was put together in code and has no JSON to find a table by", "read it with DecoderConfig.From");
+        return WiscaScheduler.PlanFor(Decoder.named_parameters().Select(entry => (entry.name, entry.parameter)), source, options, table);
     }
 
     /// <summary>The exchanges between the factors of every module, for a <see cref="WiscaScheduler"/>.</summary>
