@@ -21,8 +21,7 @@ public sealed class AdapterConfig
     // Each of these changes the function in a way that has no code here, whenever it is set.
     private static readonly string[] Unsupported =
     [
-        "alora_invocation_tokens", "arrow_config", "layer_replication", "lora_bias", "target_parameters", "trainable_token_indices", "use_bdlora", "use_qalora", "monteclora_config",
-        "kappa_tune_config", "velora_config",
+        "alora_invocation_tokens", "arrow_config", "layer_replication", "lora_bias", "target_parameters", "trainable_token_indices", "use_bdlora", "use_qalora",
     ];
 
     private static readonly string[] BaseChanging = ["pissa", "olora", "corda", "loftq", "lora_ga"];

@@ -1,4 +1,3 @@
-using System.Collections.Immutable;
 using Wisca.Checkpoints;
 using Wisca.Numerics;
 using Wisca.Rescaling;

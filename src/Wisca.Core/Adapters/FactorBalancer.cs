@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using Wisca.Checkpoints;
 using Wisca.Numerics;
 using Wisca.Rescaling;
 using Wisca.Transitions;

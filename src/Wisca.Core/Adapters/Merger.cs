@@ -1,7 +1,4 @@
-using System.Collections.Immutable;
-using Wisca.Checkpoints;
 using Wisca.Rescaling;
-using Wisca.Transitions;
 
 namespace Wisca.Adapters;
 

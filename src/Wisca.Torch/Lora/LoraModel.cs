@@ -1,9 +1,7 @@
 using Wisca.Adapters;
-using Wisca.Checkpoints;
 using Wisca.Models;
 using Wisca.Optimizers;
 using Wisca.Safetensors;
-using Wisca.Torch;
 using Wisca.Transitions;
 using static TorchSharp.torch;
 using Parameter = TorchSharp.Modules.Parameter;
@@ -116,15 +114,15 @@ public sealed class LoraModel : IParameterState, ITransitionFollower, IDisposabl
                 if (!dense.TryGetValue(name, out var linear)) throw new WiscaException($"module '{module.Name}' of the adapter is no linear projection of the model", "only those can have factors");
                 var layer = new LowRankLayer(lora, name, linear, module.Rank, module.Scale, module.Magnitude is not null);
                 lora._layers.Add(layer);
-                Copy(module.A, layer.A);
-                Copy(module.B, layer.B);
-                if (module.Magnitude is { } magnitude) Copy(magnitude, layer.Magnitude!);
+                WeightLoader.Copy(module.A, layer.A);
+                WeightLoader.Copy(module.B, layer.B);
+                if (module.Magnitude is { } magnitude) WeightLoader.Copy(magnitude, layer.Magnitude!);
             }
 
             foreach (var (tensor, weight) in binding.Saved)
             {
                 string name = Find(weight.Info.Name);
-                Copy(tensor, parameters[name]);
+                WeightLoader.Copy(tensor, parameters[name]);
                 parameters[name].requires_grad = true;
                 lora._saved.Add((name, parameters[name]));
             }
@@ -352,11 +350,4 @@ public sealed class LoraModel : IParameterState, ITransitionFollower, IDisposabl
         .. _layers.Where(layer => layer.Initial is not null).SelectMany(layer =>
             ((string, Tensor)[])[($"{layer.Name}.lora_A.initial", layer.Initial!.Value.A), ($"{layer.Name}.lora_B.initial", layer.Initial.Value.B)]),
     ];
-
-    private static void Copy(StoredTensor source, Parameter target)
-    {
-        using var scope = NewDisposeScope();
-        using var ungraded = no_grad();
-        target.copy_(tensor(LowRankUpdate.Values(source), [.. source.Info.Shape]));
-    }
 }

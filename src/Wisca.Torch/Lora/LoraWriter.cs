@@ -1,3 +1,4 @@
+using TorchSharp;
 using Wisca.Adapters;
 using Wisca.Rescaling;
 using Wisca.Safetensors;
@@ -19,10 +20,9 @@ internal sealed class LoraWriter(LoraModel lora, LoraSaveOptions options)
         var config = doubled ? lora.Config.Doubled() : lora.Config;
         var moved = Factors();
         var tensors = Tensors(options.Gauge == AdapterGauge.Original ? Inverse(moved) : []);
-        string name(string tensor) => Adapter.Prefix + tensor;
         using var output = OutputFolder.Prepare(folder, tensors.Sum(entry => entry.Tensor.numel() * options.Dtype.Bits() / 8) + (1 << 16));
         var header = SafetensorsHeader.Create(
-            tensors.Select(entry => (name(entry.Name), options.Dtype, entry.Tensor.shape)), new Dictionary<string, string> { ["format"] = "pt" });
+            tensors.Select(entry => (Adapter.Prefix + entry.Name, options.Dtype, entry.Tensor.shape)), new Dictionary<string, string> { ["format"] = "pt" });
         using (var writer = new SafetensorsWriter(Path.Combine(output.Staging, Adapter.WeightsName), header))
         {
             foreach (var (_, tensor) in tensors)
@@ -73,14 +73,12 @@ internal sealed class LoraWriter(LoraModel lora, LoraSaveOptions options)
 
         return [.. tensors, .. lora.Saved.Select(entry => (entry.Name, Scaled(entry.Name, entry.Parameter)))];
 
-        Tensor Scaled(string name, Tensor tensor)
+        Tensor Scaled(string name, Tensor values)
         {
-            if (!factors.TryGetValue(name, out var along)) return tensor;
-            var multiplier = torch_tensor(along.Factors, tensor.device);
-            return tensor.to(ScalarType.Float64) * (along.Axis == 0 && tensor.dim() == 2 ? multiplier.unsqueeze(1) : multiplier);
+            if (!factors.TryGetValue(name, out var along)) return values;
+            var multiplier = torch.tensor(along.Factors, device: values.device);
+            return values.to(ScalarType.Float64) * (along.Axis == 0 && values.dim() == 2 ? multiplier.unsqueeze(1) : multiplier);
         }
-
-        static Tensor torch_tensor(double[] values, Device device) => tensor(values, device: device);
     }
 
     /// <summary>The ledger by which the adapter is taken back, and known for what it is expressed for.</summary>
@@ -88,8 +86,7 @@ internal sealed class LoraWriter(LoraModel lora, LoraSaveOptions options)
     {
         if (options.Gauge == AdapterGauge.Original || moved.Count == 0)
         {
-            bool original = options.LoadedBaseIsOriginal && (options.Gauge == AdapterGauge.Original || moved.Count == 0);
-            if (original) new Ledger(Ledger.CurrentVersion, [], [], ForOriginal: true).Save(staging);
+            if (options.LoadedBaseIsOriginal) new Ledger(Ledger.CurrentVersion, [], [], ForOriginal: true).Save(staging);
             return;
         }
 

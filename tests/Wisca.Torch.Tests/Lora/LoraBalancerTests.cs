@@ -1,6 +1,5 @@
 using System.Collections.Immutable;
 using Wisca.Lora;
-using Wisca.Models;
 using Wisca.Optimizers;
 using Wisca.Transitions;
 using static TorchSharp.torch;
