@@ -67,6 +67,7 @@ public sealed class Trainer : IDisposable
             if (product is { } factors) _scheduler!.Product = factors;
             if (config.Wisca.Verify && _scheduler is not null) _probe = _batches.Read(0, config.BatchSize);
             if (state is not null) Restore(state, _checkpoint!);
+            if (_checkpoint is null) folder.BeginAnew();
             RunFolder.WriteFile(folder.ConfigPath, config.ToYaml(commented: false));
             _log = new RunLog(folder, config.Logging, state?.Step ?? -1);
         }

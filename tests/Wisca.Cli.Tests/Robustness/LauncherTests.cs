@@ -46,6 +46,16 @@ public sealed class LauncherTests : IDisposable
     }
 
     [Fact]
+    public async Task Run_TwoFirstRunsAtOnce_BuildsOnce()
+    {
+        Assert.SkipUnless(File.Exists("/usr/bin/flock"), "the launcher takes turns where the system has flock");
+        WriteScript("sdks/dotnet", Dotnet.Replace("build)", "build)\n    sleep 0.3", StringComparison.Ordinal));
+        var runs = await Task.WhenAll(Enumerable.Range(0, 2).Select(_ => Task.Run(() => Run("sdks", "demo"))));
+        runs.ShouldAllBe(run => run.ExitCode == 0 && run.Output == $"ran demo with {_folder["sdks"]}\n");
+        File.ReadAllLines(_folder["calls"]).ShouldBe(["build"]);
+    }
+
+    [Fact]
     public void Run_DotnetIsAScriptElsewhere_FindsItsSdks()
     {
         WriteScript("path/dotnet", $"#!/bin/sh\nexec \"{_folder["sdks/dotnet"]}\" \"$@\"\n");

@@ -70,6 +70,31 @@ public sealed class RunFolderTests : IDisposable
     }
 
     [Fact]
+    public void BeginAnew_KilledBeforeItsFirstCheckpoint_DoesNotResumeTheEarlierRun()
+    {
+        using (var earlier = RunFolder.Open(Place))
+        {
+            earlier.BeginAnew();
+            earlier.Save(100, 1, Options, Writer(100));
+            earlier.Save(200, 2, Options, Writer(200));
+        }
+
+        using (var killed = RunFolder.Open(Place))
+        {
+            killed.BeginAnew();
+            killed.BestCheckpoint.ShouldBeNull();
+            killed.CheckpointBefore(300).ShouldBeNull();
+        }
+
+        Names().ShouldBe(["latest.json", "step-000100", "step-000200"]);
+        using var run = RunFolder.Open(Place);
+        run.LatestCheckpoint.ShouldBeNull();
+        run.Save(300, 3, Options, Writer(300));
+        run.LatestCheckpoint!.ShouldEndWith("step-000300");
+        Names().ShouldBe(["best.json", "latest.json", "step-000300"]);
+    }
+
+    [Fact]
     public void Open_AfterAKill_FindsTheLatestCompleteOne()
     {
         using (var run = RunFolder.Open(Place))

@@ -12,6 +12,10 @@ namespace Wisca.Training;
 public sealed class RunFolder : IDisposable
 {
     private const string Prefix = "step-", PartialSuffix = ".partial", OldSuffix = ".old", LatestName = "latest.json", BestName = "best.json", LockName = ".lock";
+
+    /// <summary>What <c>latest.json</c> says between the beginning of a new run in the folder of an earlier one and its first checkpoint.</summary>
+    private static readonly CheckpointPointer Beginning = new(0, null);
+
     private readonly FileStream _lock;
 
     private RunFolder(string path, FileStream held) => (FullPath, _lock) = (path, held);
@@ -81,7 +85,9 @@ public sealed class RunFolder : IDisposable
         ArgumentNullException.ThrowIfNull(path);
 
         // The pointer decides, since a run that was resumed from an earlier checkpoint leaves later ones behind for a while.
-        if (ReadPointer(path, LatestName) is { } latest && Complete(path, latest.Step) is { } pointed) return pointed;
+        var latest = ReadPointer(path, LatestName);
+        if (latest is not null && Complete(path, latest.Step) is { } pointed) return pointed;
+        if (latest == Beginning) return null;
         return Steps(path).OrderDescending().Select(step => Complete(path, step)).FirstOrDefault(folder => folder is not null);
     }
 
@@ -93,9 +99,17 @@ public sealed class RunFolder : IDisposable
         return ReadPointer(path, BestName) is { } best ? Complete(path, best.Step) : null;
     }
 
+    /// <summary>Begins a new run: the checkpoints of an earlier one are no longer its own, and go when it saves its first.</summary>
+    public void BeginAnew()
+    {
+        if (!Steps(FullPath).Any()) return;
+        WritePointer(LatestName, Beginning);
+        File.Delete(Path.Combine(CheckpointsOf(FullPath), BestName));
+    }
+
     /// <summary>The latest complete checkpoint of an earlier step; null where there is none.</summary>
     /// <param name="step">The step.</param>
-    public string? CheckpointBefore(long step) =>
+    public string? CheckpointBefore(long step) => ReadPointer(FullPath, LatestName) == Beginning ? null :
         Steps(FullPath).Where(other => other < step).OrderDescending().Select(other => Complete(FullPath, other)).FirstOrDefault(folder => folder is not null);
 
     /// <summary>The folder's place for a checkpoint.</summary>
@@ -128,6 +142,7 @@ public sealed class RunFolder : IDisposable
             if (Directory.Exists(place)) Directory.Move(place, old);
             Directory.Move(staging, place);
             DurableFiles.FlushEntries(CheckpointsOf(FullPath));
+            bool first = ReadPointer(FullPath, LatestName) == Beginning;
             WritePointer(LatestName, new CheckpointPointer(step, loss));
             TryDelete(old);
 
@@ -136,7 +151,7 @@ public sealed class RunFolder : IDisposable
             if (loss is { } measured && double.IsFinite(measured) && !(best?.Loss <= measured)) best = new CheckpointPointer(step, loss);
             if (best is not null) WritePointer(BestName, best);
             else File.Delete(Path.Combine(CheckpointsOf(FullPath), BestName));
-            Prune(step, options.Keep, options.Best ? best?.Step : null);
+            Prune(step, first ? 1 : options.Keep, options.Best ? best?.Step : null);
             return place;
         }
         catch (Exception exception) when (FileFailure.IsExpected(exception))
