@@ -90,7 +90,7 @@ internal static class MergeVerb
         {
             using var merged = Checkpoint.Open(output);
             int[] ids = RandomTokens.Draw(tokens, DecoderConfig.From(merged.Config).VocabularySize, seed);
-            return (ForwardProof.Compare(binding.Checkpoint, merged, ids, new ForwardProofOptions { Threads = threads }, progress, cancellation, binding), null);
+            return (ForwardProof.Compare(binding.Checkpoint, merged, ids, new ForwardProofOptions { Threads = threads, Adapter = binding }, progress, cancellation), null);
         }
         catch (WiscaException exception)
         {

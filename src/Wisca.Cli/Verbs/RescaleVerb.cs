@@ -58,12 +58,22 @@ internal static class RescaleVerb
             if (dry && adapterFolder is not null) throw new UsageException("--dry-run writes nothing, so there is no adapter to move: leave --adapter out.");
             var table = SharedOptions.Table(parsed.GetValue(architecture));
             return Run(
-                context, parsed.GetRequiredValue(model), dry ? null : parsed.GetValue(output), options, table, parsed.GetValue(force), parsed.GetValue(json), cancellation, adapterFolder, adapterTarget);
+                context, parsed.GetRequiredValue(model), dry ? null : parsed.GetValue(output), options, table, parsed.GetValue(force), parsed.GetValue(json), adapterFolder, adapterTarget, cancellation);
         }));
         return command;
     }
 
-    public static int Run(CommandContext context, string model, string? output, RescaleOptions options, ArchitectureTable? table, bool force, bool json, CancellationToken cancellation, string? adapterFolder = null, string? adapterOutput = null)
+    public static int Run(
+        CommandContext context,
+        string model,
+        string? output,
+        RescaleOptions options,
+        ArchitectureTable? table,
+        bool force,
+        bool json,
+        string? adapterFolder,
+        string? adapterOutput,
+        CancellationToken cancellation)
     {
         using var checkpoint = Checkpoint.Open(model);
         using var adapter = adapterFolder is null ? null : Adapter.Open(adapterFolder);

@@ -1,5 +1,4 @@
 using System.Globalization;
-using Wisca.Adapters;
 using Wisca.Checkpoints;
 using Wisca.Lora;
 using Wisca.Models;
@@ -25,7 +24,6 @@ public static class ForwardProof
     /// <param name="options">How; null for the defaults.</param>
     /// <param name="progress">Told the share that is done, 0 to 1.</param>
     /// <param name="cancellation">Stops it.</param>
-    /// <param name="adapter">An adapter that A runs with, unmerged; null for none.</param>
     /// <exception cref="WiscaException">
     /// A family has no forward pass here, a checkpoint is broken, the vocabularies differ, the tokens do not fit them, the models do not fit
     /// into memory, or libtorch does not load.
@@ -36,8 +34,7 @@ public static class ForwardProof
         IReadOnlyList<int> tokens,
         ForwardProofOptions? options = null,
         IProgress<double>? progress = null,
-        CancellationToken cancellation = default,
-        AdapterBinding? adapter = null)
+        CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(a);
         ArgumentNullException.ThrowIfNull(b);
@@ -52,7 +49,7 @@ public static class ForwardProof
         {
             using var ungraded = no_grad();
             using Decoder modelA = Decoder.Load(a, options.Precision), modelB = Decoder.Load(b, options.Precision);
-            using var attached = adapter is null ? null : LoraModel.Load(modelA, adapter);
+            using var attached = options.Adapter is null ? null : LoraModel.Load(modelA, options.Adapter);
             long[] ids = [.. tokens];
             var comparison = new LogitComparison();
             for (int begin = 0; begin < ids.Length - 1; begin += window)

@@ -129,7 +129,7 @@ public sealed class LoraTransitionTests : IDisposable
         Merger.Merge(binding, _folder["merged"]);
         using var merged = Checkpoint.Open(_folder["merged"]);
         int[] tokens = RandomTokens.Draw(16, TinyFamilies.Vocabulary, 1);
-        var proof = ForwardProof.Compare(checkpoint, merged, tokens, adapter: binding);
+        var proof = ForwardProof.Compare(checkpoint, merged, tokens, new ForwardProofOptions { Adapter = binding });
         proof.Equivalent.ShouldBeTrue(proof.Reason);
         ForwardProof.Compare(checkpoint, merged, tokens).MaxDifference.ShouldBeGreaterThan(0.01);
     }
