@@ -15,7 +15,13 @@ internal static class Format
         _ => throw new ArgumentOutOfRangeException(nameof(granularity), granularity, null),
     };
 
-    public static string Name(TransitionKind kind) => kind == TransitionKind.QueryKey ? "qk" : "vo";
+    public static string Name(TransitionKind kind) => kind switch
+    {
+        TransitionKind.QueryKey => "qk",
+        TransitionKind.ValueOutput => "vo",
+        TransitionKind.LoraFactors => "lora",
+        _ => throw new ArgumentOutOfRangeException(nameof(kind), kind, null),
+    };
 
     public static string Name(FactorRounding rounding) => rounding switch
     {

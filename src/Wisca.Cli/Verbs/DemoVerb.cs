@@ -38,7 +38,7 @@ internal static class DemoVerb
             InspectVerb.Run(context, Place("model"), null, Environment.ProcessorCount, json: false, cancellation);
 
             Heading(context, $"wisca rescale {Place("model")} --out {Place("balanced")}");
-            RescaleVerb.Run(context, Place("model"), Place("balanced"), new RescaleOptions(), null, force: false, json: false, cancellation);
+            RescaleVerb.Run(context, Place("model"), Place("balanced"), new RescaleOptions(), null, force: false, json: false, null, null, cancellation);
             bool verified = Verify("balanced");
 
             Heading(context, $"wisca rescale {Place("model")} --out {Place("exact")} --qk kv-head --vo kv-head --round pow2");
@@ -48,7 +48,7 @@ internal static class DemoVerb
                 ValueOutput = Granularity.KvHead,
                 Balance = new BalanceOptions(Rounding: FactorRounding.PowerOfTwo),
             };
-            RescaleVerb.Run(context, Place("model"), Place("exact"), powersOfTwo, null, force: false, json: false, cancellation);
+            RescaleVerb.Run(context, Place("model"), Place("exact"), powersOfTwo, null, force: false, json: false, null, null, cancellation);
             verified &= Verify("exact");
 
             Heading(context, $"wisca undo {Place("exact")} --out {Place("undone")}");

@@ -59,7 +59,7 @@ internal static class InspectVerb
         }
 
         console.Write(rows);
-        foreach (var kind in Enum.GetValues<TransitionKind>())
+        foreach (var kind in (TransitionKind[])[.. AttentionGeometry.Kinds])
         {
             foreach (var group in inspection.Layers.GroupBy(layer => string.Join(", ", Exact(layer, kind).Select(Format.Name))).Where(group => group.Key.Length > 0))
                 console.WriteLine($"exact    {Format.Name(kind)}: {group.Key} {Layers(group, layout)}");

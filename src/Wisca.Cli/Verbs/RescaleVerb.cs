@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Diagnostics;
 using System.Text.Json.Nodes;
 using Spectre.Console;
+using Wisca.Adapters;
 using Wisca.Architectures;
 using Wisca.Checkpoints;
 using Wisca.Cli.CommandLine;
@@ -30,6 +31,8 @@ internal static class RescaleVerb
         var maxLog2 = SharedOptions.Number("--max-log2", "Clamp factors to 2^-N ... 2^N.", "N", 0.01, 64);
         maxLog2.DefaultValueFactory = _ => 6;
         var allowLossy = new Option<bool>("--allow-lossy") { Description = "Apply powers of two even where F16 elements lose bits; the ledger keeps the original bits." };
+        var adapter = new Option<string?>("--adapter") { Description = "A LoRA adapter of the model, which moves with it; written to --adapter-out.", HelpName = "DIR" };
+        var adapterOutput = new Option<string?>("--adapter-out") { Description = "The folder to write the adapter to.", HelpName = "DIR" };
         var dryRun = new Option<bool>("--dry-run") { Description = "Measure and report, write nothing." };
         var threads = SharedOptions.Threads();
         var architecture = SharedOptions.Architecture();
@@ -37,7 +40,7 @@ internal static class RescaleVerb
         var json = SharedOptions.Json();
         var command = new Command("rescale", "Write an equivalent model whose attention weights are balanced.")
         {
-            model, output, preset, queryKey, valueOutput, criterion, round, layers, maxLog2, allowLossy, dryRun, threads, architecture, force, json,
+            model, output, preset, queryKey, valueOutput, criterion, round, layers, maxLog2, allowLossy, adapter, adapterOutput, dryRun, threads, architecture, force, json,
         };
         command.SetAction((parsed, cancellation) => Task.Run(() =>
         {
@@ -50,15 +53,30 @@ internal static class RescaleVerb
             };
             bool dry = parsed.GetValue(dryRun);
             if (!dry && parsed.GetValue(output) is null) throw new UsageException("Option '--out' is required (or --dry-run).");
+            var (adapterFolder, adapterTarget) = (parsed.GetValue(adapter), parsed.GetValue(adapterOutput));
+            if ((adapterFolder is null) != (adapterTarget is null)) throw new UsageException("--adapter and --adapter-out belong together: give both.");
+            if (dry && adapterFolder is not null) throw new UsageException("--dry-run writes nothing, so there is no adapter to move: leave --adapter out.");
             var table = SharedOptions.Table(parsed.GetValue(architecture));
-            return Run(context, parsed.GetRequiredValue(model), dry ? null : parsed.GetValue(output), options, table, parsed.GetValue(force), parsed.GetValue(json), cancellation);
+            return Run(
+                context, parsed.GetRequiredValue(model), dry ? null : parsed.GetValue(output), options, table, parsed.GetValue(force), parsed.GetValue(json), adapterFolder, adapterTarget, cancellation);
         }));
         return command;
     }
 
-    public static int Run(CommandContext context, string model, string? output, RescaleOptions options, ArchitectureTable? table, bool force, bool json, CancellationToken cancellation)
+    public static int Run(
+        CommandContext context,
+        string model,
+        string? output,
+        RescaleOptions options,
+        ArchitectureTable? table,
+        bool force,
+        bool json,
+        string? adapterFolder,
+        string? adapterOutput,
+        CancellationToken cancellation)
     {
         using var checkpoint = Checkpoint.Open(model);
+        using var adapter = adapterFolder is null ? null : Adapter.Open(adapterFolder);
         var clock = Stopwatch.StartNew();
         RescaleResult result;
         try
@@ -66,8 +84,8 @@ internal static class RescaleVerb
             result = ProgressBar.Run(context, report =>
             {
                 var progress = new DirectProgress<RescaleProgress>(step => report("rescaling", step.Done, step.Total));
-                return output is null
-                    ? Rescaler.DryRun(checkpoint, options, table, progress, cancellation)
+                return output is null ? Rescaler.DryRun(checkpoint, options, table, progress, cancellation)
+                    : adapter is not null ? AdapterRescaler.Rescale(adapter.Bind(checkpoint), output, adapterOutput!, options, force, table, progress, cancellation)
                     : Rescaler.Rescale(checkpoint, output, options, force, table, progress, cancellation);
             });
         }
@@ -76,8 +94,16 @@ internal static class RescaleVerb
             throw new UsageException(exception.Message);
         }
 
-        if (json) context.WriteJson(ToJson(checkpoint, result, output));
-        else Print(context.Out, result, output, clock.Elapsed);
+        if (json)
+        {
+            var report = ToJson(checkpoint, result, output);
+            if (adapterOutput is not null) report["adapter_output"] = adapterOutput;
+            context.WriteJson(report);
+            return 0;
+        }
+
+        Print(context.Out, result, output, clock.Elapsed);
+        if (adapterOutput is not null) context.Out.WriteLine($"{adapterOutput}: the adapter, for the rescaled model");
         return 0;
     }
 

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Text.Json.Nodes;
 using Spectre.Console;
+using Wisca.Adapters;
 using Wisca.Checkpoints;
 using Wisca.Cli.CommandLine;
 using Wisca.Rescaling;
@@ -12,12 +13,12 @@ internal static class UndoVerb
 {
     public static Command Create(CommandContext context)
     {
-        var model = SharedOptions.Model();
+        var model = new Argument<string>("MODEL") { Description = "A model's folder, or an adapter's, with a wisca.json in it." };
         var output = SharedOptions.Output();
         var force = SharedOptions.Force();
         var threads = SharedOptions.Threads();
         var json = SharedOptions.Json();
-        var command = new Command("undo", "Take back what wisca did to a model, as wisca.json tells.") { model, output, force, threads, json };
+        var command = new Command("undo", "Take back what wisca did to a model or an adapter, as wisca.json tells.") { model, output, force, threads, json };
         command.SetAction((parsed, cancellation) => Task.Run(() => Run(
             context, parsed.GetRequiredValue(model), parsed.GetRequiredValue(output), parsed.GetValue(force), parsed.GetValue(threads), parsed.GetValue(json), cancellation)));
         return command;
@@ -25,14 +26,18 @@ internal static class UndoVerb
 
     public static int Run(CommandContext context, string model, string output, bool force, int threads, bool json, CancellationToken cancellation)
     {
-        using var checkpoint = Checkpoint.Open(model);
-        var result = ProgressBar.Run(context, report => Undoer.Undo(
-            checkpoint, output, force, threads, new DirectProgress<RescaleProgress>(step => report("undoing", step.Done, step.Total)), cancellation));
+        using var adapter = Adapter.IsAdapter(model) ? Adapter.Open(model) : null;
+        using var checkpoint = adapter is null ? Checkpoint.Open(model) : null;
+        var result = ProgressBar.Run(context, report =>
+        {
+            var progress = new DirectProgress<RescaleProgress>(step => report("undoing", step.Done, step.Total));
+            return adapter is not null ? Undoer.Undo(adapter, output, force, threads, progress, cancellation) : Undoer.Undo(checkpoint!, output, force, threads, progress, cancellation);
+        });
         if (json)
         {
             context.WriteJson(new JsonObject
             {
-                ["model"] = checkpoint.Folder,
+                ["model"] = adapter?.Folder ?? checkpoint!.Folder,
                 ["output"] = output,
                 ["moves"] = result.Moves,
                 ["bit_exact"] = Format.Json(result.BitExactTensors),

@@ -235,7 +235,7 @@ public sealed record ModelLayout(
             string[] known = [.. table.Known, .. table.Refuse.Select(rule => rule.When?.Tensor).OfType<string>()];
             string? unexpected = others.FirstOrDefault(other => !known.Any(pattern => Matches(pattern, other)));
             if (unexpected is not null)
-                Refuse($"tensor '{unexpected}' is not in the table of {table.Name}: it may act between projection and dot product", Enum.GetValues<TransitionKind>());
+                Refuse($"tensor '{unexpected}' is not in the table of {table.Name}: it may act between projection and dot product", (TransitionKind[])[.. AttentionGeometry.Kinds]);
 
             int outputAxis = attention.Orientation == Orientation.Linear ? 0 : 1;
             int rows = _heads * _headDim, kvRows = _kvHeads * _headDim;
@@ -270,7 +270,7 @@ public sealed record ModelLayout(
                 string bias = name + module + ".bias";
                 if (!tensors.TryGetValue(bias, out var info)) return null;
                 if (!info.Dtype.IsRescalable())
-                    Refuse($"{module}.bias is stored as {info.Dtype}, which is not rescaled", kinds.IsEmpty ? Enum.GetValues<TransitionKind>() : kinds.ToArray());
+                    Refuse($"{module}.bias is stored as {info.Dtype}, which is not rescaled", kinds.IsEmpty ? (TransitionKind[])[.. AttentionGeometry.Kinds] : kinds.ToArray());
                 else if (info.Shape.Length != 1 || info.Shape[0] != length) throw Shape(info, $"[{length}]");
                 return bias;
             }
@@ -294,7 +294,7 @@ public sealed record ModelLayout(
         private static bool Matches(string pattern, string name) => FileSystemName.MatchesSimpleExpression(pattern, name, ignoreCase: false);
 
         private static TransitionKind[] KindsOf(AttentionTable attention, string module) =>
-            module == attention.Qkv?.Tensor ? Enum.GetValues<TransitionKind>()
+            module == attention.Qkv?.Tensor ? (TransitionKind[])[.. AttentionGeometry.Kinds]
             : module == attention.V || module == attention.O ? [TransitionKind.ValueOutput]
             : [TransitionKind.QueryKey];
 

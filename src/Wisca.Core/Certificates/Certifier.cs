@@ -153,7 +153,7 @@ public static class Certifier
         var allowed = new Dictionary<string, (int Axis, HashSet<int> Indices)>(StringComparer.Ordinal);
         foreach (var layer in layout.Layers)
         {
-            foreach (var kind in Enum.GetValues<TransitionKind>())
+            foreach (var kind in (TransitionKind[])[.. AttentionGeometry.Kinds])
             {
                 if (Exchange.TryCompile(layout.Geometry, layer, kind, Granularity.Tensor, out _) is not { } exchange) continue;
                 foreach (var slice in exchange.Slices)

@@ -8,7 +8,7 @@ namespace Wisca.Checkpoints;
 /// A Hugging Face model folder opened for reading: <c>config.json</c> and the weights, either one <c>model.safetensors</c> or the
 /// shards that <c>model.safetensors.index.json</c> lists. Only headers are read; tensors are memory-mapped.
 /// </summary>
-public sealed class Checkpoint : IDisposable
+public sealed class Checkpoint : IWeightFolder, IDisposable
 {
     /// <summary>The name of an unsharded weight file.</summary>
     public const string WeightsName = "model.safetensors";
@@ -44,6 +44,8 @@ public sealed class Checkpoint : IDisposable
 
     /// <summary>Number of stored elements: what is tied and stored once counts once.</summary>
     public long ParameterCount => Tensors.Sum(tensor => tensor.Info.ElementCount);
+
+    string IWeightFolder.ConfigName => "config.json";
 
     /// <summary>Finds a tensor by name; null where the checkpoint does not have it.</summary>
     public StoredTensor? Find(string name) => _tensors.GetValueOrDefault(name);

@@ -4,10 +4,19 @@ using Wisca.Transitions;
 
 namespace Wisca.Checkpoints;
 
-/// <summary>Measures the tensors of a checkpoint on disk.</summary>
-/// <param name="checkpoint">The opened model folder.</param>
-public sealed class CheckpointTensorSource(Checkpoint checkpoint) : ITensorSource
+/// <summary>Measures the tensors of a checkpoint or an adapter on disk.</summary>
+public sealed class CheckpointTensorSource : ITensorSource
 {
+    private readonly IWeightFolder _weights;
+
+    /// <param name="checkpoint">The opened model folder.</param>
+    public CheckpointTensorSource(Checkpoint checkpoint)
+        : this((IWeightFolder)checkpoint)
+    {
+    }
+
+    internal CheckpointTensorSource(IWeightFolder weights) => _weights = weights;
+
     /// <inheritdoc />
     public Dtype DtypeOf(string tensor) => Find(tensor).Info.Dtype;
 
@@ -30,7 +39,7 @@ public sealed class CheckpointTensorSource(Checkpoint checkpoint) : ITensorSourc
     public double[] SpectralNorms(string tensor, int axis, int[] groupOfIndex, int groups) =>
         SpectralNorm.Of(new MatrixView(Find(tensor), axis), groupOfIndex, groups);
 
-    private StoredTensor Find(string tensor) => checkpoint.Find(tensor) ?? throw new ArgumentException($"no tensor '{tensor}'", nameof(tensor));
+    private StoredTensor Find(string tensor) => _weights.Find(tensor) ?? throw new ArgumentException($"no tensor '{tensor}'", nameof(tensor));
 
     private static WiscaException NonFinite(MatrixView matrix)
     {

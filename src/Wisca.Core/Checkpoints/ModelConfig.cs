@@ -37,6 +37,9 @@ public sealed class ModelConfig
         return new ModelConfig(document.RootElement.Clone(), Path.GetFileName(path));
     }
 
+    /// <summary>Takes another kind of configuration, to read its keys as strictly.</summary>
+    internal static ModelConfig Of(JsonElement root, string file) => new(root, file);
+
     /// <summary>Takes a configuration from a JSON object.</summary>
     /// <exception cref="WiscaException">The text is not a JSON object.</exception>
     public static ModelConfig Parse(string json)

@@ -22,6 +22,11 @@ public sealed record SideFiles(ImmutableArray<string> Copied, ImmutableArray<(st
     public static SideFiles Of(Checkpoint checkpoint)
     {
         ArgumentNullException.ThrowIfNull(checkpoint);
+        return Of((IWeightFolder)checkpoint);
+    }
+
+    internal static SideFiles Of(IWeightFolder checkpoint)
+    {
         var weights = checkpoint.Shards.Select(shard => Path.GetFileName(shard.FullPath)).ToHashSet(StringComparer.Ordinal);
         var copied = ImmutableArray.CreateBuilder<string>();
         var leftOut = ImmutableArray.CreateBuilder<(string, string)>();
@@ -50,7 +55,7 @@ public sealed record SideFiles(ImmutableArray<string> Copied, ImmutableArray<(st
         }
     }
 
-    private static bool IsModel(DirectoryInfo folder) => File.Exists(Path.Combine(folder.FullName, "config.json")) && folder.EnumerateFiles("*.safetensors").Any();
+    private static bool IsModel(DirectoryInfo folder) => (File.Exists(Path.Combine(folder.FullName, "config.json")) || File.Exists(Path.Combine(folder.FullName, "adapter_config.json"))) && folder.EnumerateFiles("*.safetensors").Any();
 
     private static string? ReasonToLeaveOut(string name, bool besideSingleFile)
     {

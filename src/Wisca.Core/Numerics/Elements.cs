@@ -106,6 +106,41 @@ internal static class Elements
         else Scale16(dtype, MemoryMarshal.Cast<byte, ushort>(source), MemoryMarshal.Cast<byte, ushort>(target), factors, powersOfTwo);
     }
 
+    /// <summary>Stores finite numbers in a type, rounded once, to nearest with ties to even; what is too large becomes infinity.</summary>
+    public static void Encode(Dtype dtype, ReadOnlySpan<double> source, Span<byte> target)
+    {
+        switch (dtype)
+        {
+            case Dtype.F64:
+                MemoryMarshal.AsBytes(source).CopyTo(target);
+                break;
+            case Dtype.F32:
+                var singles = MemoryMarshal.Cast<byte, float>(target);
+                for (int i = 0; i < source.Length; i++) singles[i] = (float)source[i];
+                break;
+            case Dtype.F16 or Dtype.BF16:
+                Encode16(dtype, source, MemoryMarshal.Cast<byte, ushort>(target));
+                break;
+            default:
+                throw new ArgumentOutOfRangeException(nameof(dtype), dtype, null);
+        }
+    }
+
+    private static void Encode16(Dtype dtype, ReadOnlySpan<double> source, Span<ushort> target)
+    {
+        int i = 0;
+        for (; i <= source.Length - (2 * Lanes); i += 2 * Lanes) Vector256.Narrow(Eight(source[i..]), Eight(source[(i + Lanes)..])).CopyTo(target[i..]);
+        if (i == source.Length) return;
+        Span<double> rest = stackalloc double[2 * Lanes];
+        Span<ushort> encoded = stackalloc ushort[2 * Lanes];
+        rest.Clear();
+        source[i..].CopyTo(rest);
+        Encode16(dtype, rest, encoded);
+        encoded[..(source.Length - i)].CopyTo(target[i..]);
+
+        Vector256<uint> Eight(ReadOnlySpan<double> values) => Encode(dtype, NarrowToOdd(Vector256.Create(values[..4]), Vector256.Create(values[4..8])));
+    }
+
     private static void ScaleF64(ReadOnlySpan<double> source, Span<double> target, ReadOnlySpan<double> factors)
     {
         if (factors.Length == 1) for (int i = 0; i < source.Length; i++) target[i] = source[i] * factors[0];

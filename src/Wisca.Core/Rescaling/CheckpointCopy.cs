@@ -5,40 +5,38 @@ namespace Wisca.Rescaling;
 /// <summary>Completes a staged checkpoint: side files, ledger and, last of all, the configuration that makes the folder a model.</summary>
 internal static class CheckpointCopy
 {
-    private const string ConfigName = "config.json";
-
     // The ledger and the file system's own needs; a run that would fill the disk to the last byte is not worth starting.
     private const long Reserve = 16 << 20;
 
     /// <summary>Bytes that the copy will need.</summary>
-    public static long Size(Checkpoint checkpoint) =>
+    public static long Size(IWeightFolder checkpoint) =>
         checkpoint.Shards.Sum(shard => shard.Length)
         + SideFiles.Of(checkpoint).Copied.Sum(name => Length(Path.Combine(checkpoint.Folder, name)))
         + Reserve;
 
     /// <summary>Copies the side files, writes the ledger and puts the folder in its place.</summary>
-    /// <param name="checkpoint">The model that was read.</param>
+    /// <param name="checkpoint">The model or adapter that was read.</param>
     /// <param name="folder">The staged output, its weights written.</param>
     /// <param name="ledgerOf">Makes the ledger from the list of files.</param>
     /// <param name="cancellation">Stops it.</param>
-    public static SideFiles Complete(Checkpoint checkpoint, OutputFolder folder, Func<IReadOnlyList<LedgerFile>, Ledger> ledgerOf, CancellationToken cancellation)
+    public static SideFiles Complete(IWeightFolder checkpoint, OutputFolder folder, Func<IReadOnlyList<LedgerFile>, Ledger> ledgerOf, CancellationToken cancellation)
     {
         var sideFiles = SideFiles.Of(checkpoint);
         var files = new List<LedgerFile>();
         foreach (var shard in checkpoint.Shards) files.Add(new LedgerFile(Path.GetFileName(shard.FullPath), shard.Length));
-        foreach (string name in sideFiles.Copied.OrderBy(name => name == ConfigName))
+        foreach (string name in sideFiles.Copied.OrderBy(name => name == checkpoint.ConfigName))
         {
             cancellation.ThrowIfCancellationRequested();
             string source = Path.Combine(checkpoint.Folder, name);
             files.Add(new LedgerFile(name, Length(source)));
-            if (name == ConfigName) continue;
+            if (name == checkpoint.ConfigName) continue;
             string target = Path.Combine(folder.Staging, name);
             Directory.CreateDirectory(Path.GetDirectoryName(target)!);
             File.Copy(source, target);
         }
 
         ledgerOf(files).Save(folder.Staging);
-        folder.Commit(() => File.Copy(Path.Combine(checkpoint.Folder, ConfigName), Path.Combine(folder.Staging, ConfigName)));
+        folder.Commit(() => File.Copy(Path.Combine(checkpoint.Folder, checkpoint.ConfigName), Path.Combine(folder.Staging, checkpoint.ConfigName)));
         return sideFiles;
     }
 

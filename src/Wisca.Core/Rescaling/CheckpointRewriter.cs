@@ -10,13 +10,13 @@ using Wisca.Transitions;
 namespace Wisca.Rescaling;
 
 /// <summary>
-/// Writes a checkpoint's weight files anew with some tensors scaled. Headers, names and everything untouched stay byte for byte.
+/// Writes the weight files of a checkpoint or an adapter anew with some tensors changed. Headers, names and everything untouched stay byte for byte.
 /// Untouched ranges are copied by the kernel, on a thread of their own: that may begin before the factors are known.
 /// </summary>
 internal sealed class CheckpointRewriter : IDisposable
 {
     private const long CopySize = 16 << 20;
-    private readonly Checkpoint _checkpoint;
+    private readonly IWeightFolder _checkpoint;
     private readonly IReadOnlySet<string> _touched;
     private readonly ProgressCounter _progress;
     private readonly Dictionary<SafetensorsFile, SafeFileHandle> _targets = [];
@@ -24,11 +24,11 @@ internal sealed class CheckpointRewriter : IDisposable
     private readonly ConcurrentDictionary<string, LostElements> _lost = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, AxisStatistics> _statistics = new(StringComparer.Ordinal);
 
-    /// <param name="checkpoint">The model that is read.</param>
+    /// <param name="checkpoint">The model or adapter that is read.</param>
     /// <param name="folder">Where its weight files are written.</param>
-    /// <param name="touched">The tensors that may get factors.</param>
+    /// <param name="touched">The tensors that may change.</param>
     /// <param name="progress">Told of the bytes that are written.</param>
-    public CheckpointRewriter(Checkpoint checkpoint, string folder, IReadOnlySet<string> touched, ProgressCounter progress)
+    public CheckpointRewriter(IWeightFolder checkpoint, string folder, IReadOnlySet<string> touched, ProgressCounter progress)
     {
         _checkpoint = checkpoint;
         _touched = touched;
@@ -41,7 +41,7 @@ internal sealed class CheckpointRewriter : IDisposable
         }
     }
 
-    /// <summary>Digests of every scaled tensor.</summary>
+    /// <summary>Digests of every changed tensor.</summary>
     public SortedDictionary<string, TensorDigests> Digests => new(_digests, StringComparer.Ordinal);
 
     /// <summary>The elements that scaling rounded, where they were to be kept.</summary>
@@ -51,19 +51,19 @@ internal sealed class CheckpointRewriter : IDisposable
     public IReadOnlyDictionary<string, AxisStatistics> Statistics => _statistics;
 
     /// <summary>Writes everything, and closes the files.</summary>
-    /// <param name="solve">Finds the factors, with the number of threads it is given; called once, while untouched ranges are copied.</param>
+    /// <param name="solve">Finds what becomes of the tensors, with the number of threads it is given; called once, while untouched ranges are copied.</param>
     /// <param name="threads">Number of threads in all.</param>
     /// <param name="cancellation">Stops it.</param>
-    public void Write(Func<int, IReadOnlyDictionary<string, TensorScale>> solve, int threads, CancellationToken cancellation)
+    public void Write(Func<int, IReadOnlyDictionary<string, TensorEdit>> solve, int threads, CancellationToken cancellation)
     {
         using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
         var copying = threads > 1 ? Task.Run(() => CopyUntouched(either.Token), either.Token) : null;
         try
         {
-            var scales = solve(Math.Max(1, threads - 1));
+            var edits = solve(Math.Max(1, threads - 1));
 
             // Another shard than the one that is being copied: two writers of one file wait for each other.
-            WriteTouched(scales, copying is { IsCompleted: false } ? threads - 1 : threads, cancellation);
+            WriteTouched(edits, copying is { IsCompleted: false } ? threads - 1 : threads, cancellation);
         }
         catch
         {
@@ -108,7 +108,7 @@ internal sealed class CheckpointRewriter : IDisposable
         }
     }
 
-    private void WriteTouched(IReadOnlyDictionary<string, TensorScale> scales, int threads, CancellationToken cancellation)
+    private void WriteTouched(IReadOnlyDictionary<string, TensorEdit> edits, int threads, CancellationToken cancellation)
     {
         ImmutableArray<StoredTensor> tensors =
         [
@@ -120,44 +120,45 @@ internal sealed class CheckpointRewriter : IDisposable
             tensor =>
             {
                 long begin = tensor.File.DataOffset + tensor.Info.Begin;
-                if (scales.TryGetValue(tensor.Info.Name, out var scale)) Scale(new MatrixView(tensor, scale.Axis), scale, _targets[tensor.File], begin, cancellation);
+                if (edits.TryGetValue(tensor.Info.Name, out var edit)) Rewrite(new MatrixView(tensor, edit.Axis), edit, _targets[tensor.File], begin, cancellation);
                 else Copy(tensor.File, begin, begin + tensor.Info.ByteLength, cancellation);
             },
             cancellation);
     }
 
-    private void Scale(MatrixView matrix, TensorScale scale, SafeFileHandle target, long offset, CancellationToken cancellation)
+    private void Rewrite(MatrixView matrix, TensorEdit edit, SafeFileHandle target, long offset, CancellationToken cancellation)
     {
         string name = matrix.Tensor.Info.Name;
         var before = new XxHash128();
         var after = new XxHash128();
-        var measurement = new AxisMeasurement(matrix.Dtype, matrix.ByRow ? 0 : 1, matrix.Length);
-        var restored = scale.Restored is { } elements ? new Restoration(elements, matrix.Dtype.Bits() / 8) : null;
-        var losses = scale.KeepLosses && scale.PowersOfTwo ? new LossRecorder(matrix.Dtype) : null;
+        var scale = edit as TensorScale;
+        var measurement = scale is null ? null : new AxisMeasurement(matrix.Dtype, matrix.ByRow ? 0 : 1, matrix.Length);
+        var restored = scale?.Restored is { } elements ? new Restoration(elements, matrix.Dtype.Bits() / 8) : null;
+        var losses = scale is { KeepLosses: true, PowersOfTwo: true } ? new LossRecorder(matrix.Dtype) : null;
         byte[] buffer = [];
         using var rows = new RowReader(matrix);
         while (rows.Next())
         {
             cancellation.ThrowIfCancellationRequested();
             if (buffer.Length < rows.Block.Length) buffer = GC.AllocateUninitializedArray<byte>(rows.Block.Length);
-            var scaled = buffer.AsSpan(0, rows.Block.Length);
+            var changed = buffer.AsSpan(0, rows.Block.Length);
             before.Append(rows.Block);
             for (int row = 0; row < rows.Count; row++)
             {
-                var factors = matrix.ByRow ? scale.Factors.AsSpan(rows.First + row, 1) : scale.Factors;
-                var to = scaled.Slice(row * matrix.RowBytes, matrix.RowBytes);
-                Elements.Scale(matrix.Dtype, rows.Row(row), to, factors, scale.PowersOfTwo);
-                losses?.Check(rows.Row(row), to, factors, (long)(rows.First + row) * matrix.Columns);
+                var to = changed.Slice(row * matrix.RowBytes, matrix.RowBytes);
+                edit.Apply(matrix, rows.First + row, rows.Row(row), to);
+                losses?.Check(rows.Row(row), to, scale!.Of(matrix, rows.First + row), (long)(rows.First + row) * matrix.Columns);
             }
 
-            restored?.Apply(scaled, (long)rows.First * matrix.Columns);
-            for (int row = 0; row < rows.Count; row++) measurement.AddRow(rows.First + row, scaled.Slice(row * matrix.RowBytes, matrix.RowBytes));
-            after.Append(scaled);
-            RandomAccess.Write(target, scaled, offset + ((long)rows.First * matrix.RowBytes));
-            _progress.Add(scaled.Length);
+            restored?.Apply(changed, (long)rows.First * matrix.Columns);
+            for (int row = 0; measurement is not null && row < rows.Count; row++) measurement.AddRow(rows.First + row, changed.Slice(row * matrix.RowBytes, matrix.RowBytes));
+            after.Append(changed);
+            RandomAccess.Write(target, changed, offset + ((long)rows.First * matrix.RowBytes));
+            _progress.Add(changed.Length);
         }
 
-        _statistics[name] = measurement.ToStatistics(matrix.ElementsPerIndex);
+        edit.Complete();
+        if (measurement is not null) _statistics[name] = measurement.ToStatistics(matrix.ElementsPerIndex);
         _digests[name] = new TensorDigests(Hex(before), Hex(after));
         if (losses?.ToElements(name) is { } lost) _lost[name] = lost;
     }

@@ -2,6 +2,7 @@ using System.Buffers;
 using System.IO.Hashing;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Wisca.Adapters;
 using Wisca.Checkpoints;
 
 namespace Wisca.Rescaling;
@@ -13,7 +14,12 @@ namespace Wisca.Rescaling;
 /// <param name="Version">Version of the file's format.</param>
 /// <param name="Moves">The moves in order; empty where they were undone.</param>
 /// <param name="Files">What wisca wrote into the folder, this file aside.</param>
-public sealed record Ledger(int Version, IReadOnlyList<LedgerMove> Moves, IReadOnlyList<LedgerFile> Files)
+/// <param name="ForOriginal">Of an adapter: true where it is known to be expressed for the original base, and not for a rescaled one.</param>
+public sealed record Ledger(
+    int Version,
+    IReadOnlyList<LedgerMove> Moves,
+    IReadOnlyList<LedgerFile> Files,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] bool ForOriginal = false)
 {
     /// <summary>The file's name.</summary>
     public const string FileName = "wisca.json";
@@ -84,10 +90,10 @@ public sealed record Ledger(int Version, IReadOnlyList<LedgerMove> Moves, IReadO
             if (file.Length != size || file.LastWriteTimeUtc > written) throw new WiscaException($"{Path.Combine(shown, name)} has changed since wisca wrote it, so --force does not replace its folder", hint);
         }
 
-        using var checkpoint = Checkpoint.Open(folder);
+        using var opened = Adapter.IsAdapter(folder) ? Adapter.Open(folder) : (IDisposable)Checkpoint.Open(folder);
         foreach (var (tensor, digests) in ledger.LatestDigests())
         {
-            if (checkpoint.Find(tensor) is not { } stored || Digest(stored) != digests.After)
+            if (((IWeightFolder)opened).Find(tensor) is not { } stored || Digest(stored) != digests.After)
                 throw new WiscaException($"tensor '{tensor}' in {shown} has changed since wisca wrote it, so --force does not replace its folder", hint);
         }
     }

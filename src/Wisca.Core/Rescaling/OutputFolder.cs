@@ -32,14 +32,23 @@ internal sealed partial class OutputFolder : IDisposable
 
     /// <summary>Checks that a folder may be written, and prepares to.</summary>
     /// <param name="path">Where the folder will be.</param>
-    /// <param name="checkpoint">The checkpoint that is read; the two must not contain each other.</param>
+    /// <param name="checkpoint">The checkpoint or adapter whose files are written anew; the two must not contain each other.</param>
     /// <param name="force">True to replace a folder that wisca wrote.</param>
     /// <param name="freeSpace">Free bytes of the disk that a folder is on; null to ask the system.</param>
     /// <param name="tryExchange">Exchanges two folders in one step where the system can; null to ask it.</param>
+    /// <param name="other">A further folder that is read and must stay as it is; null for none.</param>
     /// <exception cref="WiscaException">The place is not allowed, taken, or too small.</exception>
     public static OutputFolder Prepare(
-        string path, Checkpoint checkpoint, bool force, Func<string, long>? freeSpace = null, Func<string, string, bool>? tryExchange = null) =>
-        Prepare(path, () => CheckpointCopy.Size(checkpoint), place => CheckApart(place, path, checkpoint), force, freeSpace, tryExchange);
+        string path, IWeightFolder checkpoint, bool force, Func<string, long>? freeSpace = null, Func<string, string, bool>? tryExchange = null, IWeightFolder? other = null)
+    {
+        return Prepare(path, () => CheckpointCopy.Size(checkpoint), Check, force, freeSpace, tryExchange);
+
+        void Check(string place)
+        {
+            CheckApart(place, path, checkpoint);
+            if (other is not null) CheckApart(place, path, other);
+        }
+    }
 
     /// <summary>Checks that a new folder may be written, and prepares to.</summary>
     /// <param name="path">Where the folder will be; an empty one there is replaced, any other is not.</param>
@@ -126,7 +135,7 @@ internal sealed partial class OutputFolder : IDisposable
     }
 
     /// <summary>The input and the output must not contain each other, not even through links: replacing the output would change the input.</summary>
-    private static void CheckApart(string place, string shown, Checkpoint checkpoint)
+    private static void CheckApart(string place, string shown, IWeightFolder checkpoint)
     {
         string source = RealPath(checkpoint.Folder);
         if (place == source) throw new WiscaException($"output {shown} is the input folder itself", "choose another folder: the input stays as it is");

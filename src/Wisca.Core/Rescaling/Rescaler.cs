@@ -62,7 +62,7 @@ public static class Rescaler
             {
                 solution = solver.Solve(threads, counter, cancellation);
                 return solution.Factors((tensor, axis) => new MatrixView(checkpoint.Find(tensor)!, axis).Length)
-                    .ToDictionary(entry => entry.Key, entry => new TensorScale(entry.Value.Axis, entry.Value.Factors, options.AllowLossy), StringComparer.Ordinal);
+                    .ToDictionary(entry => entry.Key, entry => (TensorEdit)new TensorScale(entry.Value.Axis, entry.Value.Factors, options.AllowLossy), StringComparer.Ordinal);
             },
             options.Threads,
             cancellation);

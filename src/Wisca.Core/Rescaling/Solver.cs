@@ -7,7 +7,7 @@ using Wisca.Transitions;
 namespace Wisca.Rescaling;
 
 /// <summary>Measures a checkpoint and finds the factors of a plan. Reads the tensors that take part, writes nothing.</summary>
-internal sealed class Solver(Checkpoint checkpoint, TransitionPlan plan, bool allowLossy)
+internal sealed class Solver(IWeightFolder checkpoint, TransitionPlan plan, bool allowLossy)
 {
     private readonly CheckpointTensorSource _source = new(checkpoint);
     private readonly Dictionary<string, AxisStatistics> _statistics = new(StringComparer.Ordinal);

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Wisca.Adapters;
 using Wisca.Checkpoints;
 using Wisca.Numerics;
 using Wisca.Safetensors;
@@ -8,6 +9,21 @@ namespace Wisca.Rescaling;
 /// <summary>Takes the moves of a ledger back.</summary>
 public static class Undoer
 {
+    /// <summary>Writes an adapter in the gauge of the original base: as it was before its ledger's first move.</summary>
+    /// <param name="adapter">An adapter with a ledger.</param>
+    /// <param name="output">The folder to write; it appears when it is complete.</param>
+    /// <param name="force">True to replace an existing folder that wisca wrote.</param>
+    /// <param name="threads">Number of threads; 0 for all processors.</param>
+    /// <param name="progress">Told how far it is.</param>
+    /// <param name="cancellation">Stops it; nothing is left behind.</param>
+    /// <exception cref="WiscaException">There is no ledger, nothing to undo, or the ledger does not fit the weights.</exception>
+    public static UndoResult Undo(
+        Adapter adapter, string output, bool force = false, int threads = 0, IProgress<RescaleProgress>? progress = null, CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(adapter);
+        return Undo(adapter, forOriginal: true, output, force, threads, progress, cancellation);
+    }
+
     /// <summary>Writes a checkpoint in the gauge that it had before its ledger's first move.</summary>
     /// <param name="checkpoint">A model with a ledger.</param>
     /// <param name="output">The folder to write; it appears when it is complete.</param>
@@ -25,29 +41,35 @@ public static class Undoer
         CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(checkpoint);
+        return Undo(checkpoint, forOriginal: false, output, force, threads, progress, cancellation);
+    }
+
+    private static UndoResult Undo(
+        IWeightFolder checkpoint, bool forOriginal, string output, bool force, int threads, IProgress<RescaleProgress>? progress, CancellationToken cancellation)
+    {
         ArgumentNullException.ThrowIfNull(output);
         var ledger = Ledger.Load(checkpoint.Folder)
-            ?? throw new WiscaException($"{checkpoint.Folder} has no {Ledger.FileName}", "only a model that wisca rescaled can be undone");
-        if (ledger.Moves.Count == 0) throw new WiscaException($"{Ledger.FileName} holds no move: there is nothing to undo", "the weights are already in their original gauge");
+            ?? throw new WiscaException($"{checkpoint.Folder} has no {Ledger.FileName}", forOriginal ? "an adapter that others trained on a rescaled base is taken back with 'wisca express --for original'" : "only a model that wisca rescaled can be undone");
+        if (!ledger.Moves.Any(move => move.Groups.Count > 0)) throw new WiscaException($"{Ledger.FileName} holds no move: there is nothing to undo", "the weights are already in their original gauge");
         var factors = Factors(checkpoint, ledger.Moves);
         var trained = Trained(checkpoint, ledger);
         foreach (string tensor in trained.Where(factors.ContainsKey)) CheckTrained(checkpoint, tensor, factors[tensor].Axis, factors[tensor].Factors);
         var scales = factors.ToDictionary(
             entry => entry.Key,
-            entry => new TensorScale(
+            entry => (TensorEdit)new TensorScale(
                 entry.Value.Axis, Array.ConvertAll(entry.Value.Factors, factor => 1 / factor), Restored: trained.Contains(entry.Key) ? null : Restored(checkpoint, ledger, entry.Key)),
             StringComparer.Ordinal);
         using var folder = OutputFolder.Prepare(output, checkpoint, force);
         var counter = new ProgressCounter(progress, checkpoint.Shards.Sum(shard => shard.Length));
         using var rewriter = new CheckpointRewriter(checkpoint, folder.Staging, scales.Keys.ToHashSet(StringComparer.Ordinal), counter);
         rewriter.Write(_ => scales, threads > 0 ? threads : Environment.ProcessorCount, cancellation);
-        var sideFiles = CheckpointCopy.Complete(checkpoint, folder, files => new Ledger(Ledger.CurrentVersion, [], files), cancellation);
+        var sideFiles = CheckpointCopy.Complete(checkpoint, folder, files => new Ledger(Ledger.CurrentVersion, [], files, forOriginal), cancellation);
 
         var original = OriginalDigests(ledger);
         var digests = rewriter.Digests;
         ImmutableArray<string> exact = [.. digests.Keys.Where(tensor => !trained.Contains(tensor) && digests[tensor].After == original[tensor])];
         return new UndoResult(
-            ledger.Moves.Count,
+            ledger.Moves.Count(move => move.Groups.Count > 0),
             exact,
             [.. digests.Keys.Where(tensor => !exact.Contains(tensor) && !trained.Contains(tensor))],
             [.. digests.Keys.Where(trained.Contains)],
@@ -55,7 +77,7 @@ public static class Undoer
     }
 
     /// <summary>For each tensor, the product of the moves' factors along its axis.</summary>
-    private static Dictionary<string, (int Axis, double[] Factors)> Factors(Checkpoint checkpoint, IEnumerable<LedgerMove> moves)
+    internal static Dictionary<string, (int Axis, double[] Factors)> Factors(IWeightFolder checkpoint, IReadOnlyList<LedgerMove> moves)
     {
         const string hint = "the ledger and the weights do not belong together";
         var factors = new Dictionary<string, (int Axis, double[] Factors)>(StringComparer.Ordinal);
@@ -63,23 +85,36 @@ public static class Undoer
         {
             foreach (var slice in group.Slices)
             {
-                if (!factors.TryGetValue(slice.Tensor, out var entry))
-                {
-                    var stored = checkpoint.Find(slice.Tensor) ?? throw new WiscaException($"{Ledger.FileName} names tensor '{slice.Tensor}', which the checkpoint does not have", hint);
-                    if (!stored.Info.Dtype.IsRescalable() || stored.Info.Shape.Length is not (1 or 2) || slice.Axis >= stored.Info.Shape.Length)
-                        throw new WiscaException($"{Ledger.FileName}: '{slice.Tensor}' is scaled along axis {slice.Axis}, but it is {stored.Info.Dtype} of shape {stored.Info.ShapeText}", hint);
-                    double[] ones = new double[new MatrixView(stored, slice.Axis).Length];
-                    Array.Fill(ones, 1);
-                    factors.Add(slice.Tensor, entry = (slice.Axis, ones));
-                }
-
-                if (slice.Axis != entry.Axis) throw new WiscaException($"{Ledger.FileName}: '{slice.Tensor}' is scaled along both axes", hint);
+                var entry = Entry(slice.Tensor, slice.Axis);
                 if (slice.Highest() >= entry.Factors.Length) throw new WiscaException($"{Ledger.FileName}: indices '{slice.Indices}' of '{slice.Tensor}' do not fit its shape", hint);
                 foreach (int index in slice.Enumerate()) entry.Factors[index] *= slice.Exponent > 0 ? group.Factor : 1 / group.Factor;
             }
         }
 
+        foreach (var vector in moves.SelectMany(move => move.Vectors ?? []))
+        {
+            var entry = Entry(vector.Tensor, 0);
+            double[] elements = vector.Decode();
+            if (elements.Length != entry.Factors.Length) throw new WiscaException($"{Ledger.FileName}: {elements.Length} factors of '{vector.Tensor}' do not fit its shape", hint);
+            for (int index = 0; index < elements.Length; index++) entry.Factors[index] *= elements[index];
+        }
+
         return factors;
+
+        (int Axis, double[] Factors) Entry(string tensor, int axis)
+        {
+            if (!factors.TryGetValue(tensor, out var entry))
+            {
+                var stored = checkpoint.Find(tensor) ?? throw new WiscaException($"{Ledger.FileName} names tensor '{tensor}', which the checkpoint does not have", hint);
+                if (!stored.Info.Dtype.IsRescalable() || stored.Info.Shape.Length is not (1 or 2) || axis >= stored.Info.Shape.Length)
+                    throw new WiscaException($"{Ledger.FileName}: '{tensor}' is scaled along axis {axis}, but it is {stored.Info.Dtype} of shape {stored.Info.ShapeText}", hint);
+                double[] ones = new double[new MatrixView(stored, axis).Length];
+                Array.Fill(ones, 1);
+                factors.Add(tensor, entry = (axis, ones));
+            }
+
+            return axis == entry.Axis ? entry : throw new WiscaException($"{Ledger.FileName}: '{tensor}' is scaled along both axes", hint);
+        }
     }
 
     private static Dictionary<string, string> OriginalDigests(Ledger ledger)
@@ -90,9 +125,9 @@ public static class Undoer
     }
 
     /// <summary>The tensors whose bytes changed between two moves, after the last, or while they were moved.</summary>
-    private static HashSet<string> Trained(Checkpoint checkpoint, Ledger ledger)
+    private static HashSet<string> Trained(IWeightFolder checkpoint, Ledger ledger)
     {
-        var trained = ledger.Moves.Where(move => move.InTraining).SelectMany(move => move.Tensors.Keys).ToHashSet(StringComparer.Ordinal);
+        var trained = ledger.Moves.Where(move => move.InTraining || move.Groups.Count == 0).SelectMany(move => move.Tensors.Keys).ToHashSet(StringComparer.Ordinal);
         var latest = new Dictionary<string, string>(StringComparer.Ordinal);
         foreach (var (tensor, digests) in ledger.Moves.SelectMany(move => move.Tensors))
         {
@@ -109,7 +144,7 @@ public static class Undoer
     }
 
     /// <summary>What wisca wrote itself is finite and was in range before; of trained weights neither is known.</summary>
-    private static void CheckTrained(Checkpoint checkpoint, string tensor, int axis, double[] factors)
+    private static void CheckTrained(IWeightFolder checkpoint, string tensor, int axis, double[] factors)
     {
         var matrix = new MatrixView(checkpoint.Find(tensor)!, axis);
         var statistics = new CheckpointTensorSource(checkpoint).Measure(tensor, axis);
@@ -119,7 +154,7 @@ public static class Undoer
     }
 
     /// <summary>The original bits of a tensor's lost elements: those that the first move to lose them kept, taken back over the moves before it.</summary>
-    private static LostElements? Restored(Checkpoint checkpoint, Ledger ledger, string tensor)
+    private static LostElements? Restored(IWeightFolder checkpoint, Ledger ledger, string tensor)
     {
         var original = new SortedDictionary<long, byte[]>();
         var stored = checkpoint.Find(tensor)!;
@@ -132,7 +167,7 @@ public static class Undoer
                 byte[] bits = lost.DecodeBits();
                 if (bits.Length != indices.Length * size || indices.Any(index => index >= stored.Info.ElementCount))
                     throw new WiscaException($"{Ledger.FileName}: the lost elements of '{tensor}' do not fit its shape", "the ledger and the weights do not belong together");
-                var earlier = Factors(checkpoint, ledger.Moves.Take(move)).GetValueOrDefault(tensor);
+                var earlier = Factors(checkpoint, [.. ledger.Moves.Take(move)]).GetValueOrDefault(tensor);
                 for (int i = 0; i < indices.Length; i++)
                 {
                     var element = bits.AsSpan(i * size, size);

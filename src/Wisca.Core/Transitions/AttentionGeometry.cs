@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Wisca.Architectures;
 
 namespace Wisca.Transitions;
@@ -6,4 +7,8 @@ namespace Wisca.Transitions;
 /// <param name="KvHeads">Number of key/value heads.</param>
 /// <param name="HeadDim">Channels per head.</param>
 /// <param name="RopePairs">How RoPE pairs channels where it acts.</param>
-public sealed record AttentionGeometry(int KvHeads, int HeadDim, RopePairs RopePairs);
+public sealed record AttentionGeometry(int KvHeads, int HeadDim, RopePairs RopePairs)
+{
+    /// <summary>The transitions that attention has.</summary>
+    public static ImmutableArray<TransitionKind> Kinds { get; } = [TransitionKind.QueryKey, TransitionKind.ValueOutput];
+}

@@ -74,6 +74,24 @@ public sealed record Exchange(
         }
     }
 
+    /// <summary>The exchange between the factors of a LoRA module: columns of B are multiplied, rows of A divided.</summary>
+    /// <param name="index">The module's index, which stands for the layer.</param>
+    /// <param name="a">The name of A, [r, inputs].</param>
+    /// <param name="b">The name of B, [outputs, r].</param>
+    /// <param name="rank">r.</param>
+    /// <param name="perRank">True for a factor for each rank, false for one.</param>
+    public static Exchange OfFactors(int index, string a, string b, int rank, bool perRank)
+    {
+        ImmutableArray<ChannelRun> runs = [new ChannelRun(0, 0, rank)];
+        return new Exchange(
+            index,
+            TransitionKind.LoraFactors,
+            perRank ? Granularity.Channel : Granularity.Tensor,
+            [.. Enumerable.Range(0, rank).Select(channel => perRank ? channel : 0)],
+            [.. Enumerable.Range(0, perRank ? rank : 1).Select(group => new GroupLabel(null, perRank ? group : null))],
+            [new ScaledAxis(b, 1, +1, false, runs), new ScaledAxis(a, 0, -1, false, runs)]);
+    }
+
     /// <summary>The indices along a slice's axis that belong to a group, as compact text: <c>0-31,64-95</c>.</summary>
     public string Describe(ScaledAxis slice, int group)
     {

@@ -2,7 +2,7 @@ using System.Text.Json.Serialization;
 
 namespace Wisca.Transitions;
 
-/// <summary>Which two projections exchange a factor.</summary>
+/// <summary>Which two matrices exchange a factor.</summary>
 public enum TransitionKind
 {
     /// <summary>W_q against W_k: they meet only in the dot product q.k.</summary>
@@ -12,4 +12,8 @@ public enum TransitionKind
     /// <summary>W_v against W_o: they meet linearly through the attention weights.</summary>
     [JsonStringEnumMemberName("vo")]
     ValueOutput,
+
+    /// <summary>B against A, the factors of a LoRA module: they meet only in their product.</summary>
+    [JsonStringEnumMemberName("lora")]
+    LoraFactors,
 }

@@ -60,5 +60,11 @@ public sealed record TransitionPlan(TransitionOptions Options, ImmutableArray<Ex
         }
     }
 
-    internal static string Name(TransitionKind kind) => kind == TransitionKind.QueryKey ? "qk" : "vo";
+    internal static string Name(TransitionKind kind) => kind switch
+    {
+        TransitionKind.QueryKey => "qk",
+        TransitionKind.ValueOutput => "vo",
+        TransitionKind.LoraFactors => "lora",
+        _ => throw new ArgumentOutOfRangeException(nameof(kind), kind, null),
+    };
 }

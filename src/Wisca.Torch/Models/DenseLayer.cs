@@ -1,5 +1,6 @@
 using TorchSharp.Modules;
 using TorchSharp.Utils;
+using Wisca.Lora;
 using static TorchSharp.torch;
 
 namespace Wisca.Models;
@@ -24,5 +25,18 @@ internal sealed class DenseLayer : nn.Module<Tensor, Tensor>
         RegisterComponents();
     }
 
-    public override Tensor forward(Tensor input) => MatrixProduct.Linear(input, _transposed ? _weight.t() : _weight, _bias);
+    /// <summary>The stored matrix.</summary>
+    public Parameter Weight => _weight;
+
+    /// <summary>True where it is stored [inputs, outputs].</summary>
+    public bool Transposed => _transposed;
+
+    /// <summary>What a LoRA adapter adds to the product; null without one.</summary>
+    public LowRankLayer? Adapter { get; set; }
+
+    public override Tensor forward(Tensor input)
+    {
+        var weight = _transposed ? _weight.t() : _weight;
+        return Adapter is null ? MatrixProduct.Linear(input, weight, _bias) : Adapter.Forward(input, weight, _bias);
+    }
 }

@@ -55,7 +55,7 @@ internal sealed class WeightInitializer(DecoderConfig config, ulong seed, Initia
 
     private void Draw(string name, Tensor parameter, double deviation)
     {
-        ulong state = State(name);
+        ulong state = State(seed, name);
         double[] numbers = new double[Math.Min(Piece, parameter.numel())];
         var flat = parameter.view(-1);
         for (long begin = 0; begin < flat.shape[0]; begin += Piece)
@@ -69,7 +69,8 @@ internal sealed class WeightInitializer(DecoderConfig config, ulong seed, Initia
         flat.Dispose();
     }
 
-    private ulong State(string name)
+    /// <summary>The start of the generator of one parameter.</summary>
+    internal static ulong State(ulong seed, string name)
     {
         byte[] key = new byte[8 + Encoding.UTF8.GetByteCount(name)];
         BinaryPrimitives.WriteUInt64LittleEndian(key, seed);

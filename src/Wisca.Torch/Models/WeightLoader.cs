@@ -137,7 +137,8 @@ internal sealed class WeightLoader(Checkpoint checkpoint, DecoderConfig config)
             "configuration and weights do not belong together, or the model is of another kind than model_type says");
     }
 
-    private static void Copy(StoredTensor source, Tensor target)
+    /// <summary>Copies a stored tensor into one of the same shape, piece by piece; without gradients.</summary>
+    internal static void Copy(StoredTensor source, Tensor target)
     {
         using var scope = NewDisposeScope();
         var type = source.Info.Dtype.ToScalarType();

@@ -1,5 +1,6 @@
 using System.Globalization;
 using Wisca.Checkpoints;
+using Wisca.Lora;
 using Wisca.Models;
 using Wisca.Safetensors;
 using Wisca.Torch;
@@ -48,6 +49,7 @@ public static class ForwardProof
         {
             using var ungraded = no_grad();
             using Decoder modelA = Decoder.Load(a, options.Precision), modelB = Decoder.Load(b, options.Precision);
+            using var attached = options.Adapter is null ? null : LoraModel.Load(modelA, options.Adapter);
             long[] ids = [.. tokens];
             var comparison = new LogitComparison();
             for (int begin = 0; begin < ids.Length - 1; begin += window)

@@ -1,3 +1,4 @@
+using Wisca.Adapters;
 using Wisca.Models;
 
 namespace Wisca.Proofs;
@@ -13,6 +14,9 @@ public sealed record ForwardProofOptions
     /// default 512, or what the models were made for if that is less; more than that is refused.
     /// </summary>
     public int? WindowLength { get; init; }
+
+    /// <summary>An adapter that A runs with, unmerged; null for none.</summary>
+    public AdapterBinding? Adapter { get; init; }
 
     /// <summary>Number of threads; all processors by default.</summary>
     public int Threads { get; init; } = Environment.ProcessorCount;

@@ -96,7 +96,7 @@ internal sealed class RunLog : ITrainingObserver, IDisposable
         return group;
     }
 
-    private static string Name(TransitionKind kind) => kind == TransitionKind.QueryKey ? "qk" : "vo";
+    private static string Name(TransitionKind kind) => TransitionPlan.Name(kind);
 
     private void Write(long step, IReadOnlyList<KeyValuePair<string, double>> metrics)
     {

@@ -213,7 +213,7 @@ public sealed class Trainer : IDisposable
             }
 
             foreach (var refusal in active.Plan.Refusals)
-                _observer.Notice($"{(refusal.Kind == TransitionKind.QueryKey ? "qk" : "vo")} is left out in {refusal.Layers.Length} of {_model.Config.Layers.Length} layers: {refusal.Reason}");
+                _observer.Notice($"{TransitionPlan.Name(refusal.Kind)} is left out in {refusal.Layers.Length} of {_model.Config.Layers.Length} layers: {refusal.Reason}");
         }
 
         try

@@ -74,6 +74,52 @@ internal sealed class LiveModel : ITensorSource
         }
     }
 
+    /// <summary>
+    /// Mixes a parameter along an axis by a symmetric matrix, its copies by the same, and what is gathered from gradients by the inverse: momenta
+    /// exactly, second moments by the squares of its elements, which is exact where the gradient's elements are independent.
+    /// </summary>
+    public void Mix(string name, int axis, double[,] matrix, double[,] inverse, StatePolicy policy)
+    {
+        using var scope = NewDisposeScope();
+        using var ungraded = no_grad();
+        bool hasMaster = Master(name) is not null;
+        if (!hasMaster) Mix(_parameters[name], axis, matrix, 1);
+        foreach (var states in _states)
+        {
+            if (policy == StatePolicy.Reset && states.StateOf(name).Count > 0) (states as IOptimizerState)?.Reset(name);
+            foreach (var state in states.StateOf(name))
+            {
+                if (state.Degree > 0) Mix(state.Tensor, axis, matrix, state.Degree);
+                else if (policy == StatePolicy.Transport) Mix(state.Tensor, axis, inverse, -state.Degree);
+            }
+
+            if (hasMaster) (states as IOptimizerState)?.RefreshFromMaster(name);
+        }
+    }
+
+    /// <summary>The products of a matrix's rows (axis 0) or columns (axis 1) with each other.</summary>
+    public double[,] Gram(string name, int axis)
+    {
+        using var scope = NewDisposeScope();
+        using var ungraded = no_grad();
+        var rows = AlongAxis(Weight(name), axis);
+        double[] values = Read(rows.matmul(rows.transpose(0, 1)).contiguous());
+        if (!Array.TrueForAll(values, double.IsFinite))
+            throw new WiscaException($"parameter '{name}' holds NaN or infinity", "the run has diverged; go back to an earlier checkpoint, with a lower learning rate");
+        int length = (int)rows.shape[0];
+        double[,] gram = new double[length, length];
+        Buffer.BlockCopy(values, 0, gram, 0, values.Length * sizeof(double));
+        return gram;
+    }
+
+    private static void Mix(Tensor target, int axis, double[,] matrix, int power)
+    {
+        var mixing = tensor(matrix, device: target.device);
+        if (power > 1) mixing = mixing.pow(power);
+        var wide = target.to(ScalarType.Float64);
+        target.copy_(axis == 0 ? mixing.matmul(wide) : wide.matmul(mixing));
+    }
+
     private static void Multiply(Tensor target, AxisFactors factors, int degree)
     {
         double[] powers = Array.ConvertAll(factors.Factors, factor => degree switch

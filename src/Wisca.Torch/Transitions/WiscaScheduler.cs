@@ -24,7 +24,10 @@ public sealed class WiscaScheduler
     /// <param name="parameters">The model's parameters by name.</param>
     /// <param name="plan">Which transitions; made from the same names.</param>
     /// <param name="options">When, and what becomes of the optimizer's state. Its transitions must be those of the plan.</param>
-    /// <param name="states">What is kept beside the parameters: the optimizer, averages of weights.</param>
+    /// <param name="states">
+    /// What is kept beside the parameters: the optimizer, averages of weights. One that is an <see cref="ITransitionFollower"/> (an adapter) tells which
+    /// parameters move when those of the plan do; they must be among the parameters.
+    /// </param>
     /// <exception cref="WiscaException">
     /// A tensor of the plan is not contiguous or not among the parameters, or epsilon cannot be transported as asked.
     /// </exception>
@@ -183,6 +186,10 @@ public sealed class WiscaScheduler
         }
     }
 
+    /// <summary>All transitions so far as one: <see cref="Product"/> as factors, with the norms as they are.</summary>
+    /// <exception cref="WiscaException">Weights hold NaN or infinity.</exception>
+    public TransitionSolution Total() => new(Plan, [.. Solve().Balances.Zip(Product, (balances, factors) => (ImmutableArray<GroupBalance>)[.. balances.Zip(factors, Whole)])]);
+
     /// <summary>The length of an axis of a parameter.</summary>
     internal int LengthOf(string parameter, int axis) => _model.LengthOf(parameter, axis);
 
@@ -204,7 +211,10 @@ public sealed class WiscaScheduler
 
     private void Scale(TransitionSolution solution)
     {
-        foreach (var (tensor, factors) in solution.Factors(_model.LengthOf))
+        // What follows is worked out before anything moves: a DoRA magnitude needs the weights as they are.
+        var moved = solution.Factors(_model.LengthOf);
+        var following = _states.OfType<ITransitionFollower>().SelectMany(follower => follower.Follow(moved)).ToList();
+        foreach (var (tensor, factors) in moved.Concat(following))
         {
             _model.Scale(tensor, factors, _options.State);
             if (!_options.TransportEpsilon) continue;
@@ -220,6 +230,9 @@ public sealed class WiscaScheduler
                 _product[(index, group)] = _product.GetValueOrDefault((index, group), 1) * solution.Balances[index][group].Factor;
         }
     }
+
+    private static GroupBalance Whole(GroupBalance balance, double factor) => new(
+        balance.Label, balance.MultipliedNorm / factor, balance.DividedNorm * factor, factor, factor == 1 ? GroupOutcome.Unchanged : GroupOutcome.Scaled, null);
 
     private static TransitionSolution Inverse(TransitionSolution solution) => solution with
     {

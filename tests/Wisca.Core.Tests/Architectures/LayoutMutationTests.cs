@@ -173,7 +173,7 @@ public sealed class LayoutMutationTests
         var plan = TransitionPlan.Create(layout, new RescaleOptions { QueryKey = Granularity.Pair, ValueOutput = Granularity.Channel, Threads = 1 });
         var progress = new ProgressCounter(null, 0);
         var factors = new Solver(model, plan, allowLossy: false).Solve(1, progress, CancellationToken.None).Factors((tensor, axis) => new MatrixView(model.Find(tensor)!, axis).Length);
-        var scales = factors.ToDictionary(entry => entry.Key, entry => new TensorScale(entry.Value.Axis, entry.Value.Factors));
+        var scales = factors.ToDictionary(entry => entry.Key, entry => (TensorEdit)new TensorScale(entry.Value.Axis, entry.Value.Factors));
         Directory.CreateDirectory(output);
         using var rewriter = new CheckpointRewriter(model, output, plan.Tensors, progress);
         rewriter.Write(_ => scales, 1, CancellationToken.None);

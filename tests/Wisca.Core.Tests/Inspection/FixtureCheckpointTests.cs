@@ -82,7 +82,7 @@ public sealed class FixtureCheckpointTests
             (layer.Query ?? layer.Key ?? layer.Value ?? layer.Output).ShouldBeNull();
             layer.QueryKeyExact.ShouldBeEmpty();
             layer.ValueOutputExact.ShouldBeEmpty();
-            foreach (var kind in Enum.GetValues<TransitionKind>())
+            foreach (var kind in (TransitionKind[])[.. AttentionGeometry.Kinds])
                 layer.Refusals[kind].ShouldContain("comes with biases, scales: packed or adapted weights are not rescaled");
         }
 

@@ -133,7 +133,7 @@ public sealed class FamilyTests
         int pairs = 0;
         foreach (var layer in layout.Layers)
         {
-            foreach (var kind in Enum.GetValues<TransitionKind>())
+            foreach (var kind in (TransitionKind[])[.. AttentionGeometry.Kinds])
             {
                 foreach (var granularity in Enum.GetValues<Granularity>())
                 {

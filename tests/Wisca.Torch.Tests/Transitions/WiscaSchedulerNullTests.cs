@@ -20,7 +20,7 @@ public sealed class WiscaSchedulerNullTests
         var cases = new TheoryData<string, TransitionKind, Granularity>();
         foreach (string optimizer in (string[])["adamw", "lion", "sgd"])
         {
-            foreach (var kind in Enum.GetValues<TransitionKind>())
+            foreach (var kind in (TransitionKind[])[.. AttentionGeometry.Kinds])
             {
                 cases.Add(optimizer, kind, Granularity.Tensor);
                 cases.Add(optimizer, kind, Granularity.KvHead);
@@ -75,7 +75,7 @@ public sealed class WiscaSchedulerNullTests
     [InlineData(ScalarType.Float64)]
     public void Apply_WithTheFusedKernel_EqualsChangedLearningRatesBitForBit(ScalarType type)
     {
-        foreach (var kind in Enum.GetValues<TransitionKind>())
+        foreach (var kind in (TransitionKind[])[.. AttentionGeometry.Kinds])
         {
             using TinyTraining moved = new(type), reference = new(type);
             using AdamW left = Fused(moved), right = Fused(reference);

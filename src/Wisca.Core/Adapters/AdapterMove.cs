@@ -1,0 +1,107 @@
+using Wisca.Checkpoints;
+using Wisca.Numerics;
+using Wisca.Rescaling;
+using Wisca.Transitions;
+
+namespace Wisca.Adapters;
+
+/// <summary>
+/// What the factors of a base mean for its adapter: W' = S W T^-1 keeps the function if B' = S B and A' = A T^-1. DoRA's magnitudes follow the
+/// lengths of the merged rows, m'_i = m_i |row'_i| / |row_i|, which is the row's factor only where no column has one.
+/// </summary>
+internal sealed class AdapterMove
+{
+    private readonly AdapterBinding _binding;
+    private readonly Dictionary<string, TensorScale> _scales = new(StringComparer.Ordinal);
+    private readonly List<LedgerVector> _vectors = [];
+
+    /// <param name="binding">The adapter and a base whose weights are read.</param>
+    /// <param name="factors">The base's factors from the gauge that the adapter is in to the other one, by the base's names.</param>
+    /// <param name="baseIsMoved">True where the base's weights on disk have the factors already.</param>
+    public AdapterMove(AdapterBinding binding, IReadOnlyDictionary<string, AxisFactors> factors, bool baseIsMoved)
+    {
+        _binding = binding;
+        foreach (var bound in binding.Modules)
+        {
+            if (!factors.TryGetValue(bound.Weight.Info.Name, out var along)) continue;
+            bool rows = along.Axis == bound.OutputAxis;
+            Add(rows ? bound.Module.B : bound.Module.A, rows ? 0 : 1, along.Factors);
+            if (bound.Module.Magnitude is not { } magnitude) continue;
+            double[] lengths = along.Factors;
+            if (!rows)
+            {
+                var (plain, scaled) = LowRankUpdate.Norms(bound, along.Axis, along.Factors, baseIsMoved);
+                lengths = [.. scaled.Zip(plain, (after, before) => before == 0 ? 1 : after / before)];
+
+                // One factor for all columns is each row's factor too; measuring it would only add rounding.
+                if (Array.TrueForAll(along.Factors, factor => factor == along.Factors[0])) Array.Fill(lengths, along.Factors[0]);
+                _vectors.Add(LedgerVector.Of(magnitude.Info.Name, lengths));
+            }
+
+            Add(magnitude, 0, lengths);
+        }
+
+        foreach (var (tensor, weight) in binding.Saved)
+        {
+            if (factors.TryGetValue(weight.Info.Name, out var along)) Add(tensor, along.Axis, along.Factors);
+        }
+    }
+
+    /// <summary>Writes the adapter in the other gauge.</summary>
+    /// <param name="folder">The staged folder.</param>
+    /// <param name="moves">The adapter's moves that are history.</param>
+    /// <param name="baseMoves">The base's moves that are made now; none where they are taken back.</param>
+    /// <param name="forOriginal">True where the other gauge is that of the original base.</param>
+    /// <param name="threads">Number of threads.</param>
+    /// <param name="cancellation">Stops it.</param>
+    public Ledger Write(OutputFolder folder, IReadOnlyList<LedgerMove> moves, IReadOnlyList<LedgerMove> baseMoves, bool forOriginal, int threads, CancellationToken cancellation)
+    {
+        CheckRange();
+        var adapter = _binding.Adapter;
+        using var rewriter = new CheckpointRewriter(adapter, folder.Staging, _scales.Keys.ToHashSet(StringComparer.Ordinal), new ProgressCounter(null, 0));
+        rewriter.Write(_ => _scales.ToDictionary(entry => entry.Key, entry => (TensorEdit)entry.Value, StringComparer.Ordinal), threads, cancellation);
+
+        // All moves are made at once: the first leads from the old bytes to the new ones, and the others change nothing more.
+        var digests = rewriter.Digests;
+        var settled = new SortedDictionary<string, TensorDigests>(digests.ToDictionary(entry => entry.Key, entry => entry.Value with { Before = entry.Value.After }), StringComparer.Ordinal);
+        var mapped = baseMoves.Where(move => move.Groups.Count > 0).Select((move, index) => Map(move) with
+        {
+            Tensors = index == 0 ? digests : settled,
+            Lost = index == 0 ? rewriter.Lost : [],
+            Vectors = index == 0 && _vectors.Count > 0 ? _vectors : null,
+            InTraining = false,
+        });
+        Ledger? ledger = null;
+        CheckpointCopy.Complete(adapter, folder, files => ledger = new Ledger(Ledger.CurrentVersion, [.. moves, .. mapped], files, forOriginal), cancellation);
+        return ledger!;
+    }
+
+    private void Add(StoredTensor tensor, int axis, double[] factors) => _scales[tensor.Info.Name] = new TensorScale(axis, factors, KeepLosses: true);
+
+    private void CheckRange()
+    {
+        var source = new CheckpointTensorSource(_binding.Adapter);
+        foreach (var (name, scale) in _scales)
+        {
+            var matrix = new MatrixView(_binding.Adapter.Find(name)!, scale.Axis);
+            var statistics = source.Measure(name, scale.Axis);
+            if (Enumerable.Range(0, scale.Factors.Length).FirstOrDefault(index => LossScan.Overflows(matrix, statistics, index, scale.Factors[index]), -1) is >= 0 and var index)
+                throw new WiscaException($"tensor '{name}' of the adapter would overflow {matrix.Dtype} at index {index}", "convert the adapter to F32 first");
+        }
+    }
+
+    /// <summary>A move of the base, told of the adapter's tensors. Its groups and factors stay; the norms are those of the base.</summary>
+    private LedgerMove Map(LedgerMove move) => move with { Groups = [.. move.Groups.Select(group => group with { Slices = [.. group.Slices.SelectMany(Map)] })] };
+
+    private IEnumerable<LedgerSlice> Map(LedgerSlice slice)
+    {
+        foreach (var bound in _binding.Modules.Where(bound => bound.Weight.Info.Name == slice.Tensor))
+        {
+            bool rows = slice.Axis == bound.OutputAxis;
+            yield return slice with { Tensor = (rows ? bound.Module.B : bound.Module.A).Info.Name, Axis = rows ? 0 : 1 };
+            if (rows && bound.Module.Magnitude is { } magnitude) yield return slice with { Tensor = magnitude.Info.Name, Axis = 0 };
+        }
+
+        foreach (var (tensor, _) in _binding.Saved.Where(pair => pair.Base.Info.Name == slice.Tensor)) yield return slice with { Tensor = tensor.Info.Name };
+    }
+}
