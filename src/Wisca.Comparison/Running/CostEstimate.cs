@@ -6,7 +6,7 @@ namespace Wisca.Comparison;
 public static class CostEstimate
 {
     /// <summary>What a thread computes where nothing was measured: floating-point operations per second of small models in float32.</summary>
-    public const double AssumedFlops = 8e9;
+    public const double AssumedFlops = 2e10;
 
     /// <summary>The cost of each run once, finished or not.</summary>
     /// <param name="study">The study.</param>
