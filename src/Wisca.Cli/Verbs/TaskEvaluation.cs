@@ -36,7 +36,7 @@ internal static class TaskEvaluation
         var files = OutputFiles(shared, asked, date);
         using var model = EvaluatedModel.Open(shared);
         var options = new TaskOptions { Fewshot = asked.Fewshot, Limit = shared.Limit, Threads = shared.Threads };
-        var run = ProgressBar.Run(context, report => new TaskRunner(model.Scorer, asked.Data, options).Run(selection, new Observer(report, asked.LogSamples ? files : null, shared.Force), cancellation));
+        var run = ProgressBar.Run(context, report => new TaskRunner(model.Scorer, asked.Data, options).Run(selection, new Observer(report, asked.LogSamples ? files : null, shared.Force), cancellation), bytes: false);
         var json = TaskReport.ToJson(run, Config(model, shared, options, asked), date, clock.Elapsed);
         if (files is not null) ResultFile.Write(files.Value.Result, json, shared.Force);
         if (shared.Json) context.WriteJson(json);
