@@ -1,0 +1,26 @@
+using System.Globalization;
+
+namespace Wisca.Reporting.Plots;
+
+/// <summary>Places and labels along an axis. They depend on the range alone, not on the fonts of a machine.</summary>
+internal sealed record Ticks(IReadOnlyList<double> Places, IReadOnlyList<string> Labels)
+{
+    /// <summary>Round numbers within a range, about as many as wanted.</summary>
+    public static Ticks Round(double low, double high, int wanted)
+    {
+        double rough = (high - low) / wanted, power = Math.Pow(10, Math.Floor(Math.Log10(rough)));
+        double step = power * (rough / power) switch { <= 1 => 1, <= 2 => 2, <= 5 => 5, _ => 10 };
+        long first = (long)Math.Ceiling((low / step) - 1e-9), last = (long)Math.Floor((high / step) + 1e-9);
+        double[] places = [.. Enumerable.Range(0, (int)(last - first) + 1).Select(index => (first + index) * step)];
+        int decimals = Math.Clamp((int)Math.Ceiling(-Math.Log10(step) - 1e-9), 0, 9);
+        return new Ticks(places, [.. places.Select(place => Label(place, decimals))]);
+    }
+
+    private static string Label(double place, int decimals) => Math.Abs(place) switch
+    {
+        >= 1e9 => (place / 1e9).ToString("0.###", CultureInfo.InvariantCulture) + "G",
+        >= 1e6 => (place / 1e6).ToString("0.###", CultureInfo.InvariantCulture) + "M",
+        >= 1e4 => (place / 1e3).ToString("0.###", CultureInfo.InvariantCulture) + "k",
+        _ => place.ToString($"F{decimals}", CultureInfo.InvariantCulture),
+    };
+}
