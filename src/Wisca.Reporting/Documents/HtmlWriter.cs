@@ -79,7 +79,7 @@ internal sealed class HtmlWriter
         string anchor = _anchors.Of(section.Title);
         if (level == 2) _contents.Add((anchor, section.Title));
         return new XElement(
-            "section", new XAttribute("aria-labelledby", anchor), new XElement($"h{level}", new XAttribute("id", anchor), section.Title), section.Blocks.Select(block => Write(block, level + 1)));
+            "section", level == 2 ? Class("part") : null, new XAttribute("aria-labelledby", anchor), new XElement($"h{level}", new XAttribute("id", anchor), section.Title), section.Blocks.Select(block => Write(block, level + 1)));
     }
 
     private static XElement Table(Table table) => new(

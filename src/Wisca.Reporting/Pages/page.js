@@ -1,7 +1,7 @@
 (function () {
   "use strict";
 
-  // Numbers by their values, those without one last in either direction; words by the alphabet. Equal rows keep their order.
+  /* Numbers by their values, those without one last in either direction; words by the alphabet. Equal rows keep their order. */
   function sort(table, header, column) {
     var body = table.tBodies[0];
     var descending = header.getAttribute("aria-sort") === "ascending";
@@ -25,7 +25,7 @@
     });
   });
 
-  // Paper cannot be opened: what is folded goes on it, and is folded again afterwards.
+  /* Paper cannot be opened: what is folded goes on it, and is folded again afterwards. */
   var opened = [];
   window.addEventListener("beforeprint", function () {
     opened = Array.from(document.querySelectorAll("details:not([open])"));

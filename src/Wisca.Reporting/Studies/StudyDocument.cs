@@ -12,11 +12,9 @@ internal static class StudyDocument
         var models = report.Models.Select(model => new ModelRuns(model, report.Baseline, report.Confidence, results)).ToList();
         return new Document(
             report.Name,
-            $"{report.Finished} of {report.Runs} runs are finished. Every arm is compared with {report.Baseline}, seed by seed, on text that nothing was chosen by; intervals are {StudyFormat.Share(report.Confidence)}.",
+            $"{report.Finished} of {report.Runs} runs are finished{(report.Failures.Count > 0 ? $", {report.Failures.Count} failed" : "")}{(report.Waiting.Count > 0 ? ", and there are more that wait for them" : "")}. Every arm is compared with {report.Baseline}, seed by seed, on text that nothing was chosen by; intervals are {StudyFormat.Share(report.Confidence)}.",
             [
                 new Verdicts(report.Verdicts.Count > 0 ? report.Verdicts : ["Nothing is finished yet."]),
-                .. report.Waiting.Count > 0 ? (Block[])[new Section("Waiting", [new Items(report.Waiting)])] : [],
-                .. report.Failures.Count > 0 ? (Block[])[new Section("Failed runs", [new Items([.. report.Failures.Select(failure => $"{failure.Label}: {failure.Reason}")])])] : [],
                 .. models.Select(Model),
                 Runs(report, models, results),
                 Repeat(report, models, results),
@@ -38,7 +36,7 @@ internal static class StudyDocument
             .. StudyFigures.Rates(runs),
             .. Some(StudyTables.Scores(runs)),
             .. Some(StudyTables.ManySeeds(runs)),
-            .. Some(StudyTables.EqualRates(runs)),
+            .. Some(StudyTables.EqualRates(runs)).Select(table => new Folded("At equal learning rates", [table])),
             .. Some(StudyTables.Inside(runs)),
             StudyTables.Settings(runs),
             .. StudyFigures.TrainingCurves(runs).ToList() is { Count: > 0 } training ? (Block[])[new Folded("Training loss", training) { InMarkdown = false }] : [],
@@ -60,7 +58,9 @@ internal static class StudyDocument
         return new Section("Runs",
         [
             new Paragraph($"{report.Runs} are known, {report.Finished} finished, {diverged.Count} of those diverged, {report.Failures.Count} failed. runs/ID/result.json has everything that is known of a run."),
-            .. diverged.Count > 0 ? (Block[])[new Items([.. diverged.Select(run => $"{run.Id}: {(results.TryGetValue(run.Id, out var result) ? $"{result.Label}: {result.Reason ?? "diverged"}" : "diverged")}")])] : [],
+            .. diverged.Count > 0 ? (Block[])[new Section("Diverged", [new Items([.. diverged.Select(run => results.TryGetValue(run.Id, out var result) ? $"{result.Label}: {result.Reason ?? "diverged"}" : $"{run.Id}: diverged")])])] : [],
+            .. report.Failures.Count > 0 ? (Block[])[new Section("Failed", [new Items([.. report.Failures.Select(failure => $"{failure.Label}: {failure.Reason}")])])] : [],
+            .. report.Waiting.Count > 0 ? (Block[])[new Section("Waiting", [new Items(report.Waiting)])] : [],
             new Folded("All finished runs", [StudyTables.Runs(report)]),
         ]);
     }

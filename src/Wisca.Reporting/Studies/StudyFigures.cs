@@ -53,7 +53,7 @@ internal static class StudyFigures
         runs,
         arms,
         $"curves{Number(part)}",
-        "Test loss over training",
+        $"Test loss over training{Part(runs, part)}",
         "Mean over the seeds of each arm at its best learning rate; the band reaches from the lowest to the highest seed. The first tenth of the training is higher than what is shown.",
         "test loss, nats",
         arm => Mean([.. runs.AtBest(arm).Select(run => run.HeldOut.Select(point => ((double)point.Tokens, point.Test)))]))).OfType<Figure>();
@@ -63,7 +63,7 @@ internal static class StudyFigures
         runs,
         arms,
         $"training{Number(part)}",
-        "Training loss",
+        $"Training loss{Part(runs, part)}",
         "Mean over the seeds of each arm at its best learning rate; the band reaches from the lowest to the highest seed.",
         "training loss, nats",
         arm => Mean([.. runs.AtBest(arm).Select(run => run.TrainingLoss.Select(point => ((double)point.Tokens, point.Loss)))]))).OfType<Figure>();
@@ -86,7 +86,7 @@ internal static class StudyFigures
             chart.Line(ink, tokens, [.. arm.EqualTokens.Select(point => point.Mean)], marked: tokens.Length <= 30);
         }
 
-        const string title = "Difference at equal tokens";
+        string title = $"Difference at equal tokens{Part(runs, part)}";
         string description = $"Mean paired difference from {runs.Baseline} after the same number of tokens, with its {StudyFormat.Share(runs.Confidence)} interval as a band. Below zero is better.";
         return Make(runs, $"equal-tokens{Number(part)}", title, description, chart, Series($"{title}, {runs.Title}", "tokens", [.. drawn.Select(entry => (entry.arm.Name, (IReadOnlyList<(double, double)>)[.. entry.arm.EqualTokens.Select(point => ((double)point.Tokens, point.Mean))]))], StudyFormat.SignedLoss));
     }).OfType<Figure>();
@@ -123,8 +123,8 @@ internal static class StudyFigures
                 ]));
             }
 
-            const string title = "Test loss against learning rate";
-            return Make(runs, $"rates{Number(part)}", title, "Lines join the means over the seeds, small dots are single runs, crosses at the top are runs that diverged. An arm that is only a faster attention reaches its best at another rate, and is no better there.", chart, new Table(
+            string title = $"Test loss against learning rate{Part(runs, part)}";
+            return Make(runs, $"rates{Number(part)}", title, "Lines join the means over the seeds, small dots are single runs, crosses at the top are runs that diverged. An arm that only acts like another learning rate has its curve shifted sideways, and its lowest point is no lower.", chart, new Table(
                 $"{title}, {runs.Title}", [new("arm"), new("learning rate", true), new("runs", true), new("mean test loss", true), new("diverged", true)], rows));
         });
     }
@@ -171,6 +171,8 @@ internal static class StudyFigures
 
         return Make(runs, name, title, description, chart, Series($"{title}, {runs.Title}", "tokens", [.. drawn.Select(entry => (entry.Name, (IReadOnlyList<(double, double)>)[.. entry.Points.Select(point => (point.X, point.Mean))]))], loss => StudyFormat.Loss(loss)));
     }
+
+    private static string Part(ModelRuns runs, int part) => runs.Handfuls().Count() is > 1 and var parts ? $" ({Text(part + 1)} of {Text(parts)})" : "";
 
     private static string Number(int part) => part == 0 ? "" : $"-{part + 1}";
 

@@ -52,9 +52,9 @@ internal sealed class MadeStudy
         return study;
     }
 
-    public static MadeStudy Of(string regime, string model, IReadOnlyList<(string Name, double Effect)> arms, long[] seeds, double[] rates, string? diverging = null, bool scores = false)
+    public static MadeStudy Of(string regime, string model, IReadOnlyList<(string Name, double Effect)> arms, long[] seeds, double[] rates, string? diverging = null, bool scores = false, string name = "made-study")
     {
-        var study = new MadeStudy();
+        var study = new MadeStudy { Name = name };
         study.Add(regime, model, arms, seeds, rates, diverging, scores);
         return study;
     }
