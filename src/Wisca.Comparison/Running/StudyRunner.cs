@@ -1,5 +1,4 @@
 using System.Globalization;
-using Wisca.Training;
 
 namespace Wisca.Comparison;
 
@@ -24,6 +23,9 @@ public sealed class StudyRunner
     private readonly Dictionary<string, RunResult> _results;
     private readonly Dictionary<string, RunFailure> _failures = new(StringComparer.Ordinal);
     private readonly List<WorkerProcess> _running = [];
+
+    // Tokens per second of whole runs, start and evaluations included, of those that were made from the beginning.
+    private readonly List<(string Model, double Rate)> _rates = [];
     private int _finished;
 
     /// <param name="study">The study.</param>
@@ -102,8 +104,9 @@ public sealed class StudyRunner
             Checkpoints = run.Config.Checkpoints with { Keep = 1, Best = false },
             Logging = run.Config.Logging with { Jsonl = true, Tensorboard = false },
         };
+        bool begun = Directory.Exists(config.Output);
         StudyFolder.Write(request, new RunRequest(run.Id, run.Label, _folder.FullPath, config.ToYaml(commented: false), _study.Config.KeepModels));
-        _running.Add(WorkerProcess.Start(_options.Program, request, run, _study.Config.Threads));
+        _running.Add(WorkerProcess.Start(_options.Program, request, run, _study.Config.Threads, fromTheBeginning: !begun));
         _observer.Started(run);
     }
 
@@ -139,6 +142,7 @@ public sealed class StudyRunner
         {
             var result = _results[run.Id] = _folder.ReadResult(run.Id);
             _finished++;
+            if (worker.FromTheBeginning) _rates.Add((run.Model, run.Tokens / worker.Elapsed.TotalSeconds));
             Directory.Delete(Path.Combine(_folder.WorkFolder, run.Id), recursive: true);
             _observer.Finished(run, result, worker.Elapsed);
         }
@@ -162,8 +166,9 @@ public sealed class StudyRunner
     /// <summary>The tokens that are left, at what was measured of the same model, or of any.</summary>
     private TimeSpan? Remaining(IReadOnlyList<PlannedRun> mine)
     {
-        var measured = mine.Where(run => _results.ContainsKey(run.Id) && _results[run.Id].Seconds > 0).Select(run => (run.Model, Rate: _results[run.Id].TokensPerSecond()))
-            .Concat(_running.Where(worker => worker.TokensPerSecond > 0).Select(worker => (worker.Run.Model, Rate: worker.TokensPerSecond))).ToList();
+        var measured = _rates.Count > 0 ? _rates
+            : [.. mine.Where(run => _results.ContainsKey(run.Id) && _results[run.Id].Seconds > 0).Select(run => (run.Model, Rate: _results[run.Id].TokensPerSecond())),
+               .. _running.Where(worker => worker.TokensPerSecond > 0).Select(worker => (worker.Run.Model, Rate: worker.TokensPerSecond))];
         if (measured.Count == 0) return null;
         var rates = measured.GroupBy(entry => entry.Model).ToDictionary(group => group.Key, group => group.Average(entry => entry.Rate));
         double any = measured.Average(entry => entry.Rate), seconds = 0;

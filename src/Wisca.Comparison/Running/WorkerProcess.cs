@@ -12,13 +12,16 @@ internal sealed class WorkerProcess : IDisposable
     private readonly long _started = Stopwatch.GetTimestamp();
     private WorkerMessage? _last;
 
-    private WorkerProcess(PlannedRun run, Process process)
+    private WorkerProcess(PlannedRun run, Process process, bool fromTheBeginning)
     {
-        (Run, _process) = (run, process);
+        (Run, _process, FromTheBeginning) = (run, process, fromTheBeginning);
         Completion = Task.WhenAll(ReadOutput(), ReadErrors(), process.WaitForExitAsync());
     }
 
     public PlannedRun Run { get; }
+
+    /// <summary>True where no earlier worker had begun the run.</summary>
+    public bool FromTheBeginning { get; }
 
     /// <summary>Ends when the process has.</summary>
     public Task Completion { get; }
@@ -40,13 +43,13 @@ internal sealed class WorkerProcess : IDisposable
         ?? _errors.LastOrDefault(line => line.StartsWith("wisca: ", StringComparison.Ordinal))?["wisca: ".Length..]
         ?? $"the worker process ended with {_process.ExitCode}{(_process.ExitCode > 128 ? $" (signal {_process.ExitCode - 128})" : "")}{(_errors.Count > 0 ? $": {_errors.Last()}" : "")}";
 
-    public static WorkerProcess Start(WorkerProgram program, string request, PlannedRun run, int threads)
+    public static WorkerProcess Start(WorkerProgram program, string request, PlannedRun run, int threads, bool fromTheBeginning)
     {
         var start = new ProcessStartInfo(program.File, [.. program.Arguments, request]) { RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true };
 
         // libtorch asks OpenMP before it is told how many threads there are to be.
         start.Environment["OMP_NUM_THREADS"] = threads.ToString(System.Globalization.CultureInfo.InvariantCulture);
-        return new WorkerProcess(run, Process.Start(start) ?? throw new WiscaException($"{program.File} could not be started"));
+        return new WorkerProcess(run, Process.Start(start) ?? throw new WiscaException($"{program.File} could not be started"), fromTheBeginning);
     }
 
     /// <summary>Asks the run to store a checkpoint and end.</summary>

@@ -42,6 +42,15 @@ public sealed record PairedComparison
     /// <param name="confidence">Of the intervals, such as 0.95.</param>
     public static PairedComparison Of(IEnumerable<(long Seed, double Arm, double Baseline)> pairs, double confidence)
     {
+        var compared = Student(pairs, confidence);
+        if (compared.Differences.Count < ManyPairs) return compared;
+        double[] differences = [.. compared.Differences];
+        return compared with { Bootstrap = Resampled(differences, confidence), SignTest = Signs(differences) };
+    }
+
+    /// <summary>The same without bootstrap and sign test.</summary>
+    internal static PairedComparison Student(IEnumerable<(long Seed, double Arm, double Baseline)> pairs, double confidence)
+    {
         ArgumentNullException.ThrowIfNull(pairs);
         var ordered = pairs.OrderBy(pair => pair.Seed).ToList();
         double[] differences = [.. ordered.Select(pair => pair.Arm - pair.Baseline)];
@@ -59,8 +68,6 @@ public sealed record PairedComparison
             StandardError = error,
             Interval = interval,
             PValue = p,
-            Bootstrap = count < ManyPairs ? null : Resampled(differences, confidence),
-            SignTest = count < ManyPairs ? null : Signs(differences),
             Verdict = interval.IncludesZero() ? Verdict.NoDifferenceShown : mean < 0 ? Verdict.Lower : Verdict.Higher,
         };
     }

@@ -9,7 +9,13 @@ public static class StudentT
     public static double TwoSided(double t, double degrees)
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(degrees);
-        return double.IsInfinity(t) ? 0 : SpecialFunctions.IncompleteBeta(degrees / (degrees + (t * t)), degrees / 2, 0.5);
+        double square = t * t;
+        if (double.IsInfinity(square)) return 0;
+
+        // From the side where no digits are lost.
+        return square < degrees
+            ? 1 - SpecialFunctions.IncompleteBeta(square / (degrees + square), 0.5, degrees / 2)
+            : SpecialFunctions.IncompleteBeta(degrees / (degrees + square), degrees / 2, 0.5);
     }
 
     /// <summary>The value that is exceeded, to either side, with probability 1 - confidence.</summary>

@@ -39,9 +39,9 @@ public sealed class AdamW : Optimizer
     internal static void Update(IEnumerable<ParameterUpdate> updates, double learningRate, AdamWOptions options)
     {
         foreach (var bucket in updates.GroupBy(update => (
-            update.Parameter.LearningRateMultiplier,
-            update.Parameter.WeightDecay,
-            update.Parameter.EpsilonMultiplier,
+            update.LearningRateMultiplier,
+            update.WeightDecay,
+            update.EpsilonMultiplier,
             update.Weight.dtype,
             update.Weight.device.ToString())))
         {

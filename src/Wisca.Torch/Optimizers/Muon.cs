@@ -27,6 +27,8 @@ public sealed class Muon : Optimizer
         _options.Check();
         Func<string, bool>[] others = [.. _options.HeadPatterns.Concat(_options.AdamW.Parameters.EmbeddingPatterns).Select(NamePattern.Matcher)];
         _hiddenMatrices = [.. Parameters.Where(parameter => parameter.Parameter.dim() == 2 && !others.Any(matches => matches(parameter.Name)))];
+        if (_hiddenMatrices.FirstOrDefault(parameter => parameter.Parts.Count > 0) is { } parted)
+            throw new WiscaException($"{parted.Name}: a part of it has a learning rate of its own, but muon updates whole matrices", "use another optimizer, or a multiplier for the whole tensor");
     }
 
     /// <inheritdoc />
@@ -41,7 +43,7 @@ public sealed class Muon : Optimizer
     {
         foreach (var update in updates)
         {
-            if (IsHiddenMatrix(update.Parameter)) Update(update, learningRate * update.Parameter.LearningRateMultiplier);
+            if (IsHiddenMatrix(update.Parameter)) Update(update, learningRate * update.LearningRateMultiplier);
         }
 
         AdamW.Update(updates.Where(update => !IsHiddenMatrix(update.Parameter)), learningRate, _options.AdamW);
@@ -50,13 +52,13 @@ public sealed class Muon : Optimizer
     private void Update(ParameterUpdate update, double rate)
     {
         using var scope = NewDisposeScope();
-        var (_, weight, gradient) = update;
+        var (weight, gradient) = (update.Weight, update.Gradient);
         var average = update.State(Buffer);
         average.mul_(_options.Momentum).add_(gradient, 1 - _options.Momentum);
         var direction = _options.Nesterov ? (average * _options.Momentum).add_(gradient, 1 - _options.Momentum) : average;
         double rows = weight.shape[0], columns = weight.shape[1];
         double scale = _options.Scale == MuonScale.AdamWSize ? 0.2 * Math.Sqrt(Math.Max(rows, columns)) : Math.Sqrt(Math.Max(1, rows / columns));
-        weight.mul_(1 - (rate * update.Parameter.WeightDecay));
+        weight.mul_(1 - (rate * update.WeightDecay));
         weight.add_(Orthogonalise(direction, _options.Iterations), -rate * scale);
     }
 

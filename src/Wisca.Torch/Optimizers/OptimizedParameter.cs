@@ -14,6 +14,9 @@ internal sealed class OptimizedParameter(string name, Parameter parameter, doubl
 
     public Parameter Parameter { get; } = parameter;
 
+    /// <summary>Parts with settings of their own, which cover the parameter; empty where it has one for all.</summary>
+    public IReadOnlyList<PartSettings> Parts { get; init; } = [];
+
     /// <summary>Updates since the first, or since a reset.</summary>
     public long Steps { get; set; }
 

@@ -57,13 +57,14 @@ public abstract class Optimizer : IOptimizerState, IDisposable
             if (parameter.NeedsMaster && parameter.Master is null) parameter.CreateMaster();
             if (parameter.State.Count == 0) parameter.CreateState(Layout(parameter));
             parameter.Steps++;
-            updates.Add(new ParameterUpdate(parameter, parameter.Master ?? parameter.Parameter, gradient.to(parameter.StateType).contiguous()));
+            updates.AddRange(new ParameterUpdate(parameter, parameter.Master ?? parameter.Parameter, gradient.to(parameter.StateType).contiguous()).Split());
         }
 
         if (updates.Count == 0) return;
         Update(updates, learningRate);
-        var mastered = updates.Where(update => update.Parameter.Master is not null).ToList();
-        if (mastered.Count > 0) OptimizerKernels.Copy([.. mastered.Select(update => (Tensor)update.Parameter.Parameter)], [.. mastered.Select(update => update.Weight)]);
+        foreach (var update in updates) update.PutBack();
+        var mastered = updates.Select(update => update.Parameter).Where(parameter => parameter.Master is not null).Distinct().ToList();
+        if (mastered.Count > 0) OptimizerKernels.Copy([.. mastered.Select(parameter => (Tensor)parameter.Parameter)], [.. mastered.Select(parameter => parameter.Master!)]);
     }
 
     /// <summary>Forgets all gradients.</summary>

@@ -22,19 +22,17 @@ internal sealed class ParameterGroups
     public OptimizedParameter Resolve(string name, Parameter parameter)
     {
         bool decays = parameter.dim() >= 2 && (_settings.DecayEmbeddings || !_embeddings.Any(matches => matches(name)));
-        double decay = decays ? _settings.WeightDecay : 0, learningRate = 1, kept = 1, epsilon = 1;
+        double common = decays ? _settings.WeightDecay : 0;
+        var rules = new List<ParameterRule>();
         for (int i = 0; i < _matchers.Length; i++)
         {
             if (!_matchers[i](name)) continue;
             _used[i] = true;
-            var rule = _settings.Rules[i];
-            decay = rule.WeightDecay ?? decay;
-            learningRate *= rule.LearningRateMultiplier;
-            epsilon *= rule.EpsilonMultiplier;
-            if (rule.KeepDecay) kept *= rule.LearningRateMultiplier;
+            rules.Add(_settings.Rules[i]);
         }
 
-        return new OptimizedParameter(name, parameter, learningRate, decay / kept, epsilon);
+        var (learningRate, decay, epsilon) = Combine(rules.Where(rule => rule.Part is null), common);
+        return new OptimizedParameter(name, parameter, learningRate, decay, epsilon) { Parts = Parts(name, parameter, rules, common) };
     }
 
     public void CheckUsed()
@@ -45,6 +43,37 @@ internal sealed class ParameterGroups
             $"no parameter matches the pattern {string.Join(" or ", unused)}", "patterns are whole parameter names with * for any characters, such as *.q_proj.weight");
     }
 
+    private static (double LearningRate, double Decay, double Epsilon) Combine(IEnumerable<ParameterRule> rules, double decay)
+    {
+        double learningRate = 1, kept = 1, epsilon = 1;
+        foreach (var rule in rules)
+        {
+            decay = rule.WeightDecay ?? decay;
+            learningRate *= rule.LearningRateMultiplier;
+            epsilon *= rule.EpsilonMultiplier;
+            if (rule.KeepDecay) kept *= rule.LearningRateMultiplier;
+        }
+
+        return (learningRate, decay / kept, epsilon);
+    }
+
+    private static IReadOnlyList<PartSettings> Parts(string name, Parameter parameter, List<ParameterRule> rules, double decay)
+    {
+        int[] counts = [.. rules.Select(rule => rule.Part?.Of).OfType<int>().Distinct()];
+        if (counts.Length == 0) return [];
+        long length = parameter.dim() == 0 ? 1 : parameter.shape[^1];
+        if (counts is not [var count] || length % count != 0)
+            throw new WiscaException($"{name}: its last axis of {length} is parted by {string.Join(" and ", counts)}, expected one number of equal parts", "part 3/3 means the last of three equal parts");
+        return
+        [
+            .. Enumerable.Range(0, count).Select(index =>
+            {
+                var (rate, part, epsilon) = Combine(rules.Where(rule => rule.Part is null || rule.Part.Value.Number == index + 1), decay);
+                return new PartSettings(index * (length / count), length / count, rate, part, epsilon);
+            }),
+        ];
+    }
+
     private static void Check(ParameterRule rule)
     {
         string where = $"parameters '{rule.Pattern}': ";
@@ -52,6 +81,7 @@ internal sealed class ParameterGroups
         CheckNotNegative(where + "weight decay", rule.WeightDecay ?? 0);
         if (!(rule.EpsilonMultiplier > 0) || !double.IsFinite(rule.EpsilonMultiplier))
             throw new WiscaException($"{where}epsilon multiplier is {rule.EpsilonMultiplier}, expected a positive number");
+        if (rule.Part is { } part && (part.Number < 1 || part.Number > part.Of)) throw new WiscaException($"{where}part {part.Number} of {part.Of}, expected one from 1");
         if (rule.KeepDecay && rule.LearningRateMultiplier == 0)
             throw new WiscaException($"{where}a learning-rate multiplier of 0 cannot keep the decay", "freeze the parameter without keeping the decay");
     }

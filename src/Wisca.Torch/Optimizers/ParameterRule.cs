@@ -16,6 +16,12 @@ public sealed record ParameterRule(string Pattern)
     /// <summary>The weight decay, also of parameters that otherwise have none; null, the default, to leave it as it is.</summary>
     public double? WeightDecay { get; init; }
 
+    /// <summary>
+    /// Which of several equal parts of the parameter along its last axis the rule is for, counted from 1, and of how many: 3 of 3 for the values where
+    /// GPT-2 stores queries, keys and values as one. Null, the default, for the whole parameter.
+    /// </summary>
+    public (int Number, int Of)? Part { get; init; }
+
     /// <summary>Multiplies the epsilon of optimizers that have one. Positive. The default is 1.</summary>
     public double EpsilonMultiplier { get; init; } = 1;
 }

@@ -34,7 +34,7 @@ public sealed class SgdMomentum : Optimizer
 
     private protected override void Update(IReadOnlyList<ParameterUpdate> updates, double learningRate)
     {
-        foreach (var bucket in updates.GroupBy(update => (update.Parameter.LearningRateMultiplier, update.Parameter.WeightDecay)))
+        foreach (var bucket in updates.GroupBy(update => (update.LearningRateMultiplier, update.WeightDecay)))
         {
             double rate = learningRate * bucket.Key.LearningRateMultiplier, decay = bucket.Key.WeightDecay;
             Tensor[] weights = [.. bucket.Select(update => update.Weight)], directions = [.. bucket.Select(update => update.Gradient)];

@@ -80,6 +80,45 @@ public sealed class OptimizerStepTests : IClassFixture<OneThread>
         }
     }
 
+    /// <summary>A tensor whose parts have settings of their own, [4, 9] in three, against three tensors with those settings.</summary>
+    [Theory]
+    [MemberData(nameof(Cases))]
+    public void Step_OfParts_IsThatOfTensorsApart(string kind, ScalarType type, double tolerance)
+    {
+        ParameterRule common = new("*") { LearningRateMultiplier = 0.5 }, second = new("b") { LearningRateMultiplier = 4, KeepDecay = true, EpsilonMultiplier = 0.25 }, third = new("c") { WeightDecay = 0.3 };
+        using var whole = ToyModel.Fill([4, 9], type, 1);
+        var apart = ((string[])["a", "b", "c"]).Select((name, index) => (name, Parameter: new Parameter(whole.detach().narrow(1, 3 * index, 3).clone().contiguous()))).ToList();
+        using Optimizer parted = KnownOptimizers.Create(kind, [("w", whole)], Rules([common, second with { Pattern = "w", Part = (2, 3) }, third with { Pattern = "w", Part = (3, 3) }])),
+            separate = KnownOptimizers.Create(kind, apart, Rules([common, second, third]));
+        for (int step = 0; step < Steps; step++)
+        {
+            SetGradient(whole, Gradient([4, 9], 0, step));
+            for (int index = 0; index < 3; index++) apart[index].Parameter.grad = whole.grad!.narrow(1, 3 * index, 3).clone().contiguous();
+            parted.Step(Rate);
+            separate.Step(Rate);
+        }
+
+        Close(ToyModel.Values(whole), Joined(apart.Select(entry => (Tensor)entry.Parameter)), tolerance, "w");
+        for (int part = 0; part < parted.StateOf("w").Count; part++)
+            Close(ToyModel.Values(parted.StateOf("w")[part].Tensor), Joined(apart.Select(entry => separate.StateOf(entry.name)[part].Tensor)), tolerance, "state");
+        foreach (var (_, parameter) in apart) parameter.Dispose();
+
+        static ParameterSettings Rules(ParameterRule[] rules) => new() { WeightDecay = Decay, Rules = [.. rules] };
+
+        static double[] Joined(IEnumerable<Tensor> parts) => [.. cat([.. parts.Select(part => part.detach())], 1).to(ScalarType.Float64).reshape(-1).data<double>()];
+    }
+
+    [Fact]
+    public void Create_PartsThatDoNotFit_AreRefused()
+    {
+        using var weight = ToyModel.Fill([4, 10], ScalarType.Float32, 1);
+        string Refused(params ParameterRule[] rules) => Should.Throw<WiscaException>(() => KnownOptimizers.Create("adamw", [("w", weight)], new ParameterSettings { Rules = [.. rules] })).Message;
+        Refused(new ParameterRule("w") { Part = (1, 3) }).ShouldBe("w: its last axis of 10 is parted by 3, expected one number of equal parts");
+        Refused(new ParameterRule("w") { Part = (1, 2) }, new ParameterRule("w") { Part = (1, 5) }).ShouldContain("parted by 2 and 5");
+        Refused(new ParameterRule("w") { Part = (3, 2) }).ShouldContain("part 3 of 2");
+        Should.Throw<WiscaException>(() => new Muon([("w", weight)], new MuonOptions { AdamW = new AdamWOptions { Parameters = new ParameterSettings { Rules = [new ParameterRule("w") { Part = (1, 2) }] } } })).Message.ShouldContain("whole matrices");
+    }
+
     [Theory]
     [InlineData(6, 4, MuonScale.AdamWSize, true)]
     [InlineData(4, 6, MuonScale.Spectral, true)]

@@ -54,10 +54,10 @@ internal static class TinyRun
             .Select(path => $"{Path.GetRelativePath(checkpoint, path)} {Convert.ToHexString(SHA256.HashData(File.ReadAllBytes(path)))}"),
     ];
 
-    /// <summary>The lines of metrics.jsonl without what a clock measured.</summary>
+    /// <summary>The lines of metrics.jsonl without what a clock measured, and without the first, which only a run has that began there.</summary>
     public static string[] Metrics(TrainingConfig config) =>
     [
-        .. File.ReadAllLines(Path.Combine(config.Output, "metrics.jsonl")).Select(line =>
+        .. File.ReadAllLines(Path.Combine(config.Output, "metrics.jsonl")).Where(line => !line.Contains("model/digest", StringComparison.Ordinal)).Select(line =>
         {
             var values = JsonNode.Parse(line)!.AsObject();
             foreach (string name in values.Select(entry => entry.Key).Where(key => key.StartsWith("time", StringComparison.Ordinal)).ToList()) values.Remove(name);

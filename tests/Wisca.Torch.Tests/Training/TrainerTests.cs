@@ -105,6 +105,27 @@ public sealed class TrainerTests
     }
 
     [Fact]
+    public void Run_TestText_IsEvaluatedApart()
+    {
+        using TemporaryFolder folder = new();
+        var config = TinyRun.Config(folder) with { Steps = 1, Evaluation = new() { Tokens = null, AtStart = false, Samples = new() { Every = 0 } } };
+        config = config with { Data = config.Data with { HeldOut = 0.4, Stories = 60 } };
+        var whole = TinyRun.Train(config, ResumeMode.Never).Evaluations[^1];
+        whole.TestLoss.ShouldBeNull();
+        var parted = TinyRun.Train(config with { Data = config.Data with { TestShare = 0.5 } }, ResumeMode.Never).Evaluations[^1];
+        parted.TestLoss.ShouldNotBeNull().ShouldNotBe(parted.Loss);
+
+        // The parts make up the whole, but for windows that are not full.
+        parted.Tokens.ShouldBeInRange((long)(0.2 * whole.Tokens), (long)(0.8 * whole.Tokens));
+        Math.Abs((((parted.Loss * parted.Tokens) + (parted.TestLoss.Value * (whole.Tokens - parted.Tokens))) / whole.Tokens) - whole.Loss).ShouldBeLessThan(0.02);
+
+        // Text of its own: the same as validation gives the same loss.
+        File.WriteAllText(folder["held.txt"], string.Join("\n", Enumerable.Range(0, 40).Select(i => $"Line {i} of a text.")));
+        var own = TinyRun.Train(config with { Data = config.Data with { HeldOut = null, Validation = [folder["held.txt"]], Test = [folder["held.txt"]] } }, ResumeMode.Never).Evaluations[^1];
+        own.TestLoss.ShouldBe(own.Loss);
+    }
+
+    [Fact]
     public void Run_StoppedBetweenReports_GathersOnAfterwards()
     {
         using TemporaryFolder folder = new(), other = new();

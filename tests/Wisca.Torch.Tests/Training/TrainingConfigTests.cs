@@ -148,7 +148,7 @@ public sealed class TrainingConfigTests
             "train.yaml:14: steps: given twice, expected once (first at train.yaml:2)",
             "train.yaml:15: model.config: given together with model.from, expected one of the two",
             $"train.yaml:16: nothing_like_it: unknown key, expected one of {string.Join(", ", Setting.Of(typeof(TrainingConfig)).Select(setting => setting.Key))}",
-            "--set data.sequnce=1: data.sequnce: unknown key, expected in 'data' one of train, validation, held_out, field, separator, sequence_length, cache, stories",
+            "--set data.sequnce=1: data.sequnce: unknown key, expected in 'data' one of train, validation, held_out, test, test_share, field, separator, sequence_length, cache, stories",
             "--set seed: seed: no value, expected section.key=value",
             "--set threads=: threads: no value, expected section.key=value",
             "--set optimizer.name.x=1: optimizer.name.x: 'optimizer.name' has no keys below it, expected optimizer.name=VALUE",
@@ -198,6 +198,8 @@ public sealed class TrainingConfigTests
     [InlineData("tokenizer: { source: bytes, path: a }", "tokenizer.path")]
     [InlineData("data: { train: [] }", "data.train")]
     [InlineData("data: { validation: [a], held_out: 0.1 }", "data.held_out")]
+    [InlineData("data: { test: [a], test_share: 0.1 }", "data.test_share")]
+    [InlineData("optimizer: { name: sgd, multipliers: [{ parameters: a, epsilon: 2 }] }", "optimizer.multipliers")]
     [InlineData("evaluation: { samples: { prompts: [] } }", "evaluation.samples.prompts")]
     public void Read_Contradiction_NamesTheKey(string yaml, string key) => Faults(yaml).ShouldHaveSingleItem().ShouldContain($": {key}: ");
 
@@ -222,12 +224,12 @@ public sealed class TrainingConfigTests
     public void Options_OfEverySection_AreWhatWasSet()
     {
         var config = Read("", "wisca.qk=kv-head", "wisca.vo=none", "wisca.at=[3]", "wisca.until=1000", "wisca.every=7", "wisca.init=false", "wisca.round=pow2", "wisca.layers=0-1", "wisca.state=reset",
-            "optimizer.multipliers=[{ parameters: '*.v_proj.weight', learning_rate: 2, keep_decay: true, weight_decay: 0.5 }]", "optimizer.clip=0", "schedule.name=wsd");
+            "optimizer.multipliers=[{ parameters: '*.v_proj.weight', learning_rate: 2, keep_decay: true, weight_decay: 0.5, epsilon: 0.25, part: 3/3 }]", "optimizer.clip=0", "schedule.name=wsd");
         var options = config.Wisca.Options;
         options.Transitions.ShouldBe(new TransitionOptions { QueryKey = Granularity.KvHead, ValueOutput = null, Balance = new(Rounding: FactorRounding.PowerOfTwo, Hysteresis: 0.1), Layers = new("0-1") });
         Enumerable.Range(0, 2000).Where(step => options.Trigger.IsDue(step)).ShouldBe(Enumerable.Range(1, 1000).Where(step => step == 3 || step % 7 == 0));
         options.State.ShouldBe(StatePolicy.Reset);
-        config.Optimizer.ParameterSettings.Rules.ShouldHaveSingleItem().ShouldBe(new("*.v_proj.weight") { LearningRateMultiplier = 2, KeepDecay = true, WeightDecay = 0.5 });
+        config.Optimizer.ParameterSettings.Rules.ShouldHaveSingleItem().ShouldBe(new("*.v_proj.weight") { LearningRateMultiplier = 2, KeepDecay = true, WeightDecay = 0.5, EpsilonMultiplier = 0.25, Part = (3, 3) });
         config.Optimizer.ClipNorm.ShouldBeNull();
         config.Schedule.DecayStepsOf(config.Steps).ShouldBe(400);
         new ScheduleSection().DecayStepsOf(2000).ShouldBe(1900);

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Wisca.Optimizers;
 
 namespace Wisca.Training;
@@ -51,8 +52,11 @@ public sealed record OptimizerSection : ISettingsSection
     {
         WeightDecay = WeightDecay,
         DecayEmbeddings = DecayEmbeddings,
-        Rules = [.. Multipliers.Select(rule => new ParameterRule(rule.Parameters) { LearningRateMultiplier = rule.LearningRate, KeepDecay = rule.KeepDecay, WeightDecay = rule.WeightDecay, EpsilonMultiplier = rule.Epsilon })],
+        Rules = [.. Multipliers.Select(rule => new ParameterRule(rule.Parameters) { LearningRateMultiplier = rule.LearningRate, KeepDecay = rule.KeepDecay, WeightDecay = rule.WeightDecay, EpsilonMultiplier = rule.Epsilon, Part = PartOf(rule.Part) })],
     };
+
+    private static (int Number, int Of)? PartOf(string? text) =>
+        text?.Split('/') is [var number, var count] ? (int.Parse(number, CultureInfo.InvariantCulture), int.Parse(count, CultureInfo.InvariantCulture)) : null;
 
     /// <inheritdoc/>
     public object Complete(GivenSettings given)

@@ -8,6 +8,9 @@ public sealed record ParameterMultiplier
     [Setting("Pattern of tensor names, in which * stands for anything.", Required = true)]
     public string Parameters { get; init; } = "";
 
+    [Setting("Which of several equal parts along the tensors' last axis is meant: 3/3 for the values in gpt2's c_attn, which holds queries, keys and values. none for whole tensors. Not for muon's matrices.", Pattern = @"\d{1,3}/\d{1,3}", Expected = "a part such as 3/3")]
+    public string? Part { get; init; }
+
     [Setting("Multiple of the common learning rate; 0 to leave the tensors as they are.", Minimum = 0)]
     public double LearningRate { get; init; } = 1;
 

@@ -1,0 +1,142 @@
+using System.Text.Json;
+using Wisca.Comparison;
+using Wisca.Tests.Robustness;
+
+namespace Wisca.Tests.Training;
+
+/// <summary>Studies of tiny runs in processes: killed, interrupted, failing and diverging.</summary>
+public sealed class CompareKillTests(ITestOutputHelper log)
+{
+    private const int Kills = 3;
+
+    private static string Write(TemporaryFolder folder, int steps, string arms, string further = "")
+    {
+        TinyRun.Write(folder, steps, further: "checkpoints: {every: 1}");
+        string run = string.Join('\n', File.ReadAllLines(folder["run.yaml"]).Where(line => !line.StartsWith("output", StringComparison.Ordinal) && !line.StartsWith("threads", StringComparison.Ordinal)).Select(line => "  " + line.Replace("held_out: 0.1", "held_out: 0.4", StringComparison.Ordinal)));
+        File.WriteAllText(folder["study.yaml"], $"output: '{folder["out"]}'\nworkers: 2\ntraining:\n{run}\narms:\n  origin: {{ wisca: {{ preset: origin }} }}\n{arms}\n{further}");
+        return folder["study.yaml"];
+    }
+
+    [Fact]
+    public void Compare_KilledThreeTimes_EndsWithTheNumbersOfAnUndisturbedOne()
+    {
+        if (!OperatingSystem.IsLinux()) return;
+        using TemporaryFolder whole = new(), killed = new();
+        const string arms = "  wisca: { wisca: { every: 7, round: none } }\n  keep: { wisca: { every: 7, round: none, state: keep } }";
+        WiscaProcess.Run("compare", "--config", Write(whole, 30, arms, "seeds: [1]"));
+        string[] command = ["compare", "--config", Write(killed, 30, arms, "seeds: [1]")];
+        var random = new Random();
+        var finished = new List<int>();
+        for (int kill = 0; kill < Kills; kill++)
+        {
+            using var process = WiscaProcess.Start(command);
+            for (int tries = 0; tries < 600 && Workers(killed).Count == 0 && !process.Wait(TimeSpan.FromMilliseconds(10)); tries++)
+            {
+            }
+
+            if (process.Wait(TimeSpan.FromMilliseconds(500 + random.Next(1500)))) break;
+            if (kill == 1) process.Interrupt();
+            else process.Kill();
+            process.Wait(TimeSpan.FromSeconds(30)).ShouldBeTrue();
+            if (kill == 1 && process.ExitCode != 0) process.Error.ShouldContain("the same command goes on from here");
+
+            // Workers do not outlive their parent.
+            for (int tries = 0; tries < 100 && Workers(killed).Count > 0; tries++) Thread.Sleep(50);
+            Workers(killed).ShouldBeEmpty();
+            finished.Add(Directory.Exists(killed["out", "runs"]) ? Directory.GetFiles(killed["out", "runs"], "result.json", SearchOption.AllDirectories).Length : 0);
+        }
+
+        log.WriteLine($"finished runs when it was stopped: {string.Join(", ", finished)}");
+        WiscaProcess.Run(command);
+        Directory.GetDirectories(killed["out", "work"]).ShouldBeEmpty();
+        var expected = Numbers(whole);
+        expected.Count.ShouldBe(3);
+        Numbers(killed).ShouldBe(expected);
+
+        // What is finished is not made again.
+        string[] files = Directory.GetFiles(killed["out", "runs"], "result.json", SearchOption.AllDirectories);
+        var written = files.Select(File.GetLastWriteTimeUtc).ToList();
+        using var again = WiscaProcess.Start(command);
+        again.Wait(TimeSpan.FromMinutes(1)).ShouldBeTrue();
+        again.ExitCode.ShouldBe(0, again.Error);
+        files.Select(File.GetLastWriteTimeUtc).ShouldBe(written);
+    }
+
+    [Fact]
+    public void Compare_RunsThatFailOrDiverge_AreRecordedAndTheOthersGoOn()
+    {
+        using var folder = new TemporaryFolder();
+        string config = Write(
+            folder, 4,
+            """
+              diverging: { wisca: { preset: origin }, optimizer: { multipliers: [{ parameters: "*.q_proj.*", learning_rate: 1e30 }] } }
+              broken: { model: { config: { model_type: llama, hidden_size: 32, intermediate_size: 48, num_hidden_layers: 1, num_attention_heads: 4, vocab_size: 100 } } }
+            """,
+            "seeds: [1]");
+        using var process = WiscaProcess.Start("compare", "--config", config);
+        process.Wait(TimeSpan.FromMinutes(2)).ShouldBeTrue();
+        process.ExitCode.ShouldBe(2, process.Error);
+        process.Output.ShouldContain("failed: main/model/broken lr 1e-3 seed 1: the model has 100 tokens, its tokenizer ");
+        process.Error.ShouldContain("diverged (step ");
+        using var study = new StudyFolder(folder["out"]);
+        var results = study.ReadResults().Values.ToList();
+        results.Count.ShouldBe(2);
+        var origin = results.Single(result => result.Outcome == RunOutcome.Completed);
+        results.Single(result => result.Outcome == RunOutcome.Diverged).Reason.ShouldNotBeNull().ShouldStartWith("step ");
+        results.Select(result => result.InitialWeights).Distinct().Count().ShouldBe(1);
+        origin.Imbalances.Select(series => (series.Name, series.Layer)).ShouldBe([("qk", 0), ("qk", 1), ("vo", 0), ("vo", 1)]);
+        origin.Norms.Select(series => series.Name).Distinct().ShouldBe(["k", "o", "q", "v"], ignoreOrder: true);
+        Math.Log2(origin.Norms.First(series => series is { Name: "q", Layer: 1 }).Values[^1] / origin.Norms.First(series => series is { Name: "k", Layer: 1 }).Values[^1])
+            .ShouldBe(origin.Imbalances.First(series => series is { Name: "qk", Layer: 1 }).Values[^1], 1e-3);
+        (origin.HeldOut[^1].Step, origin.HeldOut[^1].Tokens, origin.Steps).ShouldBe((4, 4 * 2 * 32, 4));
+        origin.HeldOut[^1].Validation.ShouldNotBe(origin.HeldOut[^1].Test);
+        File.Exists(study.SummaryPath).ShouldBeTrue();
+    }
+
+    /// <summary>The example of the documentation: from two arms in at most ten lines to the summary.</summary>
+    [Fact]
+    public void Compare_TheDocumentedQuestion_IsAnswered()
+    {
+        string document = TestRepository.ReadText("docs", "comparing.md"), yaml = document.Split("```yaml\n")[1].Split("```")[0];
+        yaml.TrimEnd().Split('\n').Length.ShouldBeLessThanOrEqualTo(10);
+        TestRepository.ReadText("README.md").ShouldContain(yaml);
+        using var folder = new TemporaryFolder();
+        File.WriteAllText(folder["question.yaml"], yaml);
+        File.WriteAllLines(folder["text.txt"], Enumerable.Range(0, 60).SelectMany(i => (string[])[$"Document {i}: " + string.Concat(Enumerable.Repeat($"the number {i * 37 % 91} and ", 4)), "<|endoftext|>"]));
+        File.WriteAllText(folder["model.json"], """{"model_type": "llama", "hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 1, "num_attention_heads": 4, "num_key_value_heads": 2}""");
+        WiscaProcess.Run(
+            "compare", "--config", folder["question.yaml"], "--workers", "2", "--set", $"output={folder["out"]}", "training.steps=3", $"training.data.train=[{folder["text.txt"]}]", "training.data.held_out=0.3", $"training.model.config={folder["model.json"]}",
+            "training.tokenizer.source=bytes", "training.batch_size=2", "training.data.sequence_length=16", "seeds=[1,2]", "learning_rates=[1e-3]", "keep_models=true");
+        string summary = File.ReadAllText(folder["out", "summary.md"]);
+        summary.ShouldContain("- main/model: ");
+        summary.ShouldContain("4 of 4 runs are finished");
+        summary.ShouldContain("All runs of a seed began with the same weights.");
+        Directory.GetFiles(folder["out", "runs"], "model.safetensors", SearchOption.AllDirectories).Length.ShouldBe(4);
+    }
+
+    /// <summary>The worker processes of a study, by what the system knows of them.</summary>
+    private static List<int> Workers(TemporaryFolder folder) =>
+    [
+        .. Directory.EnumerateDirectories("/proc").Select(path => int.TryParse(Path.GetFileName(path), out int id) ? id : 0).Where(id => id > 0).Where(id =>
+        {
+            try
+            {
+                return File.ReadAllText($"/proc/{id}/cmdline").Contains(folder["out", "work"], StringComparison.Ordinal);
+            }
+            catch (IOException)
+            {
+                return false;
+            }
+        }),
+    ];
+
+    /// <summary>The results without what clocks measured.</summary>
+    private static List<string> Numbers(TemporaryFolder folder)
+    {
+        using var study = new StudyFolder(folder["out"]);
+        return [.. study.ReadResults().Values.OrderBy(result => result.Id, StringComparer.Ordinal).Select(result => JsonSerializer.Serialize(result with
+        {
+            Seconds = 0, Environment = result.Environment with { Finished = default },
+        }))];
+    }
+}
