@@ -1,6 +1,5 @@
 using System.Reflection;
 using Microsoft.Playwright;
-using Wisca.Reporting;
 
 namespace Wisca.Tests;
 
@@ -13,8 +12,11 @@ public sealed class BrowserFixture : IAsyncLifetime
     private IPlaywright? _playwright;
     private IBrowser? _browser;
 
-    /// <summary>Opens the page of a study.</summary>
-    internal async Task<OpenedPage> Open(MadeStudy study, int width = 1200, ColorScheme scheme = ColorScheme.Light)
+    /// <summary>Opens <see cref="Page.Realistic"/>.</summary>
+    internal Task<OpenedPage> Open(int width = 1200, ColorScheme scheme = ColorScheme.Light) => Open("realistic", () => Page.Realistic, width, scheme);
+
+    /// <summary>Opens a page.</summary>
+    internal async Task<OpenedPage> Open(string name, Func<string> html, int width = 1200, ColorScheme scheme = ColorScheme.Light)
     {
         Assert.SkipUnless(File.Exists(Chromium), $"{Chromium} is not there: apt-get install chromium");
         if (_browser is null)
@@ -29,8 +31,8 @@ public sealed class BrowserFixture : IAsyncLifetime
             });
         }
 
-        string file = _folder[$"{study.Name}.html"];
-        if (!File.Exists(file)) StudyPages.Write(study.Report, study.Results, file, markdown: null);
+        string file = _folder[$"{name}.html"];
+        if (!File.Exists(file)) await File.WriteAllTextAsync(file, html());
         var page = await _browser.NewPageAsync(new BrowserNewPageOptions { ViewportSize = new ViewportSize { Width = width, Height = 800 }, ColorScheme = scheme });
         var opened = new OpenedPage(page);
         await page.GotoAsync(new Uri(file).AbsoluteUri);

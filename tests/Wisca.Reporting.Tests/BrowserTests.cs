@@ -13,7 +13,7 @@ public sealed partial class BrowserTests(BrowserFixture browser) : IClassFixture
     [Fact]
     public async Task Open_Page_SaysNothingAndAsksForNothing()
     {
-        await using var opened = await browser.Open(_study);
+        await using var opened = await browser.Open();
         await opened.Page.EvaluateAsync("document.querySelectorAll('details').forEach(function (one) { one.open = true; })");
         await opened.Page.EvaluateAsync("new Promise(function (done) { setTimeout(done, 200); })");
         opened.Said.ShouldBeEmpty();
@@ -24,8 +24,8 @@ public sealed partial class BrowserTests(BrowserFixture browser) : IClassFixture
     [Fact]
     public async Task Open_HostileNames_RunNothing()
     {
-        var study = MadeStudy.Of("main", "llama", [("<script>window.hacked=1</script>", -0.01), ("\"'><img src=x onerror=window.hacked=1>", 0.01)], [1, 2, 3], [1e-3, 3e-3], name: "hostile");
-        await using var opened = await browser.Open(study);
+        var study = MadeStudy.Of("main", "llama", [("<script>window.hacked=1</script>", -0.01), ("\"'><img src=x onerror=window.hacked=1>", 0.01)], [1, 2, 3], [1e-3, 3e-3]);
+        await using var opened = await browser.Open("hostile", () => Page.Html(study));
         (await opened.Page.EvaluateAsync<bool>("'hacked' in window")).ShouldBeFalse();
         (await opened.Page.Locator("img").CountAsync()).ShouldBe(0);
         (await opened.Page.Locator("table.sortable tbody th").Nth(1).InnerTextAsync()).ShouldBe("<script>window.hacked=1</script>");
@@ -35,7 +35,7 @@ public sealed partial class BrowserTests(BrowserFixture browser) : IClassFixture
     [Fact]
     public async Task Plots_AllOpened_AreVisibleAndDrawn()
     {
-        await using var opened = await browser.Open(_study);
+        await using var opened = await browser.Open();
         await opened.Page.EvaluateAsync("document.querySelectorAll('details').forEach(function (one) { one.open = true; })");
         int[] sizes = await opened.Page.EvaluateAsync<int[]>("Array.from(document.querySelectorAll('svg.plot')).flatMap(function (plot) { var box = plot.getBoundingClientRect(); return [Math.round(box.width), Math.round(box.height)]; })");
         sizes.Length.ShouldBeGreaterThan(100);
@@ -61,7 +61,7 @@ public sealed partial class BrowserTests(BrowserFixture browser) : IClassFixture
     [InlineData("Space")]
     public async Task Table_Sorted_IsInOrderAndSaysSo(string how)
     {
-        await using var opened = await browser.Open(_study);
+        await using var opened = await browser.Open();
         var table = opened.Page.Locator("table.sortable").First;
         var header = table.Locator("thead th").Nth(3);
         async Task Press()
@@ -96,7 +96,7 @@ public sealed partial class BrowserTests(BrowserFixture browser) : IClassFixture
     [Fact]
     public async Task Keyboard_FirstTab_SkipsToTheResults()
     {
-        await using var opened = await browser.Open(_study);
+        await using var opened = await browser.Open();
         await opened.Page.Keyboard.PressAsync("Tab");
         (await opened.Page.EvaluateAsync<string>("document.activeElement.textContent")).ShouldBe("Skip to the results");
         (await opened.Page.EvaluateAsync<double>("document.activeElement.getBoundingClientRect().left")).ShouldBeGreaterThanOrEqualTo(0, "it is seen while it has the focus");
@@ -109,7 +109,7 @@ public sealed partial class BrowserTests(BrowserFixture browser) : IClassFixture
     [InlineData(1200)]
     public async Task Width_AllOpened_ScrollsInBoxesOnly(int width)
     {
-        await using var opened = await browser.Open(_study, width);
+        await using var opened = await browser.Open(width);
         await opened.Page.EvaluateAsync("document.querySelectorAll('details').forEach(function (one) { one.open = true; })");
         (await opened.Page.EvaluateAsync<int>("document.documentElement.scrollWidth")).ShouldBeLessThanOrEqualTo(width);
         if (width == 360) (await opened.Page.EvaluateAsync<bool>("(function () { var box = document.querySelector('.scroll'); return Math.sign(box.scrollWidth - box.clientWidth) === 1; })()")).ShouldBeTrue();
@@ -121,7 +121,7 @@ public sealed partial class BrowserTests(BrowserFixture browser) : IClassFixture
         var papers = new List<double>();
         foreach (var scheme in (ColorScheme[])[ColorScheme.Light, ColorScheme.Dark])
         {
-            await using var opened = await browser.Open(_study, scheme: scheme);
+            await using var opened = await browser.Open(scheme: scheme);
             async Task<double> Luminance(string selector, string property) => Relative(await opened.Page.EvaluateAsync<string>($"getComputedStyle(document.querySelector('{selector}')).{property}"));
             double paper = await Luminance("body", "backgroundColor"), raised = await Luminance(".verdicts p", "backgroundColor");
             papers.Add(paper);

@@ -7,7 +7,14 @@ namespace Wisca.Tests;
 /// <summary>A report's page, read as XML by the framework's own parser.</summary>
 internal static class Page
 {
-    public static XElement Of(MadeStudy study) => Parse(StudyPages.Html(study.Report, study.Results));
+    private static readonly Lazy<string> _realistic = new(() => Html(MadeStudy.Realistic()));
+
+    /// <summary>The page of <see cref="MadeStudy.Realistic"/>, made once.</summary>
+    public static string Realistic => _realistic.Value;
+
+    public static string Html(MadeStudy study) => StudyPages.Html(study.Report, study.Results);
+
+    public static XElement Of(MadeStudy study) => Parse(Html(study));
 
     public static XElement Parse(string html)
     {

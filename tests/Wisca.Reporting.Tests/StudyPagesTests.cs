@@ -16,8 +16,7 @@ public sealed class StudyPagesTests
     [Fact]
     public void Html_Realistic_NeedsNothingBesideIt()
     {
-        var study = MadeStudy.Realistic();
-        string html = StudyPages.Html(study.Report, study.Results);
+        string html = Page.Realistic;
         html.ShouldNotContain("http:");
         html.ShouldNotContain("https:");
         html.ShouldNotContain("//", Case.Sensitive, "no address without a scheme, and no comment that hides the rest of a line");
@@ -34,8 +33,7 @@ public sealed class StudyPagesTests
     [Fact]
     public void Html_Realistic_IsReadInHtmlAsInXml()
     {
-        var study = MadeStudy.Realistic();
-        string html = StudyPages.Html(study.Report, study.Results);
+        string html = Page.Realistic;
         var page = Page.Parse(html);
 
         // HTML does not read references in scripts and styles, and takes <td/> for a start tag.
@@ -53,7 +51,7 @@ public sealed class StudyPagesTests
     [Fact]
     public void Html_Realistic_HasThePlotsAndTheyAreDrawnInInksOfTheStyleSheet()
     {
-        var page = Page.Of(MadeStudy.Realistic());
+        var page = Page.Parse(Page.Realistic);
         string[] titles = [.. page.Descendants("figcaption").Select(caption => caption.Element("strong")!.Value)];
         foreach (string title in (string[])["Paired differences of test loss", "Test loss over training (1 of 2)", "Difference at equal tokens (2 of 2)", "Test loss against learning rate (1 of 2)", "Training loss (1 of 2)", "Imbalance over time", "Factors applied", "Norms over time"])
             titles.ShouldContain(title);
@@ -79,7 +77,7 @@ public sealed class StudyPagesTests
         foreach (var result in study.Results.Values) folder.WriteResult(result);
         var report = folder.ReadReport();
         string html = StudyPages.Html(report, folder.ReadResults());
-        html.ShouldBe(StudyPages.Html(study.Report, study.Results), "the folder alone is enough");
+        html.ShouldBe(Page.Realistic, "the folder alone is enough");
         var model = report.Models[0];
         var rows = Page.Parse(html).Rows("Arms of large-rates: llama");
         rows.Count.ShouldBe(9);
@@ -166,7 +164,7 @@ public sealed class StudyPagesTests
     [Fact]
     public void Html_DivergedRuns_AreMarkedAndNamed()
     {
-        var page = Page.Of(MadeStudy.Realistic());
+        var page = Page.Parse(Page.Realistic);
         page.Rows("Finished runs").Count(row => row[6].Value == "diverged").ShouldBe(3);
         page.Value.ShouldContain("large-rates/llama/attention-lr-2 lr 1e-2 seed 2: the loss was not finite at step 212");
         page.Rows("At equal learning rates").Last(row => row[0].Value == "attention-lr-2")[4].Value.ShouldEndWith("3 of 6 pairs diverged");

@@ -52,10 +52,9 @@ internal sealed class HtmlWriter
         {
             // An element without content is written with an end tag, unless HTML knows none.
             if (element.IsEmpty && !Void.Contains(element.Name.LocalName)) element.Value = "";
-            foreach (var attribute in element.Attributes()) attribute.Value = Allowed(attribute.Value);
-            foreach (var text in element.Nodes().OfType<XText>()) text.Value = Allowed(text.Value);
         }
 
+        AllowedText.Clean(html);
         var page = new StringBuilder("<!DOCTYPE html>\n");
         using (var writer = XmlWriter.Create(page, new XmlWriterSettings { OmitXmlDeclaration = true, Indent = false, NewLineHandling = NewLineHandling.None })) html.Save(writer);
         return page.Append('\n').ToString();
@@ -130,13 +129,4 @@ internal sealed class HtmlWriter
     private static XAttribute Class(string name) => new("class", name);
 
     private static string Digest(string text) => $"sha256-{Convert.ToBase64String(SHA256.HashData(Encoding.UTF8.GetBytes(text)))}";
-
-    /// <summary>Text without the characters that neither XML nor HTML can hold.</summary>
-    private static string Allowed(string text)
-    {
-        if (text.All(c => c is '\t' or '\n' or (>= ' ' and not '\u007f' and < '\ud800'))) return text;
-        var allowed = new StringBuilder();
-        foreach (var rune in text.EnumerateRunes()) allowed.Append(rune.Value is '\t' or '\n' or (>= 0x20 and not (>= 0x7f and < 0xa0) and not 0xfffe and not 0xffff) ? rune : Rune.ReplacementChar);
-        return allowed.ToString();
-    }
 }

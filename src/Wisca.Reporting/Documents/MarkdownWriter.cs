@@ -79,6 +79,7 @@ internal sealed partial class MarkdownWriter
         svg.SetAttributeValue("height", box[3]);
         svg.Elements().First(element => element.Name.LocalName is not ("title" or "desc")).AddBeforeSelf(
             new XElement("style", Style.Resource("colors.css") + Style.Resource("plot.css")), new XElement("rect", new XAttribute("class", "paper"), new XAttribute("width", box[2]), new XAttribute("height", box[3])));
+        AllowedText.Clean(svg);
         foreach (var element in svg.DescendantsAndSelf()) element.Name = _svg + element.Name.LocalName;
         _plots[file] = svg.ToString(SaveOptions.DisableFormatting) + "\n";
         return file;

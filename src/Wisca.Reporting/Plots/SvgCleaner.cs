@@ -25,10 +25,13 @@ internal static partial class SvgCleaner
         foreach (var attribute in element.Attributes().Where(attribute => attribute.Name.LocalName is not ("fill" or "stroke" or "stroke-miterlimit")))
             cleaned.SetAttributeValue(attribute.Name.LocalName, Numbers().Replace(attribute.Value, match => Rounded(match.Value, attribute.Name.LocalName == "fill-opacity" ? "0.##" : "0.#")));
         string? fill = element.Attribute("fill")?.Value, stroke = element.Attribute("stroke")?.Value;
-        string? style = stroke is not (null or "none") ? Ink.Of(stroke)?.Name + (double.Parse(element.Attribute("stroke-width")?.Value ?? "1", CultureInfo.InvariantCulture) < 2 ? " line " + Ink.Thin : " line")
-            : fill is not (null or "none") ? Ink.Of(fill)?.Name + " area" : null;
-        if (style is null) return null;
-        cleaned.SetAttributeValue("class", style);
+        bool isLine = stroke is not (null or "none");
+
+        // What is drawn in no ink of ours is what ScottPlot adds by itself: marks of ticks, of no length.
+        if ((isLine ? stroke : fill) is not { } color || Ink.Of(color) is not { } ink) return null;
+        bool isThin = isLine && double.Parse(element.Attribute("stroke-width")?.Value ?? "1", CultureInfo.InvariantCulture) < 2;
+        cleaned.SetAttributeValue("stroke-width", null);
+        cleaned.SetAttributeValue("class", $"{ink.Name} {(isLine ? "line" : "area")}{(isThin ? $" {Ink.Thin}" : "")}");
         return cleaned;
     }
 

@@ -9,7 +9,7 @@ internal sealed record Ticks(IReadOnlyList<double> Places, IReadOnlyList<string>
     public static Ticks Round(double low, double high, int wanted)
     {
         double rough = (high - low) / wanted, power = Math.Pow(10, Math.Floor(Math.Log10(rough)));
-        double step = power * (rough / power) switch { <= 1 => 1, <= 2 => 2, <= 5 => 5, _ => 10 };
+        double step = power * (rough / power) switch { < 1.5 => 1, < 3.5 => 2, < 7.5 => 5, _ => 10 };
         long first = (long)Math.Ceiling((low / step) - 1e-9), last = (long)Math.Floor((high / step) + 1e-9);
         double[] places = [.. Enumerable.Range(0, (int)(last - first) + 1).Select(index => (first + index) * step)];
         int decimals = Math.Clamp((int)Math.Ceiling(-Math.Log10(step) - 1e-9), 0, 9);

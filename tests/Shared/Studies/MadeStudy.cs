@@ -18,7 +18,7 @@ internal sealed class MadeStudy
     public StudyReport Report => new()
     {
         Version = StudyReport.CurrentVersion,
-        Name = Name,
+        Name = "made-study",
         Verdicts = [.. _verdicts],
         Baseline = Baseline,
         Confidence = 0.95,
@@ -30,8 +30,6 @@ internal sealed class MadeStudy
         Environments = ["Invented CPU, 2 cores, 1 threads a run; Made OS 1; dotnet 10.0.0, wisca 0.1.0"],
         Models = [.. _models],
     };
-
-    public string Name { get; init; } = "made-study";
 
     /// <summary>A study as people have it: two models, nine arms, three rates, six seeds, one arm that diverges at the highest rate.</summary>
     public static MadeStudy Realistic()
@@ -52,9 +50,9 @@ internal sealed class MadeStudy
         return study;
     }
 
-    public static MadeStudy Of(string regime, string model, IReadOnlyList<(string Name, double Effect)> arms, long[] seeds, double[] rates, string? diverging = null, bool scores = false, string name = "made-study")
+    public static MadeStudy Of(string regime, string model, IReadOnlyList<(string Name, double Effect)> arms, long[] seeds, double[] rates, string? diverging = null, bool scores = false)
     {
-        var study = new MadeStudy { Name = name };
+        var study = new MadeStudy();
         study.Add(regime, model, arms, seeds, rates, diverging, scores);
         return study;
     }
