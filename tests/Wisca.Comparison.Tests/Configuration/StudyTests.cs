@@ -118,7 +118,7 @@ public sealed class StudyTests : IDisposable
         plan = study.Plan(results);
         plan.Waiting.ShouldBeEmpty();
         plan.Runs.Where(run => run.Seed == 5).Select(run => (run.Arm, run.LearningRate)).ShouldBe([("origin", 2e-3), ("wisca", 2e-3), ("heads", 2e-3)]);
-        plan.Runs.Last().Config.BatchSize.ShouldBe(2);
+        plan.Runs[^1].Config.BatchSize.ShouldBe(2);
     }
 
     [Fact]
