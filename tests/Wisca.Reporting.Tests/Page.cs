@@ -7,10 +7,10 @@ namespace Wisca.Tests;
 /// <summary>A report's page, read as XML by the framework's own parser.</summary>
 internal static class Page
 {
-    private static readonly Lazy<string> _realistic = new(() => Html(MadeStudy.Realistic()));
+    private static readonly Lazy<string> RealisticPage = new(() => Html(MadeStudy.Realistic()));
 
     /// <summary>The page of <see cref="MadeStudy.Realistic"/>, made once.</summary>
-    public static string Realistic => _realistic.Value;
+    public static string Realistic => RealisticPage.Value;
 
     public static string Html(MadeStudy study) => StudyPages.Html(study.Report, study.Results);
 

@@ -27,8 +27,8 @@ internal static class ReportVerb
             var results = folder.ReadResults();
             var known = report.Models.SelectMany(model => model.Arms).SelectMany(arm => arm.Runs).Select(run => run.Id).ToHashSet(StringComparer.Ordinal);
             var remarks = context.Error.Profile.Out.Writer;
-            if (known.Count(id => !results.ContainsKey(id)) is > 0 and var missing) remarks.WriteLine($"{Format.Count(missing, "run")} of study.json are not in the folder: their numbers are in the report, their curves are not");
-            if (results.Keys.Count(id => !known.Contains(id)) is > 0 and var more) remarks.WriteLine($"{Format.Count(more, "run")} in the folder are not in study.json: wisca compare --config FILE --summary takes them into account");
+            if (known.Count(id => !results.ContainsKey(id)) is > 0 and var missing) remarks.WriteLine($"{Format.Count(missing, "run")} of study.json not in the folder: the numbers are in the report, the curves are not");
+            if (results.Keys.Count(id => !known.Contains(id)) is > 0 and var more) remarks.WriteLine($"{Format.Count(more, "run")} in the folder not in study.json: wisca compare --config FILE --summary takes that into account");
             StudyPages.Write(report, results, html, markdown);
             foreach (string? written in (string?[])[html, markdown]) if (written is not null) context.Out.WriteLine(written);
             return 0;

@@ -35,7 +35,7 @@ public static class StudyFormat
     public static string Change(ArmDifference difference)
     {
         ArgumentNullException.ThrowIfNull(difference);
-        return difference.Loss.Seeds.Count == 0 ? "-" : Signed(difference.PerplexityChange, "0.00") + " %" + Range(difference.PerplexityChangeInterval, "0.00");
+        return difference.Loss.Seeds.Count == 0 ? "-" : WithSign(difference.PerplexityChange, "0.00") + " %" + Range(difference.PerplexityChangeInterval, "0.00");
     }
 
     /// <summary>What a comparison shows, in words.</summary>
@@ -59,15 +59,15 @@ public static class StudyFormat
     /// <summary>A number with its sign.</summary>
     /// <param name="number">The number.</param>
     /// <param name="format">Its format without the sign.</param>
-    public static string Signed(double number, string format) => number.ToString($"+{format};-{format};{format}", CultureInfo.InvariantCulture);
+    public static string WithSign(double number, string format) => number.ToString($"+{format};-{format};{format}", CultureInfo.InvariantCulture);
 
     /// <summary>A difference of losses.</summary>
-    public static string SignedLoss(double difference) => Signed(difference, LossDigits);
+    public static string SignedLoss(double difference) => WithSign(difference, LossDigits);
 
     /// <summary>An interval of differences of losses, or a dash.</summary>
     public static string LossRange(Interval? interval) => interval is null ? "-" : Range(interval, LossDigits).Trim();
 
-    private static string Range(Interval? interval, string format) => interval is null ? "" : $" [{Signed(interval.Low, format)}, {Signed(interval.High, format)}]";
+    private static string Range(Interval? interval, string format) => interval is null ? "" : $" [{WithSign(interval.Low, format)}, {WithSign(interval.High, format)}]";
 
     /// <summary>A share in percent.</summary>
     public static string Share(double share) => (100 * share).ToString("0.##", CultureInfo.InvariantCulture) + " %";

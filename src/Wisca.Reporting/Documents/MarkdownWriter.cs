@@ -7,7 +7,7 @@ namespace Wisca.Reporting.Documents;
 /// <summary>Writes a report as Markdown, its plots as files beside it.</summary>
 internal sealed partial class MarkdownWriter
 {
-    private static readonly XNamespace _svg = "http://www.w3.org/2000/svg";
+    private static readonly XNamespace Svg = "http://www.w3.org/2000/svg";
 
     private readonly Anchors _names = new();
     private readonly StringBuilder _text = new();
@@ -80,7 +80,7 @@ internal sealed partial class MarkdownWriter
         svg.Elements().First(element => element.Name.LocalName is not ("title" or "desc")).AddBeforeSelf(
             new XElement("style", Style.Resource("colors.css") + Style.Resource("plot.css")), new XElement("rect", new XAttribute("class", "paper"), new XAttribute("width", box[2]), new XAttribute("height", box[3])));
         AllowedText.Clean(svg);
-        foreach (var element in svg.DescendantsAndSelf()) element.Name = _svg + element.Name.LocalName;
+        foreach (var element in svg.DescendantsAndSelf()) element.Name = Svg + element.Name.LocalName;
         _plots[file] = svg.ToString(SaveOptions.DisableFormatting) + "\n";
         return file;
     }

@@ -117,7 +117,7 @@ internal static class StudyTables
     private static Cell Imbalance(IReadOnlyList<RunResult> runs, string pair, Index at)
     {
         double[] values = [.. runs.SelectMany(run => run.Imbalances).Where(series => series.Name == pair && series.Values.Count > 0).Select(series => series.Values[at])];
-        return values.Length == 0 ? new("-") : new(StudyFormat.Signed(values.Average(), "0.000"), values.Average());
+        return values.Length == 0 ? new("-") : new(StudyFormat.WithSign(values.Average(), "0.000"), values.Average());
     }
 
     private static string? Meaning(ArmDifference? difference) => difference?.Loss.Verdict switch
