@@ -8,8 +8,6 @@ namespace Wisca.Tests;
 /// <summary>The report as a real browser shows it.</summary>
 public sealed partial class BrowserTests(BrowserFixture browser) : IClassFixture<BrowserFixture>
 {
-    private static readonly MadeStudy Study = MadeStudy.Realistic();
-
     [Fact]
     public async Task Open_Page_SaysNothingAndAsksForNothing()
     {
@@ -81,7 +79,7 @@ public sealed partial class BrowserTests(BrowserFixture browser) : IClassFixture
             return [.. values[..^1].Select(value => double.Parse(value!, CultureInfo.InvariantCulture))];
         }
 
-        double[] expected = [.. Study.Report.Models[0].Arms.Skip(1).Select(arm => arm.AtBest!.Loss.Mean).Order()];
+        double[] expected = [.. Page.RealisticStudy.Report.Models[0].Arms.Skip(1).Select(arm => arm.AtBest!.Loss.Mean).Order()];
         await Press();
         (await header.GetAttributeAsync("aria-sort")).ShouldBe("ascending");
         (await Values()).ShouldBe(expected);

@@ -7,7 +7,11 @@ namespace Wisca.Tests;
 /// <summary>A report's page, read as XML by the framework's own parser.</summary>
 internal static class Page
 {
-    private static readonly Lazy<string> RealisticPage = new(() => Html(MadeStudy.Realistic()));
+    private static readonly Lazy<string> RealisticPage = new(() => Html(RealisticStudy));
+
+    private static readonly Lazy<MadeStudy> Made = new(MadeStudy.Realistic);
+
+    public static MadeStudy RealisticStudy => Made.Value;
 
     /// <summary>The page of <see cref="MadeStudy.Realistic"/>, made once.</summary>
     public static string Realistic => RealisticPage.Value;
