@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Spectre.Console;
 using Wisca.Cli.CommandLine;
 using Wisca.Comparison;
 using Wisca.Reporting;
