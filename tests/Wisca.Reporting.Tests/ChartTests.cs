@@ -57,7 +57,7 @@ public sealed partial class ChartTests
     [Theory]
     [InlineData(0, 1, "0.0 0.2 0.4 0.6 0.8 1.0")]
     [InlineData(-0.0131, 0.0092, "-0.010 -0.005 0.000 0.005")]
-    [InlineData(0, 1_536_000, "0 200k 400k 600k 800k 1M 1.2M 1.4M")]
+    [InlineData(0, 1_536_000, "0 0.2M 0.4M 0.6M 0.8M 1M 1.2M 1.4M")]
     [InlineData(1.93, 1.9302, "1.93000 1.93005 1.93010 1.93015 1.93020")]
     public void Round_Range_GivesRoundPlacesWithinIt(double low, double high, string labels)
     {
