@@ -39,6 +39,7 @@ public static class WiscaApplication
             TrainVerb.Create(context),
             CompareVerb.Create(context),
             CompareWorkerVerb.Create(context),
+            ReportVerb.Create(context),
             DemoVerb.Create(context),
         };
         root.Add(SharedOptions.Verbose);

@@ -4,6 +4,7 @@ using System.Text.Json.Nodes;
 using Spectre.Console;
 using Wisca.Cli.CommandLine;
 using Wisca.Comparison;
+using Wisca.Reporting;
 using Wisca.Training;
 
 namespace Wisca.Cli.Verbs;
@@ -69,7 +70,7 @@ internal static class CompareVerb
         var failures = study.Plan(results).Runs.Select(run => run.Id).Distinct().Select(folder.FindFailure).OfType<RunFailure>().ToList();
         var report = StudyStatistics.Of(study, results, failures);
         StudyFolder.Write(folder.ReportPath, report);
-        RunFolder.WriteFile(folder.SummaryPath, StudySummary.Markdown(report));
+        StudyPages.Write(report, results, folder.PagePath, folder.MarkdownPath);
         if (json) context.StandardOutput.WriteLine(File.ReadAllText(folder.ReportPath).TrimEnd());
         else Print(context, report, folder);
         if (outcome?.Interrupted == true)
@@ -91,8 +92,8 @@ internal static class CompareVerb
             foreach (var arm in model.Arms)
             {
                 table.AddRow(
-                    arm.Name.EscapeMarkup(), StudySummary.Rate(arm.BestLearningRate), $"{arm.Runs.Count(run => run.LearningRate == arm.BestLearningRate)}", StudySummary.Loss(arm.TestLoss), StudySummary.Perplexity(arm.Perplexity),
-                    arm.AtBest is null ? "" : StudySummary.Change(arm.AtBest).EscapeMarkup(), arm.AtBest is null ? "" : StudySummary.Probability(arm.AtBest.HolmPValue), StudySummary.Words(arm.AtBest));
+                    arm.Name.EscapeMarkup(), StudyFormat.Rate(arm.BestLearningRate), $"{arm.Runs.Count(run => run.LearningRate == arm.BestLearningRate)}", StudyFormat.Loss(arm.TestLoss), StudyFormat.Perplexity(arm.Perplexity),
+                    arm.AtBest is null ? "" : StudyFormat.Change(arm.AtBest).EscapeMarkup(), arm.AtBest is null ? "" : StudyFormat.Probability(arm.AtBest.HolmPValue), StudyFormat.Words(arm.AtBest));
             }
 
             context.Out.Write(table);
@@ -100,7 +101,7 @@ internal static class CompareVerb
 
         foreach (string verdict in report.Verdicts) context.Out.WriteLine(verdict);
         foreach (var failure in report.Failures) context.Out.WriteLine($"failed: {failure.Label}: {failure.Reason}");
-        context.Out.WriteLine($"{report.Finished} of {report.Runs} runs; summary {folder.SummaryPath}, data {folder.ReportPath}");
+        context.Out.WriteLine($"{report.Finished} of {report.Runs} runs; report {folder.PagePath}, data {folder.ReportPath}");
     }
 
     private static int DryRun(CommandContext context, Study study, StudyFolder folder, (int Part, int Parts) shard, bool json)

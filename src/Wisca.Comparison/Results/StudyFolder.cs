@@ -5,7 +5,7 @@ namespace Wisca.Comparison;
 
 /// <summary>
 /// The folder of a study: <c>runs/ID/result.json</c> of finished runs, <c>runs/ID/failure.json</c> of such that failed, <c>work/ID</c> of running and
-/// interrupted ones, <c>text</c> with the tokenised text, <c>study.json</c> and <c>summary.md</c>.
+/// interrupted ones, <c>text</c> with the tokenised text, <c>study.json</c>, <c>report.html</c> and <c>report.md</c>.
 /// </summary>
 public sealed class StudyFolder : IDisposable
 {
@@ -28,8 +28,11 @@ public sealed class StudyFolder : IDisposable
     /// <summary>The statistics as data.</summary>
     public string ReportPath => Path.Combine(FullPath, "study.json");
 
-    /// <summary>The statistics to read.</summary>
-    public string SummaryPath => Path.Combine(FullPath, "summary.md");
+    /// <summary>The report as a page.</summary>
+    public string PagePath => Path.Combine(FullPath, "report.html");
+
+    /// <summary>The report as Markdown.</summary>
+    public string MarkdownPath => Path.Combine(FullPath, "report.md");
 
     private string Runs => Path.Combine(FullPath, "runs");
 
@@ -88,6 +91,16 @@ public sealed class StudyFolder : IDisposable
         if (result.Version != RunResult.CurrentVersion) throw new WiscaException($"{path} has version {result.Version}, expected {RunResult.CurrentVersion}", "use the version of wisca that wrote it, or remove the run's folder to make it again");
         if (result.Id != id) throw new WiscaException($"{path} is of run {result.Id}, expected {id}", "the folder was renamed; give it its name back");
         return result;
+    }
+
+    /// <summary>The statistics, as <c>wisca compare</c> last wrote them.</summary>
+    /// <exception cref="WiscaException">There are none, or they cannot be read.</exception>
+    public StudyReport ReadReport()
+    {
+        const string hint = "wisca compare --config FILE --summary writes it anew from the finished runs";
+        if (!File.Exists(ReportPath)) throw new WiscaException($"{FullPath} has no study.json, expected the folder of a study", hint);
+        var report = Read<StudyReport>(ReportPath, hint);
+        return report.Version == StudyReport.CurrentVersion ? report : throw new WiscaException($"{ReportPath} has version {report.Version}, expected {StudyReport.CurrentVersion}", hint);
     }
 
     /// <summary>Writes a result, in one step; what was recorded of a failure goes.</summary>
@@ -159,9 +172,8 @@ public sealed class StudyFolder : IDisposable
         }
     }
 
-    private static T Read<T>(string path)
+    private static T Read<T>(string path, string hint = "remove the run's folder to make it again")
     {
-        const string hint = "remove the run's folder to make it again";
         try
         {
             return JsonSerializer.Deserialize<T>(File.ReadAllBytes(path), StudyJson.Options) ?? throw new WiscaException($"{path} is null, expected an object", hint);

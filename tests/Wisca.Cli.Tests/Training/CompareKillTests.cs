@@ -90,10 +90,10 @@ public sealed class CompareKillTests(ITestOutputHelper log)
             .ShouldBe(origin.Imbalances.First(series => series is { Name: "qk", Layer: 1 }).Values[^1], 1e-3);
         (origin.HeldOut[^1].Step, origin.HeldOut[^1].Tokens, origin.Steps).ShouldBe((4, 4 * 2 * 32, 4));
         origin.HeldOut[^1].Validation.ShouldNotBe(origin.HeldOut[^1].Test);
-        File.Exists(study.SummaryPath).ShouldBeTrue();
+        File.Exists(study.PagePath).ShouldBeTrue();
     }
 
-    /// <summary>The example of the documentation: from two arms in at most ten lines to the summary.</summary>
+    /// <summary>The example of the documentation: from two arms in at most ten lines to the report.</summary>
     [Fact]
     public void Compare_TheDocumentedQuestion_IsAnswered()
     {
@@ -107,10 +107,10 @@ public sealed class CompareKillTests(ITestOutputHelper log)
         WiscaProcess.Run(
             "compare", "--config", folder["question.yaml"], "--workers", "2", "--set", $"output={folder["out"]}", "training.steps=3", $"training.data.train=[{folder["text.txt"]}]", "training.data.held_out=0.3", $"training.model.config={folder["model.json"]}",
             "training.tokenizer.source=bytes", "training.batch_size=2", "training.data.sequence_length=16", "seeds=[1,2]", "learning_rates=[1e-3]", "keep_models=true");
-        string summary = File.ReadAllText(folder["out", "summary.md"]);
-        summary.ShouldContain("- main/model: ");
-        summary.ShouldContain("4 of 4 runs are finished");
-        summary.ShouldContain("All runs of a seed began with the same weights.");
+        string text = File.ReadAllText(folder["out", "report.md"]);
+        text.ShouldContain("- **main/model: ");
+        text.ShouldContain("4 of 4 runs are finished");
+        text.ShouldContain("All runs of a seed began with the same weights.");
         Directory.GetFiles(folder["out", "runs"], "model.safetensors", SearchOption.AllDirectories).Length.ShouldBe(4);
     }
 
