@@ -50,13 +50,13 @@ public sealed class InstructionEncoderTests
     [InlineData(false, new[] { 4 }, 0, 3)]
     public void Encode_LongExamples_AreTruncatedOrDroppedAndCounted(bool truncates, int[] lengths, int truncated, int dropped)
     {
-        // BOS, prompt, answer and EOS: 4, 6, 8 positions, and one whose answer begins too late.
-        Instruction[] examples = [Of("ab", "cd"), Of("abc", "abc"), Of("ab", "abcdef"), Of("abcdefgh", "x")];
+        // BOS, prompt, answer and EOS: 4, 7 and 9 positions, and one whose answer begins too late.
+        Instruction[] examples = [Of("ab", "c"), Of("abc", "abc"), Of("ab", "abcdef"), Of("abcdefgh", "x")];
         var set = InstructionSet.Encode(examples, new InstructionEncoder(new CharacterTokenizer(), InstructionTemplate.Find("plain")), 5, truncates);
         set.Examples.Select(example => example.Length).ShouldBe(lengths);
         (set.Truncated, set.Dropped).ShouldBe((truncated, dropped));
         set.Examples.ShouldAllBe(example => example.Targets > 0);
-        set.Examples[0].Targets.ShouldBe(3);
+        set.Examples[0].Targets.ShouldBe(2);
     }
 
     internal static Instruction Of(string prompt, string answer) => new([new(InstructionRole.User, prompt), new(InstructionRole.Assistant, answer)], "test");

@@ -2,6 +2,7 @@ using Wisca.Adapters;
 using Wisca.Checkpoints;
 using Wisca.Lora;
 using Wisca.Models;
+using Wisca.Rescaling;
 using Wisca.Safetensors;
 using Wisca.Tests.Lora;
 using Wisca.Training;
@@ -24,10 +25,10 @@ public sealed class FinetuneTests : IDisposable
         using var trainer = Trainer.Prepare(config, ResumeMode.Auto, recorder, CancellationToken.None);
         double[] before = Weights(trainer.Model);
         string checkpoint = trainer.Run().Checkpoint;
-        recorder.Evaluations[^1].Loss.ShouldBeLessThan(0.7 * recorder.Evaluations[0].Loss);
+        recorder.Evaluations[^1].Loss.ShouldBeLessThan(0.8 * recorder.Evaluations[0].Loss);
 
         // No gradient of any frozen weight, no moment of any: two of each factor and the steps' count, and nothing by another name.
-        trainer.Model.parameters().ShouldAllBe(parameter => parameter.grad is null && !parameter.requires_grad);
+        trainer.Model.parameters().Count(parameter => parameter.grad is not null || parameter.requires_grad).ShouldBe(0);
         Weights(trainer.Model).ShouldBe(before);
         using var optimizer = SafetensorsFile.Open(Path.Combine(checkpoint, "training", "optimizer.safetensors"));
         using var adapter = SafetensorsFile.Open(Path.Combine(checkpoint, Adapter.WeightsName));
@@ -60,7 +61,7 @@ public sealed class FinetuneTests : IDisposable
         var whole = TinyFinetune.Train(config);
         var second = config with { Output = _folder["second"] };
         var resumed = TinyFinetune.Train(second, ResumeMode.From(RunFolder.CheckpointPath(config.Output, 2)));
-        resumed.Losses.ShouldBe(whole.Losses[2..]);
+        resumed.Losses.ShouldBe(whole.Losses.Skip(2));
         resumed.Notices.ShouldBe(whole.Notices);
         foreach (int step in (int[])[4, 6]) TinyRun.Contents(RunFolder.CheckpointPath(second.Output, step)).ShouldBe(TinyRun.Contents(RunFolder.CheckpointPath(config.Output, step)), $"step {step}");
         whole.Transitions.Count.ShouldBe(config.Wisca.IsActive ? 4 : 0);
@@ -93,7 +94,7 @@ public sealed class FinetuneTests : IDisposable
         var config = TinyFinetune.Config(_folder) with { Wisca = new() { Round = FactorRounding.PowerOfTwo, Every = 0 } };
         var inside = TinyFinetune.Train(config);
         using (var checkpoint = Checkpoint.Open(_folder["base"]))
-            Rescaling.Rescaler.Run(checkpoint, _folder["rescaled"], config.Wisca.Options.Transitions);
+            Rescaler.Rescale(checkpoint, _folder["rescaled"], new RescaleOptions { Balance = config.Wisca.Options.Transitions.Balance });
         foreach (string file in Directory.GetFiles(_folder["base"], "token*")) File.Copy(file, Path.Combine(_folder["rescaled"], Path.GetFileName(file)), overwrite: true);
         var before = TinyFinetune.Train(config with { Output = _folder["second"], Base = new() { Model = _folder["rescaled"] }, Wisca = new() { QueryKey = null, ValueOutput = null } });
         before.Losses.ShouldBe(inside.Losses);
@@ -119,7 +120,8 @@ public sealed class FinetuneTests : IDisposable
     }
 
     [Theory]
-    [InlineData("base.model=none", "none")]
+    [InlineData("base.model=none", "base.model names no model")]
+    [InlineData("base.model=nowhere", "nowhere does not exist")]
     [InlineData("data.train=[none.jsonl]", "none.jsonl does not exist")]
     [InlineData("adapter.targets=[query]", "target_modules names 'query', which no linear module of the model is called")]
     [InlineData("adapter.target_pattern=x.*", "target_modules fits no linear module")]

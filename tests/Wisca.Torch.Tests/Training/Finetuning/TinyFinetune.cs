@@ -36,7 +36,7 @@ internal static class TinyFinetune
         var tokenizer = ByteTokenizer.Create();
         var config = TinyRun.Model(modelType);
         config["vocab_size"] = tokenizer.VocabularySize;
-        config["eos_token_id"] = tokenizer.EosId;
+        config["eos_token_id"] = ByteTokenizer.EosId;
         using (var model = Decoder.Create(DecoderConfig.From(ModelConfig.Parse(config.ToJsonString())), 3)) model.Save(folder);
         tokenizer.Save(folder);
     }
