@@ -40,7 +40,7 @@ public interface IRunConfig
     LoggingSection Logging { get; }
 
     /// <summary>When it ends before its last step.</summary>
-    StopSection Stop { get; }
+    StopSection Ending { get; }
 
     /// <summary>The configuration as YAML that reads back as the same configuration.</summary>
     /// <param name="commented">True to put each key's meaning, range and default above it.</param>

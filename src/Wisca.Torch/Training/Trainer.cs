@@ -146,7 +146,7 @@ public sealed class Trainer : IDisposable
         }
 
         bool saved = _checkpoint is not null;
-        while (_step < _task.Steps && !stop.IsCancellationRequested && !(began.Elapsed.TotalMinutes >= _config.Stop.Minutes))
+        while (_step < _task.Steps && !stop.IsCancellationRequested && !(began.Elapsed.TotalMinutes >= _config.Ending.Minutes))
         {
             Step();
             saved = false;
@@ -261,7 +261,7 @@ public sealed class Trainer : IDisposable
     private void CheckLoss(double loss)
     {
         if (!double.IsFinite(loss)) throw Diverged(_step + 1, $"the loss is {loss.ToString(CultureInfo.InvariantCulture)}");
-        if (_config.Stop.LossExplosion is { } factor && _step >= AverageSteps && loss > factor * _averageLoss)
+        if (_config.Ending.LossExplosion is { } factor && _step >= AverageSteps && loss > factor * _averageLoss)
             throw Diverged(_step + 1, string.Create(CultureInfo.InvariantCulture, $"the loss is {loss:0.###}, more than {factor} times its running average of {_averageLoss:0.###}"));
     }
 

@@ -74,6 +74,7 @@ internal sealed class TrainingText : TrainingData
     public override void Dispose()
     {
         foreach (var file in _files) file.Dispose();
+        base.Dispose();
     }
 
     private static Tokenizer FindTokenizer(TrainingConfig config, RunFolder folder, string? checkpoint, ITrainingObserver observer, CancellationToken cancellation)

@@ -60,7 +60,7 @@ public sealed class FinetuneVerbTests : IDisposable
         var merged = await CommandRun.RunAsync("merge", _folder["base"], checkpoint, "--out", _folder["merged"], "--json");
         merged.ExitCode.ShouldBe(0, merged.Error);
         ((bool)JsonNode.Parse(merged.Output)!["equivalent"]!).ShouldBeTrue();
-        var written = await CommandRun.RunAsync("generate", _folder["merged"], "--prompt", "item 3: ", "--tokens", "5");
+        var written = await CommandRun.RunAsync("generate", _folder["merged"], "--prompt", "item 3: ", "--max-tokens", "5");
         written.ExitCode.ShouldBe(0, written.Error);
     }
 

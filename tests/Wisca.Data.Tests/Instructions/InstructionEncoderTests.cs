@@ -1,5 +1,6 @@
 using Wisca.Instructions;
 using Wisca.Tests.Corpora;
+using Wisca.Tokenizers;
 
 namespace Wisca.Tests.Instructions;
 
@@ -37,6 +38,17 @@ public sealed class InstructionEncoderTests
         var encoded = new InstructionEncoder(new CharacterTokenizer(eosAround: true), InstructionTemplate.Find("plain")).Encode(new Instruction([Ask, Answer], ""));
         encoded.Ids.ShouldBe([0, 'Q', 'A', 1]);
         encoded.Counts.ShouldBe([false, false, true, true]);
+    }
+
+    [Fact]
+    public void Encode_TokenOfPromptAndAnswer_Counts()
+    {
+        // "QA" is one token: the model sees what it would see of the whole text, and part of the answer is in that token.
+        using var folder = new TemporaryFolder();
+        var tokenizer = BytePairTrainer.Train(["QA QA"], new BytePairTrainingOptions { VocabularySize = 258 }).Save(folder["tokenizer"]);
+        var encoded = new InstructionEncoder(tokenizer, InstructionTemplate.Find("plain")).Encode(new Instruction([Ask with { Content = "xQ" }, Answer], ""));
+        encoded.Ids.ShouldBe([.. tokenizer.Encode("xQA", addSpecialTokens: false), tokenizer.EosId!.Value]);
+        encoded.Counts.ShouldBe([false, true, true]);
     }
 
     [Fact]

@@ -75,6 +75,9 @@ public sealed record FinetuneConfig : IRunConfig, ISettingsSection
         : Optimizer with { Multipliers = [.. Optimizer.Multipliers, new ParameterMultiplier { Parameters = "*.lora_B.weight", LearningRate = Adapter.LoraPlusRatio }] };
 
     /// <inheritdoc/>
+    StopSection IRunConfig.Ending => Stop;
+
+    /// <inheritdoc/>
     public string ComputationHash => SettingsWriter.Hash(Computed);
 
     private FinetuneConfig Computed => this with { Output = "run", Threads = 0, Logging = new(), Checkpoints = new() { Dtype = Checkpoints.Dtype } };

@@ -75,6 +75,9 @@ public sealed record TrainingConfig : IRunConfig, ISettingsSection
     public string ToYaml(bool commented) => SettingsWriter.Write(this, commented);
 
     /// <inheritdoc/>
+    StopSection IRunConfig.Ending => Stop;
+
+    /// <inheritdoc/>
     public string ComputationHash => SettingsWriter.Hash(Computed);
 
     private TrainingConfig Computed => this with { Output = "run", Threads = 0, Data = Data with { Cache = null }, Logging = new(), Checkpoints = new() { Dtype = Checkpoints.Dtype } };

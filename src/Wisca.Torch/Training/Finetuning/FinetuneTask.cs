@@ -1,5 +1,4 @@
 using System.Globalization;
-using TorchSharp;
 using Wisca.Models;
 using Wisca.Tokenizers;
 using Wisca.Torch;

@@ -1,4 +1,3 @@
-using TorchSharp;
 using Wisca.Instructions;
 using Wisca.Models;
 using Wisca.Training;
