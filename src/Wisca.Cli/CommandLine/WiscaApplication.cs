@@ -37,6 +37,7 @@ public static class WiscaApplication
             EvalVerb.Create(context),
             FlatnessVerb.Create(context),
             TrainVerb.Create(context),
+            FinetuneVerb.Create(context),
             CompareVerb.Create(context),
             CompareWorkerVerb.Create(context),
             ReportVerb.Create(context),

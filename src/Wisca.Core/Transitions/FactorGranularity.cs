@@ -1,3 +1,5 @@
+using System.Text.Json.Serialization;
+
 namespace Wisca.Transitions;
 
 /// <summary>How the two factors of a LoRA module are balanced.</summary>
@@ -10,5 +12,6 @@ public enum FactorGranularity
     Rank,
 
     /// <summary>An invertible matrix between them: A A^T = B^T B, where the sum of squares is least (<see cref="GeneralBalance"/>).</summary>
+    [JsonStringEnumMemberName("gl")]
     General,
 }

@@ -106,15 +106,16 @@ public sealed class Decoder : nn.Module<Tensor, Tensor>
     /// <summary>The loss of predicting targets [B, T] from ids [B, T]: the target of a position is the token that follows it.</summary>
     /// <param name="ids">Ids as int64, each below the size of the vocabulary.</param>
     /// <param name="targets">Ids likewise; <see cref="IgnoredTarget"/> where a position does not count.</param>
+    /// <param name="branching">Which tokens see each other, for rows that hold several sequences; null for one sequence a row.</param>
     /// <exception cref="WiscaException">The sequence is longer than the model's learned positions.</exception>
-    public DecoderLoss Loss(Tensor ids, Tensor targets)
+    public DecoderLoss Loss(Tensor ids, Tensor targets, Branching? branching = null)
     {
         ArgumentNullException.ThrowIfNull(targets);
         using var scope = NewDisposeScope();
         var mixtures = Config.Layers.Select(layer => layer.Mixture).OfType<MixtureConfig>();
         double weight = mixtures.FirstOrDefault()?.BalanceWeight ?? 0;
         List<Routing>? routings = weight > 0 ? [] : null;
-        var logits = Logits(Run(ids, null, null, routings, CancellationToken.None)).flatten(0, 1);
+        var logits = Logits(Run(ids, branching, null, routings, CancellationToken.None)).flatten(0, 1);
         var sum = nn.functional.cross_entropy(
             logits.to(NormLayer.AtLeastFloat32(logits.dtype)), targets.flatten(), ignore_index: IgnoredTarget, reduction: nn.Reduction.Sum);
         long count = targets.ne(IgnoredTarget).sum().ToInt64();

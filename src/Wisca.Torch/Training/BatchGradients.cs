@@ -32,6 +32,7 @@ internal static class BatchGradients
     public static DecoderLoss Loss(Decoder model, TrainingBatch batch)
     {
         long[] shape = [batch.Sequences, batch.Length];
-        return model.Loss(tensor(batch.Ids, shape, device: model.Device), tensor(batch.Targets, shape, device: model.Device));
+        var branching = batch.Positions is null ? null : new Branching(tensor(batch.Positions, shape, device: model.Device), tensor(batch.Examples!, shape, device: model.Device));
+        return model.Loss(tensor(batch.Ids, shape, device: model.Device), tensor(batch.Targets, shape, device: model.Device), branching);
     }
 }

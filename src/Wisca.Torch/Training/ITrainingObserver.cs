@@ -1,3 +1,4 @@
+using Wisca.Lora;
 using Wisca.Transitions;
 
 namespace Wisca.Training;
@@ -13,6 +14,11 @@ public interface ITrainingObserver
 
     /// <summary>A transition was applied.</summary>
     void Transitioned(TransitionEvent transition);
+
+    /// <summary>The factors of an adapter were balanced.</summary>
+    void Balanced(LoraBalanceEvent balance)
+    {
+    }
 
     /// <summary>The model wrote a text.</summary>
     void Sampled(long completedSteps, string prompt, string continuation);

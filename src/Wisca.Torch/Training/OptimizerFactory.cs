@@ -21,10 +21,10 @@ internal static class OptimizerFactory
         };
     }
 
-    public static LearningRateSchedule Schedule(TrainingConfig config) => new(config.Optimizer.LearningRate, config.Steps)
+    public static LearningRateSchedule Schedule(IRunConfig config, int steps) => new(config.Optimizer.LearningRate, steps)
     {
-        WarmupSteps = config.Schedule.WarmupOf(config.Steps),
-        DecaySteps = config.Schedule.DecayStepsOf(config.Steps),
+        WarmupSteps = config.Schedule.WarmupOf(steps),
+        DecaySteps = config.Schedule.DecayStepsOf(steps),
         Shape = config.Schedule.Name == ScheduleKind.Cosine ? DecayShape.Cosine : DecayShape.Linear,
         MinimumRatio = config.Schedule.MinimumRatio,
     };

@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Wisca.Lora;
 using Wisca.Transitions;
 
 namespace Wisca.Training;
@@ -66,6 +67,8 @@ internal sealed class RunLog : ITrainingObserver, IDisposable
             .. transition.Loss is { } loss ? (KeyValuePair<string, JsonNode?>[])[new("wisca/loss_before", loss.Before), new("wisca/loss_after", loss.After)] : [],
         ]);
     }
+
+    public void Balanced(LoraBalanceEvent balance) => Write(balance.Step, [new("adapter/balanced", balance.Balanced), new("adapter/skipped", balance.Skipped), new("adapter/clamped", balance.Clamped), new("time/balance_seconds", balance.Elapsed.TotalSeconds)]);
 
     public void Sampled(long completedSteps, string prompt, string continuation)
     {

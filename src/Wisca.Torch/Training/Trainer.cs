@@ -5,12 +5,10 @@ using TorchSharp;
 using Wisca.Generation;
 using Wisca.Models;
 using Wisca.Optimizers;
-using Wisca.Rescaling;
 using Wisca.Safetensors;
 using Wisca.Torch;
 using Wisca.Transitions;
 using static TorchSharp.torch;
-using Parameter = TorchSharp.Modules.Parameter;
 
 namespace Wisca.Training;
 
@@ -25,30 +23,24 @@ public sealed class Trainer : IDisposable
     // Steps over which the running average of the loss forgets, and before which it is not compared with.
     private const int AverageSteps = 50;
 
-    private readonly TrainingConfig _config;
+    private readonly IRunConfig _config;
     private readonly RunFolder _folder;
     private readonly ITrainingObserver _observer;
     private readonly RunLog _log;
-    private readonly TrainingText _text;
-    private readonly Decoder _model;
-    private readonly IBatchSource _batches;
-    private readonly HeldOutEvaluator _evaluator;
-    private readonly HeldOutEvaluator? _test;
-    private readonly IReadOnlyList<(string Name, Parameter Parameter)> _parameters;
+    private readonly TrainingTask _task;
     private readonly Optimizer _optimizer;
     private readonly LearningRateSchedule _schedule;
     private readonly WeightAverage? _average;
     private readonly WiscaScheduler? _scheduler, _gauge;
     private readonly TrainingBatch? _probe;
     private readonly ReportWindow _window = new();
-    private readonly IReadOnlyList<LedgerMove> _history;
 
     private long _step, _position, _tokens, _bestStep;
     private double _seconds, _averageLoss = double.NaN, _bestLoss = double.PositiveInfinity;
     private string? _checkpoint;
     private long _checkpointStep;
 
-    private Trainer(TrainingConfig config, RunFolder folder, ResumeMode resume, ITrainingObserver observer, CancellationToken cancellation)
+    private Trainer(IRunConfig config, RunFolder folder, ResumeMode resume, ITrainingObserver observer, Func<string?, TrainingTask> prepare)
     {
         (_config, _folder, _observer) = (config, folder, observer);
         TorchRuntime.Threads = config.Threads == 0 ? Environment.ProcessorCount : config.Threads;
@@ -56,19 +48,13 @@ public sealed class Trainer : IDisposable
         var state = _checkpoint is null ? null : TrainingState.Load(_checkpoint);
         try
         {
-            _text = TrainingText.Prepare(config, folder, _checkpoint, observer, cancellation);
-            _model = TrainingModel.Prepare(config, _checkpoint, _text.Tokenizer);
-            _parameters = [.. _model.named_parameters().Select(entry => (entry.name, entry.parameter))];
-            _batches = new WindowBatches(_text.Training, config.Data.SequenceLength, config.Seed);
-            _evaluator = Evaluator(_text.HeldOut);
-            _test = _text.Test is null ? null : Evaluator(_text.Test);
-            _optimizer = OptimizerFactory.Create(config.Optimizer, _parameters);
-            _schedule = OptimizerFactory.Schedule(config);
-            if (config.Ema is { } decay) _average = new WeightAverage(_parameters, decay);
+            _task = prepare(_checkpoint);
+            _optimizer = OptimizerFactory.Create(config.Optimizer, Trainee.Trained);
+            _schedule = OptimizerFactory.Schedule(config, _task.Steps);
+            if (config.Ema is { } decay) _average = new WeightAverage(Trainee.Trained, decay);
             (_scheduler, _gauge) = CreateSchedulers();
-            (_history, var product) = (_checkpoint ?? config.Model.From) is { } from ? TrainedMove.Continue(from, _scheduler?.Plan) : ([], null);
-            if (product is { } factors) _scheduler!.Product = factors;
-            if (config.Wisca.Verify && _scheduler is not null) _probe = _batches.Read(0, config.BatchSize);
+            Trainee.Begin(_scheduler, States);
+            if (config.Wisca.Verify && _scheduler is not null) _probe = _task.Data.Batches.Read(0, config.BatchSize);
             if (state is not null) Restore(state, _checkpoint!);
             if (_checkpoint is null) folder.BeginAnew();
             RunFolder.WriteFile(folder.ConfigPath, config.ToYaml(commented: false));
@@ -82,7 +68,7 @@ public sealed class Trainer : IDisposable
     }
 
     /// <summary>The model that is trained.</summary>
-    public Decoder Model => _model;
+    public Decoder Model => Trainee.Model;
 
     /// <summary>Number of steps that are done.</summary>
     public long CompletedSteps => _step;
@@ -110,10 +96,32 @@ public sealed class Trainer : IDisposable
         ArgumentNullException.ThrowIfNull(config);
         ArgumentNullException.ThrowIfNull(resume);
         ArgumentNullException.ThrowIfNull(observer);
+        return Prepare(config, resume, observer, (folder, checkpoint) => TrainingTask.Of(
+            TrainingText.Prepare(config, folder, checkpoint, observer, cancellation),
+            text => new WholeModel(TrainingModel.Prepare(config, checkpoint, text.Tokenizer), checkpoint ?? config.Model.From),
+            config.Steps));
+    }
+
+    /// <summary>Prepares a fine-tuning: its folder, base, data, adapter, optimizer, and where it goes on.</summary>
+    /// <param name="config">The run.</param>
+    /// <param name="resume">Where it begins.</param>
+    /// <param name="observer">Told what happens.</param>
+    /// <param name="cancellation">Stops the preparation.</param>
+    /// <exception cref="WiscaException">Something that the configuration names is missing, broken or does not fit.</exception>
+    public static Trainer Prepare(FinetuneConfig config, ResumeMode resume, ITrainingObserver observer, CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(config);
+        ArgumentNullException.ThrowIfNull(resume);
+        ArgumentNullException.ThrowIfNull(observer);
+        return Prepare(config, resume, observer, (_, checkpoint) => FinetuneTask.Prepare(config, checkpoint, observer, cancellation));
+    }
+
+    private static Trainer Prepare(IRunConfig config, ResumeMode resume, ITrainingObserver observer, Func<RunFolder, string?, TrainingTask> prepare)
+    {
         var folder = RunFolder.Open(config.Output);
         try
         {
-            return new Trainer(config, folder, resume, observer, cancellation);
+            return new Trainer(config, folder, resume, observer, checkpoint => prepare(folder, checkpoint));
         }
         catch
         {
@@ -131,19 +139,20 @@ public sealed class Trainer : IDisposable
         EvaluationReport? evaluation = null;
         if (_checkpoint is null)
         {
-            _log.Began(_parameters.Sum(entry => entry.Parameter.numel()), WeightDigest());
+            _log.Began(Trainee.Trained.Sum(entry => entry.Parameter.numel()), WeightDigest());
+            if (Trainee.Opening is { } opening) Told(opening);
             if (_config.Evaluation.AtStart && !stop.IsCancellationRequested) Evaluate();
             Transition();
         }
 
         bool saved = _checkpoint is not null;
-        while (_step < _config.Steps && !stop.IsCancellationRequested && !(began.Elapsed.TotalMinutes >= _config.Stop.Minutes))
+        while (_step < _task.Steps && !stop.IsCancellationRequested && !(began.Elapsed.TotalMinutes >= _config.Ending.Minutes))
         {
             Step();
             saved = false;
-            if (_step % _config.Logging.Every == 0 || _step == _config.Steps) Report();
+            if (_step % _config.Logging.Every == 0 || _step == _task.Steps) Report();
             Transition();
-            bool last = _step == _config.Steps;
+            bool last = _step == _task.Steps;
             if (last || (_config.Evaluation.Every > 0 && _step % _config.Evaluation.Every == 0)) evaluation = Evaluate();
             if (_config.Evaluation.Samples is { Every: > 0 } samples && _step % samples.Every == 0) Sample(samples);
             if (last || (_config.Checkpoints.Every > 0 && _step % _config.Checkpoints.Every == 0))
@@ -155,8 +164,8 @@ public sealed class Trainer : IDisposable
 
         if (!saved) Save(evaluation?.Step == _step ? evaluation.Loss : null);
         // A run that was complete before: what it comes to stands in the metrics already.
-        if (_step == _config.Steps && evaluation?.Step != _step) evaluation = Evaluate(log: false);
-        return new TrainingResult(_step, _step < _config.Steps, _checkpoint!, evaluation, _tokens, TimeSpan.FromSeconds(_seconds));
+        if (_step == _task.Steps && evaluation?.Step != _step) evaluation = Evaluate(log: false);
+        return new TrainingResult(_step, _step < _task.Steps, _checkpoint!, evaluation, _tokens, TimeSpan.FromSeconds(_seconds));
     }
 
     /// <inheritdoc/>
@@ -165,18 +174,13 @@ public sealed class Trainer : IDisposable
         _log?.Dispose();
         _average?.Dispose();
         _optimizer?.Dispose();
-        _model?.Dispose();
-        _text?.Dispose();
+        _task?.Dispose();
         _folder.Dispose();
     }
 
-    private HeldOutEvaluator Evaluator(HeldOutTokens text) => new(text, _config.Data.SequenceLength, _config.BatchSize, _config.Evaluation.Tokens);
+    private Trainee Trainee => _task.Trainee;
 
-    private string ConfigHash => SettingsWriter.Hash(Computed(_config));
-
-    /// <summary>What a run computes: not where it is written, nor how it is reported. A change of threads has a notice of its own.</summary>
-    private static TrainingConfig Computed(TrainingConfig config) =>
-        config with { Output = "run", Threads = 0, Data = config.Data with { Cache = null }, Logging = new(), Checkpoints = new() { Dtype = config.Checkpoints.Dtype } };
+    private IReadOnlyList<IParameterState> States => _average is null ? [_optimizer] : [_optimizer, _average];
 
     /// <summary>What changed since the run that a checkpoint belongs to was last begun, as far as its folder tells.</summary>
     private string ChangedSettings(string checkpoint)
@@ -185,8 +189,7 @@ public sealed class Trainer : IDisposable
         if (!File.Exists(before)) return "";
         try
         {
-            // The model is the checkpoint's, whatever its settings say now.
-            var changes = SettingsWriter.Differences(Computed(TrainingConfig.Load(before)) with { Model = new() }, Computed(_config) with { Model = new() });
+            var changes = _config.ChangesSince(before);
             return changes.Count == 0 ? "" : $" ({string.Join("; ", changes.Select(change => $"{change.Key}: {change.Before} became {change.After}"))})";
         }
         catch (WiscaException)
@@ -199,13 +202,13 @@ public sealed class Trainer : IDisposable
     private (WiscaScheduler? Active, WiscaScheduler? Gauge) CreateSchedulers()
     {
         var section = _config.Wisca;
-        IParameterState[] states = _average is null ? [_optimizer] : [_optimizer, _average];
+        var layers = Trainee.Model.named_parameters().Select(entry => (entry.name, entry.parameter)).ToList();
         WiscaScheduler? active = null;
         if (section.IsActive)
         {
             try
             {
-                active = Create(section.Options);
+                active = Create(Trainee.Remaining(section.Options));
             }
             catch (FormatException exception)
             {
@@ -213,9 +216,10 @@ public sealed class Trainer : IDisposable
             }
 
             foreach (var refusal in active.Plan.Refusals)
-                _observer.Notice($"{TransitionPlan.Name(refusal.Kind)} is left out in {refusal.Layers.Length} of {_model.Config.Layers.Length} layers: {refusal.Reason}");
+                _observer.Notice($"{TransitionPlan.Name(refusal.Kind)} is left out in {refusal.Layers.Length} of {Trainee.Model.Config.Layers.Length} layers: {refusal.Reason}");
         }
 
+        if (!Trainee.RecordsNorms) return (active, null);
         try
         {
             return (active, Create(new WiscaOptions { Trigger = new WiscaTrigger { AtStart = false, Every = 0 } }));
@@ -227,17 +231,17 @@ public sealed class Trainer : IDisposable
         }
 
         WiscaScheduler Create(WiscaOptions options) =>
-            new(_parameters, WiscaScheduler.PlanFor(_parameters, _model.Config.Source!, options.Transitions), options, states);
+            new(Trainee.Movable, WiscaScheduler.PlanFor(layers, Trainee.Model.Config.Source!, options.Transitions), options, [.. States, .. Trainee.Followers]);
     }
 
     /// <summary>One optimizer step.</summary>
     private void Step()
     {
         long began = Stopwatch.GetTimestamp();
-        TrainingBatch[] batches = [.. Enumerable.Range(0, _config.Accumulation).Select(index => _batches.Read(_position + ((long)index * _config.BatchSize), _config.BatchSize))];
+        TrainingBatch[] batches = [.. Enumerable.Range(0, _config.Accumulation).Select(index => _task.Data.Batches.Read(_position + ((long)index * _config.BatchSize), _config.BatchSize))];
         _optimizer.ZeroGradients();
         long passed = Stopwatch.GetTimestamp();
-        var (loss, auxiliary) = BatchGradients.Add(_model, batches);
+        var (loss, auxiliary) = Trainee.AddGradients(_step, batches);
         double passSeconds = Stopwatch.GetElapsedTime(passed).TotalSeconds;
         CheckLoss(loss);
         double rate = _schedule.At(_step), norm = _config.Optimizer.ClipNorm is { } clip ? _optimizer.ClipGradients(clip) : _optimizer.GradientNorm();
@@ -257,7 +261,7 @@ public sealed class Trainer : IDisposable
     private void CheckLoss(double loss)
     {
         if (!double.IsFinite(loss)) throw Diverged(_step + 1, $"the loss is {loss.ToString(CultureInfo.InvariantCulture)}");
-        if (_config.Stop.LossExplosion is { } factor && _step >= AverageSteps && loss > factor * _averageLoss)
+        if (_config.Ending.LossExplosion is { } factor && _step >= AverageSteps && loss > factor * _averageLoss)
             throw Diverged(_step + 1, string.Create(CultureInfo.InvariantCulture, $"the loss is {loss:0.###}, more than {factor} times its running average of {_averageLoss:0.###}"));
     }
 
@@ -287,7 +291,7 @@ public sealed class Trainer : IDisposable
     private List<string> NonFiniteParameters()
     {
         using var scope = NewDisposeScope();
-        return [.. _parameters.Where(entry => !entry.Parameter.isfinite().all().ToBoolean()).Select(entry => entry.Name)];
+        return [.. Trainee.Trained.Where(entry => !entry.Parameter.isfinite().all().ToBoolean()).Select(entry => entry.Name)];
     }
 
     /// <summary>A digest of all weights, equal for runs that begin with the same.</summary>
@@ -295,7 +299,7 @@ public sealed class Trainer : IDisposable
     {
         using var scope = NewDisposeScope();
         var digest = new XxHash128();
-        foreach (var (name, parameter) in _parameters)
+        foreach (var (name, parameter) in Trainee.Trained)
         {
             digest.Append(System.Text.Encoding.UTF8.GetBytes(name));
             digest.Append(parameter.detach().cpu().contiguous().bytes);
@@ -306,9 +310,21 @@ public sealed class Trainer : IDisposable
 
     private void Transition()
     {
-        if (_scheduler is null || Measured(() => _scheduler.Step(_step, _probe is null ? null : Probe)) is not { } done) return;
-        _log.Transitioned(done);
-        _observer.Transitioned(done);
+        if (_scheduler is not null && Measured(() => _scheduler.Step(_step, _probe is null ? null : Probe)) is { } done)
+        {
+            Trainee.Moved(done);
+            Told(done);
+        }
+
+        if (Measured(() => Trainee.Balance(_step)) is not { } balanced) return;
+        _log.Balanced(balanced);
+        _observer.Balanced(balanced);
+    }
+
+    private void Told(TransitionEvent transition)
+    {
+        _log.Transitioned(transition);
+        _observer.Transitioned(transition);
     }
 
     /// <summary>The loss of a batch that stays the same, in float32 whatever is trained in: it is the weights that are compared.</summary>
@@ -316,21 +332,21 @@ public sealed class Trainer : IDisposable
     {
         using var scope = NewDisposeScope();
         using var ungraded = no_grad();
-        var type = _model.ComputeType;
-        _model.ComputeType = null;
+        var type = Trainee.Model.ComputeType;
+        Trainee.Model.ComputeType = null;
         try
         {
-            return BatchGradients.Loss(_model, _probe!).Mean;
+            return BatchGradients.Loss(Trainee.Model, _probe!).Mean;
         }
         finally
         {
-            _model.ComputeType = type;
+            Trainee.Model.ComputeType = type;
         }
     }
 
     private void Report()
     {
-        var report = _window.Take(_step, _config.Steps) with { TokensSeen = _tokens, Imbalances = _gauge is null ? [] : Measured(_gauge.Imbalances) };
+        var report = _window.Take(_step, _task.Steps) with { TokensSeen = _tokens, Imbalances = _gauge is null ? [] : Measured(_gauge.Imbalances) };
         _log.Trained(report);
         _observer.Trained(report);
     }
@@ -338,16 +354,16 @@ public sealed class Trainer : IDisposable
     private EvaluationReport Evaluate(bool log = true)
     {
         var watch = Stopwatch.StartNew();
-        double loss = _evaluator.Evaluate(_model, CancellationToken.None);
+        double loss = _task.Data.HeldOut.Evaluate(Trainee.Model, CancellationToken.None);
         if (!double.IsFinite(loss)) throw Diverged(_step, $"the held-out loss is {loss.ToString(CultureInfo.InvariantCulture)}");
-        double? average = null, test = _test?.Evaluate(_model, CancellationToken.None);
+        double? average = null, test = _task.Data.Test?.Evaluate(Trainee.Model, CancellationToken.None);
         if (_average is not null)
         {
             using var swapped = _average.SwapIn();
-            average = _evaluator.Evaluate(_model, CancellationToken.None);
+            average = _task.Data.HeldOut.Evaluate(Trainee.Model, CancellationToken.None);
         }
 
-        var report = new EvaluationReport(_step, loss, _evaluator.Tokens, watch.Elapsed) { AverageLoss = average, TestLoss = test };
+        var report = new EvaluationReport(_step, loss, _task.Data.HeldOut.Tokens, watch.Elapsed) { AverageLoss = average, TestLoss = test };
         if (loss < _bestLoss) (_bestLoss, _bestStep) = (loss, _step);
         if (log) _log.Evaluated(report);
         _observer.Evaluated(report);
@@ -359,12 +375,12 @@ public sealed class Trainer : IDisposable
         // As many as fit behind the prompt; a seed of its own for each step, so that a resumed run writes the same.
         foreach (string prompt in section.Prompts)
         {
-            int[] ids = _text.Tokenizer.Encode(prompt);
-            int count = Math.Min(section.Tokens, _model.Config.MaxPositions - ids.Length);
+            int[] ids = _task.Data.Tokenizer.Encode(prompt);
+            int count = Math.Min(section.Tokens, Trainee.Model.Config.MaxPositions - ids.Length);
             if (ids.Length == 0 || count < 1) continue;
             var options = new SamplingOptions { Temperature = section.Temperature, Seed = (ulong)(_config.Seed + _step) };
-            IReadOnlySet<int>? stops = _text.Tokenizer.EosId is { } eos ? new HashSet<int> { eos } : null;
-            string text = _text.Tokenizer.Decode([.. ids, .. TokenGenerator.Generate(_model, ids, count, options, stops)]);
+            IReadOnlySet<int>? stops = _task.Data.Tokenizer.EosId is { } eos ? new HashSet<int> { eos } : null;
+            string text = _task.Data.Tokenizer.Decode([.. ids, .. TokenGenerator.Generate(Trainee.Model, ids, count, options, stops)]);
             string continuation = text.StartsWith(prompt, StringComparison.Ordinal) ? text[prompt.Length..] : text;
             _log.Sampled(_step, prompt, continuation);
             _observer.Sampled(_step, prompt, continuation);
@@ -375,18 +391,16 @@ public sealed class Trainer : IDisposable
     {
         _checkpoint = _folder.Save(_step, loss, _config.Checkpoints, staging =>
         {
-            var options = new SaveOptions { Dtype = _config.Checkpoints.Dtype == WeightDtype.Bf16 ? Dtype.BF16 : Dtype.F32 };
-            _model.Save(staging, options);
-            _text.CopyTokenizer(staging);
-            TrainedMove.Write(staging, _scheduler?.Plan, _scheduler?.Product ?? [], _history);
+            var dtype = _config.Checkpoints.Dtype == WeightDtype.Bf16 ? Dtype.BF16 : Dtype.F32;
+            Trainee.Save(staging, dtype, _task.Data);
             Directory.CreateDirectory(Path.Combine(staging, Path.GetDirectoryName(TrainingState.FileName)!));
+            Trainee.SaveState(staging);
             _optimizer.Save(Path.Combine(staging, OptimizerFile));
             if (_average is not null)
             {
                 _average.Save(Path.Combine(staging, AverageFile));
                 using var swapped = _average.SwapIn();
-                _model.Save(Path.Combine(staging, AverageFolder), options);
-                _text.CopyTokenizer(Path.Combine(staging, AverageFolder));
+                Trainee.Save(Path.Combine(staging, AverageFolder), dtype, _task.Data);
             }
 
             State().Save(staging);
@@ -407,7 +421,7 @@ public sealed class Trainer : IDisposable
             double.IsFinite(_bestLoss) ? _bestLoss : null,
             double.IsFinite(_bestLoss) ? _bestStep : null,
             _log.Position,
-            ConfigHash,
+            _config.ComputationHash,
             TorchRuntime.Threads,
             new SortedDictionary<string, string> { ["libtorch"] = TorchRuntime.LibtorchVersion, ["torchsharp"] = TorchRuntime.TorchSharpVersion })
         {
@@ -417,8 +431,8 @@ public sealed class Trainer : IDisposable
 
     private void Restore(TrainingState state, string checkpoint)
     {
-        if (state.Step > _config.Steps) throw new WiscaException($"the checkpoint {checkpoint} has {state.Step} steps behind it, but steps is {_config.Steps}", "raise steps to go on from it, or begin anew with --resume never");
-        if (state.ConfigHash != ConfigHash) _observer.Notice($"the configuration is not the one that the checkpoint was trained with{ChangedSettings(checkpoint)}: the run goes on from it, but not as if it had never stopped");
+        if (state.Step > _task.Steps) throw new WiscaException($"the checkpoint {checkpoint} has {state.Step} steps behind it, but steps is {_task.Steps}", "raise steps to go on from it, or begin anew with --resume never");
+        if (state.ConfigHash != _config.ComputationHash) _observer.Notice($"the configuration is not the one that the checkpoint was trained with{ChangedSettings(checkpoint)}: the run goes on from it, but not as if it had never stopped");
         if (state.Threads != TorchRuntime.Threads) _observer.Notice($"the checkpoint was trained with {state.Threads} threads, this run has {TorchRuntime.Threads}: results differ in their last bits");
         (_step, _checkpointStep, _position, _tokens, _seconds) = (state.Step, state.Step, state.SamplerPosition, state.TokensSeen, state.Seconds);
         _window.Pending = state.Pending;

@@ -14,10 +14,22 @@ internal static class TrainingModel
     public static Decoder Prepare(TrainingConfig config, string? checkpoint, Tokenizer tokenizer)
     {
         TorchRuntime.Require();
-        var device = FindDevice(config.Device);
-        var model = (checkpoint ?? config.Model.From) is { } folder ? Load(folder) : Create(config, tokenizer);
+        return Fit((checkpoint ?? config.Model.From) is { } folder ? Load(folder) : Create(config, tokenizer), tokenizer, config.Data.SequenceLength, config.Precision, config.Device);
+    }
+
+    /// <summary>Reads a model.</summary>
+    public static Decoder Load(string folder, ComputePrecision precision = ComputePrecision.F32)
+    {
+        using var checkpoint = Checkpoint.Open(folder);
+        return Decoder.Load(checkpoint, precision);
+    }
+
+    /// <summary>Brings a model to where it is to train; it is disposed of where it does not fit.</summary>
+    public static Decoder Fit(Decoder model, Tokenizer tokenizer, int length, TrainingPrecision precision, TrainingDevice place)
+    {
         try
         {
+            var device = FindDevice(place);
             if (model.Config.VocabularySize < tokenizer.VocabularySize)
             {
                 throw new WiscaException(
@@ -25,9 +37,9 @@ internal static class TrainingModel
                     "leave vocab_size out of model.config to take the tokenizer's, or name the tokenizer of the model");
             }
 
-            if (model.Config.MaxPositions < config.Data.SequenceLength)
-                throw new WiscaException($"data.sequence_length is {config.Data.SequenceLength}, but the model has {model.Config.MaxPositions} positions", "take shorter sequences, or set max_position_embeddings");
-            model.ComputeType = config.Precision == TrainingPrecision.Bf16 ? ScalarType.BFloat16 : null;
+            if (model.Config.MaxPositions < length)
+                throw new WiscaException($"data.sequence_length is {length}, but the model has {model.Config.MaxPositions} positions", "take shorter sequences, or set max_position_embeddings");
+            model.ComputeType = precision == TrainingPrecision.Bf16 ? ScalarType.BFloat16 : null;
             return device.type == DeviceType.CPU ? model : model.to(device);
         }
         catch
@@ -40,12 +52,6 @@ internal static class TrainingModel
     private static Device FindDevice(TrainingDevice device) => device == TrainingDevice.Cpu ? CPU
         : cuda.is_available() ? CUDA
         : throw new WiscaException("device is cuda, but libtorch finds none", "build with -p:TorchBackend=cuda-12.8 on a machine with a GPU, or set device: cpu");
-
-    private static Decoder Load(string folder)
-    {
-        using var checkpoint = Checkpoint.Open(folder);
-        return Decoder.Load(checkpoint);
-    }
 
     private static Decoder Create(TrainingConfig config, Tokenizer tokenizer) => Decoder.Create(
         Describe(config, tokenizer.VocabularySize, tokenizer.EosId, tokenizer.BosId),

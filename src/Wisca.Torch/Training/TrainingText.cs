@@ -4,38 +4,37 @@ using Wisca.Tokenizers;
 namespace Wisca.Training;
 
 /// <summary>The tokenizer and the tokenised text of a run.</summary>
-internal sealed class TrainingText : IDisposable
+internal sealed class TrainingText : TrainingData
 {
     // Stories of the held-out text, where it has sources of its own, are others than those of the training text.
     private const string BuiltIn = "stories";
     private const ulong TrainingPart = 0, ValidationText = 1UL << 63, TestText = 3UL << 62;
-    private static readonly string[] TokenizerFiles = ["merges.txt", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "generation_config.json"];
 
-    private readonly IReadOnlyList<(string Name, byte[] Content)> _tokenizerFiles;
+    private readonly IReadOnlyList<TokenFile> _files;
 
-    private readonly TokenFile _heldOut;
-    private readonly TokenFile? _test;
-
-    private TrainingText(Tokenizer tokenizer, TokenFile training, TokenFile heldOut, TokenFile? test, double? testShare)
+    /// <param name="config">The run.</param>
+    /// <param name="tokenizer">The tokenizer.</param>
+    /// <param name="files">Training text, held-out text, and test text where it has sources of its own; closed with this.</param>
+    private TrainingText(TrainingConfig config, Tokenizer tokenizer, IReadOnlyList<TokenFile> files)
+        : base(tokenizer)
     {
-        (Tokenizer, Training, _heldOut, _test) = (tokenizer, training, heldOut, test);
-        if (testShare is { } share) (HeldOut, Test) = HeldOutTokens.Split(heldOut, share);
-        else (HeldOut, Test) = (new HeldOutTokens("held-out", heldOut), test is null ? null : new HeldOutTokens("test", test));
+        _files = files;
+        var (heldOut, test) = config.Data.TestShare is { } share ? HeldOutTokens.Split(files[1], share)
+            : (new HeldOutTokens("held-out", files[1]), files.Count == 2 ? null : new HeldOutTokens("test", files[2]));
+        Batches = new WindowBatches(files[0], config.Data.SequenceLength, config.Seed);
+        HeldOut = Evaluator(heldOut);
+        Test = test is null ? null : Evaluator(test);
 
-        // Held in memory, since a resumed run has them from a checkpoint, and that one will be removed when there are later ones.
-        string folder = Path.GetDirectoryName(tokenizer.Source)!;
-        _tokenizerFiles = [.. TokenizerFiles.Append(Path.GetFileName(tokenizer.Source)).Distinct().Where(name => File.Exists(Path.Combine(folder, name))).Select(name => (name, File.ReadAllBytes(Path.Combine(folder, name))))];
+        HeldOutEvaluator Evaluator(HeldOutTokens text) => new(text, config.Data.SequenceLength, config.BatchSize, config.Evaluation.Tokens);
     }
 
-    public Tokenizer Tokenizer { get; }
+    public override IBatchSource Batches { get; }
 
-    public TokenFile Training { get; }
+    /// <summary>On the validation text.</summary>
+    public override IHeldOutEvaluator HeldOut { get; }
 
-    /// <summary>The validation text.</summary>
-    public HeldOutTokens HeldOut { get; }
-
-    /// <summary>The test text; null where there is none.</summary>
-    public HeldOutTokens? Test { get; }
+    /// <summary>On the test text; null where there is none.</summary>
+    public override IHeldOutEvaluator? Test { get; }
 
     /// <summary>Reads or trains the tokenizer, and tokenises what was not tokenised before.</summary>
     /// <param name="config">The run.</param>
@@ -63,7 +62,7 @@ internal sealed class TrainingText : IDisposable
                 if (path is not null) files.Add(TokenFile.Open(path));
             }
 
-            return new TrainingText(tokenizer, files[0], files[1], files.ElementAtOrDefault(2), config.Data.TestShare);
+            return new TrainingText(config, tokenizer, files);
         }
         catch
         {
@@ -72,17 +71,10 @@ internal sealed class TrainingText : IDisposable
         }
     }
 
-    /// <summary>Writes the tokenizer's files into a model folder.</summary>
-    public void CopyTokenizer(string folder)
+    public override void Dispose()
     {
-        foreach (var (name, content) in _tokenizerFiles) File.WriteAllBytes(Path.Combine(folder, name), content);
-    }
-
-    public void Dispose()
-    {
-        Training.Dispose();
-        _heldOut.Dispose();
-        _test?.Dispose();
+        foreach (var file in _files) file.Dispose();
+        base.Dispose();
     }
 
     private static Tokenizer FindTokenizer(TrainingConfig config, RunFolder folder, string? checkpoint, ITrainingObserver observer, CancellationToken cancellation)

@@ -94,4 +94,5 @@ public sealed record TrainingState(
     WriteIndented = true)]
 [JsonSerializable(typeof(TrainingState))]
 [JsonSerializable(typeof(CheckpointPointer))]
+[JsonSerializable(typeof(List<AppliedTransition>))]
 internal sealed partial class TrainingJson : JsonSerializerContext;

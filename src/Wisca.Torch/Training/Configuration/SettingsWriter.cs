@@ -18,7 +18,7 @@ public static partial class SettingsWriter
     {
         ArgumentNullException.ThrowIfNull(config);
         var text = new StringBuilder();
-        WriteSection(text, config, "", commented);
+        WriteSection(text, config, Activator.CreateInstance(config.GetType())!, "", commented);
         return text.ToString();
     }
 
@@ -49,9 +49,8 @@ public static partial class SettingsWriter
         }
     }
 
-    private static void WriteSection(StringBuilder text, object section, string indent, bool commented)
+    private static void WriteSection(StringBuilder text, object section, object defaults, string indent, bool commented)
     {
-        object defaults = Activator.CreateInstance(section.GetType())!;
         foreach (var setting in Setting.Of(section.GetType()))
         {
             object? value = setting.Property.GetValue(section);
@@ -60,7 +59,7 @@ public static partial class SettingsWriter
                 if (commented) text.Append('\n');
                 if (commented) Comment(text, indent, setting.Attribute.Documentation);
                 text.Append(indent).Append(setting.Key).Append(":\n");
-                WriteSection(text, value!, indent + "  ", commented);
+                WriteSection(text, value!, setting.Property.GetValue(defaults)!, indent + "  ", commented);
                 continue;
             }
 

@@ -5,7 +5,7 @@ namespace Wisca.Training;
 #pragma warning disable CS1591 // The settings carry their documentation where --print-config finds it too.
 
 /// <summary>Everything that a training run is made from. A new record is the defaults.</summary>
-public sealed record TrainingConfig : ISettingsSection
+public sealed record TrainingConfig : IRunConfig, ISettingsSection
 {
     [Setting("The run folder: checkpoints, metrics and the configuration as it was used go there. Paths are relative to the folder that the command is started in.")]
     public string Output { get; init; } = "runs/train";
@@ -73,6 +73,18 @@ public sealed record TrainingConfig : ISettingsSection
     /// <summary>The configuration as YAML that reads back as the same configuration.</summary>
     /// <param name="commented">True to put each key's meaning, range and default above it.</param>
     public string ToYaml(bool commented) => SettingsWriter.Write(this, commented);
+
+    /// <inheritdoc/>
+    StopSection IRunConfig.Ending => Stop;
+
+    /// <inheritdoc/>
+    public string ComputationHash => SettingsWriter.Hash(Computed);
+
+    private TrainingConfig Computed => this with { Output = "run", Threads = 0, Data = Data with { Cache = null }, Logging = new(), Checkpoints = new() { Dtype = Checkpoints.Dtype } };
+
+    /// <inheritdoc/>
+    public IReadOnlyList<(string Key, string Before, string After)> ChangesSince(string path) =>
+        SettingsWriter.Differences(Load(path).Computed with { Model = new() }, Computed with { Model = new() });
 
     /// <inheritdoc/>
     public object Complete(GivenSettings given)
