@@ -9,6 +9,7 @@ using Wisca.Checkpoints;
 using Wisca.Cli.CommandLine;
 using Wisca.Flatness;
 using Wisca.Models;
+using Wisca.Scoring;
 using Wisca.Tokenizers;
 using Wisca.Torch;
 using Wisca.Transitions;
@@ -115,7 +116,7 @@ internal static class FlatnessVerb
             var report = Measure(
                 context, parsed.GetRequiredValue(model), parsed.GetValue(between), parsed.GetRequiredValue(text), parsed.GetValue(tokens), parsed.GetResult(length) is null ? null : parsed.GetValue(length),
                 options, parsed.GetValue(architecture), parsed.GetValue(threads), cancellation);
-            if (file is not null) Write(file, report);
+            if (file is not null) Write(file, report, parsed.GetValue(force));
             if (parsed.GetValue(json)) context.WriteJson(JsonSerializer.SerializeToNode(report, Json)!);
             else Print(context.Out, report);
             return 0;
@@ -166,22 +167,13 @@ internal static class FlatnessVerb
         if (extension is not (".json" or ".csv")) throw new UsageException($"--out is '{file}', expected a name that ends with .json or .csv");
         if (extension == ".csv" && !options.Measures.Any(measure => measure is FlatnessMeasure.Slice or FlatnessMeasure.Between or FlatnessMeasure.Orbit))
             throw new UsageException("a .csv file holds curves, and none is asked for: give --slice, --between or --orbit, or name a .json file.");
-        if (Directory.Exists(file) || (File.Exists(file) && !force)) throw new WiscaException($"{file} exists", Directory.Exists(file) ? "--out names a file" : "--force replaces it");
-        if (Path.GetDirectoryName(Path.GetFullPath(file)) is { } folder && !Directory.Exists(folder)) throw new WiscaException($"{folder} does not exist", "make the folder first");
+        ResultFile.Check(file, force);
     }
 
-    private static void Write(string file, FlatnessReport report)
+    private static void Write(string file, FlatnessReport report, bool force)
     {
-        string staged = Path.Combine(Path.GetDirectoryName(Path.GetFullPath(file))!, $".{Path.GetFileName(file)}.{Environment.ProcessId}.wisca-partial");
-        try
-        {
-            File.WriteAllText(staged, Path.GetExtension(file) == ".csv" ? Csv(report) : JsonSerializer.SerializeToNode(report, Json)!.ToJsonString(new JsonSerializerOptions { WriteIndented = true }) + "\n");
-            File.Move(staged, file, overwrite: true);
-        }
-        finally
-        {
-            File.Delete(staged);
-        }
+        if (Path.GetExtension(file) == ".csv") ResultFile.Write(file, Csv(report), force);
+        else ResultFile.Write(file, JsonSerializer.SerializeToNode(report, Json)!, force);
     }
 
     /// <summary>Every curve in long form: what is drawn, where, and the number.</summary>
@@ -278,9 +270,12 @@ internal static class FlatnessVerb
             return;
         }
 
-        foreach (var point in curve.Points)
-            console.WriteLine(Invariant($"  {point.X,6:0.00} {(double.IsFinite(point.Loss) ? Invariant($"{point.Loss,10:0.0000}") : "         -")} {new string('█', (int)Math.Round(Height(point) * 40))}").TrimEnd());
+        foreach (var point in curve.Points) PrintBar(console, point.X, double.IsFinite(point.Loss) ? point.Loss : null, Height(point), "");
     }
+
+    /// <summary>A line of a drawing that lies on its side: where, how much, a bar, and what lands there.</summary>
+    private static void PrintBar(IAnsiConsole console, double x, double? value, double height, string mark) =>
+        console.WriteLine(Invariant($"  {x,6:0.00} {(value is { } number ? Invariant($"{number,10:0.0000}") : "         -")} {new string('█', (int)Math.Round(height * 40))} {mark}").TrimEnd());
 
     private static void PrintOrbit(IAnsiConsole console, OrbitReport orbit)
     {
@@ -304,6 +299,30 @@ internal static class FlatnessVerb
             marks.AddRow(Format.Name(mark.Criterion), mark.Log2 is { } log2 ? Invariant($"{log2:0.000}") : "-", mark.PredictedPair is { } trace ? Number(trace) : "-", (mark.Note ?? "").EscapeMarkup());
         marks.AddRow("flattest", Flattest(pair), pair.LeastTrace is { } least ? Number(least) : "-", pair.FlattestLog2 is null ? "a or b is not above zero by two standard errors" : "(a/b)^(1/4)");
         console.Write(marks);
+        DrawOrbit(console, orbit);
+    }
+
+    /// <summary>Trace and largest eigenvalue against log2 s, and where the criteria land.</summary>
+    private static void DrawOrbit(IAnsiConsole console, OrbitReport orbit)
+    {
+        const int parts = 4;
+        var pair = orbit.Curvature;
+        int first = orbit.Points[0].Log2 * parts, last = orbit.Points[^1].Log2 * parts;
+        IEnumerable<(string Name, double? Log2)> marks = [("here", 0), .. orbit.Marks.Select(mark => (Format.Name(mark.Criterion), mark.Log2)), ("flattest", pair.FlattestLog2)];
+        var landed = marks.Where(mark => mark.Log2 is not null).ToLookup(mark => Math.Clamp((int)Math.Round(mark.Log2!.Value * parts), first, last), mark => mark.Name);
+        Draw("trace of the pair", [.. Enumerable.Range(first, last - first + 1).Select(place => ((double)place / parts, pair.TraceAt((double)place / parts), string.Join(", ", landed[place])))]);
+        Draw("largest eigenvalue", [.. orbit.Points.Select(point => ((double)point.Log2, point.LargestEigenvalue.Value, ""))]);
+
+        // A trace grows like s^2 and 1/s^2: its logarithm is what can be seen, where it has one.
+        void Draw(string name, IReadOnlyList<(double Log2, double Value, string Mark)> rows)
+        {
+            bool positive = rows.All(row => row.Value > 0);
+            double Scaled(double value) => positive ? Math.Log(value) : value;
+            double low = rows.Min(row => Scaled(row.Value)), high = rows.Max(row => Scaled(row.Value));
+            console.WriteLine(Invariant($"{name} against log2 s{(positive ? ", bars by its logarithm" : "")}"));
+            foreach (var (log2, value, mark) in rows) PrintBar(console, log2, value, high > low ? (Scaled(value) - low) / (high - low) : 0, mark);
+            console.WriteLine();
+        }
     }
 
     private static string Flattest(PairCurvature pair) => pair is { FlattestLog2: { } log2, FlattestLog2Error: { } error } ? Invariant($"{log2:0.000} ± {error:0.000}") : "-";

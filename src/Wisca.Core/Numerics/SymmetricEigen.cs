@@ -9,7 +9,8 @@ internal static class SymmetricEigen
     private const int MaxSweeps = 60;
 
     /// <summary>Decomposes M = V diag(values) V^T.</summary>
-    /// <returns>The values in no order, and V, whose columns are the vectors.</returns>
+    /// <param name="matrix">A symmetric matrix, [n, n].</param>
+    /// <returns>The values in ascending order, and V, whose columns are the vectors in the same order.</returns>
     public static (double[] Values, double[,] Vectors) Of(double[,] matrix)
     {
         int n = matrix.GetLength(0);
@@ -31,7 +32,14 @@ internal static class SymmetricEigen
             if (!rotated) break;
         }
 
-        return ([.. Enumerable.Range(0, n).Select(i => a[i, i])], v);
+        int[] order = [.. Enumerable.Range(0, n).OrderBy(i => a[i, i])];
+        double[,] vectors = new double[n, n];
+        for (int row = 0; row < n; row++)
+        {
+            for (int column = 0; column < n; column++) vectors[row, column] = v[row, order[column]];
+        }
+
+        return ([.. order.Select(i => a[i, i])], vectors);
     }
 
     /// <summary>V diag(f(values)) V^T.</summary>

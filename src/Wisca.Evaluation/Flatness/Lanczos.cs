@@ -1,4 +1,5 @@
 using TorchSharp;
+using Wisca.Numerics;
 using static TorchSharp.torch;
 
 namespace Wisca.Flatness;
@@ -81,7 +82,7 @@ public static class Lanczos
                 if (i + 1 < steps) projected[i, i + 1] = projected[i + 1, i] = off[i];
             }
 
-            var (values, vectors) = SymmetricEigen.Solve(projected);
+            var (values, vectors) = SymmetricEigen.Of(projected);
             EigenvalueEstimate Estimate(int i) => new(values[i], off[steps - 1] * Math.Abs(vectors[steps - 1, i]));
             double allowed = options.Tolerance * Math.Max(Math.Abs(values[0]), Math.Abs(values[^1]));
             EigenvalueEstimate[] largest = [.. Enumerable.Range(1, wanted).Select(rank => Estimate(steps - rank))];

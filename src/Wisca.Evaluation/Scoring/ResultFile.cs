@@ -1,3 +1,4 @@
+using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Nodes;
@@ -5,7 +6,7 @@ using Wisca.Corpora;
 
 namespace Wisca.Scoring;
 
-/// <summary>The result of an evaluation as a file of JSON, which appears in its place when it is complete.</summary>
+/// <summary>The result of an evaluation as a file, which appears in its place when it is complete.</summary>
 public static class ResultFile
 {
     private static readonly JsonWriterOptions Indented = new() { Indented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
@@ -19,7 +20,7 @@ public static class ResultFile
         using var trial = StagedFile.Create(path, replace);
     }
 
-    /// <summary>Writes a result.</summary>
+    /// <summary>Writes a result as indented JSON.</summary>
     /// <param name="path">The file.</param>
     /// <param name="json">The result.</param>
     /// <param name="replace">Whether one that exists is replaced.</param>
@@ -30,6 +31,18 @@ public static class ResultFile
         using var file = StagedFile.Create(path, replace);
         using (var writer = new Utf8JsonWriter(file.Stream, Indented)) json.WriteTo(writer);
         file.Stream.WriteByte((byte)'\n');
+        file.Commit();
+    }
+
+    /// <summary>Writes a result as text.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="text">The result.</param>
+    /// <param name="replace">Whether one that exists is replaced.</param>
+    /// <exception cref="WiscaException">The place is taken or cannot be written.</exception>
+    public static void Write(string path, string text, bool replace)
+    {
+        using var file = StagedFile.Create(path, replace);
+        file.Stream.Write(Encoding.UTF8.GetBytes(text));
         file.Commit();
     }
 }

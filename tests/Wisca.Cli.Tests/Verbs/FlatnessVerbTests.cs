@@ -55,7 +55,15 @@ public sealed class FlatnessVerbTests : IDisposable
         lines.Where(line => line.StartsWith("orbit,", StringComparison.Ordinal) && line.Contains(",loss,", StringComparison.Ordinal)).Select(line => line.Split(',')[4]).Distinct().Count().ShouldBe(1);
         Directory.EnumerateFileSystemEntries(_folder.FullPath).Select(Path.GetFileName).Order().ShouldBe(["model", "orbit.csv", "text.txt"]);
 
-        (await RunAsync(orbit)).Output.ShouldContain("orbit of qk in layer 1; the model is at log2 s = 0");
+        string shown = (await RunAsync(orbit)).Output;
+        shown.ShouldContain("orbit of qk in layer 1; the model is at log2 s = 0");
+
+        // Drawn in quarters, with each criterion on the line nearest to where it lands.
+        string[] drawn = [.. shown[shown.IndexOf("trace of the pair against log2 s", StringComparison.Ordinal)..].Split('\n')[1..10]];
+        drawn.Select(line => line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[0]).ShouldBe(["-1.00", "-0.75", "-0.50", "-0.25", "0.00", "0.25", "0.50", "0.75", "1.00"]);
+        drawn[4].ShouldContain("here");
+        int nearest = (int)Math.Round(Math.Clamp(Math.Log2(factor), -1, 1) * 4) + 4;
+        drawn[nearest].Split(' ', ',').ShouldContain("l1");
     }
 
     [Fact]

@@ -94,7 +94,7 @@ public sealed record WiscaSection : ISettingsSection
         }
         catch (FormatException exception)
         {
-            given.Contradict(["preset"], exception.Message);
+            given.Contradict(["preset"], $"{exception.Message}, or origin for none");
             return this;
         }
     }
