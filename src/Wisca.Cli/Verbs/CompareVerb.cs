@@ -63,7 +63,11 @@ internal static class CompareVerb
             study.CheckRuns();
             folder.Lock();
             using var console = new StudyConsole(context.Error);
+            var scorer = new StudyScorer(study, folder, console);
             outcome = new StudyRunner(study, folder, options, console).Run(cancellation);
+
+            // A part of a study does not know which learning rates are best.
+            if (!outcome.Interrupted && options.Shard.Parts == 1) outcome = Score(scorer, outcome, cancellation);
         }
 
         var results = folder.ReadResults();
@@ -80,6 +84,19 @@ internal static class CompareVerb
         }
 
         return runs && (outcome!.Failures.Count > 0 || failures.Count > 0) ? Incomplete : 0;
+    }
+
+    private static StudyOutcome Score(StudyScorer scorer, StudyOutcome outcome, CancellationToken cancellation)
+    {
+        try
+        {
+            scorer.Run(Environment.ProcessorCount, cancellation);
+            return outcome;
+        }
+        catch (OperationCanceledException)
+        {
+            return outcome with { Interrupted = true };
+        }
     }
 
     private static void Print(CommandContext context, StudyReport report, StudyFolder folder)

@@ -34,7 +34,7 @@ internal static class TaskEvaluation
         var date = DateTimeOffset.Now;
         var selection = TaskCatalogue.Load(asked.Include).Select(asked.Names);
         var files = OutputFiles(shared, asked, date);
-        using var model = EvaluatedModel.Open(shared);
+        using var model = EvaluatedModel.Open(shared.Model, shared.Precision, shared.Threads, shared.Scoring);
         var options = new TaskOptions { Fewshot = asked.Fewshot, Limit = shared.Limit, Threads = shared.Threads };
         var run = ProgressBar.Run(context, report => new TaskRunner(model.Scorer, asked.Data, options).Run(selection, new Observer(report, asked.LogSamples ? files : null, shared.Force), cancellation), bytes: false);
         var json = TaskReport.ToJson(run, Config(model, shared, options, asked), date, clock.Elapsed);

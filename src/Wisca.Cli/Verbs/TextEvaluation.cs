@@ -24,7 +24,7 @@ internal static class TextEvaluation
         var options = asked.Options with { Limit = shared.Limit };
         if (shared.Output is not null) ResultFile.Check(shared.Output, shared.Force);
         var corpus = Perplexity.Open(asked.Sources, options, asked.Reading);
-        using var model = EvaluatedModel.Open(shared);
+        using var model = EvaluatedModel.Open(shared.Model, shared.Precision, shared.Threads, shared.Scoring);
         var perplexity = new Perplexity(model.Scorer, options);
         var state = shared.Output is null ? null : new PerplexityState(shared.Output, Identity(model, shared, options, corpus, cancellation));
         bool foreign = false;

@@ -5,7 +5,7 @@ namespace Wisca.Comparison;
 #pragma warning disable CS1591 // The settings carry their documentation where --print-config finds it too.
 
 /// <summary>Everything that a study is made from.</summary>
-public sealed record StudyConfig
+public sealed record StudyConfig : ISettingsSection
 {
     [Setting("The study's folder: results of runs, the summary and, while it runs, checkpoints. Paths are relative to the folder that the command is started in.")]
     public string Output { get; init; } = "runs/compare";
@@ -43,6 +43,17 @@ public sealed record StudyConfig
     [Setting("Whether the trained model of a finished run stays, as runs/ID/model. Checkpoints go in any case.")]
     public bool KeepModels { get; init; }
 
+    [Setting("What the trained models are evaluated on.")]
+    public ScoreSection Scores { get; init; } = new();
+
     [Setting("Confidence of intervals.", Minimum = 0.5, Maximum = 1, Below = true)]
     public double Confidence { get; init; } = 0.95;
+
+    /// <inheritdoc/>
+    public object Complete(GivenSettings given)
+    {
+        ArgumentNullException.ThrowIfNull(given);
+        if (!KeepModels && (Scores.Tasks.Count > 0 || Scores.Texts.Count > 0)) given.Contradict(["keep_models", "scores"], "false, expected true: scores are of the trained models");
+        return this;
+    }
 }

@@ -7,4 +7,7 @@ public sealed record RunScore(double Value, double? StandardError = null)
 {
     /// <summary>True where more is better.</summary>
     public bool HigherIsBetter { get; init; } = true;
+
+    /// <summary>What it was measured on, where that is less than the whole; null where it is the whole.</summary>
+    public string? Setting { get; init; }
 }

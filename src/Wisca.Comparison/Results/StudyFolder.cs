@@ -63,6 +63,10 @@ public sealed class StudyFolder : IDisposable
     /// <param name="id">The run's id.</param>
     public string RunPath(string id) => Path.Combine(Runs, id);
 
+    /// <summary>The folder of a finished run's trained model, where it was kept.</summary>
+    /// <param name="id">The run's id.</param>
+    public string ModelPath(string id) => Path.Combine(RunPath(id), "model");
+
     /// <summary>True where a run is finished.</summary>
     /// <param name="id">The run's id.</param>
     public bool HasResult(string id) => File.Exists(Path.Combine(RunPath(id), ResultName));

@@ -136,7 +136,7 @@ public static class RunWorker
         using var folder = new StudyFolder(request.Folder);
         if (request.KeepModel && result.Outcome == RunOutcome.Completed && RunFolder.FindLatest(config.Output) is { } checkpoint)
         {
-            string model = Path.Combine(folder.RunPath(result.Id), "model");
+            string model = folder.ModelPath(result.Id);
             Directory.CreateDirectory(folder.RunPath(result.Id));
             if (Directory.Exists(model)) Directory.Delete(model, recursive: true);
             Directory.Move(checkpoint, model);

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using Wisca.Comparison;
 using Wisca.Tests.Robustness;
 
@@ -104,14 +105,44 @@ public sealed class CompareKillTests(ITestOutputHelper log)
         File.WriteAllText(folder["question.yaml"], yaml);
         File.WriteAllLines(folder["text.txt"], Enumerable.Range(0, 60).SelectMany(i => (string[])[$"Document {i}: " + string.Concat(Enumerable.Repeat($"the number {i * 37 % 91} and ", 4)), "<|endoftext|>"]));
         File.WriteAllText(folder["model.json"], """{"model_type": "llama", "hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 1, "num_attention_heads": 4, "num_key_value_heads": 2}""");
-        WiscaProcess.Run(
+        string[] command =
+        [
             "compare", "--config", folder["question.yaml"], "--workers", "2", "--set", $"output={folder["out"]}", "training.steps=3", $"training.data.train=[{folder["text.txt"]}]", "training.data.held_out=0.3", $"training.model.config={folder["model.json"]}",
-            "training.tokenizer.source=bytes", "training.batch_size=2", "training.data.sequence_length=16", "seeds=[1,2]", "learning_rates=[1e-3]", "keep_models=true");
+            "training.tokenizer.source=bytes", "training.batch_size=2", "training.data.sequence_length=16", "seeds=[1,2]", "learning_rates=[1e-3]", "keep_models=true",
+        ];
+        WiscaProcess.Run(command);
         string text = File.ReadAllText(folder["out", "report.md"]);
         text.ShouldContain("- **main/model: ");
         text.ShouldContain("4 of 4 runs are finished");
         text.ShouldContain("All runs of a seed began with the same weights.");
         Directory.GetFiles(folder["out", "runs"], "model.safetensors", SearchOption.AllDirectories).Length.ShouldBe(4);
+
+        // Scores that are asked for later are of the models that were kept, and are what wisca eval says.
+        Directory.CreateDirectory(folder["data"]);
+        File.WriteAllText(folder["data", "riddles.yaml"], "task: riddles\ndoc_to_choice: [\"{{a}}\", \"{{b}}\"]\ngold: \"0\"\ndata:\n  - name: mine\n    test: riddles.jsonl\n");
+        File.WriteAllLines(folder["data", "riddles.jsonl"], Enumerable.Range(0, 9).Select(i => $$"""{"a": "the number {{i * 31 % 97}} and", "b": "a number {{i * 17 % 89}} or"}"""));
+        string[] scored = [.. command, $"scores.texts=[{folder["text.txt"]}]", "scores.tasks=[riddles]", $"scores.data={folder["data"]}", $"scores.include={folder["data"]}", "scores.limit=8"];
+        Said(scored).Error.ShouldContain("scored 4 of 4: main/model/");
+        using var study = new StudyFolder(folder["out"]);
+        var results = study.ReadResults().Values.ToList();
+        foreach (var result in results) result.Scores.Keys.ShouldBe(["riddles", "text.txt (bits per byte)"]);
+        var first = results[0];
+        var perplexity = JsonNode.Parse(Said("eval", study.ModelPath(first.Id), "--text", folder["text.txt"], "--json").Output)!;
+        first.Scores["text.txt (bits per byte)"].Value.ShouldBe(perplexity["bits_per_byte"]!.GetValue<double>(), 1e-7);
+        var tasks = JsonNode.Parse(Said("eval", study.ModelPath(first.Id), "--tasks", "riddles", "--data", folder["data"], "--include", folder["data"], "--limit", "8", "--json").Output)!;
+        first.Scores["riddles"].Value.ShouldBe(tasks["results"]!["riddles"]!["acc,none"]!.GetValue<double>());
+        first.Scores["riddles"].StandardError.ShouldNotBeNull();
+        File.ReadAllText(folder["out", "report.md"]).ShouldContain("Evaluations of the trained models");
+        Said(scored).Error.ShouldNotContain("scored");
+        Said([.. scored, "scores.limit=9"]).Error.ShouldContain("scored 4 of 4");
+    }
+
+    private static (string Output, string Error) Said(params string[] args)
+    {
+        using var process = WiscaProcess.Start(args);
+        process.Wait(TimeSpan.FromMinutes(2)).ShouldBeTrue();
+        process.ExitCode.ShouldBe(0, process.Error);
+        return (process.Output, process.Error);
     }
 
     /// <summary>The worker processes of a study, by what the system knows of them.</summary>
