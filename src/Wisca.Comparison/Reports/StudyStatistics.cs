@@ -8,6 +8,9 @@ public static class StudyStatistics
 {
     private const string Average = "average";
 
+    // Of each kind, in a verdict of one sentence.
+    private const int NamedArms = 4;
+
     /// <summary>Makes the statistics of what is finished.</summary>
     /// <param name="study">The study.</param>
     /// <param name="results">Results by id; those of other studies are passed over.</param>
@@ -175,7 +178,16 @@ public static class StudyStatistics
         string where = $"{model.Regime}/{model.Name}";
         var compared = model.Arms.Where(arm => arm.AtBest is { Loss.Verdict: not Verdict.TooFewSeeds }).ToList();
         if (compared.Count == 0) return $"{where}: nothing to compare yet: an arm and {baseline} need two finished seeds or more in common.";
-        string Names(Verdict verdict) => string.Join(", ", compared.Where(arm => arm.AtBest!.Loss.Verdict == verdict).OrderBy(arm => arm.AtBest!.Loss.Mean).Select(arm => string.Create(CultureInfo.InvariantCulture, $"{arm.Name} ({arm.AtBest!.PerplexityChange:+0.00;-0.00} %)")));
+        string Names(Verdict verdict)
+        {
+            var arms = compared.Where(arm => arm.AtBest!.Loss.Verdict == verdict).OrderBy(arm => arm.AtBest!.Loss.Mean).ToList();
+
+            // The table beneath has them all.
+            int named = arms.Count > NamedArms + 1 ? NamedArms : arms.Count;
+            var names = arms.Take(named).Select(arm => string.Create(CultureInfo.InvariantCulture, $"{arm.Name} ({arm.AtBest!.PerplexityChange:+0.00;-0.00} %)"));
+            return string.Join(", ", names) + (named < arms.Count ? $" and {arms.Count - named} more" : "");
+        }
+
         (string lower, string higher, string none) = (Names(Verdict.Lower), Names(Verdict.Higher), Names(Verdict.NoDifferenceShown));
         string[] parts =
         [
