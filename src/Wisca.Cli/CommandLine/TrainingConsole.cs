@@ -39,7 +39,7 @@ internal sealed class TrainingConsole(IAnsiConsole console, string? arm = null) 
         _evaluations.Add(report);
         Line(string.Create(
             CultureInfo.InvariantCulture,
-            $"{_prefix}step {report.Step}: held-out loss {report.Loss:0.0000}, perplexity {report.Perplexity:0.000}{(report.AverageLoss is { } average ? $", of averaged weights {average:0.0000}" : "")} on {report.Tokens} tokens"));
+            $"{_prefix}step {report.Step}: held-out loss {report.Loss:0.0000}, perplexity {report.Perplexity:0.000}{(report.TestLoss is { } test ? $", test loss {test:0.0000}" : "")}{(report.AverageLoss is { } average ? $", of averaged weights {average:0.0000}" : "")} on {report.Tokens} tokens"));
     }
 
     public void Transitioned(TransitionEvent transition) => Line(string.Create(

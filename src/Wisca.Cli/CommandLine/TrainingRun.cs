@@ -52,7 +52,7 @@ internal static class TrainingRun
         string folder = Path.GetFullPath(config.Output);
         if (json)
         {
-            context.WriteJson(new JsonObject
+            var written = new JsonObject
             {
                 ["step"] = result.Step,
                 ["interrupted"] = result.Interrupted,
@@ -61,12 +61,14 @@ internal static class TrainingRun
                 ["perplexity"] = result.Final is null ? null : Format.Json(result.Final.Perplexity),
                 ["tokens"] = result.TokensSeen,
                 ["training_seconds"] = result.Training.TotalSeconds,
-            });
+            };
+            if (result.Final?.TestLoss is { } test) written["test_loss"] = Format.Json(test);
+            context.WriteJson(written);
         }
         else
         {
             var console = context.Out;
-            string evaluated = result.Final is null ? "" : string.Create(CultureInfo.InvariantCulture, $", {loss} {result.Final.Loss:0.0000}, perplexity {result.Final.Perplexity:0.000}");
+            string evaluated = result.Final is null ? "" : string.Create(CultureInfo.InvariantCulture, $", {loss} {result.Final.Loss:0.0000}, perplexity {result.Final.Perplexity:0.000}{(result.Final.TestLoss is { } test ? $", test loss {test:0.0000}" : "")}");
             console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{result.Step} steps, {result.TokensSeen} tokens in {TrainingConsole.Span(result.Training)}{evaluated}"));
             console.WriteLine($"checkpoint  {result.Checkpoint}");
             if (config.Logging.Jsonl) console.WriteLine($"metrics     {Path.Combine(folder, "metrics.jsonl")}");

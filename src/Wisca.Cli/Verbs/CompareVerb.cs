@@ -123,9 +123,10 @@ internal static class CompareVerb
 
     private static int DryRun(CommandContext context, Study study, StudyFolder folder, (int Part, int Parts) shard, bool json)
     {
+        var checks = study.CheckRuns();
         var results = folder.ReadResults();
         var plan = study.Plan(results);
-        var costs = CostEstimate.Of(study, plan.Runs.Where(run => StudyRunner.IsIn(run, shard)), study.CheckRuns(), results);
+        var costs = CostEstimate.Of(study, plan.Runs.Where(run => StudyRunner.IsIn(run, shard)), checks, results);
         var left = costs.Where(cost => !cost.Finished).ToList();
         double flops = left.Sum(cost => cost.Flops);
         var time = TimeSpan.FromSeconds(left.Sum(cost => cost.Time.TotalSeconds));
@@ -138,7 +139,7 @@ internal static class CompareVerb
                 ["runs"] = new JsonArray([.. costs.Select(cost => (JsonNode?)new JsonObject
                 {
                     ["id"] = cost.Run.Id, ["regime"] = cost.Run.Regime, ["model"] = cost.Run.Model, ["arm"] = cost.Run.Arm, ["seed"] = cost.Run.Seed, ["learning_rate"] = cost.Run.LearningRate,
-                    ["tokens"] = cost.Run.Tokens, ["flops"] = cost.Flops, ["seconds"] = Math.Round(cost.Time.TotalSeconds, 1), ["measured"] = cost.Measured, ["finished"] = cost.Finished,
+                    ["tokens"] = cost.Tokens, ["flops"] = cost.Flops, ["seconds"] = Math.Round(cost.Time.TotalSeconds, 1), ["measured"] = cost.Measured, ["finished"] = cost.Finished,
                 })]),
                 ["waiting"] = Format.Json(plan.Waiting),
                 ["seconds_of_one_worker"] = Math.Round(time.TotalSeconds, 1),
@@ -149,7 +150,7 @@ internal static class CompareVerb
         var table = new Table().Border(TableBorder.Simple).AddColumns("run", "id");
         foreach (string header in (string[])["tokens", "FLOPs", "time"]) table.AddColumn(new TableColumn(header).RightAligned());
         foreach (var cost in costs)
-            table.AddRow(cost.Run.Label.EscapeMarkup(), cost.Run.Id, Format.Count(cost.Run.Tokens), cost.Flops.ToString("0.0e+0", CultureInfo.InvariantCulture), cost.Finished ? "finished" : TrainingConsole.Span(cost.Time));
+            table.AddRow(cost.Run.Label.EscapeMarkup(), cost.Run.Id, Format.Count(cost.Tokens), cost.Flops.ToString("0.0e+0", CultureInfo.InvariantCulture), cost.Finished ? "finished" : TrainingConsole.Span(cost.Time));
         context.Out.Write(table);
         foreach (string waiting in plan.Waiting) context.Out.WriteLine(waiting);
         context.Out.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{Format.Count(costs.Count, "run")}, {left.Count} to run: {flops:0.0e+0} FLOPs, {TrainingConsole.Span(time)} with one worker of {Format.Count(study.Config.Threads, "thread")}, {assumed}"));

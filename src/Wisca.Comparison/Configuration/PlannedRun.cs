@@ -11,11 +11,8 @@ namespace Wisca.Comparison;
 /// <param name="Seed">The seed.</param>
 /// <param name="LearningRate">The learning rate after warm-up.</param>
 /// <param name="Config">The whole configuration, but for where it is written.</param>
-public sealed record PlannedRun(string Id, string Regime, string Model, string Arm, long Seed, double LearningRate, TrainingConfig Config)
+public sealed record PlannedRun(string Id, string Regime, string Model, string Arm, long Seed, double LearningRate, IRunConfig Config)
 {
     /// <summary>What people call it.</summary>
     public string Label => string.Create(CultureInfo.InvariantCulture, $"{Regime}/{Model}/{Arm} lr {LearningRate:0.##e+0} seed {Seed}");
-
-    /// <summary>Number of tokens that it trains on.</summary>
-    public long Tokens => (long)Config.Steps * Config.BatchSize * Config.Accumulation * Config.Data.SequenceLength;
 }

@@ -6,21 +6,22 @@ namespace Wisca.Comparison;
 /// <summary>A study that was read and checked: which runs it has, and what each of them is.</summary>
 public sealed class Study
 {
-    private const string OneModel = "model", OneGrid = "main", Hint = "wisca compare --print-config prints every key; docs/comparing.md tells how arms are made";
+    private const string OneModel = "model", OneGrid = "main", Hint = "wisca compare --print-config prints every key; docs/comparing.md tells how arms are made, and runs says which command has the settings";
 
     // What a study decides itself.
     private static readonly string[] Reserved = ["seed", "output", "threads"];
 
     private readonly List<string> _faults = [];
-    private readonly Dictionary<(string Regime, string Model, string Arm), TrainingConfig> _configs = [];
-    private readonly RunIdentity _identity = new();
+    private readonly Dictionary<(string Regime, string Model, string Arm), IRunConfig> _configs = [];
+    private readonly RunKind _kind;
     private readonly Dictionary<(string, string, string, long, double), PlannedRun> _runs = [];
     private readonly List<(GridSection Grid, Regime Regime)> _grids = [];
     private readonly string _name;
+    private Dictionary<(string Regime, string Model, string Arm), TrainingCheck>? _checks;
 
     private Study(StudyConfig config, string name)
     {
-        (Config, _name) = (config, name);
+        (Config, _name, _kind) = (config, name, RunKind.Of(config.Runs));
         Models = config.Models.IsEmpty ? [OneModel] : [.. config.Models.Keys];
         Arms = [.. config.Arms.Keys.Where(arm => arm == config.Baseline), .. config.Arms.Keys.Where(arm => arm != config.Baseline)];
         Resolve(name);
@@ -55,30 +56,38 @@ public sealed class Study
     /// <exception cref="WiscaException">Some would not begin; all of them are reported.</exception>
     public IReadOnlyDictionary<(string Regime, string Model, string Arm), TrainingCheck> CheckRuns()
     {
+        if (_checks is not null) return _checks;
         var checks = new Dictionary<(string, string, string), TrainingCheck>();
-        var faults = new List<string>();
+        var faults = new List<(string Place, string Message)>();
         WiscaException? first = null;
         foreach (var (place, config) in _configs)
         {
             try
             {
-                checks[place] = TrainingCheck.Of(config);
+                checks[place] = _kind.Check(config);
             }
             catch (WiscaException exception)
             {
                 first ??= exception;
-                faults.Add($"{place.Regime}/{place.Model}/{place.Arm}: {exception.Message}");
+                faults.Add(($"{place.Regime}/{place.Model}/{place.Arm}", exception.Message));
             }
         }
 
-        return first is null ? checks : throw new WiscaException($"{_name}: {(faults.Count == 1 ? "a run" : $"{faults.Count} kinds of runs")} would not begin", first.Hint) { Details = faults };
+        if (first is null) return _checks = checks;
+        throw new WiscaException($"{_name}: {(faults.Count == 1 ? "a run" : $"{faults.Count} kinds of runs")} would not begin", first.Hint)
+        {
+            Details = [.. faults.GroupBy(fault => fault.Message).Select(alike => $"{alike.First().Place}: {alike.Key}{(alike.Count() > 1 ? $" (and {alike.Count() - 1} more like it)" : "")}")],
+        };
     }
 
     /// <summary>The whole configuration of a regime, a model and an arm, at the first of its seeds and learning rates.</summary>
     /// <param name="regime">The regime.</param>
     /// <param name="model">The model.</param>
     /// <param name="arm">The arm.</param>
-    public TrainingConfig ConfigOf(string regime, string model, string arm) => _configs[(regime, model, arm)];
+    public IRunConfig ConfigOf(string regime, string model, string arm) => _configs[(regime, model, arm)];
+
+    /// <summary>What makes its runs.</summary>
+    internal RunKind Kind => _kind;
 
     /// <summary>The runs that are known, given the results so far.</summary>
     /// <param name="results">Results by id.</param>
@@ -132,8 +141,8 @@ public sealed class Study
         var key = (regime, model, arm, seed, rate);
         if (_runs.TryGetValue(key, out var known)) return known;
         var config = _configs[(regime, model, arm)];
-        config = config with { Seed = seed, Optimizer = config.Optimizer with { LearningRate = rate } };
-        return _runs[key] = new PlannedRun(_identity.Of(config), regime, model, arm, seed, rate, config);
+        config = _kind.At(config, seed, rate);
+        return _runs[key] = new PlannedRun(_kind.Id(config), regime, model, arm, seed, rate, config);
     }
 
     /// <summary>Lays the layers over each other and collects what is wrong.</summary>
@@ -141,10 +150,10 @@ public sealed class Study
     {
         CheckNames(name);
         if (_faults.Count > 0) return;
-        TrainingConfig start;
+        IRunConfig start;
         try
         {
-            start = TrainingConfig.Load(Config.Base is { } file ? Path.Combine(Path.GetDirectoryName(Path.GetFullPath(name))!, file) : null);
+            start = _kind.Load(Config.Base is { } file ? Path.Combine(Path.GetDirectoryName(Path.GetFullPath(name))!, file) : null);
         }
         catch (WiscaException exception)
         {
@@ -161,7 +170,7 @@ public sealed class Study
                 foreach (string arm in ArmsOf(grid).Where(arm => !_configs.ContainsKey((regime.Name, model, arm))))
                 {
                     // An arm with a learning rate of its own would not be compared at equal ones.
-                    if (Lay(based, Tree(Config.Arms, arm), [.. Reserved, "optimizer.learning_rate"]) is { } whole) _configs[(regime.Name, model, arm)] = Tested(whole);
+                    if (Lay(based, Tree(Config.Arms, arm), [.. Reserved, "optimizer.learning_rate"]) is { } whole) _configs[(regime.Name, model, arm)] = _kind.Studied(whole);
                 }
             }
         }
@@ -207,17 +216,10 @@ public sealed class Study
         }
     }
 
-    /// <summary>A study needs test text, apart from the one that learning rates are chosen by: half of the held-out documents where nothing is said. Nobody reads samples.</summary>
-    private static TrainingConfig Tested(TrainingConfig config) => config with
-    {
-        Data = config.Data.Test.Count == 0 && config.Data.TestShare is null ? config.Data with { TestShare = 0.5 } : config.Data,
-        Evaluation = config.Evaluation with { Samples = config.Evaluation.Samples with { Every = 0 } },
-    };
-
     private static MappingNode? Tree(SettingsTree names, string name) => names.Root.Find(name)?.Value as MappingNode;
 
     /// <summary>Lays settings over a configuration; null where they are wrong.</summary>
-    private TrainingConfig? Lay(TrainingConfig start, MappingNode? settings, IEnumerable<string> reserved)
+    private IRunConfig? Lay(IRunConfig start, MappingNode? settings, IEnumerable<string> reserved)
     {
         var binder = new SettingsBinder();
         foreach (string key in reserved)
@@ -235,7 +237,7 @@ public sealed class Study
             });
         }
 
-        var config = (TrainingConfig)binder.Bind(typeof(TrainingConfig), settings, _name, start);
+        var config = _kind.Lay(binder, settings, _name, start);
         _faults.AddRange(binder.Faults.Except(_faults).ToList());
         return binder.Faults.Count == 0 ? config : null;
     }

@@ -1,3 +1,5 @@
+using System.Text.Json.Serialization;
+
 namespace Wisca.Comparison;
 
 /// <summary>A model in a regime, with its arms.</summary>
@@ -9,14 +11,21 @@ public sealed record ComparedModel
     /// <summary>The model's name.</summary>
     public required string Name { get; init; }
 
-    /// <summary>Number of parameters.</summary>
+    /// <summary>Number of parameters that train, in the baseline.</summary>
     public required long Parameters { get; init; }
 
-    /// <summary>Number of training tokens of a run.</summary>
+    /// <summary>Number of training tokens of a run; the largest where batches differ in length.</summary>
     public required long Tokens { get; init; }
 
-    /// <summary>True where at every seed all runs began with the same weights, by their digests.</summary>
+    /// <summary>True where at every seed all runs began alike: trainings with the same weights, by their digests, fine-tunings as the same function, by <see cref="InitialLossSpread"/>.</summary>
     public required bool SharedInitialWeights { get; init; }
+
+    /// <summary>
+    /// Of fine-tunings, whose arms may begin with other factors or another base: the largest difference of test losses before the first step among the runs
+    /// of a seed, in nats; null for trainings.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public double? InitialLossSpread { get; init; }
 
     /// <summary>Number of arms that were compared with the baseline, each a chance to find something by accident.</summary>
     public required int Comparisons { get; init; }

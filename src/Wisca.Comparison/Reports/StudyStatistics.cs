@@ -11,6 +11,9 @@ public static class StudyStatistics
     // Of each kind, in a verdict of one sentence.
     private const int NamedArms = 4;
 
+    // Nats by which a function may differ whose weights are written otherwise, in float32: far above rounding, and far below what arms differ by.
+    private const double SameFunction = 1e-4;
+
     /// <summary>Makes the statistics of what is finished.</summary>
     /// <param name="study">The study.</param>
     /// <param name="results">Results by id; those of other studies are passed over.</param>
@@ -49,6 +52,8 @@ public static class StudyStatistics
         var byArm = study.Arms.Select(arm => (Arm: arm, Entries: entries.Where(entry => entry.Run.Arm == arm).ToList())).Where(group => group.Entries.Count > 0).ToList();
         var baseline = byArm.FirstOrDefault(group => group.Arm == study.Config.Baseline).Entries ?? [];
         double? best = Best(baseline);
+        var seeds = entries.GroupBy(entry => entry.Run.Seed).ToList();
+        double? spread = study.Config.Runs == RunCommand.Finetune ? seeds.Max(Spread) : null;
         var arms = byArm.Select(group => CompareArm(study, first, group.Arm, group.Entries, baseline, best)).ToList();
 
         // All arms of a model and regime are one family of tests.
@@ -59,8 +64,9 @@ public static class StudyStatistics
             Regime = first.Regime,
             Name = first.Model,
             Parameters = entries[0].Result.Parameters,
-            Tokens = first.Tokens,
-            SharedInitialWeights = entries.GroupBy(entry => entry.Run.Seed).All(seed => seed.Select(entry => entry.Result.InitialWeights).Distinct().Count() == 1),
+            Tokens = entries.Max(entry => entry.Result.Tokens),
+            SharedInitialWeights = spread is { } apart ? apart <= SameFunction : seeds.All(seed => seed.Select(entry => entry.Result.InitialWeights).Distinct().Count() == 1),
+            InitialLossSpread = spread,
             Comparisons = tested.Count,
             Arms = [.. arms.Select(arm => tested.IndexOf(arm) is >= 0 and var index ? arm with { AtBest = arm.AtBest! with { HolmPValue = adjusted[index] } } : arm)],
         };
@@ -77,7 +83,7 @@ public static class StudyStatistics
         return new ComparedArm
         {
             Name = arm,
-            Settings = [.. SettingsWriter.Differences(study.ConfigOf(first.Regime, first.Model, study.Config.Baseline), study.ConfigOf(first.Regime, first.Model, arm)).Select(change => $"{change.Key}: {change.After}")],
+            Settings = [.. study.Kind.Differences(study.ConfigOf(first.Regime, first.Model, study.Config.Baseline), study.ConfigOf(first.Regime, first.Model, arm)).Select(change => $"{change.Key}: {change.After}")],
             Runs = [.. entries.OrderBy(entry => entry.Run.LearningRate).ThenBy(entry => entry.Run.Seed).Select(entry => new RunSummary(
                 entry.Run.Id, entry.Run.Seed, entry.Run.LearningRate, entry.Result.Outcome, entry.Result.Final()?.Validation, entry.Result.Final()?.Test, Math.Round(entry.Result.TokensPerSecond(), 1)))],
             LearningRates = [.. entries.Select(entry => entry.Run.LearningRate).Distinct().Order()],
@@ -91,6 +97,13 @@ public static class StudyStatistics
             EqualLoss = paired ? EqualLoss(ours, theirs, confidence) : null,
             Scores = paired ? Scores(ours, theirs, confidence) : [],
         };
+    }
+
+    /// <summary>How far the losses before the first step are apart.</summary>
+    private static double Spread(IEnumerable<Entry> entries)
+    {
+        var losses = entries.Select(entry => entry.Result.HeldOut).Where(points => points is [{ Step: 0 }, ..]).Select(points => points[0].Test).ToList();
+        return losses.Count == 0 ? 0 : losses.Max() - losses.Min();
     }
 
     private static double? Best(List<Entry> entries) => RunSelection.BestRate(entries.Select(entry => (entry.Run, entry.Result)));

@@ -13,7 +13,9 @@ internal sealed class MetricsReader
     private readonly Dictionary<(string Kind, string Name, int Layer), List<(long Step, double Value)>> _layers = [];
     private readonly List<AppliedFactors> _transitions = [];
 
-    public MetricsReader(string path, long tokensPerStep)
+    /// <param name="path">The file.</param>
+    /// <param name="tokensPerStep">Number of tokens of a step; a mean where batches differ in length.</param>
+    public MetricsReader(string path, double tokensPerStep)
     {
         foreach (string line in File.ReadLines(path))
         {
@@ -21,10 +23,11 @@ internal sealed class MetricsReader
             var record = document.RootElement;
             long step = record.GetProperty("step").GetInt64();
             if (record.TryGetProperty("model/parameters", out var parameters)) (Parameters, InitialWeights) = (parameters.GetInt64(), record.GetProperty("model/digest").GetString()!);
-            if (record.TryGetProperty("validation/loss", out var validation)) _heldOut.Add(new HeldOutPoint(step, step * tokensPerStep, Number(validation), Number(record.GetProperty("test/loss"))));
+            if (record.TryGetProperty("model/base", out var digest)) Base = digest.GetString();
+            if (record.TryGetProperty("validation/loss", out var validation)) _heldOut.Add(new HeldOutPoint(step, Tokens(step), Number(validation), Number(record.GetProperty("test/loss"))));
             if (record.TryGetProperty("wisca/groups", out var groups)) Transitioned(step, groups);
             if (!record.TryGetProperty("train/loss", out var loss)) continue;
-            _losses.Add(new LossPoint(step, step * tokensPerStep, Number(loss)));
+            _losses.Add(new LossPoint(step, Tokens(step), Number(loss)));
             foreach (var property in record.EnumerateObject())
             {
                 if (property.Name.Split('/') is not [("imbalance" or "norm") and var kind, var name, var layer]) continue;
@@ -33,11 +36,15 @@ internal sealed class MetricsReader
                 series.Add((step, Rounded(Number(property.Value))));
             }
         }
+
+        long Tokens(long step) => (long)Math.Round(step * tokensPerStep);
     }
 
     public long Parameters { get; }
 
     public string InitialWeights { get; } = "";
+
+    public string? Base { get; }
 
     public IReadOnlyList<HeldOutPoint> HeldOut => Thinned(_heldOut, HeldOutPoints);
 

@@ -1,3 +1,5 @@
+using System.Text.Json.Serialization;
+
 namespace Wisca.Comparison;
 
 /// <summary>
@@ -23,7 +25,7 @@ public sealed record RunResult
     /// <summary>Why it diverged; null where it did not.</summary>
     public string? Reason { get; init; }
 
-    /// <summary>The whole training configuration, as YAML.</summary>
+    /// <summary>The whole configuration, as YAML.</summary>
     public required string Configuration { get; init; }
 
     /// <summary>The seed.</summary>
@@ -32,11 +34,15 @@ public sealed record RunResult
     /// <summary>The learning rate after warm-up.</summary>
     public required double LearningRate { get; init; }
 
-    /// <summary>Number of parameters.</summary>
+    /// <summary>Number of parameters that train.</summary>
     public required long Parameters { get; init; }
 
-    /// <summary>Digest of the weights before anything was done to them.</summary>
+    /// <summary>Digest of the weights that train before anything was done to them.</summary>
     public required string InitialWeights { get; init; }
+
+    /// <summary>Digest of the frozen model that an adapter was trained on; null where there is none.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Base { get; init; }
 
     /// <summary>Number of steps that were done.</summary>
     public required long Steps { get; init; }

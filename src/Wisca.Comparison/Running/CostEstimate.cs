@@ -26,9 +26,10 @@ public static class CostEstimate
         [
             .. once.Select(run =>
             {
-                double flops = 6.0 * checks[(run.Regime, run.Model, run.Arm)].ActiveParameters * run.Tokens;
+                var check = checks[(run.Regime, run.Model, run.Arm)];
+                double flops = check.FlopsPerToken * check.Tokens;
                 bool measured = rates.TryGetValue((run.Regime, run.Model), out double rate);
-                return new RunCost(run, results.ContainsKey(run.Id), flops, TimeSpan.FromSeconds(measured ? run.Tokens / rate : flops / (AssumedFlops * study.Config.Threads)), measured);
+                return new RunCost(run, results.ContainsKey(run.Id), check.Tokens, flops, TimeSpan.FromSeconds(measured ? check.Tokens / rate : flops / (AssumedFlops * study.Config.Threads)), measured);
             }),
         ];
 

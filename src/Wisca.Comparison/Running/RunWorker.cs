@@ -36,9 +36,10 @@ public static class RunWorker
         try
         {
             var request = JsonSerializer.Deserialize<RunRequest>(File.ReadAllBytes(path), StudyJson.Options) ?? throw new WiscaException($"{path} is null, expected a request");
-            var config = SettingsReader.Read<TrainingConfig>(request.Configuration, path);
+            var kind = RunKind.Of(request.Runs);
+            var config = kind.Read(request.Configuration, path);
             RunFolder.AwaitFree(config.Output, Predecessor);
-            if (Train(request, config, version, output, stop.Token) is { } result) Finish(request, config, result);
+            if (Train(request, kind, config, version, output, stop.Token) is { } result) Finish(request, kind, config, result);
             else Say(output, new WorkerMessage { Interrupted = true });
             return true;
         }
@@ -82,9 +83,9 @@ public static class RunWorker
     }
 
     /// <summary>Trains to the end; null where it was stopped before.</summary>
-    private static RunResult? Train(RunRequest request, TrainingConfig config, string version, TextWriter output, CancellationToken stop)
+    private static RunResult? Train(RunRequest request, RunKind kind, IRunConfig config, string version, TextWriter output, CancellationToken stop)
     {
-        using var trainer = Trainer.Prepare(config, ResumeMode.Auto, new Observer(output), stop);
+        using var trainer = kind.Prepare(config, new Observer(output), stop);
         string? reason = null;
         try
         {
@@ -95,8 +96,7 @@ public static class RunWorker
             reason = trainer.Divergence;
         }
 
-        long perStep = (long)config.BatchSize * config.Accumulation * config.Data.SequenceLength;
-        var metrics = new MetricsReader(Path.Combine(config.Output, "metrics.jsonl"), perStep);
+        var metrics = new MetricsReader(Path.Combine(config.Output, "metrics.jsonl"), trainer.TokensSeen / (double)Math.Max(1, trainer.CompletedSteps));
         return new RunResult
         {
             Version = RunResult.CurrentVersion,
@@ -104,11 +104,12 @@ public static class RunWorker
             Label = request.Label,
             Outcome = reason is null ? RunOutcome.Completed : RunOutcome.Diverged,
             Reason = reason,
-            Configuration = (config with { Output = "run", Data = config.Data with { Cache = null } }).ToYaml(commented: false),
+            Configuration = kind.Recorded(config).ToYaml(commented: false),
             Seed = config.Seed,
             LearningRate = config.Optimizer.LearningRate,
             Parameters = metrics.Parameters,
             InitialWeights = metrics.InitialWeights,
+            Base = metrics.Base,
             Steps = trainer.CompletedSteps,
             Tokens = trainer.TokensSeen,
             Seconds = Math.Round(trainer.TrainingTime.TotalSeconds, 3),
@@ -131,12 +132,12 @@ public static class RunWorker
         };
     }
 
-    private static void Finish(RunRequest request, TrainingConfig config, RunResult result)
+    private static void Finish(RunRequest request, RunKind kind, IRunConfig config, RunResult result)
     {
         using var folder = new StudyFolder(request.Folder);
         if (request.KeepModel && result.Outcome == RunOutcome.Completed && RunFolder.FindLatest(config.Output) is { } checkpoint)
         {
-            string model = folder.ModelPath(result.Id);
+            string model = Path.Combine(folder.RunPath(result.Id), kind.Product(config));
             Directory.CreateDirectory(folder.RunPath(result.Id));
             if (Directory.Exists(model)) Directory.Delete(model, recursive: true);
             Directory.Move(checkpoint, model);

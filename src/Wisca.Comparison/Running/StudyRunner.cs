@@ -1,4 +1,5 @@
 using System.Globalization;
+using Wisca.Training;
 
 namespace Wisca.Comparison;
 
@@ -20,6 +21,7 @@ public sealed class StudyRunner
     private readonly StudyFolder _folder;
     private readonly RunnerOptions _options;
     private readonly IStudyObserver _observer;
+    private readonly IReadOnlyDictionary<(string Regime, string Model, string Arm), TrainingCheck> _checks;
     private readonly Dictionary<string, RunResult> _results;
     private readonly Dictionary<string, RunFailure> _failures = new(StringComparer.Ordinal);
     private readonly List<WorkerProcess> _running = [];
@@ -32,6 +34,7 @@ public sealed class StudyRunner
     /// <param name="folder">Its folder, locked.</param>
     /// <param name="options">How it is run.</param>
     /// <param name="observer">Told how it goes on.</param>
+    /// <exception cref="WiscaException">A run would not begin, or a result cannot be read.</exception>
     public StudyRunner(Study study, StudyFolder folder, RunnerOptions options, IStudyObserver observer)
     {
         ArgumentNullException.ThrowIfNull(study);
@@ -39,6 +42,7 @@ public sealed class StudyRunner
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(observer);
         (_study, _folder, _options, _observer) = (study, folder, options, observer);
+        _checks = study.CheckRuns();
         _results = folder.ReadResults();
     }
 
@@ -93,19 +97,16 @@ public sealed class StudyRunner
 
     private PlannedRun? Next() => Mine().FirstOrDefault(run => !_results.ContainsKey(run.Id) && !_failures.ContainsKey(run.Id) && _running.All(worker => worker.Run.Id != run.Id));
 
+    private TrainingCheck Check(PlannedRun run) => _checks[(run.Regime, run.Model, run.Arm)];
+
+    private double Share(WorkerProcess worker) => (double)worker.Step / Check(worker.Run).Steps;
+
     private void Start(PlannedRun run)
     {
         string work = Path.Combine(_folder.WorkFolder, run.Id), request = Path.Combine(work, "request.json");
-        var config = run.Config with
-        {
-            Output = Path.Combine(work, "run"),
-            Threads = _study.Config.Threads,
-            Data = run.Config.Data with { Cache = run.Config.Data.Cache ?? _folder.TextFolder },
-            Checkpoints = run.Config.Checkpoints with { Keep = 1, Best = false },
-            Logging = run.Config.Logging with { Jsonl = true, Tensorboard = false },
-        };
+        var config = _study.Kind.Placed(run.Config, Path.Combine(work, "run"), _study.Config.Threads, _folder.TextFolder);
         bool begun = Directory.Exists(config.Output);
-        StudyFolder.Write(request, new RunRequest(run.Id, run.Label, _folder.FullPath, config.ToYaml(commented: false), _study.Config.KeepModels));
+        StudyFolder.Write(request, new RunRequest(run.Id, run.Label, _folder.FullPath, _study.Config.Runs, config.ToYaml(commented: false), _study.Config.KeepModels));
         _running.Add(WorkerProcess.Start(_options.Program, request, run, _study.Config.Threads, fromTheBeginning: !begun));
         _observer.Started(run);
     }
@@ -142,7 +143,7 @@ public sealed class StudyRunner
         {
             var result = _results[run.Id] = _folder.ReadResult(run.Id);
             _finished++;
-            if (worker.FromTheBeginning) _rates.Add((run.Model, run.Tokens / worker.Elapsed.TotalSeconds));
+            if (worker.FromTheBeginning) _rates.Add((run.Model, Check(run).Tokens / worker.Elapsed.TotalSeconds));
             Directory.Delete(Path.Combine(_folder.WorkFolder, run.Id), recursive: true);
             _observer.Finished(run, result, worker.Elapsed);
         }
@@ -160,7 +161,7 @@ public sealed class StudyRunner
     {
         var mine = Mine();
         int finished = mine.Count(run => _results.ContainsKey(run.Id));
-        _observer.Progressed(new StudyProgress(finished, mine.Count, [.. _running.Select(worker => (worker.Run.Label, (double)worker.Step / worker.Run.Config.Steps))], Remaining(mine)));
+        _observer.Progressed(new StudyProgress(finished, mine.Count, [.. _running.Select(worker => (worker.Run.Label, Share(worker)))], Remaining(mine)));
     }
 
     /// <summary>The tokens that are left, at what was measured of the same model, or of any.</summary>
@@ -174,8 +175,8 @@ public sealed class StudyRunner
         double any = measured.Average(entry => entry.Rate), seconds = 0;
         foreach (var run in mine.Where(run => !_results.ContainsKey(run.Id) && !_failures.ContainsKey(run.Id)))
         {
-            double done = _running.Find(worker => worker.Run.Id == run.Id) is { } worker ? (double)worker.Step / run.Config.Steps : 0;
-            seconds += run.Tokens * (1 - done) / rates.GetValueOrDefault(run.Model, any);
+            double done = _running.Find(worker => worker.Run.Id == run.Id) is { } worker ? Share(worker) : 0;
+            seconds += Check(run).Tokens * (1 - done) / rates.GetValueOrDefault(run.Model, any);
         }
 
         return TimeSpan.FromSeconds(seconds / Workers);

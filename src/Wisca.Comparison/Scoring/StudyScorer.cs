@@ -51,7 +51,7 @@ public sealed class StudyScorer
         var results = _folder.ReadResults();
         var missing = Chosen(results).Where(result => Wanted.Any(wanted => !Has(result, wanted))).ToList();
         var kept = missing.Where(result => Directory.Exists(_folder.ModelPath(result.Id))).ToList();
-        if (kept.Count < missing.Count) _observer.Notice($"{missing.Count - kept.Count} finished runs kept no model and are not scored: remove their folders to make them again with keep_models");
+        if (kept.Count < missing.Count) _observer.Notice($"{missing.Count - kept.Count} finished runs kept no model, or an adapter only, and are not scored");
         foreach (var (index, result) in kept.Index())
         {
             var scores = new SortedDictionary<string, RunScore>(result.Scores.ToDictionary(), StringComparer.Ordinal);

@@ -45,15 +45,16 @@ public sealed record InstructionSet(IReadOnlyList<EncodedInstruction> Examples, 
     /// <summary>Parts examples by a hash of what they say: the same example is on the same side whatever stands beside it and whatever a run's seed is.</summary>
     /// <param name="examples">The examples.</param>
     /// <param name="share">The share that is held out.</param>
-    public static (IReadOnlyList<Instruction> Training, IReadOnlyList<Instruction> HeldOut) Split(IEnumerable<Instruction> examples, double share)
+    /// <param name="hash">Which of many hashes: what one of them has parted, another parts evenly.</param>
+    public static (IReadOnlyList<Instruction> Training, IReadOnlyList<Instruction> HeldOut) Split(IEnumerable<Instruction> examples, double share, long hash = 0)
     {
-        var sides = examples.ToLookup(example => (Hash(example) >> 11) * (1.0 / (1UL << 53)) < share);
+        var sides = examples.ToLookup(example => (Hash(example, hash) >> 11) * (1.0 / (1UL << 53)) < share);
         return ([.. sides[false]], [.. sides[true]]);
     }
 
-    private static ulong Hash(Instruction example)
+    private static ulong Hash(Instruction example, long seed)
     {
-        var hash = new XxHash3();
+        var hash = new XxHash3(seed);
         foreach (var message in example.Messages)
         {
             hash.Append([(byte)message.Role]);

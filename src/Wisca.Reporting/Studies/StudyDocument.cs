@@ -28,7 +28,7 @@ internal static class StudyDocument
         return new Section(runs.Title,
         [
             new Paragraph(
-                $"{Count(model.Parameters)} parameters, {Count(model.Tokens)} tokens a run. {(model.SharedInitialWeights ? "All runs of a seed began with the same weights." : "NOT all runs of a seed began with the same weights: what is paired here is less than it seems.")} {Comparisons(runs)}"),
+                $"{Count(model.Parameters)} parameters{(model.InitialLossSpread is null ? "" : " that train")}, {Count(model.Tokens)} tokens a run. {Beginning(model)} {Comparisons(runs)}"),
             StudyTables.Arms(runs),
             .. Some(StudyFigures.Differences(runs)),
             .. StudyFigures.Curves(runs),
@@ -43,6 +43,15 @@ internal static class StudyDocument
             .. model.Arms.Select(arm => (arm, Figures: (List<Block>)[.. Some(LayerFigures.Imbalances(runs, arm)), .. Some(LayerFigures.Factors(runs, arm)), .. Some(LayerFigures.Norms(runs, arm))])).Where(entry => entry.Figures.Count > 0)
                 .Select(entry => new Folded($"Layers of {entry.arm.Name}", entry.Figures) { InMarkdown = false }),
         ]);
+    }
+
+    private static string Beginning(ComparedModel model)
+    {
+        const string less = "what is paired here is less than it seems.";
+        if (model.InitialLossSpread is not { } spread) return model.SharedInitialWeights ? "All runs of a seed began with the same weights." : $"NOT all runs of a seed began with the same weights: {less}";
+        string apart = spread.ToString("0.0e+0", CultureInfo.InvariantCulture);
+        return model.SharedInitialWeights ? $"All runs of a seed began as the same function: before the first step their test losses differ by {apart} nats at most."
+            : $"NOT all runs of a seed began as the same function: before the first step their test losses differ by {apart} nats, and {less}";
     }
 
     private static string Comparisons(ModelRuns runs) => runs.Model.Comparisons switch
@@ -72,7 +81,7 @@ internal static class StudyDocument
         .. report.Environments.Count > 0 ? (Block[])[new Paragraph("It was computed by:"), new Items(report.Environments)] : [],
         new Folded("The study's configuration", [new Code("study.yaml", "yaml", report.Configuration)]),
         .. models.Select(model => (model, Result: model.Model.Arms.SelectMany(arm => arm.Runs).Select(run => results.GetValueOrDefault(run.Id)).FirstOrDefault(result => result is not null))).Where(entry => entry.Result is not null)
-            .Select(entry => new Folded($"The whole training configuration of {entry.Result!.Label}", [new Code("Training configuration", "yaml", entry.Result.Configuration)]) { InMarkdown = false }),
+            .Select(entry => new Folded($"The whole configuration of {entry.Result!.Label}", [new Code("Configuration", "yaml", entry.Result.Configuration)]) { InMarkdown = false }),
     ]);
 
     private static Section FinePrint(StudyReport report)
@@ -82,7 +91,7 @@ internal static class StudyDocument
         [
             new Items(
             [
-                "Paired: at a seed all arms begin with the same weights and see the same text in the same order; a difference is an arm's minus the baseline's at the same seed. Seeds that only one of the two has finished are left out.",
+                $"Paired: at a seed all arms begin {(report.Models.Any(model => model.InitialLossSpread is not null) ? "as the same function and see the same examples" : "with the same weights and see the same text")} in the same order; a difference is an arm's minus the baseline's at the same seed. Seeds that only one of the two has finished are left out.",
                 "Learning rate: each arm has that of its rates at which its mean loss on the validation text is lowest, over the seeds that all of its rates have; a rate at which a run diverged is out. The test text, on which everything here is reported, chose nothing.",
                 "An arm that was tried at more rates than another had more chances; the table says how many.",
                 $"Interval: mean plus and minus Student's t times the standard error of the paired differences, {level}. It takes the seeds as a sample of all seeds, and the differences as normally distributed. \"No difference shown\" means that it includes zero, not that there is no difference.",

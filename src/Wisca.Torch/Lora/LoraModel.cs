@@ -70,7 +70,12 @@ public sealed class LoraModel : IParameterState, ITransitionFollower, IDisposabl
     /// <param name="config">Which modules, ranks and the rest.</param>
     /// <param name="seed">What the factors, and later the dropped inputs, follow from.</param>
     /// <exception cref="WiscaException">A name fits no module, or a module cannot be adapted; the decoder is then as it was.</exception>
-    public static LoraModel Attach(Decoder decoder, AdapterConfig config, ulong seed = 0)
+    public static LoraModel Attach(Decoder decoder, AdapterConfig config, ulong seed = 0) => Attach(decoder, config, seed, draws: true);
+
+    /// <summary>Attaches a new adapter whose factors hold whatever lay in their memory, to find out what it would be.</summary>
+    internal static LoraModel Sketch(Decoder decoder, AdapterConfig config) => Attach(decoder, config, 0, draws: false);
+
+    private static LoraModel Attach(Decoder decoder, AdapterConfig config, ulong seed, bool draws)
     {
         ArgumentNullException.ThrowIfNull(decoder);
         ArgumentNullException.ThrowIfNull(config);
@@ -87,6 +92,7 @@ public sealed class LoraModel : IParameterState, ITransitionFollower, IDisposabl
             lora.CheckTargets(dense.Keys);
             lora.AddSaved();
             foreach (var layer in lora._layers) LoraInitializer.Check(layer, config.Initialization);
+            if (!draws) return;
             foreach (var layer in lora._layers) LoraInitializer.Fill(layer, config.Initialization, seed);
         });
     }

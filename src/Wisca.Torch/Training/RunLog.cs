@@ -22,7 +22,9 @@ internal sealed class RunLog : ITrainingObserver, IDisposable
     /// <summary>What a run begins with.</summary>
     /// <param name="parameters">Number of parameters.</param>
     /// <param name="digest">A digest of the weights before anything is done to them.</param>
-    public void Began(long parameters, string digest) => _metrics?.WriteRecord(0, [new("model/parameters", parameters), new("model/digest", digest)]);
+    /// <param name="baseDigest">A digest of the frozen model that they are trained on; null for none.</param>
+    public void Began(long parameters, string digest, string? baseDigest) =>
+        _metrics?.WriteRecord(0, [new("model/parameters", parameters), new("model/digest", digest), .. baseDigest is null ? [] : (KeyValuePair<string, JsonNode?>[])[new("model/base", baseDigest)]]);
 
     public void Trained(StepReport report)
     {

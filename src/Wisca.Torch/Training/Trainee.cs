@@ -12,6 +12,9 @@ internal abstract class Trainee(Decoder model) : IDisposable
 {
     public Decoder Model => model;
 
+    /// <summary>Digest of what a checkpoint does not hold although the run stands on it; null for none.</summary>
+    public virtual string? BaseDigest => null;
+
     /// <summary>What the optimizer updates, by name.</summary>
     public abstract IReadOnlyList<(string Name, Parameter Parameter)> Trained { get; }
 

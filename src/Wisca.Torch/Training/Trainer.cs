@@ -139,7 +139,7 @@ public sealed class Trainer : IDisposable
         EvaluationReport? evaluation = null;
         if (_checkpoint is null)
         {
-            _log.Began(Trainee.Trained.Sum(entry => entry.Parameter.numel()), WeightDigest());
+            _log.Began(Trainee.Trained.Sum(entry => entry.Parameter.numel()), WeightDigest(), Trainee.BaseDigest);
             if (Trainee.Opening is { } opening) Told(opening);
             if (_config.Evaluation.AtStart && !stop.IsCancellationRequested) Evaluate();
             Transition();
@@ -426,6 +426,7 @@ public sealed class Trainer : IDisposable
             new SortedDictionary<string, string> { ["libtorch"] = TorchRuntime.LibtorchVersion, ["torchsharp"] = TorchRuntime.TorchSharpVersion })
         {
             Pending = _window.Pending,
+            Base = Trainee.BaseDigest,
         };
     }
 

@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using Wisca.Comparison;
+using Wisca.Tests.Training;
 using Wisca.Training;
 using Wisca.Transitions;
 
@@ -15,14 +16,17 @@ public sealed class CompareVerbTests
     /// <summary>Settings that make a shipped study need no data.</summary>
     private static string[] OnStories(string file) => Path.GetFileName(file) == "stories.yaml" ? [] : ["training.data.train=stories", "training.data.validation=stories"];
 
+    /// <summary>Settings that give a shipped study what it needs.</summary>
+    private static string[] Furnished(string file, TemporaryFolder folder) => Path.GetFileName(file) == "finetune.yaml" ? TinyStudy.Inputs(folder) : OnStories(file);
+
     [Fact]
     public async Task DryRun_EveryShippedStudy_PrintsItsRunsAndTheirCost()
     {
         using var folder = new TemporaryFolder();
-        ShippedFiles().Select(Path.GetFileName).ShouldBe(["stories.yaml", "tinystories-1m.yaml", "tinystories.yaml"], ignoreOrder: true);
+        ShippedFiles().Select(Path.GetFileName).ShouldBe(["finetune.yaml", "stories.yaml", "tinystories-1m.yaml", "tinystories.yaml"], ignoreOrder: true);
         foreach (string file in ShippedFiles())
         {
-            string[] command = ["compare", "--config", file, "--dry-run", "--set", $"output={folder["none"]}", .. OnStories(file)];
+            string[] command = ["compare", "--config", file, "--dry-run", "--set", $"output={folder["none"]}", .. Furnished(file, folder)];
             var run = await CommandRun.RunAsync([.. command, "--json"]);
             run.ExitCode.ShouldBe(0, run.Error);
             var json = JsonNode.Parse(run.Output)!;
@@ -58,7 +62,7 @@ public sealed class CompareVerbTests
         (Of("init").Every, Of("init").Init).ShouldBe((0, true));
         ((string[])["qk_ten+vo_ten", "l1-mean", "l2", "fisher"]).Select(arm => Of(arm).Criterion).ShouldBe([Criterion.L1, Criterion.L1Mean, Criterion.L2, Criterion.Fisher]);
         ((string[])["qk_ten+vo_ten", "keep", "reset"]).Select(arm => Of(arm).State).ShouldBe([StatePolicy.Transport, StatePolicy.Keep, StatePolicy.Reset]);
-        foreach (string model in study.Models) study.ConfigOf("main", model, "origin").Steps.ShouldBe(1500);
+        foreach (string model in study.Models) ((TrainingConfig)study.ConfigOf("main", model, "origin")).Steps.ShouldBe(1500);
         var checks = study.CheckRuns();
         foreach (string model in study.Models) checks[("main", model, "origin")].Parameters.ShouldBeInRange(350_000, 1_000_000, model);
     }
@@ -75,7 +79,7 @@ public sealed class CompareVerbTests
     {
         using var folder = new TemporaryFolder();
         var study = Study.Load(Shipped("tinystories.yaml"), OnStories("tinystories.yaml"));
-        double[][] losses = [.. ((string[])["origin", "init_pow2", control]).Select(arm => Losses(folder, arm, study.ConfigOf("main", model, arm) with { Seed = 1 }))];
+        double[][] losses = [.. ((string[])["origin", "init_pow2", control]).Select(arm => Losses(folder, arm, (TrainingConfig)study.ConfigOf("main", model, arm) with { Seed = 1 }))];
         losses[2].ShouldBe(losses[1]);
         losses[0][^1].ShouldNotBe(losses[1][^1]);
     }

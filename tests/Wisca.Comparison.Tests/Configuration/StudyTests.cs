@@ -1,5 +1,6 @@
 using Wisca.Comparison;
 using Wisca.Tests.Results;
+using Wisca.Training;
 using Wisca.Transitions;
 
 namespace Wisca.Tests.Configuration;
@@ -58,12 +59,13 @@ public sealed class StudyTests : IDisposable
         File.WriteAllText(_folder["base.yaml"], "batch_size: 3\nsteps: 7\noptimizer: { weight_decay: 0.3 }");
         var study = Read("base: base.yaml\n" + Small, "training.optimizer.clip=none", "models.two.steps=50");
         var run = Runs(study).First(run => run is { Model: "two", Arm: "heads", Seed: 2, LearningRate: 2e-3 });
-        (run.Config.BatchSize, run.Config.Steps, run.Config.Seed, run.Config.Optimizer.WeightDecay, run.Config.Optimizer.Clip, run.Config.Optimizer.LearningRate).ShouldBe((3, 50, 2, 0.3, null, 2e-3));
+        var config = (TrainingConfig)run.Config;
+        (config.BatchSize, config.Steps, config.Seed, config.Optimizer.WeightDecay, config.Optimizer.Clip, config.Optimizer.LearningRate).ShouldBe((3, 50, 2, 0.3, null, 2e-3));
 
         // What the preset below said holds where the arm says nothing.
-        (run.Config.Wisca.QueryKey, run.Config.Wisca.ValueOutput).ShouldBe((Granularity.KvHead, Granularity.Tensor));
-        run.Config.Model.Config!.Mapping!.ToJsonString().ShouldBe("""{"model_type":"gpt2","n_embd":32}""");
-        run.Config.Data.TestShare.ShouldBe(0.5);
+        (config.Wisca.QueryKey, config.Wisca.ValueOutput).ShouldBe((Granularity.KvHead, Granularity.Tensor));
+        config.Model.Config!.Mapping!.ToJsonString().ShouldBe("""{"model_type":"gpt2","n_embd":32}""");
+        config.Data.TestShare.ShouldBe(0.5);
         study.ConfigOf("main", "one", "origin").Wisca.IsActive.ShouldBeFalse();
     }
 
@@ -181,6 +183,6 @@ public sealed class StudyTests : IDisposable
     {
         var study = Read(Small + "\ngrids: [{ name: g, learning_rates: [1e-3], training: { batch_size: 2, data: { train: ['a b'], separator: '<|x|>' } } }]".Replace("train: ['a b'], ", "", StringComparison.Ordinal));
         string[] ids = [.. Runs(study).Select(run => run.Id)];
-        Runs(Read(Wisca.Training.SettingsWriter.Write(study.Config, commented: true))).Select(run => run.Id).ShouldBe(ids);
+        Runs(Read(SettingsWriter.Write(study.Config, commented: true))).Select(run => run.Id).ShouldBe(ids);
     }
 }

@@ -5,10 +5,12 @@ namespace Wisca.Tests.Results;
 /// <summary>Results that no run made, with losses as a test wants them.</summary>
 internal static class MadeResult
 {
+    private const long Tokens = 409_600;
+
     /// <summary>A completed run that comes down in a straight line from a loss of 5.</summary>
     public static RunResult Of(PlannedRun run, double validation, double test) => Of(run) with
     {
-        HeldOut = [.. Enumerable.Range(0, 5).Select(quarter => new HeldOutPoint(quarter * 25, quarter * run.Tokens / 4, 5 + ((validation - 5) * quarter / 4), 5 + ((test - 5) * quarter / 4)))],
+        HeldOut = [.. Enumerable.Range(0, 5).Select(quarter => new HeldOutPoint(quarter * 25, quarter * Tokens / 4, 5 + ((validation - 5) * quarter / 4), 5 + ((test - 5) * quarter / 4)))],
     };
 
     public static RunResult Diverged(PlannedRun run) => Of(run) with { Outcome = RunOutcome.Diverged, Reason = "step 3: the loss is NaN" };
@@ -25,7 +27,7 @@ internal static class MadeResult
         Parameters = 1000,
         InitialWeights = $"weights of {run.Seed}",
         Steps = 100,
-        Tokens = run.Tokens,
+        Tokens = Tokens,
         Seconds = 10,
         TrainingLoss = [new LossPoint(1, 10, 5.5), new LossPoint(100, 1000, 2.25)],
         HeldOut = [],

@@ -100,6 +100,20 @@ public sealed class StudyStatisticsTests : IDisposable
         report.Models[0].SharedInitialWeights.ShouldBeFalse();
     }
 
+    [Theory]
+    [InlineData(1e-6, true)]
+    [InlineData(1e-2, false)]
+    public void Of_FinetuningsWithOtherFactors_BeganAlikeWhereTheFunctionIsTheSame(double apart, bool alike)
+    {
+        File.WriteAllText(_folder["tuned.yaml"], "runs: finetune\nbaseline: lora\nseeds: [1, 2]\narms: { lora: {}, pissa: { adapter: { init: pissa } } }");
+        var study = Study.Load(_folder["tuned.yaml"], [$"output={_folder["out"]}"]);
+        var report = StudyStatistics.Of(study, Results(study, run => MadeResult.Of(run, 3, 3) is var made && run.Arm == "pissa"
+            ? made with { InitialWeights = "others", HeldOut = [made.HeldOut[0] with { Test = made.HeldOut[0].Test + apart }, .. made.HeldOut.Skip(1)] } : made), []);
+        report.Models[0].SharedInitialWeights.ShouldBe(alike);
+        report.Models[0].InitialLossSpread.ShouldNotBeNull().ShouldBe(apart, 1e-9);
+        report.Models[0].Arms[1].Settings.ShouldBe(["adapter.init: pissa"]);
+    }
+
     [Fact]
     public void Of_Scores_AreComparedAndAveraged()
     {

@@ -43,5 +43,14 @@ public sealed class InstructionRowsTests
         InstructionSet.Split(examples.Where((_, index) => index % 3 == 0), 0.25).HeldOut.ShouldBe(heldOut.Where(example => examples.IndexOf(example) % 3 == 0));
     }
 
+    [Fact]
+    public void Split_ByAnotherHash_PartsEvenlyWhatOneHasParted()
+    {
+        var heldOut = InstructionSet.Split(Enumerable.Range(0, 2000).Select(i => InstructionEncoderTests.Of($"prompt {i}", "answer")), 0.2).HeldOut;
+        var (validation, test) = InstructionSet.Split(heldOut, 0.5, 1);
+        validation.Concat(test).ShouldBe(heldOut, ignoreOrder: true);
+        ((double)test.Count / heldOut.Count).ShouldBe(0.5, 0.1);
+    }
+
     private static EncodedInstruction Example(int length) => new([.. Enumerable.Range(0, length + 1)], [false, .. Enumerable.Repeat(true, length)]);
 }

@@ -42,6 +42,10 @@ public sealed record TrainingState(
     /// <summary>What was not reported yet.</summary>
     public PendingReport Pending { get; init; }
 
+    /// <summary>Digest of the frozen model that an adapter trains on (<see cref="Checkpoints.ModelDigest"/>), which a checkpoint does not hold; null where there is none.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Base { get; init; }
+
     // Far beyond any run, and far from where sums of counts overflow.
     private const long LargestCount = 1L << 53;
 

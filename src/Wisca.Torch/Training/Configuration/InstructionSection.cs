@@ -16,8 +16,11 @@ public sealed record InstructionSection : ISettingsSection
     [Setting("Share of the training examples that is held out instead, by a hash of what they say; none for 0.05 where there are no validation examples.", Minimum = 0, Above = true, Maximum = 0.5)]
     public double? HeldOut { get; init; }
 
-    [Setting("Test examples, in the same forms: held-out ones that are evaluated apart.")]
+    [Setting("Test examples, in the same forms: held-out ones that are evaluated apart, so that what is chosen by the validation examples can be reported on others.")]
     public IReadOnlyList<string> Test { get; init; } = [];
+
+    [Setting("Share of the held-out examples that are test examples instead, by another hash of what they say; none for no test examples but those that data.test names.", Minimum = 0, Above = true, Maximum = 1, Below = true)]
+    public double? TestShare { get; init; }
 
     [Setting("alpaca: instruction, input and output; completion: prompt and completion; chat: messages with role and content; auto goes by the keys.")]
     public InstructionFormat Format { get; init; }
@@ -51,6 +54,7 @@ public sealed record InstructionSection : ISettingsSection
     {
         ArgumentNullException.ThrowIfNull(given);
         if (Validation.Count > 0 && HeldOut is not null) given.Contradict(["held_out", "validation"], "given together with data.validation, expected one of the two");
+        if (Test.Count > 0 && TestShare is not null) given.Contradict(["test_share", "test"], "given together with data.test, expected one of the two");
         if (Template is not null && InstructionTemplate.All.All(template => template.Name != Template))
             given.Contradict(["template"], $"'{Template}', expected one of {string.Join(", ", InstructionTemplate.All.Select(template => template.Name))}, or none; a tokenizer's own chat_template is not interpreted");
         return this;

@@ -30,10 +30,11 @@ internal sealed class AdaptedModel : Trainee
     /// <param name="config">The run.</param>
     /// <param name="checkpoint">The checkpoint that is resumed; null for a new run.</param>
     /// <param name="probe">The loss of a batch that stays the same, to verify the first transition; null to trust it.</param>
-    public AdaptedModel(Decoder model, FinetuneConfig config, string? checkpoint, Func<double>? probe)
+    /// <param name="digest">Digest of the base.</param>
+    public AdaptedModel(Decoder model, FinetuneConfig config, string? checkpoint, Func<double>? probe, string digest)
         : base(model)
     {
-        _config = config;
+        (_config, BaseDigest) = (config, digest);
         _wholeBase = Ledger.Load(config.Base.Model!) is null;
         List<AppliedTransition> applied = checkpoint is null ? [] : ReadApplied(checkpoint);
         if (config.Wisca.IsActive)
@@ -66,6 +67,8 @@ internal sealed class AdaptedModel : Trainee
             throw;
         }
     }
+
+    public override string BaseDigest { get; }
 
     /// <summary>How much is trained.</summary>
     public LoraSummary Summary => _lora.Summary;

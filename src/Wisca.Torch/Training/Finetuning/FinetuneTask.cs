@@ -1,4 +1,5 @@
 using System.Globalization;
+using Wisca.Checkpoints;
 using Wisca.Models;
 using Wisca.Tokenizers;
 using Wisca.Torch;
@@ -11,20 +12,43 @@ internal static class FinetuneTask
 {
     public static TrainingTask Prepare(FinetuneConfig config, string? checkpoint, ITrainingObserver observer, CancellationToken cancellation)
     {
-        if (config.Base.Model is not { } folder) throw new WiscaException("base.model names no model", "name the folder of the model to fine-tune: base: {model: DIR}, or --set base.model=DIR");
+        string folder = BaseOf(config);
         TorchRuntime.Require();
+        string? digest = config.Adapter.Type == AdapterKind.Lora ? DigestOf(folder, checkpoint) : null;
         var tokenizer = TokenizerLoader.Load(config.Base.Tokenizer ?? folder);
-        var data = InstructionData.Prepare(config, tokenizer, observer, cancellation);
-        long rows = (long)config.BatchSize * config.Accumulation;
-        int steps = config.Steps ?? (int)Math.Clamp(Math.Ceiling(config.Epochs * data.Batches.SequencesPerEpoch / rows), 1, int.MaxValue);
-        CheckSchedule(config, steps);
-        return TrainingTask.Of(data, text => Trainee(config, checkpoint, text, observer), steps);
+        var data = InstructionData.Prepare(config, tokenizer, observer.Notice, cancellation);
+        int steps = StepsOf(config, data.Batches.SequencesPerEpoch);
+        return TrainingTask.Of(data, text => Trainee(config, digest, checkpoint, text, observer), steps);
     }
 
-    private static Trainee Trainee(FinetuneConfig config, string? checkpoint, InstructionData data, ITrainingObserver observer)
+    /// <summary>The folder of the base.</summary>
+    public static string BaseOf(FinetuneConfig config) =>
+        config.Base.Model ?? throw new WiscaException("base.model names no model", "name the folder of the model to fine-tune: base: {model: DIR}, or --set base.model=DIR");
+
+    /// <summary>Number of steps of a run, given the rows of an epoch; its schedule is checked against it.</summary>
+    public static int StepsOf(FinetuneConfig config, long rowsPerEpoch)
+    {
+        long rows = (long)config.BatchSize * config.Accumulation;
+        int steps = config.Steps ?? (int)Math.Clamp(Math.Ceiling(config.Epochs * rowsPerEpoch / rows), 1, int.MaxValue);
+        CheckSchedule(config, steps);
+        return steps;
+    }
+
+    /// <summary>Digest of the base, which must be that of the checkpoint that is resumed.</summary>
+    private static string DigestOf(string folder, string? checkpoint)
+    {
+        using var model = Checkpoint.Open(folder);
+        string digest = ModelDigest.Of(model);
+        if (checkpoint is not null && TrainingState.Load(checkpoint).Base is { } begun && begun != digest)
+            throw new WiscaException($"base.model {folder} is not the model that {checkpoint} was trained on: its weights or its config.json differ", "name that model with base.model, or begin anew with --resume never");
+        return digest;
+    }
+
+    /// <summary>Makes what trains: an adapter on a base of that digest, or the whole model where it is null.</summary>
+    private static Trainee Trainee(FinetuneConfig config, string? digest, string? checkpoint, InstructionData data, ITrainingObserver observer)
     {
         string folder = config.Base.Model!;
-        if (config.Adapter.Type == AdapterKind.None)
+        if (digest is null)
         {
             string origin = checkpoint ?? folder;
             return new WholeModel(Fit(TrainingModel.Load(origin)), origin);
@@ -33,7 +57,7 @@ internal static class FinetuneTask
         var model = Fit(TrainingModel.Load(folder, config.Base.Dtype == BaseDtype.Stored ? ComputePrecision.Native : ComputePrecision.F32));
         try
         {
-            var adapted = new AdaptedModel(model, config, checkpoint, config.Wisca.Verify ? Probe : null);
+            var adapted = new AdaptedModel(model, config, checkpoint, config.Wisca.Verify ? Probe : null, digest);
             var summary = adapted.Summary;
             observer.Notice(string.Create(
                 CultureInfo.InvariantCulture,

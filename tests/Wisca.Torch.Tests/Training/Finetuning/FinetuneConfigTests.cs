@@ -41,6 +41,8 @@ public sealed class FinetuneConfigTests
     [InlineData("adapter: {balance: {granularity: general}}", "expected one of tensor, rank, gl")]
     [InlineData("steps: 4\nepochs: 2", "epochs: given together with steps")]
     [InlineData("data: {held_out: 0.1, validation: [x]}", "data.held_out: given together")]
+    [InlineData("data: {test: [x], test_share: 0.5}", "data.test_share: given together with data.test")]
+    [InlineData("data: {test_share: 1}", "expected a number above 0 and below 1")]
     [InlineData("save: {for: both}", "expected one of original, rescaled")]
     public void Read_Contradictions_AreReported(string yaml, string message) => Should.Throw<WiscaException>(() => SettingsReader.Read<FinetuneConfig>(yaml, "test")).Message.ShouldContain(message);
 

@@ -150,5 +150,89 @@ public sealed class FinetuneTests : IDisposable
         Should.Throw<WiscaException>(() => TinyFinetune.Train(config with { Wisca = new() { QueryKey = null, ValueOutput = null } })).Message.ShouldContain("transitions of other settings");
     }
 
+    [Theory]
+    [InlineData("weights")]
+    [InlineData("configuration")]
+    public void Prepare_ResumedOnAnotherBase_SaysSoAndTheSameElsewhereGoesOn(string changed)
+    {
+        var config = TinyFinetune.Config(_folder);
+        var whole = TinyFinetune.Train(config);
+        string checkpoint = RunFolder.CheckpointPath(config.Output, 4);
+
+        // It is the content that counts, and not where it lies.
+        Directory.CreateDirectory(_folder["moved"]);
+        foreach (string file in Directory.GetFiles(_folder["base"])) File.Copy(file, Path.Combine(_folder["moved"], Path.GetFileName(file)));
+        var moved = config with { Output = _folder["second"], Base = new() { Model = _folder["moved"] } };
+        TinyFinetune.Train(moved, ResumeMode.From(checkpoint)).Losses.ShouldBe(whole.Losses.Skip(4));
+
+        if (changed == "weights")
+        {
+            using var weights = File.OpenWrite(Path.Combine(_folder["moved"], Checkpoint.WeightsName));
+            weights.Seek(-3, SeekOrigin.End);
+            weights.WriteByte(0x11);
+        }
+        else
+        {
+            string file = Path.Combine(_folder["moved"], "config.json"), text = File.ReadAllText(file);
+            File.WriteAllText(file, text.Replace("\"rms_norm_eps\":", "\"some_key\": 1, \"rms_norm_eps\":", StringComparison.Ordinal));
+            File.ReadAllText(file).ShouldNotBe(text);
+        }
+
+        var exception = Should.Throw<WiscaException>(() => TinyFinetune.Train(moved with { Output = _folder["third"] }, ResumeMode.From(checkpoint)));
+        exception.Message.ShouldContain("moved is not the model that");
+        exception.Message.ShouldNotContain("\n");
+        exception.Hint.ShouldNotBeNull().ShouldContain("--resume never");
+        TinyFinetune.Train(moved with { Output = _folder["third"] }, ResumeMode.Never).Losses.Count.ShouldBe(6);
+    }
+
+    [Fact]
+    public void Run_TestShare_PartsWhatIsHeldOut()
+    {
+        var config = TinyFinetune.Config(_folder) with { Steps = 1 };
+        config = config with { Data = config.Data with { HeldOut = 0.4 } };
+        var whole = TinyFinetune.Train(config).Evaluations[0];
+        var parted = TinyFinetune.Train(config with { Output = _folder["second"], Data = config.Data with { TestShare = 0.5 } }).Evaluations[0];
+        whole.TestLoss.ShouldBeNull();
+        parted.Tokens.ShouldBeInRange(1, whole.Tokens - 1);
+
+        // The halves make up the whole: the mean over all tokens is the mean of theirs.
+        double test = parted.TestLoss.ShouldNotBeNull();
+        test.ShouldNotBe(parted.Loss);
+        ((parted.Loss * parted.Tokens) + (test * (whole.Tokens - parted.Tokens))).ShouldBe(whole.Loss * whole.Tokens, 1e-4 * whole.Tokens);
+    }
+
+    [Fact]
+    public void Check_Lora_CountsWhatTrainsAndWhatIsFrozen()
+    {
+        var config = TinyFinetune.Config(_folder) with { Steps = null, Epochs = 3, Accumulation = 2 };
+        var check = new FinetuneCheck().Of(config);
+        using var checkpoint = Checkpoint.Open(_folder["base"]);
+        var recorder = new TrainingRecorder();
+        using var trainer = Trainer.Prepare(config, ResumeMode.Never, recorder, CancellationToken.None);
+        var result = trainer.Run();
+        check.Steps.ShouldBe((int)result.Step);
+        check.TokensPerStep.ShouldBe((double)result.TokensSeen / result.Step, 0.1 * check.TokensPerStep);
+        recorder.Notices.ShouldContain(notice => notice.Contains($": {check.Parameters} of {check.ActiveParameters} elements train"));
+        check.FlopsPerToken.ShouldBe((6.0 * check.Parameters) + (4.0 * (check.ActiveParameters - check.Parameters)));
+        var all = new FinetuneCheck().Of(config with { Adapter = new() { Type = AdapterKind.None } });
+        all.Parameters.ShouldBe(check.ActiveParameters - check.Parameters);
+        all.FlopsPerToken.ShouldBe(6.0 * all.Parameters);
+    }
+
+    [Theory]
+    [InlineData("base.model=none", "base.model names no model")]
+    [InlineData("data.train=[none.jsonl]", "none.jsonl does not exist")]
+    [InlineData("adapter.targets=[query]", "which no linear module of the model is called")]
+    [InlineData("adapter={r: 999, init: pissa}", "rank 999 of")]
+    [InlineData("optimizer.multipliers=[{parameters: '*.nothing'}]", "*.nothing")]
+    [InlineData("wisca={layers: '7', qk: tensor}", "layer")]
+    [InlineData("data.sequence_length=65", "the model has 64 positions")]
+    [InlineData("wisca={at: [7], qk: tensor}", "wisca.at names step 7, but the run has 6")]
+    public void Check_WhatWouldNotBegin_SaysSo(string setting, string message)
+    {
+        File.WriteAllText(_folder["run.yaml"], TinyFinetune.Config(_folder).ToYaml(commented: true));
+        Should.Throw<WiscaException>(() => new FinetuneCheck().Of(FinetuneConfig.Load(_folder["run.yaml"], [setting]))).Message.ShouldContain(message);
+    }
+
     private static double[] Weights(Decoder model) => [.. model.parameters().SelectMany(parameter => LoraRun.Values(parameter))];
 }
