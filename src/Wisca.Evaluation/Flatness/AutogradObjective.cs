@@ -1,4 +1,5 @@
 using TorchSharp;
+using Wisca.Torch;
 using static TorchSharp.torch;
 
 namespace Wisca.Flatness;
@@ -54,8 +55,8 @@ public abstract class AutogradObjective : IObjective
             {
                 var directions = Parameters.Split(vector);
                 var gradients = autograd.grad([loss], inputs, retain_graph: true, create_graph: true);
-                var slope = gradients.Select((gradient, i) => (gradient * directions[selected[i]]).sum()).Aggregate((a, b) => a + b);
-                return autograd.grad([slope + Anchor(inputs)], inputs);
+                var slope = gradients.Select((gradient, i) => (gradient * directions[selected[i]]).sum()).Aggregate((a, b) => a.Plus(b));
+                return autograd.grad([slope.Plus(Anchor(inputs))], inputs);
             },
             cancellation);
 
@@ -64,7 +65,7 @@ public abstract class AutogradObjective : IObjective
     /// information's diagonal, up to a factor).
     /// </summary>
     public Tensor SquaredGradients(IReadOnlySet<string>? only = null, CancellationToken cancellation = default) =>
-        Sum(only ?? Parameters.Names.ToHashSet(), 1, "gradient", (loss, inputs, _) => [.. autograd.grad([loss], inputs).Select(gradient => gradient.square())], cancellation);
+        Sum(only ?? Parameters.Names.ToHashSet(), 1, "gradient", (loss, inputs, _) => [.. autograd.grad([loss], inputs).Select(gradient => gradient.Squared())], cancellation);
 
     /// <summary>The part that some items have in the loss, a scalar; the parts of all items add up to the loss.</summary>
     /// <param name="first">The first item.</param>
@@ -83,9 +84,9 @@ public abstract class AutogradObjective : IObjective
             cancellation.ThrowIfCancellationRequested();
             using var graded = enable_grad();
             using var pass = NewDisposeScope();
-            var results = differentiate(LossOf(first, count) + Anchor(inputs), inputs, selected);
+            var results = differentiate(LossOf(first, count).Plus(Anchor(inputs)), inputs, selected);
             using var ungraded = no_grad();
-            foreach (var (index, result) in selected.Zip(results)) parts[index].add_(result);
+            foreach (var (index, result) in selected.Zip(results)) parts[index].Plus_(result);
         }
 
         if (!double.IsFinite(sum.sum(ScalarType.Float64).item<double>()))
@@ -94,7 +95,7 @@ public abstract class AutogradObjective : IObjective
     }
 
     /// <summary>Zero, as a function of every input: libtorch ends the process over one that the loss does not depend on.</summary>
-    private static Tensor Anchor(Tensor[] inputs) => inputs.Select(input => input.sum() * 0).Aggregate((a, b) => a + b);
+    private static Tensor Anchor(Tensor[] inputs) => inputs.Select(input => input.sum().Times(0)).Aggregate((a, b) => a.Plus(b));
 
     private IEnumerable<(int First, int Count)> Passes(int itemsPerPass)
     {

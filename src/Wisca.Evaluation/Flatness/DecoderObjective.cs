@@ -1,5 +1,6 @@
 using Wisca.Architectures;
 using Wisca.Models;
+using Wisca.Torch;
 using static TorchSharp.torch;
 
 namespace Wisca.Flatness;
@@ -51,6 +52,6 @@ public sealed class DecoderObjective : AutogradObjective, IDisposable
     {
         var windows = _windows.narrow(0, first, count);
         var loss = _model.Loss(windows.narrow(1, 0, Windows.Length), windows.narrow(1, 1, Windows.Length));
-        return loss.Sum / Windows.Tokens;
+        return loss.Sum.Over(Windows.Tokens);
     }
 }

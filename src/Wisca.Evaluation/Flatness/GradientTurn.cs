@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Wisca.Torch;
 using static TorchSharp.torch;
 
 namespace Wisca.Flatness;
@@ -28,7 +29,7 @@ public sealed record GradientTurn(double Step, double? Cosine, double Loss)
             {
                 progress?.Report(new FlatnessProgress("gradients", index, steps.Count));
                 using var inner = NewDisposeScope();
-                objective.Parameters.Set(origin - (gradient * step));
+                objective.Parameters.Set(origin - gradient.Times(step));
                 double loss = objective.Loss(cancellation);
                 return new GradientTurn(step, CosineOf(gradient, objective.Gradient(cancellation)), loss);
             }).ToImmutableArray();

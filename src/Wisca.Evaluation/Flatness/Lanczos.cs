@@ -1,5 +1,6 @@
 using TorchSharp;
 using Wisca.Numerics;
+using Wisca.Torch;
 using static TorchSharp.torch;
 
 namespace Wisca.Flatness;
@@ -55,7 +56,7 @@ public static class Lanczos
             int steps = step + 1;
             if (steps >= wanted && Ritz(steps) is var estimate && (estimate.Converged || steps == most)) return estimate;
             if (closed) Start(steps);
-            else basis[steps].copy_(next.div_(length));
+            else basis[steps].copy_(next.Over(length));
         }
 
         void Start(int step)

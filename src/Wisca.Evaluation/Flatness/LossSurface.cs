@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Wisca.Torch;
 using static TorchSharp.torch;
 
 namespace Wisca.Flatness;
@@ -58,8 +59,8 @@ public static class LossSurface
             {
                 progress?.Report(new FlatnessProgress(stage, index, places.Length));
                 using var scope = NewDisposeScope();
-                var point = origin + (directions[0] * place.X);
-                if (place.Y is { } y) point.add_(directions[1] * y);
+                var point = origin.Plus(directions[0].Times(place.X));
+                if (place.Y is { } y) point.Plus_(directions[1].Times(y));
                 objective.Parameters.Set(point);
                 return new LossPoint(place.X, place.Y, objective.Loss(cancellation));
             }).ToImmutableArray();
@@ -78,12 +79,15 @@ public static class LossSurface
                 continue;
             }
 
-            long[] others = [.. Enumerable.Range(0, (int)weight.dim()).Where(axis => axis != filterAxis(name)).Select(axis => (long)axis)];
-            part.mul_(linalg.vector_norm(weight, 2, others, true) / linalg.vector_norm(part, 2, others, true));
+            int numbering = filterAxis(name);
+            long[] alongFilters = [.. Enumerable.Range(0, (int)weight.dim()).Select(axis => axis == numbering ? -1L : 1L)];
+            part.mul_((Lengths(weight, numbering) / Lengths(part, numbering)).view(alongFilters));
         }
 
         return direction.MoveToOuterDisposeScope();
     }
+
+    private static Tensor Lengths(Tensor filters, int axis) => linalg.norm(filters.movedim([axis], [0]).flatten(1), 2, [1], false);
 
     private static double[] Grid(double from, double to, int points) => [.. Enumerable.Range(0, points).Select(i => ((from * (points - 1 - i)) + (to * i)) / (points - 1))];
 }

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using TorchSharp;
 using Wisca.Transitions;
 using static TorchSharp.torch;
 
@@ -30,10 +31,11 @@ internal sealed record ParameterBlock(ImmutableArray<(string Tensor, int Axis, I
         using var scope = NewDisposeScope();
         var mask = zeros([space.Dimension], space.Dtype, space.Device);
         var parts = space.Split(mask);
+        using var inside = 1.ToScalar();
         foreach (var (name, axis, indices) in Slices)
         {
             var index = tensor(indices.Select(i => (long)i).ToArray(), device: space.Device);
-            parts[space.Names.ToList().IndexOf(name)].index_fill_(axis, index, 1);
+            parts[space.Names.ToList().IndexOf(name)].index_fill_(axis, index, inside);
         }
 
         return mask.MoveToOuterDisposeScope();

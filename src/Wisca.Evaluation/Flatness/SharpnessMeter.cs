@@ -1,3 +1,4 @@
+using Wisca.Torch;
 using static TorchSharp.torch;
 
 namespace Wisca.Flatness;
@@ -40,7 +41,7 @@ public static class SharpnessMeter
                     length = Norm(scaled);
                 }
 
-                objective.Parameters.Set(origin + (scaled * size * (options.Radius / length)));
+                objective.Parameters.Set(origin.Plus((scaled * size).Times(options.Radius / length)));
                 highest = Math.Max(highest, objective.Loss(cancellation));
             }
 

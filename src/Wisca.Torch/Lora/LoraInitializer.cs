@@ -1,6 +1,7 @@
 using Wisca.Adapters;
 using Wisca.Models;
 using Wisca.Numerics;
+using Wisca.Torch;
 using static TorchSharp.torch;
 
 namespace Wisca.Lora;
@@ -34,7 +35,7 @@ internal static class LoraInitializer
                 break;
             case LoraInitialization.Pissa:
                 var (u, s, vt) = linalg.svd(layer.Base().to(ScalarType.Float64), false);
-                var root = (s.narrow(0, 0, layer.Rank) / layer.Scale).sqrt();
+                var root = s.narrow(0, 0, layer.Rank).Over(layer.Scale).sqrt();
                 TakeOut(layer, root.unsqueeze(1) * vt.narrow(0, 0, layer.Rank), u.narrow(1, 0, layer.Rank) * root);
                 break;
             case LoraInitialization.Olora:
@@ -62,6 +63,6 @@ internal static class LoraInitializer
         layer.Initial = (layer.A.detach().clone().DetachFromDisposeScope(), layer.B.detach().clone().DetachFromDisposeScope());
 
         // From the factors as they are stored, so that base and factors add up to what was there.
-        layer.Store(layer.Base().to(ScalarType.Float64) - (layer.B.to(ScalarType.Float64).matmul(layer.A.to(ScalarType.Float64)) * layer.Scale));
+        layer.Store(layer.Base().to(ScalarType.Float64) - layer.B.to(ScalarType.Float64).matmul(layer.A.to(ScalarType.Float64)).Times(layer.Scale));
     }
 }

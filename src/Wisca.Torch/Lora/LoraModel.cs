@@ -1,7 +1,9 @@
+using TorchSharp;
 using Wisca.Adapters;
 using Wisca.Models;
 using Wisca.Optimizers;
 using Wisca.Safetensors;
+using Wisca.Torch;
 using Wisca.Transitions;
 using static TorchSharp.torch;
 using Parameter = TorchSharp.Modules.Parameter;
@@ -154,8 +156,8 @@ public sealed class LoraModel : IParameterState, ITransitionFollower, IDisposabl
         using var ungraded = no_grad();
         foreach (var layer in _layers.Where(layer => layer.Unmerged is null))
         {
-            var merged = layer.Base().to(ScalarType.Float64) + (layer.B.to(ScalarType.Float64).matmul(layer.A.to(ScalarType.Float64)) * layer.Scale);
-            if (layer.Magnitude is { } magnitude) merged *= (magnitude / linalg.vector_norm(merged, 2, [1], false)).unsqueeze(1);
+            var merged = layer.Base().to(ScalarType.Float64).Plus(layer.B.to(ScalarType.Float64).matmul(layer.A.to(ScalarType.Float64)).Times(layer.Scale));
+            if (layer.Magnitude is { } magnitude) merged *= (magnitude / linalg.norm(merged, 2, [1], false)).unsqueeze(1);
             layer.Unmerged = layer.Layer.Weight.detach().clone().DetachFromDisposeScope();
             layer.Store(merged);
         }
@@ -263,7 +265,7 @@ public sealed class LoraModel : IParameterState, ITransitionFollower, IDisposabl
         {
             // What PiSSA or OLoRA took out of the base goes back, to rounding.
             foreach (var layer in _layers.Where(layer => layer.Initial is not null))
-                layer.Store(layer.Base().to(ScalarType.Float64) + (layer.Initial!.Value.B.to(ScalarType.Float64).matmul(layer.Initial.Value.A.to(ScalarType.Float64)) * layer.Scale));
+                layer.Store(layer.Base().to(ScalarType.Float64).Plus(layer.Initial!.Value.B.to(ScalarType.Float64).matmul(layer.Initial.Value.A.to(ScalarType.Float64)).Times(layer.Scale)));
         }
 
         foreach (var layer in _layers)
@@ -285,8 +287,9 @@ public sealed class LoraModel : IParameterState, ITransitionFollower, IDisposabl
     internal Tensor Drop(Tensor input)
     {
         if (!Drops) return input;
-        var kept = rand(input.shape, ScalarType.Float32, generator: _generator).to(input.device).ge(Config.Dropout);
-        return input * kept.to(input.dtype) / (1 - Config.Dropout);
+        using var dropout = Config.Dropout.ToScalar();
+        var kept = rand(input.shape, ScalarType.Float32, generator: _generator).to(input.device).ge(dropout);
+        return (input * kept.to(input.dtype)).Over(1 - Config.Dropout);
     }
 
     internal static bool IsOutput(LowRankLayer layer, int axis) => axis == (layer.Layer.Transposed ? 1 : 0);
@@ -297,8 +300,8 @@ public sealed class LoraModel : IParameterState, ITransitionFollower, IDisposabl
         if (Array.TrueForAll(columns, factor => factor == columns[0])) return [.. Enumerable.Repeat(columns[0], (int)layer.Outputs)];
         using var scope = NewDisposeScope();
         using var ungraded = no_grad();
-        var merged = layer.Base().to(ScalarType.Float64) + (layer.B.to(ScalarType.Float64).matmul(layer.A.to(ScalarType.Float64)) * layer.Scale);
-        Tensor before = linalg.vector_norm(merged, 2, [1], false), after = linalg.vector_norm(merged * tensor(columns, device: merged.device), 2, [1], false);
+        var merged = layer.Base().to(ScalarType.Float64).Plus(layer.B.to(ScalarType.Float64).matmul(layer.A.to(ScalarType.Float64)).Times(layer.Scale));
+        Tensor before = linalg.norm(merged, 2, [1], false), after = linalg.norm(merged * tensor(columns, device: merged.device), 2, [1], false);
         return (after / before).nan_to_num(1).cpu().data<double>().ToArray();
     }
 

@@ -1,5 +1,6 @@
 using TorchSharp.Modules;
 using Wisca.Models;
+using Wisca.Torch;
 using static TorchSharp.torch;
 
 namespace Wisca.Lora;
@@ -70,17 +71,17 @@ internal sealed class LowRankLayer : IDisposable
         var result = MatrixProduct.Linear(input, weight_ED, bias);
         if (Unmerged is not null) return result;
         var dropped = _owner.Drop(input.to(A.dtype));
-        var low = nn.functional.linear(nn.functional.linear(dropped, A), B) * Scale;
-        if (Magnitude is null) return (result + low).to(result.dtype);
+        var low = nn.functional.linear(nn.functional.linear(dropped, A), B).Times(Scale);
+        if (Magnitude is null) return result.Plus(low).to(result.dtype);
         var factor = Magnitude / Lengths();
         Tensor product = _owner.Drops ? MatrixProduct.Linear(dropped.to(input.dtype), weight_ED, null)
             : bias is null ? result
             : result - bias.to(result.dtype);
-        return (result + ((factor - 1) * product) + (factor * low)).to(result.dtype);
+        return result.Plus(factor.Plus(-1) * product).Plus(factor * low).to(result.dtype);
     }
 
     /// <summary>scale B A, [E, D].</summary>
-    public Tensor Delta() => B.matmul(A) * Scale;
+    public Tensor Delta() => B.matmul(A).Times(Scale);
 
     /// <summary>The base's matrix as [E, D] in the factors' type.</summary>
     public Tensor Base() => (Layer.Transposed ? Layer.Weight.t() : Layer.Weight).to(A.dtype);
@@ -89,7 +90,7 @@ internal sealed class LowRankLayer : IDisposable
     public Tensor Lengths()
     {
         using var ungraded = no_grad();
-        return linalg.vector_norm(Base() + Delta(), 2, [1], false);
+        return linalg.norm(Base().Plus(Delta()), 2, [1], false);
     }
 
     /// <summary>Puts a matrix [E, D] into the base, rounded to its type.</summary>

@@ -1,3 +1,4 @@
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Wisca.Models;
@@ -14,8 +15,14 @@ public sealed record Branching(Tensor Positions, Tensor Branches)
     internal Tensor Mask(int? window, ScalarType dtype)
     {
         Tensor keys = Branches.unsqueeze(1), queries = Branches.unsqueeze(2);
-        var seen = (keys.eq(0) | keys.eq(queries)).tril();
-        if (window is not null) seen = seen & (Positions.unsqueeze(2) - Positions.unsqueeze(1)).lt(window.Value);
-        return zeros(seen.shape, dtype, seen.device).masked_fill_(seen.logical_not(), double.NegativeInfinity).unsqueeze(1);
+        var seen = (keys.logical_not() | keys.eq(queries)).tril();
+        if (window is not null)
+        {
+            using var width = window.Value.ToScalar();
+            seen = seen & (Positions.unsqueeze(2) - Positions.unsqueeze(1)).lt(width);
+        }
+
+        using var unseen = double.NegativeInfinity.ToScalar();
+        return zeros(seen.shape, dtype, seen.device).masked_fill_(seen.logical_not(), unseen).unsqueeze(1);
     }
 }

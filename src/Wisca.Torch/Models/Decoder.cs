@@ -118,8 +118,9 @@ public sealed class Decoder : nn.Module<Tensor, Tensor>
         var logits = Logits(Run(ids, branching, null, routings, CancellationToken.None)).flatten(0, 1);
         var sum = nn.functional.cross_entropy(
             logits.to(NormLayer.AtLeastFloat32(logits.dtype)), targets.flatten(), ignore_index: IgnoredTarget, reduction: nn.Reduction.Sum);
-        long count = targets.ne(IgnoredTarget).sum().ToInt64();
-        var loss = new DecoderLoss(sum, count, routings is null ? null : ExpertMixture.Balance(routings) * weight);
+        using var ignored = IgnoredTarget.ToScalar();
+        long count = targets.ne(ignored).sum().ToInt64();
+        var loss = new DecoderLoss(sum, count, routings is null ? null : ExpertMixture.Balance(routings).Times(weight));
         loss.Keep();
         return loss;
     }
@@ -171,7 +172,7 @@ public sealed class Decoder : nn.Module<Tensor, Tensor>
         ArgumentNullException.ThrowIfNull(hidden);
         using var scope = NewDisposeScope();
         var logits = _head?.forward(hidden) ?? _embedding.Project(hidden);
-        return (Config.LogitScale == 1 ? logits : logits * Config.LogitScale).MoveToOuterDisposeScope();
+        return (Config.LogitScale == 1 ? logits : logits.Times(Config.LogitScale)).MoveToOuterDisposeScope();
     }
 
     /// <summary>Not by reflection over the fields: the constructor has registered every module under its full name.</summary>
@@ -203,7 +204,7 @@ public sealed class Decoder : nn.Module<Tensor, Tensor>
         // The factor is rounded to the model's type first, as the family's own code does.
         if (Config.EmbeddingScale != 1) x = x * tensor(Config.EmbeddingScale, x.dtype, x.device);
         if (_positions is not null)
-            x = x + (branching is null ? _positions.Rows(Config.PositionOffset + begin, length) : _positions.forward(branching.Positions + Config.PositionOffset));
+            x = x.Plus(branching is null ? _positions.Rows(Config.PositionOffset + begin, length) : _positions.forward(branching.Positions.Plus(Config.PositionOffset)));
 
         var pass = new ForwardPass(AttentionPath, ComputeType ?? x.dtype) { Cache = cache, Positions = branching?.Positions, Routings = routings };
         foreach (var table in _rotary.Values) table.Reach(end, pass.ComputeType, x.device);
@@ -244,7 +245,8 @@ public sealed class Decoder : nn.Module<Tensor, Tensor>
         bool all = window is null || window >= begin + length;
         if (all && AttentionPath == AttentionPath.Fused && (begin == 0 || length == 1)) return null;
         long[] shape = [length, begin + length];
-        var mask = full(shape, double.NegativeInfinity, dtype, device).triu(begin + 1);
-        return all ? mask : mask + full(shape, double.NegativeInfinity, dtype, device).tril(begin - window!.Value);
+        using var unseen = double.NegativeInfinity.ToScalar();
+        var mask = full(shape, unseen, dtype, device).triu(begin + 1);
+        return all ? mask : mask.Plus(full(shape, unseen, dtype, device).tril(begin - window!.Value));
     }
 }

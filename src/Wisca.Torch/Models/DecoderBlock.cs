@@ -1,3 +1,4 @@
+using Wisca.Torch;
 using static TorchSharp.torch;
 
 namespace Wisca.Models;
@@ -33,9 +34,9 @@ internal sealed class DecoderBlock
         var read = Read(_attentionNorm, x, pass);
         var attended = _attention.Forward(read, rotary, mask, pass);
         if (_attentionPostNorm is not null) attended = _attentionPostNorm.forward(attended);
-        if (_parallel) return x + attended + FeedForward(_feedForwardNorm is null ? read : Read(_feedForwardNorm, x, pass), pass);
-        x = x + attended;
-        return x + FeedForward(Read(_feedForwardNorm, x, pass), pass);
+        if (_parallel) return x.Plus(attended).Plus(FeedForward(_feedForwardNorm is null ? read : Read(_feedForwardNorm, x, pass), pass));
+        x = x.Plus(attended);
+        return x.Plus(FeedForward(Read(_feedForwardNorm, x, pass), pass));
     }
 
     private static Tensor Read(NormLayer? norm, Tensor x, ForwardPass pass) => (norm?.forward(x) ?? x).to(pass.ComputeType);

@@ -1,4 +1,5 @@
 using TorchSharp;
+using Wisca.Torch;
 using static TorchSharp.torch;
 
 namespace Wisca.Models;
@@ -14,7 +15,7 @@ public sealed class DecoderLoss : IDisposable
         Sum = sum;
         Targets = targets;
         Auxiliary = auxiliary;
-        Total = auxiliary is null ? sum : sum + (auxiliary * targets);
+        Total = auxiliary is null ? sum : sum.Plus(auxiliary.Times(targets));
     }
 
     /// <summary>The negative log-likelihood of the targets in nats, summed; float32, or float64 in a model that computes in that.</summary>

@@ -1,3 +1,5 @@
+using TorchSharp;
+using Wisca.Torch;
 using static TorchSharp.torch;
 
 namespace Wisca.Models;
@@ -45,7 +47,8 @@ internal sealed class ExpertMixture : IFeedForward
         var counts = flat.bincount(null, _config.Experts);
         pass.Routings?.Add(new Routing(probabilities_NE.sum([0]), counts.to(probabilities_NE.dtype), tokens_ND.shape[0]));
 
-        var sorted = tokens_ND.index_select(0, order.floor_divide(each));
+        using var copies = each.ToScalar();
+        var sorted = tokens_ND.index_select(0, order.floor_divide(copies));
         long begin = 0;
         var results = new List<Tensor>();
         foreach (long count in counts.data<long>().ToArray())
@@ -56,7 +59,7 @@ internal sealed class ExpertMixture : IFeedForward
 
         var results_NkD = cat(results, 0).index_select(0, order.argsort()).unflatten(0, -1, each);
         var mixed_ND = (results_NkD * weights_Nk.to(x.dtype).unsqueeze(-1)).sum(1);
-        if (_shared is not null) mixed_ND = mixed_ND + (_sharedGate!.forward(tokens_ND).sigmoid() * _shared.Forward(tokens_ND, pass));
+        if (_shared is not null) mixed_ND = mixed_ND.Plus(_sharedGate!.forward(tokens_ND).sigmoid() * _shared.Forward(tokens_ND, pass));
         return mixed_ND.view_as(x);
     }
 
@@ -64,7 +67,7 @@ internal sealed class ExpertMixture : IFeedForward
     public static Tensor Balance(IReadOnlyList<Routing> routings)
     {
         double tokens = routings.Sum(routing => routing.Tokens);
-        Tensor choices = routings.Select(routing => routing.Choices).Aggregate((a, b) => a + b), probabilities = routings.Select(routing => routing.Probabilities).Aggregate((a, b) => a + b);
-        return (choices / tokens * (probabilities / tokens)).sum() * choices.shape[0];
+        Tensor choices = routings.Select(routing => routing.Choices).Aggregate((a, b) => a.Plus(b)), probabilities = routings.Select(routing => routing.Probabilities).Aggregate((a, b) => a.Plus(b));
+        return (choices.Over(tokens) * probabilities.Over(tokens)).sum().Times(choices.shape[0]);
     }
 }

@@ -1,5 +1,6 @@
 using TorchSharp.Modules;
 using TorchSharp.Utils;
+using Wisca.Torch;
 using static TorchSharp.torch;
 
 namespace Wisca.Models;
@@ -45,9 +46,9 @@ internal sealed class NormLayer : nn.Module<Tensor, Tensor>
         var wide = input.to(AtLeastFloat32(input.dtype));
 
         // The length takes one pass over the input; squares and their mean would be kept for the gradient.
-        var length = linalg.vector_norm(wide, 2, [-1], true);
-        var normal = wide * ((length.square() / wide.shape[^1]) + _config.Epsilon).rsqrt();
-        if (_config.UnitOffset) return (normal * (1 + _weight.to(wide.dtype))).to(input.dtype);
+        var length = linalg.norm(wide, 2, [-1], true);
+        var normal = wide * length.Squared().Over(wide.shape[^1]).Plus(_config.Epsilon).rsqrt();
+        if (_config.UnitOffset) return (normal * _weight.to(wide.dtype).Plus(1)).to(input.dtype);
         return (_weight * normal.to(Wider(input.dtype, _weight.dtype))).to(input.dtype);
     }
 

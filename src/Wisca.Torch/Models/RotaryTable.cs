@@ -1,4 +1,5 @@
 using Wisca.Architectures;
+using Wisca.Torch;
 using static TorchSharp.torch;
 
 namespace Wisca.Models;
@@ -48,7 +49,7 @@ internal sealed class RotaryTable(RopeConfig config) : IDisposable
         bool partial = x.shape[3] > 2 * pairs;
         var turned = partial ? x.narrow(3, 0, 2 * pairs) : x;
         var exchanged = config.Pairs == RopePairs.Half ? turned.roll(pairs, 3) : turned.unflatten(3, pairs, 2).flip(4).flatten(3);
-        turned = (turned * cos) + (exchanged * sin);
+        turned = (turned * cos).Plus(exchanged * sin);
         return partial ? cat([turned, x.narrow(3, 2 * pairs, x.shape[3] - (2 * pairs))], 3) : turned;
     }
 

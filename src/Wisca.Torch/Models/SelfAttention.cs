@@ -1,3 +1,4 @@
+using Wisca.Torch;
 using static TorchSharp.torch;
 
 namespace Wisca.Models;
@@ -96,7 +97,7 @@ internal sealed class SelfAttention
         long length = q_BHTd.shape[2];
         if (mask.dim() == 4) mask = mask.unsqueeze(1);
         var grouped = q_BHTd.unflatten(1, _config.KvHeads, _config.Heads / _config.KvHeads).flatten(2, 3);
-        var scores = (grouped.matmul(k_BGTd.transpose(-1, -2)) * _config.Scale).unflatten(2, -1, length) + mask;
+        var scores = grouped.matmul(k_BGTd.transpose(-1, -2)).Times(_config.Scale).unflatten(2, -1, length).Plus(mask);
         var weights = scores.softmax(-1, NormLayer.AtLeastFloat32(scores.dtype)).to(v_BGTd.dtype);
         return weights.flatten(2, 3).matmul(v_BGTd).unflatten(2, -1, length).flatten(1, 2);
     }

@@ -28,7 +28,7 @@ internal sealed class WeightInitializer(DecoderConfig config, ulong seed, Initia
             unmatched.RemoveWhere(pattern => Fits(pattern, name));
             if (options.Overrides.FirstOrDefault(entry => Fits(entry.Pattern, name)) is { } other) Draw(name, parameter, other.StandardDeviation);
             else if (name[dot..] == ".bias") parameter.zero_();
-            else if (layers[name[..dot]] is NormLayer) parameter.fill_(config.Norm.UnitOffset ? 0 : 1);
+            else if (layers[name[..dot]] is NormLayer) _ = config.Norm.UnitOffset ? parameter.zero_() : nn.init.ones_(parameter);
             else Draw(name, parameter, Deviation(name[..dot]));
         }
 

@@ -1,3 +1,5 @@
+using TorchSharp;
+using Wisca.Torch;
 using static TorchSharp.torch;
 using Parameter = TorchSharp.Modules.Parameter;
 
@@ -54,12 +56,12 @@ public sealed class Muon : Optimizer
         using var scope = NewDisposeScope();
         var (weight, gradient) = (update.Weight, update.Gradient);
         var average = update.State(Buffer);
-        average.mul_(_options.Momentum).add_(gradient, 1 - _options.Momentum);
-        var direction = _options.Nesterov ? (average * _options.Momentum).add_(gradient, 1 - _options.Momentum) : average;
+        average.Times_(_options.Momentum).Plus_(gradient, 1 - _options.Momentum);
+        var direction = _options.Nesterov ? average.Times(_options.Momentum).Plus_(gradient, 1 - _options.Momentum) : average;
         double rows = weight.shape[0], columns = weight.shape[1];
         double scale = _options.Scale == MuonScale.AdamWSize ? 0.2 * Math.Sqrt(Math.Max(rows, columns)) : Math.Sqrt(Math.Max(1, rows / columns));
-        weight.mul_(1 - (rate * update.WeightDecay));
-        weight.add_(Orthogonalise(direction, _options.Iterations), -rate * scale);
+        weight.Times_(1 - (rate * update.WeightDecay));
+        weight.Plus_(Orthogonalise(direction, _options.Iterations), -rate * scale);
     }
 
     /// <summary>
@@ -72,11 +74,12 @@ public sealed class Muon : Optimizer
         using var scope = NewDisposeScope();
         bool tall = matrix.shape[0] > matrix.shape[1];
         var x = tall ? matrix.t() : matrix;
-        x = x / x.norm().clamp_min(1e-30);
+        using var least = 1e-30.ToScalar();
+        x = x / x.norm().clamp_min(least);
         for (int i = 0; i < iterations; i++)
         {
             var gram = x.matmul(x.t());
-            x = (a * x) + ((b * gram) + (c * gram.matmul(gram))).matmul(x);
+            x = x.Times(a).Plus(gram.Times(b).Plus(gram.matmul(gram).Times(c)).matmul(x));
         }
 
         return (tall ? x.t() : x).MoveToOuterDisposeScope();

@@ -1,5 +1,6 @@
 using TorchSharp;
 using Wisca.Models;
+using Wisca.Torch;
 using static TorchSharp.torch;
 
 namespace Wisca.Training;
@@ -20,7 +21,7 @@ internal static class BatchGradients
         {
             using var scope = NewDisposeScope();
             var result = Loss(model, batch);
-            (result.Total / targets).backward();
+            result.Total.Over(targets).backward();
             loss += result.Sum.ToDouble();
             if (result.Auxiliary is not null) auxiliary += result.Auxiliary.ToDouble() * result.Targets;
         }

@@ -39,8 +39,9 @@ internal sealed class LiveModel : ITensorSource
         double[] sums = Read(magnitudes.sum(1));
         if (!Array.TrueForAll(sums, double.IsFinite))
             throw new WiscaException($"parameter '{tensor}' holds NaN or infinity", "the run has diverged; go back to an earlier checkpoint, with a lower learning rate");
-        var nonzero = magnitudes.where(magnitudes > 0, full_like(magnitudes, double.PositiveInfinity));
-        return new AxisStatistics(sums, Read(magnitudes.square().sum(1)), Read(nonzero.amin([1])), Read(magnitudes.amax([1])), magnitudes.shape[1])
+        using var infinity = double.PositiveInfinity.ToScalar();
+        var nonzero = magnitudes.masked_fill(magnitudes.logical_not(), infinity);
+        return new AxisStatistics(sums, Read(magnitudes.Squared().sum(1)), Read(nonzero.amin([1])), Read(magnitudes.amax([1])), magnitudes.shape[1])
         {
             SumOfSecondMoments = SecondMoments(tensor) is { } moments ? Read(AlongAxis(moments, axis).sum(1)) : null,
         };
@@ -52,7 +53,7 @@ internal sealed class LiveModel : ITensorSource
         using var ungraded = no_grad();
         var rows = AlongAxis(Weight(tensor), axis);
         var members = groupOfIndex.Select((group, index) => (Group: group, Index: (long)index)).ToLookup(entry => entry.Group, entry => entry.Index);
-        return [.. Enumerable.Range(0, groups).Select(group => linalg.matrix_norm(rows.index_select(0, torch.tensor(members[group].ToArray(), device: rows.device)), 2.0).item<double>())];
+        return [.. Enumerable.Range(0, groups).Select(group => linalg.norm(rows.index_select(0, torch.tensor(members[group].ToArray(), device: rows.device)), 2, [0, 1], false).item<double>())];
     }
 
     /// <summary>Multiplies a parameter by its factors, its copies by the same, and its optimizer state by the power that the policy gives it.</summary>
@@ -115,7 +116,8 @@ internal sealed class LiveModel : ITensorSource
     private static void Mix(Tensor target, int axis, double[,] matrix, int power)
     {
         var mixing = tensor(matrix, device: target.device);
-        if (power > 1) mixing = mixing.pow(power);
+        using var exponent = power.ToScalar();
+        if (power > 1) mixing = mixing.pow(exponent);
         var wide = target.to(ScalarType.Float64);
         target.copy_(axis == 0 ? mixing.matmul(wide) : wide.matmul(mixing));
     }

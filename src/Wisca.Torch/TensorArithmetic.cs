@@ -1,0 +1,69 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Wisca.Torch;
+
+/// <summary>
+/// What TorchSharp's operators compute, by the same calls of libtorch, with every number held while libtorch reads it. TorchSharp 0.107 makes a <see cref="Scalar"/> of each number
+/// (for a + b of tensors too: b's factor of 1), hands over its native part and forgets it. A collection that another thread triggers then frees it under the call, which throws or
+/// computes with whatever lies there. eng/BannedSymbols.txt keeps the operators out of src. A trailing underscore means in place, as in libtorch.
+/// </summary>
+internal static class TensorArithmetic
+{
+    private static readonly Scalar One = 1.ToScalar(), Two = 2.ToScalar();
+
+    public static Tensor Plus(this Tensor x, Tensor y) => x.add(y, One);
+
+    public static Tensor Plus(this Tensor x, double number)
+    {
+        using var scalar = number.ToScalar();
+        return x.add(scalar, One);
+    }
+
+    public static Tensor Plus(this Tensor x, long number)
+    {
+        using var scalar = number.ToScalar();
+        return x.add(scalar, One);
+    }
+
+    public static Tensor Plus_(this Tensor x, Tensor y) => x.add_(y, One);
+
+    /// <summary>x + factor * y.</summary>
+    public static Tensor Plus_(this Tensor x, Tensor y, double factor)
+    {
+        using var scalar = factor.ToScalar();
+        return x.add_(y, scalar);
+    }
+
+    public static Tensor Times(this Tensor x, double number)
+    {
+        using var scalar = number.ToScalar();
+        return x.mul(scalar);
+    }
+
+    public static Tensor Times(this Tensor x, long number)
+    {
+        using var scalar = number.ToScalar();
+        return x.mul(scalar);
+    }
+
+    public static Tensor Times_(this Tensor x, double number)
+    {
+        using var scalar = number.ToScalar();
+        return x.mul_(scalar);
+    }
+
+    public static Tensor Over(this Tensor x, double number)
+    {
+        using var scalar = number.ToScalar();
+        return x.div(scalar);
+    }
+
+    public static Tensor Over(this Tensor x, long number)
+    {
+        using var scalar = number.ToScalar();
+        return x.div(scalar);
+    }
+
+    public static Tensor Squared(this Tensor x) => x.pow(Two);
+}
