@@ -3,6 +3,7 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json.Nodes;
 using Spectre.Console;
+using Wisca.Checkpoints;
 using Wisca.Cli.CommandLine;
 using Wisca.Corpora;
 using Wisca.Scoring;
