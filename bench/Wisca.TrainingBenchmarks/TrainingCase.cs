@@ -51,7 +51,8 @@ internal sealed class TrainingCase : IDisposable
         long began = Stopwatch.GetTimestamp();
         _optimizer.ZeroGradients();
         using var loss = _model.Loss(tensor(_ids, _shape), tensor(_targets, _shape));
-        (loss.Total / Tokens).backward();
+        using var tokens = Tokens.ToScalar();
+        loss.Total.div(tokens).backward();
         double sum = loss.Sum.ToDouble();
         var passes = Stopwatch.GetElapsedTime(began);
         _optimizer.ClipGradients(1);

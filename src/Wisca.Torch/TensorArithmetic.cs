@@ -66,4 +66,15 @@ internal static class TensorArithmetic
     }
 
     public static Tensor Squared(this Tensor x) => x.pow(Two);
+
+    /// <summary>Calls a function of TorchScript, whose arguments are tensors, lists of tensors and doubles.</summary>
+    public static object Call(this jit.CompilationUnit unit, string name, params object[] arguments)
+    {
+        object[] held = Array.ConvertAll(arguments, argument => argument is double number ? number.ToScalar() : argument);
+#pragma warning disable RS0030 // Numbers are scalars by now, and held.
+        object result = unit.invoke(name, held);
+#pragma warning restore RS0030
+        foreach (object argument in held) GC.KeepAlive(argument);
+        return result;
+    }
 }

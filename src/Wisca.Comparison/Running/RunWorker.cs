@@ -45,7 +45,8 @@ public static class RunWorker
         }
         catch (Exception exception) when (exception is WiscaException or IOException or UnauthorizedAccessException or ExternalException)
         {
-            Say(output, new WorkerMessage { Error = exception.Message.Split(['\n', '\r'])[0] });
+            string message = exception is WiscaException { Details: [var first, ..] } ? $"{exception.Message}: {first}" : exception.Message;
+            Say(output, new WorkerMessage { Error = message.Split(['\n', '\r'])[0] });
             return false;
         }
         catch (OperationCanceledException)

@@ -1,3 +1,4 @@
+using Wisca.Torch;
 using static TorchSharp.torch;
 
 namespace Wisca.Models;
@@ -37,5 +38,5 @@ internal static class TorchScriptKernels
     /// <summary>Rows of weight [n, D] for ids of any shape.</summary>
     public static Tensor Embed(Tensor weight, Tensor ids) => Invoke("embed", weight, ids);
 
-    private static Tensor Invoke(string name, params object[] arguments) => (Tensor)Unit.Value.invoke(name, arguments);
+    private static Tensor Invoke(string name, params object[] arguments) => (Tensor)Unit.Value.Call(name, arguments);
 }

@@ -1,4 +1,4 @@
-using TorchSharp;
+using Wisca.Torch;
 using static TorchSharp.torch;
 
 namespace Wisca.Optimizers;
@@ -85,12 +85,5 @@ internal static class OptimizerKernels
 
     private static void Change(string name, params object[] arguments) => ((Tensor)Invoke(name, arguments)).Dispose();
 
-    private static object Invoke(string name, params object[] arguments)
-    {
-        // TorchSharp makes scalars of numbers and keeps none of them until the call: the collector could free them under it.
-        object[] kept = Array.ConvertAll(arguments, argument => argument is double number ? number.ToScalar() : argument);
-        object result = Unit.Value.invoke(name, kept);
-        foreach (object argument in kept) GC.KeepAlive(argument);
-        return result;
-    }
+    private static object Invoke(string name, params object[] arguments) => Unit.Value.Call(name, arguments);
 }

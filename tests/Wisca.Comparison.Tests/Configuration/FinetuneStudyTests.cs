@@ -59,6 +59,15 @@ public sealed class FinetuneStudyTests : IDisposable
             other => other.Evaluation.AtStart.ShouldBeTrue(), other => other.Data.TestShare.ShouldBeNull());
     }
 
+    /// <summary>An arm without an adapter, over settings that have one, is handed to a worker as text that reads back.</summary>
+    [Fact]
+    public void Plan_ArmWithoutAdapter_ReadsBack()
+    {
+        var config = (FinetuneConfig)Read(Small, "arms.full.adapter.type=none").ConfigOf("main", "model", "full");
+        (config.Adapter.Type, config.Adapter.R).ShouldBe((AdapterKind.None, 8));
+        SettingsReader.Read<FinetuneConfig>(config.ToYaml(commented: false), "request").ToYaml(commented: false).ShouldBe(config.ToYaml(commented: false));
+    }
+
     [Fact]
     public void Plan_Arms_DifferInIdsAndSeedsRunNothingTwice()
     {

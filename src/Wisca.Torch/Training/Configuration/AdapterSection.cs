@@ -76,6 +76,9 @@ public sealed record AdapterSection : ISettingsSection
         {
             foreach (var setting in Setting.Of(typeof(AdapterSection)).Where(setting => setting.Key != "type" && given.Has(setting.Key) && IsSet(setting)))
                 given.Contradict([setting.Key, "type"], "given although there is no adapter, expected type: lora, or only type");
+
+            // What layers beneath said of an adapter goes with it, so that a printed configuration reads back.
+            return new AdapterSection { Type = AdapterKind.None };
         }
 
         if (TargetPattern is not null && given.Has("targets") && Targets is not [TargetModules.AllLinearName]) given.Contradict(["target_pattern", "targets"], "given together with adapter.targets, expected one of the two");
