@@ -24,9 +24,10 @@ internal static class CompareVerb
         var dry = new Option<bool>("--dry-run") { Description = "Print the runs and what they cost, and run nothing." };
         var merge = new Option<string[]>("--merge") { Description = "Take over the finished runs of other machines' folders, summarise, and run nothing.", HelpName = "DIR", AllowMultipleArgumentsPerToken = true };
         var summary = new Option<bool>("--summary") { Description = "Summarise what is finished, and run nothing." };
+        var score = new Option<bool>("--score") { Description = "Score the models of finished runs, summarise, and run nothing." };
         var print = new Option<bool>("--print-config") { Description = "Print the study's configuration with every key explained, and run nothing." };
         var json = SharedOptions.Json();
-        var command = new Command("compare", "Run a paired experiment: arms, models, seeds, learning rates, and statistics.") { config, set, workers, shard, dry, merge, summary, print, json };
+        var command = new Command("compare", "Run a paired experiment: arms, models, seeds, learning rates, and statistics.") { config, set, workers, shard, dry, merge, summary, score, print, json };
         command.SetAction((parsed, cancellation) => Task.Run(() =>
         {
             string? file = parsed.GetValue(config);
@@ -47,6 +48,14 @@ internal static class CompareVerb
             {
                 folder.Lock();
                 foreach (string other in others) context.Error.Profile.Out.Writer.WriteLine($"{Format.Count(folder.Merge(other), "run")} taken over from {other}");
+                runs = false;
+            }
+
+            if (parsed.GetValue(score))
+            {
+                folder.Lock();
+                using var console = new StudyConsole(context.Error);
+                new StudyScorer(study, folder, console).Run(Environment.ProcessorCount, cancellation);
                 runs = false;
             }
 

@@ -134,7 +134,7 @@ public sealed class CompareKillTests(ITestOutputHelper log)
         first.Scores["riddles"].StandardError.ShouldNotBeNull();
         File.ReadAllText(folder["out", "report.md"]).ShouldContain("Evaluations of the trained models");
         Said(scored).Error.ShouldNotContain("scored");
-        Said([.. scored, "scores.limit=9"]).Error.ShouldContain("scored 4 of 4");
+        Said([.. scored, "scores.limit=9", "--score"]).Error.ShouldContain("scored 4 of 4");
     }
 
     private static (string Output, string Error) Said(params string[] args)
