@@ -43,22 +43,17 @@ internal static class CompareVerb
             var study = Study.Load(file, overrides);
             using var folder = new StudyFolder(study.Config.Output);
             if (parsed.GetValue(dry)) return DryRun(context, study, folder, part, parsed.GetValue(json));
-            bool runs = !parsed.GetValue(summary);
-            if (parsed.GetValue(merge) is { Length: > 0 } others)
+            string[] others = parsed.GetValue(merge) ?? [];
+            bool scores = parsed.GetValue(score);
+            if (others.Length > 0 || scores) folder.Lock();
+            foreach (string other in others) context.Error.Profile.Out.Writer.WriteLine($"{Format.Count(folder.Merge(other), "run")} taken over from {other}");
+            if (scores)
             {
-                folder.Lock();
-                foreach (string other in others) context.Error.Profile.Out.Writer.WriteLine($"{Format.Count(folder.Merge(other), "run")} taken over from {other}");
-                runs = false;
-            }
-
-            if (parsed.GetValue(score))
-            {
-                folder.Lock();
                 using var console = new StudyConsole(context.Error);
                 new StudyScorer(study, folder, console).Run(Environment.ProcessorCount, cancellation);
-                runs = false;
             }
 
+            bool runs = others.Length == 0 && !scores && !parsed.GetValue(summary);
             return Run(context, study, folder, new RunnerOptions(Worker()) { Workers = parsed.GetValue(workers), Shard = part }, runs, parsed.GetValue(json), cancellation);
         }));
         return command;
