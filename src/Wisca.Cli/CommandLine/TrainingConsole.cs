@@ -47,7 +47,8 @@ internal sealed class TrainingConsole(IAnsiConsole console, string? arm = null) 
         $"{_prefix}step {transition.Step}: transition of {transition.Scaled} groups, largest factor 2^{transition.LargestLog2:0.000}, {transition.Elapsed.TotalMilliseconds:0} ms{(transition.Loss is { } loss ? $", loss {loss.Before:R} -> {loss.After:R}" : "")}"));
 
     public void Balanced(LoraBalanceEvent balance) => Line(string.Create(
-        CultureInfo.InvariantCulture, $"{_prefix}step {balance.Step}: factors of {balance.Balanced} modules balanced{(balance.Skipped > 0 ? $", {balance.Skipped} skipped" : "")}, {balance.Elapsed.TotalMilliseconds:0} ms"));
+        CultureInfo.InvariantCulture,
+        $"{_prefix}step {balance.Step}: factors of {balance.Balanced} modules balanced{(balance.Factors is { } factors ? $", B x {factors.Mean:0.000}" : "")}{(balance.Skipped > 0 ? $", {balance.Skipped} skipped" : "")}, {balance.Elapsed.TotalMilliseconds:0} ms"));
 
     public void Sampled(long completedSteps, string prompt, string continuation) =>
         Line($"{_prefix}step {completedSteps}: {string.Join(' ', (prompt + continuation).Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries))}");

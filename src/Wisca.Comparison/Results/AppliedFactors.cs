@@ -1,11 +1,15 @@
 namespace Wisca.Comparison;
 
-/// <summary>What a transition did to one layer.</summary>
+/// <summary>What a transition did to one layer, or a balancing to an adapter.</summary>
 /// <param name="Step">Number of steps before it.</param>
-/// <param name="Name">qk or vo.</param>
-/// <param name="Layer">The layer, from 0.</param>
-/// <param name="Groups">Number of groups of channels with a factor of their own.</param>
-/// <param name="Mean">Their geometric mean, on the side of queries and values.</param>
+/// <param name="Name">qk or vo, or <see cref="Adapter"/>.</param>
+/// <param name="Layer">The layer, from 0; 0 for an adapter, which counts as one.</param>
+/// <param name="Groups">Number of groups of channels with a factor of their own; of an adapter, of its modules.</param>
+/// <param name="Mean">Their geometric mean, on the side of queries and values, or of B.</param>
 /// <param name="Least">The least factor.</param>
 /// <param name="Greatest">The greatest factor.</param>
-public sealed record AppliedFactors(long Step, string Name, int Layer, int Groups, double Mean, double Least, double Greatest);
+public sealed record AppliedFactors(long Step, string Name, int Layer, int Groups, double Mean, double Least, double Greatest)
+{
+    /// <summary>The name of what was done to an adapter's A and B.</summary>
+    public const string Adapter = "lora";
+}

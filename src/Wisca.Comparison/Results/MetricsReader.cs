@@ -26,6 +26,7 @@ internal sealed class MetricsReader
             if (record.TryGetProperty("model/base", out var digest)) Base = digest.GetString();
             if (record.TryGetProperty("validation/loss", out var validation)) _heldOut.Add(new HeldOutPoint(step, Tokens(step), Number(validation), Number(record.GetProperty("test/loss"))));
             if (record.TryGetProperty("wisca/groups", out var groups)) Transitioned(step, groups);
+            if (record.TryGetProperty("adapter/mean_factor", out var mean)) _transitions.Add(new AppliedFactors(step, AppliedFactors.Adapter, 0, record.GetProperty("adapter/balanced").GetInt32(), Rounded(Number(mean)), Rounded(Number(record.GetProperty("adapter/least_factor"))), Rounded(Number(record.GetProperty("adapter/greatest_factor")))));
             if (!record.TryGetProperty("train/loss", out var loss)) continue;
             _losses.Add(new LossPoint(step, Tokens(step), Number(loss)));
             foreach (var property in record.EnumerateObject())

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Security.Cryptography;
 using Wisca.Models;
 using Wisca.Scoring;
 using Wisca.Tasks;
@@ -16,6 +17,8 @@ public sealed class StudyScorer
     private readonly IStudyObserver _observer;
     private readonly ScoreSection _section;
     private readonly TaskSelection _selection;
+    private readonly IReadOnlyList<Wanted> _texts;
+    private readonly IReadOnlyList<Wanted> _tasks;
 
     /// <param name="study">The study.</param>
     /// <param name="folder">Its folder, locked.</param>
@@ -30,15 +33,11 @@ public sealed class StudyScorer
         _selection = _section.Tasks.Count == 0 ? new TaskSelection([], []) : TaskCatalogue.Load(_section.Include).Select(_section.Tasks);
         if (_section.Data is { } data && !Directory.Exists(data)) throw new WiscaException($"scores.data {data} does not exist, expected the folder of the tasks' data files", "scores.data is relative to the folder that the command is started in");
         if (_section.Texts.FirstOrDefault(text => !File.Exists(text)) is { } missing) throw new WiscaException($"scores.texts {missing} does not exist, expected a text file", "scores.texts are relative to the folder that the command is started in");
+        if (_section.Texts.CountBy(Name).FirstOrDefault(name => name.Value > 1).Key is { } twice) throw new WiscaException($"scores.texts: two texts are called {twice}, expected different names", "a score is known by the name of its file; rename one of them");
+        string? limited = _section.Limit is { } limit ? string.Create(CultureInfo.InvariantCulture, $"the first {limit} documents of each task") : null;
+        _texts = [.. _section.Texts.Select(text => new Wanted(Name(text), Contents(text), text))];
+        _tasks = [.. Reported().Select(name => new Wanted(name, limited))];
     }
-
-    private string TaskSetting => _section.Limit is { } limit ? string.Create(CultureInfo.InvariantCulture, $"the first {limit} documents of each task") : "";
-
-    private IEnumerable<(string Name, string Setting)> Wanted =>
-    [
-        .. _section.Texts.Select(text => (Name(text), "")),
-        .. Reported().Select(name => (name, TaskSetting)),
-    ];
 
     /// <summary>Scores what is missing.</summary>
     /// <param name="threads">Number of threads.</param>
@@ -47,17 +46,18 @@ public sealed class StudyScorer
     /// <exception cref="OperationCanceledException">It was stopped.</exception>
     public void Run(int threads, CancellationToken stop)
     {
-        if (!Wanted.Any()) return;
+        IReadOnlyList<Wanted> all = [.. _texts, .. _tasks];
+        if (all.Count == 0) return;
         var results = _folder.ReadResults();
-        var missing = Chosen(results).Where(result => Wanted.Any(wanted => !Has(result, wanted))).ToList();
+        var missing = Chosen(results).Where(result => all.Any(wanted => !Has(result, wanted))).ToList();
         var kept = missing.Where(result => Directory.Exists(_folder.ModelPath(result.Id))).ToList();
         if (kept.Count < missing.Count) _observer.Notice($"{missing.Count - kept.Count} finished runs kept no model, or an adapter only, and are not scored");
         foreach (var (index, result) in kept.Index())
         {
             var scores = new SortedDictionary<string, RunScore>(result.Scores.ToDictionary(), StringComparer.Ordinal);
-            foreach (var (name, score) in Score(_folder.ModelPath(result.Id), threads, stop)) scores[name] = score;
+            foreach (var (name, score) in Score(result, threads, stop)) scores[name] = score;
             _folder.WriteResult(result with { Scores = scores });
-            _observer.Notice($"scored {index + 1} of {kept.Count}: {result.Label}: {string.Join(", ", Wanted.Select(wanted => string.Create(CultureInfo.InvariantCulture, $"{wanted.Name} {scores[wanted.Name].Value:0.0000}")))}");
+            _observer.Notice($"scored {index + 1} of {kept.Count}: {result.Label}: {string.Join(", ", all.Select(wanted => string.Create(CultureInfo.InvariantCulture, $"{wanted.Name} {scores[wanted.Name].Value:0.0000}")))}");
         }
     }
 
@@ -69,25 +69,25 @@ public sealed class StudyScorer
             return arm.Where(run => run.LearningRate == best).Select(run => results[run.Id]);
         }).Where(result => result.Outcome == RunOutcome.Completed).DistinctBy(result => result.Id);
 
-    private static bool Has(RunResult result, (string Name, string Setting) wanted) => result.Scores.TryGetValue(wanted.Name, out var score) && (score.Setting ?? "") == wanted.Setting;
+    private static bool Has(RunResult result, Wanted wanted) => result.Scores.TryGetValue(wanted.Name, out var score) && score.Setting == wanted.Setting;
 
-    private List<(string Name, RunScore Score)> Score(string folder, int threads, CancellationToken stop)
+    private List<(string Name, RunScore Score)> Score(RunResult result, int threads, CancellationToken stop)
     {
-        using var model = EvaluatedModel.Open(folder, ComputePrecision.F32, threads);
+        using var model = EvaluatedModel.Open(_folder.ModelPath(result.Id), ComputePrecision.F32, threads);
         var scores = new List<(string, RunScore)>();
-        foreach (string text in _section.Texts)
+        foreach (var text in _texts.Where(text => !Has(result, text)))
         {
             var options = new PerplexityOptions();
-            var sums = new Perplexity(model.Scorer, options).Measure(Perplexity.Open([text], options).Documents(), cancellation: stop);
-            scores.Add((Name(text), new RunScore(sums.BitsPerByte) { HigherIsBetter = false }));
+            var sums = new Perplexity(model.Scorer, options).Measure(Perplexity.Open([text.Path!], options).Documents(), cancellation: stop);
+            scores.Add((text.Name, new RunScore(sums.BitsPerByte) { HigherIsBetter = false, Setting = text.Setting }));
         }
 
-        if (_selection.Tasks.Count == 0) return scores;
+        if (_tasks.All(task => Has(result, task))) return scores;
         var run = new TaskRunner(model.Scorer, _section.Data!, new TaskOptions { Limit = _section.Limit, Threads = threads }).Run(_selection, cancellation: stop);
         if (run.Failed.FirstOrDefault() is { } failed) throw new WiscaException($"task {failed.Definition.Task}: {failed.Failure!.Message}", failed.Failure.Hint, failed.Failure);
-        var grouped = run.Groups.SelectMany(group => group.Group.Tasks).ToHashSet();
-        scores.AddRange(run.Groups.Select(group => (group.Group.Name, group.Metrics)).Concat(run.Tasks.Where(task => !grouped.Contains(task.Definition)).Select(task => (Name: task.Definition.Task, task.Metrics)))
-            .Select(outcome => (outcome.Name, ToScore(outcome.Metrics))));
+        var metrics = run.Groups.ToDictionary(group => group.Group.Name, group => group.Metrics);
+        foreach (var task in run.Tasks) metrics.TryAdd(task.Definition.Task, task.Metrics);
+        scores.AddRange(_tasks.Select(task => (task.Name, ToScore(metrics[task.Name], task.Setting))));
         return scores;
     }
 
@@ -99,11 +99,31 @@ public sealed class StudyScorer
     }
 
     /// <summary>One figure a task: normalised accuracy where the task has it, as leaderboards show; else accuracy; else perplexity.</summary>
-    private RunScore ToScore(IReadOnlyList<MetricValue> metrics)
+    private static RunScore ToScore(IReadOnlyList<MetricValue> metrics, string? setting)
     {
         var metric = metrics.FirstOrDefault(value => value.Metric == TaskMetric.NormalizedAccuracy) ?? metrics.FirstOrDefault(value => value.Metric == TaskMetric.Accuracy) ?? metrics[0];
-        return new RunScore(metric.Value, metric.StandardError) { HigherIsBetter = metric.Metric != TaskMetric.Perplexity, Setting = TaskSetting.Length > 0 ? TaskSetting : null };
+        return new RunScore(metric.Value, metric.StandardError) { HigherIsBetter = metric.Metric != TaskMetric.Perplexity, Setting = setting };
     }
 
     private static string Name(string text) => $"{Path.GetFileName(text)} (bits per byte)";
+
+    /// <summary>What tells a text from another of its name.</summary>
+    private static string Contents(string text)
+    {
+        try
+        {
+            using var stream = File.OpenRead(text);
+            return string.Create(CultureInfo.InvariantCulture, $"{stream.Length:N0} bytes, SHA-256 {Convert.ToHexStringLower(SHA256.HashData(stream))[..12]}");
+        }
+        catch (Exception exception) when (FileFailure.IsExpected(exception))
+        {
+            throw new WiscaException($"scores.texts {text} {FileFailure.Reason(text, exception)}", "check the path and its permissions", exception);
+        }
+    }
+
+    /// <summary>A score that is asked for.</summary>
+    /// <param name="Name">Its name in results and reports.</param>
+    /// <param name="Setting">What a score of that name must have been measured on to be this one.</param>
+    /// <param name="Path">The text's file; null for a task.</param>
+    private sealed record Wanted(string Name, string? Setting, string? Path = null);
 }

@@ -12,6 +12,8 @@ internal static class LayerFigures
 
     private static readonly (string Key, string Title)[] Projections = [("q", "|W_q|"), ("k", "|W_k|"), ("v", "|W_v|"), ("o", "|W_o|")];
 
+    private const string AdapterPanel = "B and A of the adapter";
+
     /// <summary>Imbalances over time.</summary>
     public static Figure? Imbalances(ModelRuns runs, ComparedArm arm) => Layers(
         runs, arm, "imbalance", "Imbalance over time", "Zero is balance; a transition brings a layer back to it. Mean over the seeds, a line for each layer.", Pairs, run => run.Imbalances, zero: true);
@@ -26,8 +28,8 @@ internal static class LayerFigures
         arm,
         "factors",
         "Factors applied",
-        "At each transition log2 of the factor on queries or values (their partners are divided by it): the geometric mean of a layer's groups. Zero changes nothing. Mean over the seeds.",
-        [("qk", "queries and keys"), ("vo", "values and outputs")],
+        "At each transition log2 of the factor on queries or values, or on an adapter's B (their partners are divided by it): the geometric mean of a layer's groups. Zero changes nothing. Mean over the seeds.",
+        [("qk", "queries and keys"), ("vo", "values and outputs"), (AppliedFactors.Adapter, AdapterPanel)],
         run => [.. run.Transitions.GroupBy(applied => (applied.Name, applied.Layer)).Select(group => new LayerSeries(group.Key.Name, group.Key.Layer, [.. group.Select(applied => applied.Step)], [.. group.Select(applied => Math.Log2(applied.Mean))]))],
         zero: true);
 
@@ -51,7 +53,7 @@ internal static class LayerFigures
                 if (zero) chart.Zero();
                 foreach (var (layer, ink, points) in panel.Lines)
                 {
-                    chart.Name(ink, Label(layer));
+                    chart.Name(ink, Label(panel.Title, layer));
                     chart.Line(ink, [.. points.Select(point => point.X)], [.. points.Select(point => point.Mean)], marked: points.Count <= 12);
                 }
 
@@ -60,11 +62,11 @@ internal static class LayerFigures
             StudyFigures.Series(
                 $"{title}, {where}",
                 "steps",
-                [.. drawn.SelectMany(panel => panel.Lines.Select(line => ($"{panel.Title}, {Label(line.Layer)}", (IReadOnlyList<(double, double)>)[.. line.Points.Select(point => (point.X, point.Mean))])))],
+                [.. drawn.SelectMany(panel => panel.Lines.Select(line => ($"{panel.Title}, {Label(panel.Title, line.Layer)}", (IReadOnlyList<(double, double)>)[.. line.Points.Select(point => (point.X, point.Mean))])))],
                 number => number.ToString("G4", CultureInfo.InvariantCulture)));
     }
 
-    private static string Label(int layer) => string.Create(CultureInfo.InvariantCulture, $"layer {layer}");
+    private static string Label(string panel, int layer) => panel == AdapterPanel ? "all modules" : string.Create(CultureInfo.InvariantCulture, $"layer {layer}");
 
     /// <summary>As many layers as there are inks, the first and the last among them.</summary>
     private static int[] Chosen(int[] layers) =>

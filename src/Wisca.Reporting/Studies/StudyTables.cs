@@ -74,7 +74,7 @@ internal static class StudyTables
             [new("arm"), new("evaluation"), new(runs.Baseline, true), new("arm's", true), new("paired difference", true), new("better is")],
             [.. rows.Select(row => (IReadOnlyList<Cell>)
             [
-                new(row.arm.Name), new(row.score.Name), Loss(row.score.Baseline), Loss(row.score.Arm), new(StudyFormat.Difference(row.score.Difference), Finite(row.score.Difference.Mean)), new(row.score.HigherIsBetter ? "more" : "less"),
+                new(row.arm.Name), new(row.score.Setting is { } setting ? $"{row.score.Name}, {setting}" : row.score.Name), Loss(row.score.Baseline), Loss(row.score.Arm), new(StudyFormat.Difference(row.score.Difference), Finite(row.score.Difference.Mean)), new(row.score.HigherIsBetter ? "more" : "less"),
             ])]) { Sortable = true };
     }
 

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Diagnostics;
 using Wisca.Optimizers;
 using Wisca.Transitions;
@@ -59,23 +60,29 @@ public sealed class LoraBalancer
 
     private LoraBalanceEvent Mix(long step, Stopwatch watch)
     {
-        int balanced = 0, clipped = 0;
+        int clipped = 0;
+        var growth = ImmutableArray.CreateBuilder<double>();
         foreach (string name in _lora.Modules)
         {
             string a = $"{name}.lora_A.weight", b = $"{name}.lora_B.weight";
-            if (GeneralBalance.Solve(_model.Gram(a, 0), _model.Gram(b, 1), _options.Balance.MaxLog2) is not { } balance) continue;
+            double[,] before = _model.Gram(b, 1);
+            if (GeneralBalance.Solve(_model.Gram(a, 0), before, _options.Balance.MaxLog2) is not { } balance) continue;
             _model.Mix(a, 0, balance.Transform, balance.Inverse, _options.State);
             _model.Mix(b, 1, balance.Inverse, balance.Transform, _options.State);
-            balanced++;
+            growth.Add(Math.Sqrt(Trace(_model.Gram(b, 1)) / Trace(before)));
             if (balance.Clipped) clipped++;
         }
 
-        return new LoraBalanceEvent(step, balanced, _lora.Modules.Count() - balanced, clipped, watch.Elapsed);
+        return new LoraBalanceEvent(step, growth.Count, _lora.Modules.Count() - growth.Count, clipped, growth.ToImmutable(), watch.Elapsed);
+
+        static double Trace(double[,] gram) => Enumerable.Range(0, gram.GetLength(0)).Sum(i => gram[i, i]);
     }
 
     private static LoraBalanceEvent Event(TransitionEvent done)
     {
-        int balanced = done.Solution.Balances.Count(groups => groups.Any(group => group.Outcome != GroupOutcome.Skipped));
-        return new LoraBalanceEvent(done.Step, balanced, done.Solution.Balances.Length - balanced, done.Solution.Balances.Count(groups => groups.Any(group => group is { Outcome: GroupOutcome.Scaled, Note: not null })), done.Elapsed);
+        var balanced = done.Solution.Balances.Where(groups => groups.Any(group => group.Outcome != GroupOutcome.Skipped)).ToList();
+        int clamped = balanced.Count(groups => groups.Any(group => group is { Outcome: GroupOutcome.Scaled, Note: not null }));
+        return new LoraBalanceEvent(
+            done.Step, balanced.Count, done.Solution.Balances.Length - balanced.Count, clamped, [.. balanced.Select(groups => Math.Exp(groups.Average(group => Math.Log(group.Factor))))], done.Elapsed);
     }
 }

@@ -70,7 +70,14 @@ internal sealed class RunLog : ITrainingObserver, IDisposable
         ]);
     }
 
-    public void Balanced(LoraBalanceEvent balance) => Write(balance.Step, [new("adapter/balanced", balance.Balanced), new("adapter/skipped", balance.Skipped), new("adapter/clamped", balance.Clamped), new("time/balance_seconds", balance.Elapsed.TotalSeconds)]);
+    public void Balanced(LoraBalanceEvent balance) => Write(balance.Step,
+    [
+        new("adapter/balanced", balance.Balanced),
+        new("adapter/skipped", balance.Skipped),
+        new("adapter/clamped", balance.Clamped),
+        .. balance.Factors is { } factors ? (KeyValuePair<string, double>[])[new("adapter/mean_factor", factors.Mean), new("adapter/least_factor", factors.Least), new("adapter/greatest_factor", factors.Greatest)] : [],
+        new("time/balance_seconds", balance.Elapsed.TotalSeconds),
+    ]);
 
     public void Sampled(long completedSteps, string prompt, string continuation)
     {

@@ -109,7 +109,7 @@ internal sealed class MadeStudy
             })],
             EqualLoss = isBaseline ? null : new TokensToEqualLoss(seeds.Length, seeds.Length, 0.97, new Interval(0.95, 0.99)),
             Scores = isBaseline || Of(arm, best, seeds[0]).Scores.Count == 0 ? [] : [.. Of(arm, best, seeds[0]).Scores.Keys.Select(name => new ScoreDifference(
-                name, true, seeds.Average(seed => Of(Baseline, best, seed).Scores[name].Value), seeds.Average(seed => Of(arm, best, seed).Scores[name].Value),
+                name, null, true, seeds.Average(seed => Of(Baseline, best, seed).Scores[name].Value), seeds.Average(seed => Of(arm, best, seed).Scores[name].Value),
                 PairedComparison.Of(seeds.Select(seed => (seed, Of(arm, best, seed).Scores[name].Value, Of(Baseline, best, seed).Scores[name].Value)), 0.95)))],
         };
     }

@@ -55,6 +55,10 @@ public sealed class CompareFinetuneTests : IDisposable
         results.Select(result => result.Label).ShouldBe(["main/model/both lr 1e-2 seed 1", "main/model/lora lr 1e-2 seed 1", "main/model/other lr 1e-2 seed 1", "main/model/pissa lr 1e-2 seed 1"]);
         results.ShouldAllBe(result => result.Outcome == RunOutcome.Completed && result.Steps == 6 && result.Imbalances.Count == 0);
         results[0].Transitions.Select(applied => applied.Step).Distinct().ShouldBe([0, 2, 4, 6]);
+        var balancings = results[0].Transitions.Where(applied => applied.Name == AppliedFactors.Adapter).ToList();
+        balancings.Select(applied => applied.Step).ShouldBe([2, 4, 6]);
+        balancings.ShouldAllBe(applied => applied.Groups > 0 && applied.Least <= applied.Mean && applied.Mean <= applied.Greatest);
+        balancings[0].Mean.ShouldBeGreaterThan(1.1);
         results[1].Transitions.ShouldBeEmpty();
 
         // Other factors in one arm, another base in one, one function in all.

@@ -119,22 +119,34 @@ public sealed class CompareKillTests(ITestOutputHelper log)
 
         // Scores that are asked for later are of the models that were kept, and are what wisca eval says.
         Directory.CreateDirectory(folder["data"]);
+        File.Copy(folder["text.txt"], folder["more.txt"]);
         File.WriteAllText(folder["data", "riddles.yaml"], "task: riddles\ndoc_to_choice: [\"{{a}}\", \"{{b}}\"]\ngold: \"0\"\ndata:\n  - name: mine\n    test: riddles.jsonl\n");
         File.WriteAllLines(folder["data", "riddles.jsonl"], Enumerable.Range(0, 9).Select(i => $$"""{"a": "the number {{i * 31 % 97}} and", "b": "a number {{i * 17 % 89}} or"}"""));
-        string[] scored = [.. command, $"scores.texts=[{folder["text.txt"]}]", "scores.tasks=[riddles]", $"scores.data={folder["data"]}", $"scores.include={folder["data"]}", "scores.limit=8"];
+        string[] scored = [.. command, $"scores.texts=[{folder["more.txt"]}]", "scores.tasks=[riddles]", $"scores.data={folder["data"]}", $"scores.include={folder["data"]}", "scores.limit=8"];
         Said(scored).Error.ShouldContain("scored 4 of 4: main/model/");
         using var study = new StudyFolder(folder["out"]);
         var results = study.ReadResults().Values.ToList();
-        foreach (var result in results) result.Scores.Keys.ShouldBe(["riddles", "text.txt (bits per byte)"]);
+        foreach (var result in results) result.Scores.Keys.ShouldBe(["more.txt (bits per byte)", "riddles"]);
         var first = results[0];
-        var perplexity = JsonNode.Parse(Said("eval", study.ModelPath(first.Id), "--text", folder["text.txt"], "--json").Output)!;
-        first.Scores["text.txt (bits per byte)"].Value.ShouldBe(perplexity["bits_per_byte"]!.GetValue<double>(), 1e-7);
+        var perplexity = JsonNode.Parse(Said("eval", study.ModelPath(first.Id), "--text", folder["more.txt"], "--json").Output)!;
+        first.Scores["more.txt (bits per byte)"].Value.ShouldBe(perplexity["bits_per_byte"]!.GetValue<double>(), 1e-7);
         var tasks = JsonNode.Parse(Said("eval", study.ModelPath(first.Id), "--tasks", "riddles", "--data", folder["data"], "--include", folder["data"], "--limit", "8", "--json").Output)!;
         first.Scores["riddles"].Value.ShouldBe(tasks["results"]!["riddles"]!["acc,none"]!.GetValue<double>());
         first.Scores["riddles"].StandardError.ShouldNotBeNull();
         File.ReadAllText(folder["out", "report.md"]).ShouldContain("Evaluations of the trained models");
         Said(scored).Error.ShouldNotContain("scored");
         Said([.. scored, "scores.limit=9", "--score"]).Error.ShouldContain("scored 4 of 4");
+
+        // Another text of the same name is another text, and what was measured on the first is not compared with it.
+        File.AppendAllText(folder["more.txt"], "One more line.");
+        string before = first.Scores["more.txt (bits per byte)"].Setting.ShouldNotBeNull();
+        Said([.. scored, "scores.limit=9", "--score"]).Error.ShouldContain("scored 4 of 4");
+        study.ReadResults()[first.Id].Scores["more.txt (bits per byte)"].Setting.ShouldNotBe(before);
+        Directory.CreateDirectory(folder["other"]);
+        File.Copy(folder["more.txt"], folder["other", "more.txt"]);
+        using var twice = WiscaProcess.Start([.. scored, $"scores.texts=[{folder["more.txt"]}, {folder["other", "more.txt"]}]", "--score"]);
+        twice.Wait(TimeSpan.FromMinutes(2)).ShouldBeTrue();
+        (twice.ExitCode, twice.Error.Contains("two texts are called more.txt", StringComparison.Ordinal)).ShouldBe((1, true), twice.Error);
     }
 
     private static (string Output, string Error) Said(params string[] args)

@@ -122,7 +122,8 @@ public sealed class StudyStatisticsTests : IDisposable
         {
             Scores = new Dictionary<string, RunScore>
             {
-                ["a"] = new(0.5 + (run.Arm == "better" ? 0.1 : 0) + (0.001 * run.Seed)), ["b"] = new(0.3 + (0.01 * run.Seed)), ["c"] = new(7) { HigherIsBetter = false },
+                ["a"] = new(0.5 + (run.Arm == "better" ? 0.1 : 0) + (0.001 * run.Seed)), ["b"] = new(0.3 + (0.01 * run.Seed)), ["c"] = new(7) { HigherIsBetter = false, Setting = "a text" },
+                ["d"] = new(1) { Setting = run.Seed == 1 ? "the first 8 documents of each task" : null },
             },
         }), []);
         var scores = report.Models[0].Arms.First(arm => arm.Name == "better").Scores;

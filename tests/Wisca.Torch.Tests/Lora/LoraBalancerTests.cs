@@ -29,8 +29,17 @@ public sealed class LoraBalancerTests
         }
 
         double loss = LoraRun.Loss(lora, 1);
+        double[] before = Sizes();
         var done = balancer.Step(8)!.Value;
         (done.Balanced, done.Skipped, done.Clamped).ShouldBe((14, 0, 0));
+        done.Growth.Length.ShouldBe(14);
+        foreach (var (growth, ratio) in done.Growth.Zip(Sizes().Zip(before, (now, then) => now / then)))
+        {
+            // B is the smaller one after a few steps. The mean of ranks is another mean than that of norms.
+            growth.ShouldBeGreaterThan(1);
+            growth.ShouldBe(ratio, granularity == FactorGranularity.Rank ? 0.5 * ratio : 1e-6 * ratio);
+        }
+
         if (rounding == FactorRounding.PowerOfTwo) LoraRun.Loss(lora, 1).ShouldBe(loss);
         else LoraRun.Loss(lora, 1).ShouldBe(loss, 1e-12);
         foreach (string module in lora.Modules)
@@ -42,6 +51,8 @@ public sealed class LoraBalancerTests
         }
 
         if (granularity == FactorGranularity.General) balancer.Imbalances().ShouldAllBe(entry => entry.Imbalance < 1e-6);
+
+        double[] Sizes() => [.. lora.Modules.Select(module => Norm(lora.Parameters.First(entry => entry.name == $"{module}.lora_B.weight").parameter))];
     }
 
     /// <summary>After one step at learning rate 0 the momentum is the gradient; in the new coordinates it must be the gradient there.</summary>
