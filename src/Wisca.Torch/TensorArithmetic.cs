@@ -65,6 +65,27 @@ internal static class TensorArithmetic
         return x.div(scalar);
     }
 
+    /// <summary>The one number of a tensor.</summary>
+    public static double AsDouble(this Tensor x)
+    {
+        using var scalar = x.ToScalar();
+        return scalar.ToDouble();
+    }
+
+    /// <summary>The one integer of a tensor.</summary>
+    public static long AsInt64(this Tensor x)
+    {
+        using var scalar = x.ToScalar();
+        return scalar.ToInt64();
+    }
+
+    /// <summary>The one truth value of a tensor.</summary>
+    public static bool AsBoolean(this Tensor x)
+    {
+        using var scalar = x.ToScalar();
+        return scalar.ToBoolean();
+    }
+
     public static Tensor Squared(this Tensor x) => x.pow(Two);
 
     /// <summary>Calls a function of TorchScript, whose arguments are tensors, lists of tensors and doubles.</summary>

@@ -1,4 +1,3 @@
-using TorchSharp;
 using Wisca.Torch;
 using static TorchSharp.torch;
 
@@ -36,7 +35,7 @@ public abstract class AutogradObjective : IObjective
         {
             cancellation.ThrowIfCancellationRequested();
             using var scope = NewDisposeScope();
-            sum += LossOf(first, count).ToDouble();
+            sum += LossOf(first, count).AsDouble();
         }
 
         return sum;
@@ -89,7 +88,7 @@ public abstract class AutogradObjective : IObjective
             foreach (var (index, result) in selected.Zip(results)) parts[index].Plus_(result);
         }
 
-        if (!double.IsFinite(sum.sum(ScalarType.Float64).item<double>()))
+        if (!double.IsFinite(sum.sum(ScalarType.Float64).AsDouble()))
             throw new WiscaException($"the {what} is not finite", "the loss overflows at these weights; is the model intact, and its text one that it can read?");
         return sum.MoveToOuterDisposeScope();
     }

@@ -1,9 +1,9 @@
 using System.Collections.Immutable;
-using TorchSharp;
 using TorchSharp.Modules;
 using Wisca.Architectures;
 using Wisca.Checkpoints;
 using Wisca.Models;
+using Wisca.Torch;
 using Wisca.Transitions;
 using static TorchSharp.torch;
 
@@ -55,7 +55,7 @@ public static class FlatnessAnalyzer
             SequenceLength = windows.Length,
             Seed = options.Seed,
             Loss = loss,
-            GradientNorm = objective.Gradient(cancellation).norm().ToDouble(),
+            GradientNorm = objective.Gradient(cancellation).norm().AsDouble(),
             Refusals = refusals,
             Invariances = [.. Invariance.All.Where(entry => entry.Measure is null || Asked(entry.Measure.Value))],
         };

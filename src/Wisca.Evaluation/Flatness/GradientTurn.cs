@@ -39,7 +39,7 @@ public sealed record GradientTurn(double Step, double? Cosine, double Loss)
     private static double? CosineOf(Tensor a, Tensor b)
     {
         var (x, y) = (a.to(ScalarType.Float64), b.to(ScalarType.Float64));
-        double lengths = (x.norm() * y.norm()).item<double>();
-        return lengths > 0 ? Math.Clamp(x.dot(y).item<double>() / lengths, -1, 1) : null;
+        double lengths = (x.norm() * y.norm()).AsDouble();
+        return lengths > 0 ? Math.Clamp(x.dot(y).AsDouble() / lengths, -1, 1) : null;
     }
 }

@@ -45,9 +45,9 @@ public static class Lanczos
             progress?.Report(new FlatnessProgress("eigenvalues", step, most));
             var vector = basis[step];
             var next = objective.HessianVectorProduct(vector, cancellation: cancellation);
-            diagonal[step] = next.dot(vector).ToDouble();
+            diagonal[step] = next.dot(vector).AsDouble();
             Orthogonalize(next, step + 1);
-            double length = next.norm().ToDouble();
+            double length = next.norm().AsDouble();
             scale = Math.Max(scale, Math.Max(Math.Abs(diagonal[step]), length));
 
             // Nothing left: what was spanned is mapped into itself. The method goes on in what is orthogonal to it, if anything is still wanted.

@@ -49,5 +49,5 @@ public static class SharpnessMeter
         });
     }
 
-    private static double Norm(Tensor vector) => vector.to(ScalarType.Float64).norm().item<double>();
+    private static double Norm(Tensor vector) => vector.to(ScalarType.Float64).norm().AsDouble();
 }

@@ -1,3 +1,4 @@
+using Wisca.Torch;
 using static TorchSharp.torch;
 
 namespace Wisca.Flatness;
@@ -27,7 +28,7 @@ public static class TraceEstimator
             using var scope = NewDisposeScope();
             var vector = ProbeVectors.Rademacher(space, options.Seed, ProbeVectors.Purpose.Trace, probe);
             var parts = space.Split(objective.HessianVectorProduct(vector, cancellation: cancellation).mul_(vector));
-            foreach (var (samples, part) in blocks.Zip(parts)) samples.Add(part.sum(ScalarType.Float64).item<double>());
+            foreach (var (samples, part) in blocks.Zip(parts)) samples.Add(part.sum(ScalarType.Float64).AsDouble());
             return blocks.Sum(samples => samples[^1]);
         });
         return new ModelTrace(whole, [.. space.Names.Select((name, index) => new TensorTrace(name, space.Tensors[index].numel(), TraceEstimate.From(blocks[index])))]);
@@ -50,7 +51,7 @@ public static class TraceEstimator
             using var ungraded = no_grad();
             using var scope = NewDisposeScope();
             var vector = ProbeVectors.Rademacher(objective.Parameters, options.Seed, ProbeVectors.Purpose.Trace, probe).mul_(mask);
-            return objective.HessianVectorProduct(vector, tensors, cancellation).mul_(vector).sum(ScalarType.Float64).item<double>();
+            return objective.HessianVectorProduct(vector, tensors, cancellation).mul_(vector).sum(ScalarType.Float64).AsDouble();
         });
 
     /// <summary>Draws samples until their mean is as good as asked for.</summary>

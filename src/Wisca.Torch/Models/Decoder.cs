@@ -119,7 +119,7 @@ public sealed class Decoder : nn.Module<Tensor, Tensor>
         var sum = nn.functional.cross_entropy(
             logits.to(NormLayer.AtLeastFloat32(logits.dtype)), targets.flatten(), ignore_index: IgnoredTarget, reduction: nn.Reduction.Sum);
         using var ignored = IgnoredTarget.ToScalar();
-        long count = targets.ne(ignored).sum().ToInt64();
+        long count = targets.ne(ignored).sum().AsInt64();
         var loss = new DecoderLoss(sum, count, routings is null ? null : ExpertMixture.Balance(routings).Times(weight));
         loss.Keep();
         return loss;
@@ -194,7 +194,7 @@ public sealed class Decoder : nn.Module<Tensor, Tensor>
     private Tensor Run(Tensor ids, Branching? branching, KeyValueCache? cache, List<Routing>? routings, CancellationToken cancellation)
     {
         ArgumentNullException.ThrowIfNull(ids);
-        long begin = cache?.Length ?? 0, length = ids.shape[1], end = branching is null ? begin + length : branching.Positions.max().ToInt64() + 1;
+        long begin = cache?.Length ?? 0, length = ids.shape[1], end = branching is null ? begin + length : branching.Positions.max().AsInt64() + 1;
         if (_positions is not null && end > Config.MaxPositions)
             throw new WiscaException($"a sequence of {end} tokens, but the model has {Config.MaxPositions} positions", "give it shorter sequences");
 

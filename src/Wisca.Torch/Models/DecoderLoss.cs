@@ -1,4 +1,3 @@
-using TorchSharp;
 using Wisca.Torch;
 using static TorchSharp.torch;
 
@@ -34,7 +33,7 @@ public sealed class DecoderLoss : IDisposable
     public Tensor Total { get; }
 
     /// <summary>Sum / Targets: the mean negative log-likelihood, not a number where nothing counts.</summary>
-    public double Mean => Sum.ToDouble() / Targets;
+    public double Mean => Sum.AsDouble() / Targets;
 
     /// <summary>Takes the tensors out of the innermost dispose scope.</summary>
     internal void Keep()

@@ -1,4 +1,3 @@
-using TorchSharp;
 using Wisca.Torch;
 using static TorchSharp.torch;
 using Parameter = TorchSharp.Modules.Parameter;
@@ -111,7 +110,7 @@ public abstract class Optimizer : IOptimizerState, IDisposable
     public IReadOnlyList<string> NonFiniteGradients()
     {
         using var scope = NewDisposeScope();
-        return [.. _parameters.Where(parameter => parameter.Parameter.grad is { } gradient && !gradient.isfinite().all().ToBoolean()).Select(parameter => parameter.Name)];
+        return [.. _parameters.Where(parameter => parameter.Parameter.grad is { } gradient && !gradient.isfinite().all().AsBoolean()).Select(parameter => parameter.Name)];
     }
 
     /// <inheritdoc />
@@ -209,7 +208,7 @@ public abstract class Optimizer : IOptimizerState, IDisposable
         var wide = gradients.Select(gradient => gradient.dtype is ScalarType.Float16 or ScalarType.BFloat16 ? gradient.to(ScalarType.Float32) : gradient);
         foreach (var group in wide.GroupBy(gradient => (gradient.dtype, gradient.device.ToString())))
         {
-            double norm = OptimizerKernels.Norms([.. group]).to(ScalarType.Float64).norm().ToDouble();
+            double norm = OptimizerKernels.Norms([.. group]).to(ScalarType.Float64).norm().AsDouble();
             sum += norm * norm;
         }
 

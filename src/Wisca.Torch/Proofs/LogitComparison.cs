@@ -1,3 +1,4 @@
+using Wisca.Torch;
 using static TorchSharp.torch;
 
 namespace Wisca.Proofs;
@@ -19,13 +20,13 @@ internal sealed class LogitComparison
         using var scope = NewDisposeScope();
         _identical &= logitsA.dtype == logitsB.dtype && logitsA.contiguous().bytes.SequenceEqual(logitsB.contiguous().bytes);
         Tensor a = logitsA.to(ScalarType.Float64), b = logitsB.to(ScalarType.Float64);
-        _nonFiniteA += a.numel() - a.isfinite().sum().item<long>();
-        _nonFiniteB += b.numel() - b.isfinite().sum().item<long>();
-        _maxDifference = Math.Max(_maxDifference, (a - b).abs().max().item<double>());
-        _maxLogit = Math.Max(_maxLogit, a.abs().max().item<double>());
+        _nonFiniteA += a.numel() - a.isfinite().sum().AsInt64();
+        _nonFiniteB += b.numel() - b.isfinite().sum().AsInt64();
+        _maxDifference = Math.Max(_maxDifference, (a - b).abs().max().AsDouble());
+        _maxLogit = Math.Max(_maxLogit, a.abs().max().AsDouble());
 
         Tensor logA = a.log_softmax(-1), logB = b.log_softmax(-1);
-        _divergence += (logA.exp() * (logA - logB)).sum().item<double>();
+        _divergence += (logA.exp() * (logA - logB)).sum().AsDouble();
         _positions += a.shape[0];
         int predicted = (int)targets.shape[0];
         if (predicted == 0) return;
@@ -33,7 +34,7 @@ internal sealed class LogitComparison
         _lossB -= Likelihood(logB);
         _predictions += predicted;
 
-        double Likelihood(Tensor log) => log.narrow(0, 0, predicted).gather(1, targets.unsqueeze(1)).sum().item<double>();
+        double Likelihood(Tensor log) => log.narrow(0, 0, predicted).gather(1, targets.unsqueeze(1)).sum().AsDouble();
     }
 
     public ForwardProofReport ToReport(int tokens, double relativeTolerance) => new(

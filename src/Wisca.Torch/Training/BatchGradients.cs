@@ -1,4 +1,3 @@
-using TorchSharp;
 using Wisca.Models;
 using Wisca.Torch;
 using static TorchSharp.torch;
@@ -22,8 +21,8 @@ internal static class BatchGradients
             using var scope = NewDisposeScope();
             var result = Loss(model, batch);
             result.Total.Over(targets).backward();
-            loss += result.Sum.ToDouble();
-            if (result.Auxiliary is not null) auxiliary += result.Auxiliary.ToDouble() * result.Targets;
+            loss += result.Sum.AsDouble();
+            if (result.Auxiliary is not null) auxiliary += result.Auxiliary.AsDouble() * result.Targets;
         }
 
         return (loss / targets, auxiliary / targets);

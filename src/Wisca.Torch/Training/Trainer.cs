@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.IO.Hashing;
-using TorchSharp;
 using Wisca.Generation;
 using Wisca.Models;
 using Wisca.Optimizers;
@@ -291,7 +290,7 @@ public sealed class Trainer : IDisposable
     private List<string> NonFiniteParameters()
     {
         using var scope = NewDisposeScope();
-        return [.. Trainee.Trained.Where(entry => !entry.Parameter.isfinite().all().ToBoolean()).Select(entry => entry.Name)];
+        return [.. Trainee.Trained.Where(entry => !entry.Parameter.isfinite().all().AsBoolean()).Select(entry => entry.Name)];
     }
 
     /// <summary>A digest of all weights, equal for runs that begin with the same.</summary>

@@ -53,7 +53,7 @@ internal sealed class LiveModel : ITensorSource
         using var ungraded = no_grad();
         var rows = AlongAxis(Weight(tensor), axis);
         var members = groupOfIndex.Select((group, index) => (Group: group, Index: (long)index)).ToLookup(entry => entry.Group, entry => entry.Index);
-        return [.. Enumerable.Range(0, groups).Select(group => linalg.norm(rows.index_select(0, torch.tensor(members[group].ToArray(), device: rows.device)), 2, [0, 1], false).item<double>())];
+        return [.. Enumerable.Range(0, groups).Select(group => linalg.norm(rows.index_select(0, torch.tensor(members[group].ToArray(), device: rows.device)), 2, [0, 1], false).AsDouble())];
     }
 
     /// <summary>Multiplies a parameter by its factors, its copies by the same, and its optimizer state by the power that the policy gives it.</summary>

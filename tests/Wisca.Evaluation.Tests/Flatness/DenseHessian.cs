@@ -1,4 +1,5 @@
 using Wisca.Flatness;
+using Wisca.Torch;
 using static TorchSharp.torch;
 
 namespace Wisca.Tests.Flatness;
@@ -28,6 +29,6 @@ internal static class DenseHessian
         int index = space.Names.ToList().IndexOf(name);
         long begin = space.Tensors.Take(index).Sum(tensor => tensor.numel());
         long[] coordinates = [.. Enumerable.Range(0, (int)space.Tensors[index].numel()).Select(i => begin + i)];
-        return Of(objective, coordinates).index_select(0, tensor(coordinates)).diagonal().sum().item<double>();
+        return Of(objective, coordinates).index_select(0, tensor(coordinates)).diagonal().sum().AsDouble();
     }
 }

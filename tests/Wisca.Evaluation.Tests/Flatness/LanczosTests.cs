@@ -1,4 +1,5 @@
 using Wisca.Flatness;
+using Wisca.Torch;
 using static TorchSharp.torch;
 
 namespace Wisca.Tests.Flatness;
@@ -68,7 +69,7 @@ public sealed class LanczosTests
         using var scope = NewDisposeScope();
         using var objective = SmallModels.Objective(model);
         var hessian = DenseHessian.Of(objective);
-        (hessian - hessian.t()).abs().max().item<double>().ShouldBeLessThan(1e-10 * hessian.abs().max().item<double>());
+        (hessian - hessian.t()).abs().max().AsDouble().ShouldBeLessThan(1e-10 * hessian.abs().max().AsDouble());
         double[] expected = linalg.eigvalsh(hessian).data<double>().ToArray();
         var estimate = Lanczos.Largest(objective, new LanczosOptions { Eigenvalues = 4, MaxSteps = 150, Tolerance = 1e-7 });
         estimate.Converged.ShouldBeTrue();

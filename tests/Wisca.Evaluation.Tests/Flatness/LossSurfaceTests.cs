@@ -1,4 +1,5 @@
 using Wisca.Flatness;
+using Wisca.Torch;
 using static TorchSharp.torch;
 
 namespace Wisca.Tests.Flatness;
@@ -19,7 +20,7 @@ public sealed class LossSurfaceTests
         for (int filter = 0; filter < weight.shape[axis]; filter++)
         {
             var objective = new FormulaObjective(p => p[0].select(axis, filter).square().sum() + p[1].square().sum(), weight.clone(), gain.clone());
-            double norm = weight.select(axis, filter).square().sum().item<double>(), fixedPart = gain.square().sum().item<double>();
+            double norm = weight.select(axis, filter).square().sum().AsDouble(), fixedPart = gain.square().sum().AsDouble();
             var points = LossSurface.Slice(objective, _ => axis, 1, 5, 2, 7).Points;
             points.Select(point => point.X).ShouldBe([-2, -1, 0, 1, 2]);
             points[2].Loss.ShouldBe(norm + fixedPart, 1e-12 * norm);

@@ -1,5 +1,6 @@
 using TorchSharp;
 using Wisca.Flatness;
+using Wisca.Torch;
 using static TorchSharp.torch;
 
 namespace Wisca.Tests.Flatness;
@@ -32,10 +33,10 @@ public sealed class ObjectiveTests
         direction.div_(direction.norm());
         var (lossAbove, gradientAbove) = At(step);
         var (lossBelow, gradientBelow) = At(-step);
-        double slope = objective.Gradient().dot(direction).item<double>();
+        double slope = objective.Gradient().dot(direction).AsDouble();
         slope.ShouldBe((lossAbove - lossBelow) / (2 * step), 1e-7 * Math.Max(1, Math.Abs(slope)));
         var product = objective.HessianVectorProduct(direction);
-        (product - ((gradientAbove - gradientBelow) / (2 * step))).abs().max().item<double>().ShouldBeLessThan(1e-6 * product.abs().max().item<double>());
+        (product - ((gradientAbove - gradientBelow) / (2 * step))).abs().max().AsDouble().ShouldBeLessThan(1e-6 * product.abs().max().AsDouble());
 
         (double, Tensor) At(double by) => space.Around(origin =>
         {
@@ -54,12 +55,12 @@ public sealed class ObjectiveTests
         using var objective = SmallModels.Objective(model);
         const string name = "model.layers.0.self_attn.k_proj.weight";
         var mask = new ParameterBlock([(name, 0, [0, 2])]).Mask(objective.Parameters);
-        mask.sum().item<double>().ShouldBe(2 * 4);
+        mask.sum().AsDouble().ShouldBe(2 * 4);
         var vector = ProbeVectors.Rademacher(objective.Parameters, 1, ProbeVectors.Purpose.Trace, 0) * mask;
         var whole = objective.HessianVectorProduct(vector);
         var some = objective.HessianVectorProduct(vector, new HashSet<string> { name });
-        ((some - whole) * mask).abs().max().item<double>().ShouldBeLessThan(1e-14);
-        some.count_nonzero().item<long>().ShouldBe(4 * 4);
+        ((some - whole) * mask).abs().max().AsDouble().ShouldBeLessThan(1e-14);
+        some.count_nonzero().AsInt64().ShouldBe(4 * 4);
     }
 
     /// <summary>Passes add up: one window at a time, or all together.</summary>
@@ -80,7 +81,7 @@ public sealed class ObjectiveTests
         var loss = model.Loss(ids.narrow(1, 0, 10), ids.narrow(1, 1, 10));
         loss.Sum.backward();
         objective.Loss().ShouldBe(loss.Mean, 1e-13);
-        (ParameterSpace.Flatten(model.parameters().Select(parameter => parameter.grad!)) / 2000 - gradient).abs().max().item<double>().ShouldBeLessThan(1e-14);
+        (ParameterSpace.Flatten(model.parameters().Select(parameter => parameter.grad!)) / 2000 - gradient).abs().max().AsDouble().ShouldBeLessThan(1e-14);
     }
 
     [Fact]

@@ -4,6 +4,7 @@ using Wisca.Flatness;
 using Wisca.Models;
 using Wisca.Rescaling;
 using Wisca.Safetensors;
+using Wisca.Torch;
 using Wisca.Transitions;
 using static TorchSharp.torch;
 
@@ -147,7 +148,7 @@ public sealed class OrbitTests
             int at = window * (objective.Windows.Length + 1);
             using var single = new DecoderObjective(model, new TokenWindows(objective.Windows.Ids[at..(at + objective.Windows.Length + 1)], objective.Windows.Length));
             int index = single.Parameters.Names.ToList().IndexOf($"model.layers.0.self_attn.{role}_proj.weight");
-            return single.Parameters.Split(single.Gradient())[index].square().sum().item<double>();
+            return single.Parameters.Split(single.Gradient())[index].square().sum().AsDouble();
         }))];
         marks.Single(mark => mark.Criterion == Criterion.Fisher).Log2!.Value.ShouldBe(0.25 * Math.Log2(squares[0] / squares[1]), 1e-10);
     }

@@ -1,4 +1,5 @@
 using Wisca.Flatness;
+using Wisca.Torch;
 using static TorchSharp.torch;
 
 namespace Wisca.Tests.Flatness;
@@ -17,7 +18,7 @@ public sealed class TraceEstimatorTests
         Math.Abs(estimate.Value - spectrum.Sum()).ShouldBeLessThan(3 * estimate.StandardError);
 
         // Hutchinson's variance: twice the squares off the diagonal.
-        double variance = 2 * (matrix.square().sum() - matrix.diagonal().square().sum()).item<double>();
+        double variance = 2 * (matrix.square().sum() - matrix.diagonal().square().sum()).AsDouble();
         estimate.StandardError.ShouldBe(Math.Sqrt(variance / 64), 0.4 * Math.Sqrt(variance / 64));
     }
 
@@ -31,7 +32,7 @@ public sealed class TraceEstimatorTests
         var estimate = TraceEstimator.Estimate(new TraceOptions { MinProbes = 64, MaxProbes = 64 }, probe =>
         {
             var signs = tensor(Enumerable.Range(0, 6).Select(bit => (probe >> bit & 1) == 0 ? 1.0 : -1.0).ToArray());
-            return signs.dot(objective.HessianVectorProduct(signs)).item<double>();
+            return signs.dot(objective.HessianVectorProduct(signs)).AsDouble();
         });
         estimate.Value.ShouldBe(4.5, 1e-12);
     }
@@ -70,7 +71,7 @@ public sealed class TraceEstimatorTests
         var (first, second, x, y) = (FormulaObjective.Normal(1, 5, 4), FormulaObjective.Normal(2, 3, 5), FormulaObjective.Normal(3, 4, 20), FormulaObjective.Normal(4, 3, 20));
         var objective = new FormulaObjective(p => (p[1].matmul(p[0]).matmul(x) - y).square().sum() / 40, first, second);
         var (w1, w2) = (first.detach(), second.detach());
-        double a = (w2.square().sum() * x.square().sum() / 20).item<double>(), b = (w1.matmul(x).square().sum() * 3 / 20).item<double>();
+        double a = (w2.square().sum() * x.square().sum() / 20).AsDouble(), b = (w1.matmul(x).square().sum() * 3 / 20).AsDouble();
         DenseHessian.BlockTrace(objective, "p0").ShouldBe(a, 1e-10 * a);
         DenseHessian.BlockTrace(objective, "p1").ShouldBe(b, 1e-10 * b);
         var options = new TraceOptions { MinProbes = 200, MaxProbes = 200 };

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using Wisca.Lora;
 using Wisca.Optimizers;
+using Wisca.Torch;
 using Wisca.Transitions;
 using static TorchSharp.torch;
 
@@ -95,7 +96,7 @@ public sealed class LoraBalancerTests
 
         // B' M = B gives M by least squares.
         var m = linalg.lstsq(parameter.detach(), before).Solution;
-        LoraRun.Largest(LoraRun.Values(v.matmul(m * m)), LoraRun.Values(optimizer.StateOf(name).Single(state => state.Degree == -2).Tensor)).ShouldBeLessThan(1e-9 * v.max().item<double>() * m.abs().max().item<double>());
+        LoraRun.Largest(LoraRun.Values(v.matmul(m * m)), LoraRun.Values(optimizer.StateOf(name).Single(state => state.Degree == -2).Tensor)).ShouldBeLessThan(1e-9 * v.max().AsDouble() * m.abs().max().AsDouble());
     }
 
     /// <summary>
@@ -149,6 +150,6 @@ public sealed class LoraBalancerTests
     private static double Norm(Tensor tensor)
     {
         using var scope = NewDisposeScope();
-        return tensor.detach().norm().item<double>();
+        return tensor.detach().norm().AsDouble();
     }
 }

@@ -5,6 +5,7 @@ using Wisca.Lora;
 using Wisca.Models;
 using Wisca.Optimizers;
 using Wisca.Safetensors;
+using Wisca.Torch;
 using static TorchSharp.torch;
 
 namespace Wisca.Tests.Lora;
@@ -76,8 +77,8 @@ public sealed class LoraModelTests : IDisposable
             var parameters = lora.Parameters.ToDictionary(entry => entry.name, entry => (Tensor)entry.parameter);
             Tensor a = parameters["transformer.h.0.mlp.c_fc.lora_A.weight"], b = parameters["transformer.h.0.mlp.c_fc.lora_B.weight"];
             Tensor aat = a.matmul(a.t()), btb = b.t().matmul(b);
-            if (initialization == LoraInitialization.Pissa) (aat - btb).abs().max().item<double>().ShouldBeLessThan(1e-12);
-            else (btb - eye(3, dtype: ScalarType.Float64)).abs().max().item<double>().ShouldBeLessThan(1e-12);
+            if (initialization == LoraInitialization.Pissa) (aat - btb).abs().max().AsDouble().ShouldBeLessThan(1e-12);
+            else (btb - eye(3, dtype: ScalarType.Float64)).abs().max().AsDouble().ShouldBeLessThan(1e-12);
 
             // What PEFT would save: twice the rank, for the whole base.
             LoraRun.Disturb(lora, 0.05);
@@ -170,8 +171,8 @@ public sealed class LoraModelTests : IDisposable
         lora.Training = true;
         using var scope = NewDisposeScope();
         var dropped = lora.Drop(ones(100_000, ScalarType.Float64));
-        dropped.mean().item<double>().ShouldBe(1, 0.01);
-        dropped.eq(0).to(ScalarType.Float64).mean().item<double>().ShouldBe(0.3, 0.01);
+        dropped.mean().AsDouble().ShouldBe(1, 0.01);
+        dropped.eq(0).to(ScalarType.Float64).mean().AsDouble().ShouldBe(0.3, 0.01);
     }
 
     [Theory]

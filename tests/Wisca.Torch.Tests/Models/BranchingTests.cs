@@ -1,4 +1,5 @@
 using Wisca.Models;
+using Wisca.Torch;
 using static TorchSharp.torch;
 
 namespace Wisca.Tests.Models;
@@ -49,7 +50,7 @@ public sealed class BranchingTests
                     long[] alone = [.. rows[row][0].Concat(branch).Select(token => (long)token)];
                     var expected = decoder.Hidden(tensor(alone).unsqueeze(0))[0];
                     var found = cat([hidden[row].narrow(0, 0, trunk), hidden[row].narrow(0, at, branch.Length)]);
-                    (found - expected).abs().max().item<double>().ShouldBeLessThan(1e-11, $"{path}, row {row}");
+                    (found - expected).abs().max().AsDouble().ShouldBeLessThan(1e-11, $"{path}, row {row}");
                     at += branch.Length;
                 }
             }

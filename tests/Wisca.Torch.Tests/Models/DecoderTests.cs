@@ -1,6 +1,7 @@
 using TorchSharp;
 using Wisca.Checkpoints;
 using Wisca.Models;
+using Wisca.Torch;
 using static TorchSharp.torch;
 
 namespace Wisca.Tests.Models;
@@ -97,9 +98,9 @@ public sealed class DecoderTests
         foreach (var ((name, a), (_, b)) in fused.named_parameters().Zip(eager.named_parameters()))
         {
             using var scope = NewDisposeScope();
-            double largest = b.grad.ShouldNotBeNull(name).abs().max().item<double>();
+            double largest = b.grad.ShouldNotBeNull(name).abs().max().AsDouble();
             largest.ShouldBeGreaterThan(0, name);
-            (a.grad! - b.grad!).abs().max().item<double>().ShouldBeLessThan(1e-12 * largest, name);
+            (a.grad! - b.grad!).abs().max().AsDouble().ShouldBeLessThan(1e-12 * largest, name);
         }
 
         static void Backward(Decoder decoder)

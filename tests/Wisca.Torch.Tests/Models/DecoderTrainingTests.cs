@@ -1,6 +1,7 @@
 using TorchSharp;
 using Wisca.Checkpoints;
 using Wisca.Models;
+using Wisca.Torch;
 using static TorchSharp.torch;
 
 namespace Wisca.Tests.Models;
@@ -24,9 +25,9 @@ public sealed class DecoderTrainingTests
         double expected = 0;
         for (int t = 0; t < logits.Length; t++) expected += Math.Log(logits[t].Sum(Math.Exp)) - logits[t][tokens[t + 1]];
         loss.Targets.ShouldBe(12);
-        loss.Sum.item<double>().ShouldBe(expected, 1e-10);
+        loss.Sum.AsDouble().ShouldBe(expected, 1e-10);
         (loss.Auxiliary is null).ShouldBe(modelType == "llama");
-        loss.Total.item<double>().ShouldBe(expected + (12 * (loss.Auxiliary?.item<double>() ?? 0)), 1e-10);
+        loss.Total.AsDouble().ShouldBe(expected + (12 * (loss.Auxiliary?.AsDouble() ?? 0)), 1e-10);
     }
 
     [Fact]
@@ -42,7 +43,7 @@ public sealed class DecoderTrainingTests
         using DecoderLoss some = decoder.Loss(ids, targets), others = decoder.Loss(ids, rest);
         some.Targets.ShouldBe(7);
         others.Targets.ShouldBe(5);
-        (some.Sum + others.Sum).item<double>().ShouldBe(whole.Sum.item<double>(), 1e-10);
+        (some.Sum + others.Sum).AsDouble().ShouldBe(whole.Sum.AsDouble(), 1e-10);
     }
 
     [Theory]

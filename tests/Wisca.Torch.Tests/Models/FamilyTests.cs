@@ -2,6 +2,7 @@ using Wisca.Architectures;
 using Wisca.Checkpoints;
 using Wisca.Models;
 using Wisca.Safetensors;
+using Wisca.Torch;
 using Wisca.Transitions;
 using static TorchSharp.torch;
 
@@ -37,7 +38,7 @@ public sealed class FamilyTests
         if (decoder.Config.Layers.All(layer => layer.Mixture is null)) return;
         plain.Logits(Tokens[..^1]);
         using var scope = NewDisposeScope();
-        Loss(decoder).Auxiliary!.item<double>().ShouldBe(0.3 * plain.Balance(), 1e-12);
+        Loss(decoder).Auxiliary!.AsDouble().ShouldBe(0.3 * plain.Balance(), 1e-12);
     }
 
     [Theory]
@@ -71,14 +72,14 @@ public sealed class FamilyTests
                 using var ungraded = no_grad();
                 var direction = Direction(parameter);
                 double expected = (Moved(parameter, direction, step) - Moved(parameter, direction, -step)) / (2 * step);
-                (parameter.grad! * direction).sum().item<double>().ShouldBe(expected, 1e-7 * Math.Max(1, Math.Abs(expected)), $"{modelType} {path} {name}");
+                (parameter.grad! * direction).sum().AsDouble().ShouldBe(expected, 1e-7 * Math.Max(1, Math.Abs(expected)), $"{modelType} {path} {name}");
             }
         }
 
         double Moved(Tensor parameter, Tensor direction, double by)
         {
             parameter.add_(direction * by);
-            double loss = Loss(decoder).Total.item<double>();
+            double loss = Loss(decoder).Total.AsDouble();
             parameter.sub_(direction * by);
             return loss;
         }
@@ -96,14 +97,14 @@ public sealed class FamilyTests
         Tensor[] parameters = [.. decoder.parameters()], directions = [.. parameters.Select(Direction)];
         var gradients = autograd.grad([Loss(decoder).Total], parameters, retain_graph: true, create_graph: true);
         var slope = gradients.Zip(directions, (gradient, direction) => (gradient * direction).sum()).Aggregate((a, b) => a + b);
-        double curvature = autograd.grad([slope], parameters, retain_graph: true).Zip(directions, (second, direction) => (second * direction).sum().item<double>()).Sum();
+        double curvature = autograd.grad([slope], parameters, retain_graph: true).Zip(directions, (second, direction) => (second * direction).sum().AsDouble()).Sum();
         double expected = (Slope(step) - Slope(-step)) / (2 * step);
         curvature.ShouldBe(expected, 1e-6 * Math.Max(1, Math.Abs(expected)));
 
         double Slope(double by)
         {
             Move(by);
-            double result = autograd.grad([Loss(decoder).Total], parameters).Zip(directions, (gradient, direction) => (gradient * direction).sum().item<double>()).Sum();
+            double result = autograd.grad([Loss(decoder).Total], parameters).Zip(directions, (gradient, direction) => (gradient * direction).sum().AsDouble()).Sum();
             Move(-by);
             return result;
         }

@@ -1,4 +1,4 @@
-using TorchSharp;
+using Wisca.Torch;
 using static TorchSharp.torch;
 using Parameter = TorchSharp.Modules.Parameter;
 
@@ -37,7 +37,7 @@ internal sealed class ToyModel : IDisposable
         var error = W2.matmul(W1.matmul(_input)) + B.unsqueeze(1) - _target;
         var loss = (error * error).mean();
         loss.backward();
-        return loss.ToDouble();
+        return loss.AsDouble();
     }
 
     /// <summary>W1 *= s, W2 /= s, in place.</summary>

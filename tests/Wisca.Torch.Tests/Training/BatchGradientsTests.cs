@@ -1,5 +1,5 @@
-using TorchSharp;
 using Wisca.Models;
+using Wisca.Torch;
 using Wisca.Training;
 using static TorchSharp.torch;
 
@@ -41,7 +41,7 @@ public sealed class BatchGradientsTests
         {
             using var scope = NewDisposeScope();
             var loss = BatchGradients.Loss(model, Sequence(whole, index));
-            expected += loss.Targets * loss.Auxiliary!.ToDouble();
+            expected += loss.Targets * loss.Auxiliary!.AsDouble();
         }
 
         var (_, auxiliary) = BatchGradients.Add(model, [.. Enumerable.Range(0, Sequences).Select(index => Sequence(whole, index))]);

@@ -1,7 +1,7 @@
-using TorchSharp;
 using Wisca.Checkpoints;
 using Wisca.Models;
 using Wisca.Rescaling;
+using Wisca.Torch;
 using Wisca.Training;
 using Wisca.Transitions;
 
@@ -46,7 +46,7 @@ public sealed class TrainedLedgerTests : IDisposable
         const string key = "model.layers.0.self_attn.k_proj.weight";
         using var ratio = a.get_parameter(key)! / b.get_parameter(key)!;
         using var firstHead = ratio.narrow(0, 0, a.Config.Attention.HeadDim);
-        firstHead.mean().ToDouble().ShouldBe(1 / factors[0], 1e-5);
+        firstHead.mean().AsDouble().ShouldBe(1 / factors[0], 1e-5);
     }
 
     [Fact]

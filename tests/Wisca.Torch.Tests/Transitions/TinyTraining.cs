@@ -1,6 +1,6 @@
-using TorchSharp;
 using Wisca.Checkpoints;
 using Wisca.Models;
+using Wisca.Torch;
 using Wisca.Transitions;
 using static TorchSharp.torch;
 using Parameter = TorchSharp.Modules.Parameter;
@@ -70,14 +70,14 @@ internal sealed class TinyTraining : IDisposable
         foreach (var (_, parameter) in Parameters) parameter.grad = null;
         var loss = Loss(batch);
         loss.backward();
-        return loss.ToDouble();
+        return loss.AsDouble();
     }
 
     public double Evaluate(long[] batch)
     {
         using var scope = NewDisposeScope();
         using var ungraded = no_grad();
-        return Loss(batch).ToDouble();
+        return Loss(batch).AsDouble();
     }
 
     public void Dispose()

@@ -1,8 +1,8 @@
-using TorchSharp;
 using Wisca.Checkpoints;
 using Wisca.Models;
 using Wisca.Optimizers;
 using Wisca.Rescaling;
+using Wisca.Torch;
 using Wisca.Transitions;
 using static TorchSharp.torch;
 
@@ -35,7 +35,7 @@ public sealed class WiscaSchedulerTests
         foreach (var (name, parameter) in expected.named_parameters())
         {
             using var difference = (parameter - training[name]).abs() / parameter.abs().clamp_min(1e-30);
-            difference.max().ToDouble().ShouldBeLessThanOrEqualTo(rounding == FactorRounding.PowerOfTwo ? 0 : 1.2e-7, name);
+            difference.max().AsDouble().ShouldBeLessThanOrEqualTo(rounding == FactorRounding.PowerOfTwo ? 0 : 1.2e-7, name);
         }
     }
 
@@ -158,7 +158,7 @@ public sealed class WiscaSchedulerTests
         {
             using var expected = other.Tensor * Math.Pow(s, state.Degree);
             state.Tensor.Equals(expected).ShouldBeTrue(state.Name);
-            if (state.Name != "grad_avg") state.Tensor.abs().sum().ToDouble().ShouldBeGreaterThan(0);
+            if (state.Name != "grad_avg") state.Tensor.abs().sum().AsDouble().ShouldBeGreaterThan(0);
         }
 
         optim.Optimizer Create(TinyTraining training) => kind switch

@@ -1,6 +1,6 @@
-using TorchSharp;
 using Wisca.Instructions;
 using Wisca.Models;
+using Wisca.Torch;
 using static TorchSharp.torch;
 
 namespace Wisca.Training;
@@ -38,7 +38,7 @@ internal sealed class CompletionEvaluator : IHeldOutEvaluator
         {
             cancellation.ThrowIfCancellationRequested();
             using var scope = NewDisposeScope();
-            sum += BatchGradients.Loss(model, InstructionBatches.Lay([.. chunk.Select(example => (IReadOnlyList<EncodedInstruction>)[example])])).Sum.ToDouble();
+            sum += BatchGradients.Loss(model, InstructionBatches.Lay([.. chunk.Select(example => (IReadOnlyList<EncodedInstruction>)[example])])).Sum.AsDouble();
         }
 
         return sum / Tokens;
