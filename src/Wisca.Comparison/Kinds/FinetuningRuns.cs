@@ -63,20 +63,12 @@ internal sealed class FinetuningRuns : RunKindOf<FinetuneConfig>
 
     private IReadOnlyList<string> Contents(IReadOnlyList<string> sources) => sources.Count == 0 ? sources : [.. CorpusReader.Open(sources).Files.Select(file => Known("examples", file.Path, ContentOf))];
 
-    private static string ContentOf(string path)
+    private static string ContentOf(string path) => ContentDigest.Of(path, stream =>
     {
-        try
-        {
-            var hash = new XxHash128();
-            using var stream = File.OpenRead(path);
-            hash.Append(stream);
-            return Convert.ToHexStringLower(hash.GetCurrentHash());
-        }
-        catch (Exception exception) when (FileFailure.IsExpected(exception))
-        {
-            throw new WiscaException($"{path} {FileFailure.Reason(path, exception)}", "check the path and its permissions", exception);
-        }
-    }
+        var hash = new XxHash128();
+        hash.Append(stream);
+        return hash.GetCurrentHash();
+    });
 
     private string Known(string what, string path, Func<string, string> digest) => _digests.TryGetValue((what, path), out string? known) ? known : _digests[(what, path)] = digest(path);
 }

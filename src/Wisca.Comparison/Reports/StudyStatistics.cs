@@ -177,16 +177,14 @@ public static class StudyStatistics
         var pairs = Completed(ours, theirs);
         if (pairs.Count == 0) return [];
         var scored = pairs.SelectMany(pair => (IEnumerable<RunResult>)[pair.Arm, pair.Baseline]).Select(run => run.Scores.Select(score => (score.Key, score.Value.Setting)));
-        var names = scored.Aggregate((all, more) => all.Intersect(more)).Select(score => score.Key).Order(StringComparer.Ordinal).ToList();
-        var scores = names.Select(name => Compare(name, pairs[0].Arm.Scores[name].HigherIsBetter, run => run.Scores[name].Value)).ToList();
-
-        // Of one score the average is that score again.
-        var better = names.Where(name => pairs[0].Arm.Scores[name].HigherIsBetter).ToList();
-        if (better.Count > 1) scores.Add(Compare(Average, true, run => better.Average(name => run.Scores[name].Value)));
+        var names = scored.Aggregate((all, more) => all.Intersect(more)).Select(score => score.Key).Order(StringComparer.Ordinal);
+        var scores = names.Select(name => Compare(name, pairs[0].Arm.Scores[name].Setting, pairs[0].Arm.Scores[name].HigherIsBetter, run => run.Scores[name].Value)).ToList();
+        var better = scores.Where(score => score.HigherIsBetter).Select(score => score.Name).ToList();
+        if (better.Count > 1) scores.Add(Compare(Average, null, true, run => better.Average(name => run.Scores[name].Value)));
         return scores;
 
-        ScoreDifference Compare(string name, bool higher, Func<RunResult, double> value) => new(
-            name, pairs[0].Arm.Scores.GetValueOrDefault(name)?.Setting, higher, pairs.Average(pair => value(pair.Baseline)), pairs.Average(pair => value(pair.Arm)), PairedComparison.Of(pairs.Select(pair => (pair.Seed, value(pair.Arm), value(pair.Baseline))), confidence));
+        ScoreDifference Compare(string name, string? setting, bool higher, Func<RunResult, double> value) => new(
+            name, setting, higher, pairs.Average(pair => value(pair.Baseline)), pairs.Average(pair => value(pair.Arm)), PairedComparison.Of(pairs.Select(pair => (pair.Seed, value(pair.Arm), value(pair.Baseline))), confidence));
     }
 
     private static string Sentence(string baseline, ComparedModel model)

@@ -108,18 +108,8 @@ public sealed class StudyScorer
     private static string Name(string text) => $"{Path.GetFileName(text)} (bits per byte)";
 
     /// <summary>What tells a text from another of its name.</summary>
-    private static string Contents(string text)
-    {
-        try
-        {
-            using var stream = File.OpenRead(text);
-            return string.Create(CultureInfo.InvariantCulture, $"{stream.Length:N0} bytes, SHA-256 {Convert.ToHexStringLower(SHA256.HashData(stream))[..12]}");
-        }
-        catch (Exception exception) when (FileFailure.IsExpected(exception))
-        {
-            throw new WiscaException($"scores.texts {text} {FileFailure.Reason(text, exception)}", "check the path and its permissions", exception);
-        }
-    }
+    private static string Contents(string text) =>
+        string.Create(CultureInfo.InvariantCulture, $"{new FileInfo(text).Length:N0} bytes, SHA-256 {ContentDigest.Of(text, SHA256.HashData)[..12]}");
 
     /// <summary>A score that is asked for.</summary>
     /// <param name="Name">Its name in results and reports.</param>

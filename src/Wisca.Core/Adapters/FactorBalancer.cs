@@ -108,10 +108,8 @@ public static class FactorBalancer
 
     private sealed record Sizes(double[,] Aat, double[,] Btb)
     {
-        public (double B, double A) Norms => (Norm(Btb), Norm(Aat));
+        public (double B, double A) Norms => (GeneralBalance.Norm(Btb), GeneralBalance.Norm(Aat));
 
         public double Imbalance => GeneralBalance.Imbalance(Aat, Btb);
-
-        private static double Norm(double[,] gram) => Math.Sqrt(Enumerable.Range(0, gram.GetLength(0)).Sum(i => gram[i, i]));
     }
 }

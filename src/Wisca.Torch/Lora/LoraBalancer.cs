@@ -69,13 +69,11 @@ public sealed class LoraBalancer
             if (GeneralBalance.Solve(_model.Gram(a, 0), before, _options.Balance.MaxLog2) is not { } balance) continue;
             _model.Mix(a, 0, balance.Transform, balance.Inverse, _options.State);
             _model.Mix(b, 1, balance.Inverse, balance.Transform, _options.State);
-            growth.Add(Math.Sqrt(Trace(_model.Gram(b, 1)) / Trace(before)));
+            growth.Add(GeneralBalance.Norm(_model.Gram(b, 1)) / GeneralBalance.Norm(before));
             if (balance.Clipped) clipped++;
         }
 
-        return new LoraBalanceEvent(step, growth.Count, _lora.Modules.Count() - growth.Count, clipped, growth.ToImmutable(), watch.Elapsed);
-
-        static double Trace(double[,] gram) => Enumerable.Range(0, gram.GetLength(0)).Sum(i => gram[i, i]);
+        return new LoraBalanceEvent(step, growth.ToImmutable(), _lora.Modules.Count() - growth.Count, clipped, watch.Elapsed);
     }
 
     private static LoraBalanceEvent Event(TransitionEvent done)
@@ -83,6 +81,6 @@ public sealed class LoraBalancer
         var balanced = done.Solution.Balances.Where(groups => groups.Any(group => group.Outcome != GroupOutcome.Skipped)).ToList();
         int clamped = balanced.Count(groups => groups.Any(group => group is { Outcome: GroupOutcome.Scaled, Note: not null }));
         return new LoraBalanceEvent(
-            done.Step, balanced.Count, done.Solution.Balances.Length - balanced.Count, clamped, [.. balanced.Select(groups => Math.Exp(groups.Average(group => Math.Log(group.Factor))))], done.Elapsed);
+            done.Step, [.. balanced.Select(groups => Math.Exp(groups.Average(group => Math.Log(group.Factor))))], done.Solution.Balances.Length - balanced.Count, clamped, done.Elapsed);
     }
 }
