@@ -5,7 +5,8 @@ const uint sectionTypeVersionNeed = 0x6ffffffe;
 var destination = new System.IO.FileInfo(Destination);
 var source = new System.IO.FileInfo(Source);
 bool isLink = (destination.Attributes & System.IO.FileAttributes.ReparsePoint) != 0;
-if (destination.Exists && !isLink && destination.LastWriteTimeUtc == source.LastWriteTimeUtc && destination.Length == source.Length) return true;
+if (destination.Exists && !isLink && destination.LastWriteTimeUtc == source.LastWriteTimeUtc && destination.Length == source.Length)
+    return true;
 
 byte[] image = System.IO.File.ReadAllBytes(Source);
 int U16(long at) => System.BitConverter.ToUInt16(image, (int)at);

@@ -56,16 +56,22 @@ internal static class BigCheckpoint
             string file = $"model-{shard + 1:00000}-of-{shards:00000}.safetensors";
             var own = tensors.Skip(shard * perShard).Take(perShard).ToList();
             map.AddRange(own.Select(tensor => $"\"{tensor.Name}\": \"{file}\""));
-            var header = SafetensorsHeader.Create(own.Select(tensor => (tensor.Name, Dtype.BF16, tensor.Shape)), new Dictionary<string, string> { ["format"] = "pt" });
+            var header = SafetensorsHeader.Create(
+                own.Select(tensor => (tensor.Name, Dtype.BF16, tensor.Shape)),
+                new Dictionary<string, string> { ["format"] = "pt" });
             using var writer = new SafetensorsWriter(Path.Combine(folder, file), header);
-            foreach (var tensor in own) WriteNormal(writer, tensor.Shape.Aggregate(1L, (product, dimension) => product * dimension), tensor.Deviation);
+            foreach (var tensor in own)
+                WriteNormal(writer, tensor.Shape.Aggregate(1L, (product, dimension) => product * dimension), tensor.Deviation);
             writer.Complete();
         }
 
-        File.WriteAllText(Path.Combine(folder, "model.safetensors.index.json"), $"{{\"metadata\": {{}}, \"weight_map\": {{{string.Join(",\n", map)}}}}}");
+        File.WriteAllText(
+            Path.Combine(folder, "model.safetensors.index.json"),
+            $"{{\"metadata\": {{}}, \"weight_map\": {{{string.Join(",\n", map)}}}}}");
     }
 
-    /// <summary>Normal numbers from a table that is walked with a stride: fast, and no run of zeros for a file system to compress.</summary>
+    /// <summary>Normal numbers from a table that is walked with a stride: fast, and no run of zeros for a file system to
+    /// compress.</summary>
     private static void WriteNormal(SafetensorsWriter writer, long count, double deviation)
     {
         var random = new Random(1);

@@ -15,7 +15,8 @@ internal sealed record TimedProcess(double Seconds, long PeakAnonymousBytes)
         long peak = 0;
         while (!process.WaitForExit(10)) peak = Math.Max(peak, AnonymousBytes(process.Id));
         double seconds = clock.Elapsed.TotalSeconds;
-        if (process.ExitCode != 0) throw new InvalidOperationException($"{program} ended with {process.ExitCode}: {error.Result} {output.Result}");
+        if (process.ExitCode != 0)
+            throw new InvalidOperationException($"{program} ended with {process.ExitCode}: {error.Result} {output.Result}");
         return new TimedProcess(seconds, peak);
     }
 
@@ -23,7 +24,8 @@ internal sealed record TimedProcess(double Seconds, long PeakAnonymousBytes)
     {
         try
         {
-            string? line = File.ReadLines($"/proc/{process}/status").FirstOrDefault(line => line.StartsWith("RssAnon:", StringComparison.Ordinal));
+            string? line = File.ReadLines($"/proc/{process}/status")
+                .FirstOrDefault(line => line.StartsWith("RssAnon:", StringComparison.Ordinal));
             return line is null ? 0 : long.Parse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[1]) * 1024;
         }
         catch (IOException)

@@ -1,5 +1,5 @@
-// Tokens scored per second on the questions of ARC-Challenge, beside the model's own forward pass on full batches. The two alternate, so that the load of the
-// machine meets both; figures are medians over rounds.
+// Tokens scored per second on the questions of ARC-Challenge, beside the model's own forward pass on full batches. The two alternate, so
+// that the load of the machine meets both; figures are medians over rounds.
 using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json;
@@ -22,14 +22,21 @@ int rounds = (int)Number("--rounds", 5), items = (int)Number("--items", 300);
 var options = new ScoringOptions { BatchSize = (int)Number("--batch-size", 32) };
 string folder = Path.Combine(data, "models", "TinyStories-656K");
 var tokenizer = TokenizerLoader.Load(folder);
-var requests = Questions(Path.Combine(data, "eval", "raw", "arc", "ARC-Challenge-Test.jsonl")).Take(items).SelectMany(item => item).ToList();
+var requests = Questions(Path.Combine(data, "eval", "raw", "arc", "ARC-Challenge-Test.jsonl"))
+    .Take(items)
+    .SelectMany(item => item)
+    .ToList();
 using var checkpoint = Checkpoint.Open(folder);
-using Decoder small = Decoder.Load(checkpoint), large = Decoder.Create(DecoderConfig.From(ModelConfig.Parse(Large(tokenizer.VocabularySize))), seed: 1);
+using Decoder small = Decoder.Load(checkpoint),
+    large = Decoder.Create(DecoderConfig.From(ModelConfig.Parse(Large(tokenizer.VocabularySize))), seed: 1);
 
 // As many tokens as a batch of the scorer has, in sequences of about the length of a question with its answers.
 const int length = 128;
 int sequences = options.BatchTokens / length;
-Console.WriteLine(FormattableString.Invariant($"  {TorchRuntime.Threads} threads, {items} questions, {requests.Count} requests, {rounds} rounds; forward passes of {sequences} x {length} tokens"));
+Console.WriteLine(
+    FormattableString.Invariant(
+        $"  {TorchRuntime.Threads} threads, {items} questions, {requests.Count} requests, {rounds} rounds; forward passes of {sequences} x {length} tokens"
+    ));
 foreach (var (name, model) in ((string, Decoder)[])[("656K", small), ("10M", large)])
 {
     long[] ids = [.. Enumerable.Range(0, sequences * length).Select(i => (long)(i * 7919 % tokenizer.VocabularySize))];
@@ -54,9 +61,18 @@ foreach (var (name, model) in ((string, Decoder)[])[("656K", small), ("10M", lar
     double reference = Median(forward), seconds = Median(scoring);
     double[] ratios = [.. scoring.Zip(forward, (time, speed) => counts.ModelTokens / time / speed)];
     Console.WriteLine(FormattableString.Invariant($"  {name,-5} forward {reference,8:0} tokens/s"));
-    Console.WriteLine(FormattableString.Invariant($"        scoring {counts.ModelTokens / seconds,8:0} tokens/s through the model ({counts.ModelTokens}, contexts once; {counts.PaddedTokens} with padding): {Median(ratios):0.00} of forward ({ratios.Min():0.00} to {ratios.Max():0.00})"));
-    Console.WriteLine(FormattableString.Invariant($"                {counts.RequestTokens / seconds,8:0} tokens/s of requests ({counts.RequestTokens}, each with its own context): {Median(ratios) * counts.RequestTokens / counts.ModelTokens:0.00} of forward"));
-    Console.WriteLine(FormattableString.Invariant($"                {requests.Count / seconds,8:0} requests/s; making ids of each by itself takes {100 * Median(encoding) / seconds:0} % of the time"));
+    Console.WriteLine(
+        FormattableString.Invariant(
+            $"        scoring {counts.ModelTokens / seconds,8:0} tokens/s through the model ({counts.ModelTokens}, contexts once; {counts.PaddedTokens} with padding): {Median(ratios):0.00} of forward ({ratios.Min():0.00} to {ratios.Max():0.00})"
+        ));
+    Console.WriteLine(
+        FormattableString.Invariant(
+            $"                {counts.RequestTokens / seconds,8:0} tokens/s of requests ({counts.RequestTokens}, each with its own context): {Median(ratios) * counts.RequestTokens / counts.ModelTokens:0.00} of forward"
+        ));
+    Console.WriteLine(
+        FormattableString.Invariant(
+            $"                {requests.Count / seconds,8:0} requests/s; making ids of each by itself takes {100 * Median(encoding) / seconds:0} % of the time"
+        ));
 }
 
 return 0;
@@ -75,7 +91,13 @@ static IEnumerable<LogLikelihoodRequest[]> Questions(string path)
         using var item = JsonDocument.Parse(line);
         var question = item.RootElement.GetProperty("question");
         string context = $"Question: {question.GetProperty("stem").GetString()}\nAnswer:";
-        yield return [.. question.GetProperty("choices").EnumerateArray().Select(choice => new LogLikelihoodRequest(context, " " + choice.GetProperty("text").GetString()))];
+        yield return
+        [
+            .. question
+                .GetProperty("choices")
+                .EnumerateArray()
+                .Select(choice => new LogLikelihoodRequest(context, " " + choice.GetProperty("text").GetString())),
+        ];
     }
 }
 

@@ -8,14 +8,18 @@ internal static partial class Mutator
 {
     private static readonly string[] Numbers =
     [
-        "0", "-0", "1", "-1", "2", "3", "4", "8", "16", "64", "255", "2147483647", "2147483648", "4294967296", "9007199254740993", "1152921504606846976", "4611686018427387904",
-        "9223372036854775807", "9223372036854775808", "18446744073709551615", "18446744073709551616", "1e3", "1E400", "1.0", "0.5", "-1e-9", "00", "01", "NaN", "0x10", "1e", "-",
+        "0", "-0", "1", "-1", "2", "3", "4", "8", "16", "64", "255", "2147483647", "2147483648", "4294967296", "9007199254740993",
+        "1152921504606846976", "4611686018427387904",
+        "9223372036854775807", "9223372036854775808", "18446744073709551615", "18446744073709551616", "1e3", "1E400", "1.0", "0.5",
+        "-1e-9", "00", "01", "NaN", "0x10", "1e", "-",
     ];
 
     private static readonly string[] Words =
     [
-        "null", "true", "false", "{}", "[]", "\"\"", "\"a\"", "\"\\u0061\"", "\"\\ud800\"", "\"\\ud83d\\ude00\"", "\"\\u0000\"", "\"F32\"", "\"BOOL,F32\"", "\"f32\"", "\"BF16 \"", "\"../x.safetensors\"",
-        "\"dtype\"", "\"shape\"", "\"data_offsets\"", "\"__metadata__\"", "\"llama\"", "\"s1.safetensors\"", "[[[[[[[[[[]]]]]]]]]]", "{\"a\":{\"a\":{\"a\":{\"a\":{}}}}}", "\"\\", "nul", "'a'",
+        "null", "true", "false", "{}", "[]", "\"\"", "\"a\"", "\"\\u0061\"", "\"\\ud800\"", "\"\\ud83d\\ude00\"", "\"\\u0000\"", "\"F32\"",
+        "\"BOOL,F32\"", "\"f32\"", "\"BF16 \"", "\"../x.safetensors\"",
+        "\"dtype\"", "\"shape\"", "\"data_offsets\"", "\"__metadata__\"", "\"llama\"", "\"s1.safetensors\"", "[[[[[[[[[[]]]]]]]]]]",
+        "{\"a\":{\"a\":{\"a\":{\"a\":{}}}}}", "\"\\", "nul", "'a'",
     ];
 
     /// <summary>The same document in another dress: white space, escapes, and the order of entries.</summary>
@@ -107,7 +111,9 @@ internal static partial class Mutator
     private static string Escape(string token, Random random)
     {
         int at = random.Next(1, token.Length - 1);
-        return char.IsAsciiLetterOrDigit(token[at]) && !token.Contains('\\') ? $"{token[..at]}\\u{(int)token[at]:x4}{token[(at + 1)..]}" : token;
+        return char.IsAsciiLetterOrDigit(token[at]) && !token.Contains('\\')
+            ? $"{token[..at]}\\u{(int)token[at]:x4}{token[(at + 1)..]}"
+            : token;
     }
 
     private static string Number(string token, Random random) =>

@@ -69,15 +69,18 @@ for (long index = options["--first"]; index < options["--first"] + options["--ca
     catch (WiscaException exception)
     {
         accepted = false;
-        if (exception.Message.Any(char.IsControl) || exception.Message.Length == 0) fault = $"message of more than one line: {exception.Message}";
+        if (exception.Message.Any(char.IsControl) || exception.Message.Length == 0)
+            fault = $"message of more than one line: {exception.Message}";
     }
     catch (Exception exception)
     {
         fault = $"crash: {exception}";
     }
 
-    if (Stopwatch.GetElapsedTime(before) > TimeSpan.FromSeconds(1)) fault ??= $"hang: {Stopwatch.GetElapsedTime(before).TotalSeconds:0.0} s";
-    if (fault is null && target.Expected is { } expected && expected(input) != accepted) fault = $"difference: wisca {(accepted == true ? "accepts" : "refuses")} it, the independent rules do not agree";
+    if (Stopwatch.GetElapsedTime(before) > TimeSpan.FromSeconds(1))
+        fault ??= $"hang: {Stopwatch.GetElapsedTime(before).TotalSeconds:0.0} s";
+    if (fault is null && target.Expected is { } expected && expected(input) != accepted)
+        fault = $"difference: wisca {(accepted == true ? "accepts" : "refuses")} it, the independent rules do not agree";
     if (fault is not null)
     {
         Console.Error.WriteLine($"case {index} ({target.Name}): {fault}\ninput: {Convert.ToBase64String(input)}");
@@ -96,7 +99,9 @@ Console.WriteLine($"no crash, no hang, no difference; {options["--cases"] / seco
 return 0;
 
 static void Print(string name, long cases, long json, long accepted) =>
-    Console.WriteLine($"{name,-8} {cases,9} cases, {100.0 * json / Math.Max(1, cases),5:0.0} % valid JSON, {100.0 * accepted / Math.Max(1, cases),5:0.0} % accepted");
+    Console.WriteLine(
+        $"{name,-8} {cases,9} cases, {100.0 * json / Math.Max(1, cases),5:0.0} % valid JSON, "
+        + $"{100.0 * accepted / Math.Max(1, cases),5:0.0} % accepted");
 
 // SplitMix64's finaliser: neighbouring cases get unrelated seeds, the same on every machine.
 static int Mix(long seed, long index)

@@ -42,7 +42,12 @@ internal sealed class Targets : IDisposable
         _index = new JsonObject { ["metadata"] = new JsonObject { ["total_size"] = 1 }, ["weight_map"] = map }.ToJsonString();
         All =
         [
-            new Target("header", 60, CreateHeader, input => SafetensorsHeader.Parse(input.AsSpan(PrefixLength), Length(input), "x.safetensors"), input => ReferenceHeader.IsValid(input.AsSpan(PrefixLength), Length(input)))
+            new Target(
+                "header",
+                60,
+                CreateHeader,
+                input => SafetensorsHeader.Parse(input.AsSpan(PrefixLength), Length(input), "x.safetensors"),
+                input => ReferenceHeader.IsValid(input.AsSpan(PrefixLength), Length(input)))
             {
                 JsonOf = input => input.AsMemory(PrefixLength),
             },
@@ -82,7 +87,14 @@ internal sealed class Targets : IDisposable
         switch (random.Next(8))
         {
             case 0:
-                BinaryPrimitives.WriteInt64LittleEndian(file, random.Next(3) switch { 0 => random.NextInt64(), 1 => MaxHeader + random.Next(-2, 3), _ => BinaryPrimitives.ReadInt64LittleEndian(file) + random.Next(-3, 4) });
+                BinaryPrimitives.WriteInt64LittleEndian(
+                    file,
+                    random.Next(3) switch
+                    {
+                        0 => random.NextInt64(),
+                        1 => MaxHeader + random.Next(-2, 3),
+                        _ => BinaryPrimitives.ReadInt64LittleEndian(file) + random.Next(-3, 4),
+                    });
                 return file;
             case 1:
                 return file[..random.Next(file.Length + 1)];
@@ -99,7 +111,8 @@ internal sealed class Targets : IDisposable
         using var file = SafetensorsFile.Open(_folder["x.safetensors"]);
         foreach (var tensor in file.Header.Tensors)
         {
-            if (file.Bytes(tensor, 0, (int)tensor.ByteLength).Length != tensor.ByteLength) throw new InvalidOperationException("a tensor shorter than its header says");
+            if (file.Bytes(tensor, 0, (int)tensor.ByteLength).Length != tensor.ByteLength)
+                throw new InvalidOperationException("a tensor shorter than its header says");
         }
     }
 
@@ -124,16 +137,26 @@ internal sealed class Targets : IDisposable
 
     private bool IsValidIndex(byte[] input)
     {
-        if (!ReferenceJson.TryParse(input, out object? root) || HasDuplicates(root) || root is not List<KeyValuePair<string, object?>> entries) return false;
-        if (entries.Find(entry => entry.Key == "weight_map").Value is not List<KeyValuePair<string, object?>> { Count: > 0 } map) return false;
+        if (
+            !ReferenceJson.TryParse(input, out object? root)
+            || HasDuplicates(root)
+            || root is not List<KeyValuePair<string, object?>> entries)
+            return false;
+        if (entries.Find(entry => entry.Key == "weight_map").Value is not List<KeyValuePair<string, object?>> { Count: > 0 } map)
+            return false;
         var used = map.Select(entry => entry.Value as string).Distinct().ToList();
         return used.TrueForAll(shard => shard is not null && _shards.TryGetValue(shard, out string[]? tensors)
-            && map.Where(entry => entry.Value as string == shard).Select(entry => entry.Key).Order(StringComparer.Ordinal).SequenceEqual(tensors.Order(StringComparer.Ordinal)));
+            && map.Where(entry => entry.Value as string == shard)
+                .Select(entry => entry.Key)
+                .Order(StringComparer.Ordinal)
+                .SequenceEqual(tensors.Order(StringComparer.Ordinal)));
     }
 
     private static bool HasDuplicates(object? value) => value switch
     {
-        List<KeyValuePair<string, object?>> entries => entries.DistinctBy(entry => entry.Key, StringComparer.Ordinal).Count() < entries.Count || entries.Exists(entry => HasDuplicates(entry.Value)),
+        List<KeyValuePair<string, object?>> entries => entries.DistinctBy(entry => entry.Key, StringComparer.Ordinal).Count()
+            < entries.Count
+            || entries.Exists(entry => HasDuplicates(entry.Value)),
         List<object?> items => items.Exists(HasDuplicates),
         _ => false,
     };

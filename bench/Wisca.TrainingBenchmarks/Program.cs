@@ -1,5 +1,6 @@
 // Training steps of two grouped-query Llamas in float32 and bfloat16, beside the matrix product that bounds them; or, with --memory, what a
-// thousand steps leave behind. Cases and products alternate, so that the load of the machine meets all of them; figures are medians over rounds.
+// thousand steps leave behind. Cases and products alternate, so that the load of the machine meets all of them; figures are medians over
+// rounds.
 using System.Diagnostics;
 using System.Globalization;
 using Wisca.Torch;
@@ -22,7 +23,8 @@ if (args.Contains("--memory"))
             model.Step();
             if (step % 50 == 0) model.Transition();
             if (step == steps / 2) begin = Resident();
-            if (step % 100 == 0) Console.WriteLine(FormattableString.Invariant($"  {type,-9}  step {step,5}   resident {Resident() / 1e6,7:0.0} MB"));
+            if (step % 100 == 0)
+                Console.WriteLine(FormattableString.Invariant($"  {type,-9}  step {step,5}   resident {Resident() / 1e6,7:0.0} MB"));
         }
 
         Console.WriteLine(FormattableString.Invariant($"  {type,-9}  growth over the second half: {(Resident() - begin) / 1e6:0.0} MB"));
@@ -32,7 +34,10 @@ if (args.Contains("--memory"))
 }
 
 int rounds = (int)Number("--rounds", 7);
-var cases = types.SelectMany(type => (TrainingCase[])[Small(type), Large(type)]).Where(entry => only is null || $"{entry.Name} {entry.Type}".Contains(only, StringComparison.OrdinalIgnoreCase)).ToList();
+var cases = types
+    .SelectMany(type => (TrainingCase[])[Small(type), Large(type)])
+    .Where(entry => only is null || $"{entry.Name} {entry.Type}".Contains(only, StringComparison.OrdinalIgnoreCase))
+    .ToList();
 ScalarType TypeOfProducts(TrainingCase entry) => TorchRuntime.FastBFloat16 ? entry.Type : ScalarType.Float32;
 var peaks = types.ToDictionary(type => type, _ => new List<Measured>());
 var results = cases.ToDictionary(entry => entry, _ => new Rounds([], [], [], []));
@@ -69,24 +74,33 @@ for (int round = 0; round < rounds; round++)
     }
 }
 
-Console.WriteLine(FormattableString.Invariant($"  {TorchRuntime.Threads} threads, load {File.ReadAllText("/proc/loadavg").Trim()}, bfloat16 instructions: {(TorchRuntime.FastBFloat16 ? "yes" : "no, products are in float32")}"));
-Console.WriteLine("  model   type        step ms  cpu ms   tokens/s   GFLOP/s   2048-cube   ratio   ratio of cpu   outside passes   transition    loss");
+Console.WriteLine(
+    FormattableString.Invariant(
+        $"  {TorchRuntime.Threads} threads, load {File.ReadAllText("/proc/loadavg").Trim()}, bfloat16 instructions: {(TorchRuntime.FastBFloat16 ? "yes" : "no, products are in float32")}"
+    ));
+Console.WriteLine(
+    "  model   type        step ms  cpu ms   tokens/s   GFLOP/s   2048-cube   ratio   ratio of cpu   outside passes   transition    loss");
 foreach (var entry in cases)
 {
     var (steps, passes, transitions, losses) = results[entry];
     double wall = Measured.Median(steps.Select(step => step.Wall)), processor = Measured.Median(steps.Select(step => step.Processor));
     double work = 6.0 * entry.Parameters * entry.Tokens / 1e9, cube = 2.0 * 2048 * 2048 * 2048 / 1e9;
-    double peak = cube / Measured.Median(peaks[TypeOfProducts(entry)].Select(time => time.Wall)), cost = cube / Measured.Median(peaks[TypeOfProducts(entry)].Select(time => time.Processor));
-    Console.WriteLine(FormattableString.Invariant(
-        $"  {entry.Name,-6}  {entry.Type,-9}  {wall * 1e3,7:0.0}  {processor * 1e3,7:0.0}   {entry.Tokens / wall,8:0}   {work / wall,7:0.0}   {peak,9:0.0}   {work / wall / peak,5:0.00}   {work / processor / cost,12:0.00}   {100 * (1 - Measured.Median(passes)),12:0.0} %   {100 * Measured.Median(transitions) / wall,8:0.0} %  {losses[^1],6:0.000}"));
+    double peak = cube / Measured.Median(peaks[TypeOfProducts(entry)].Select(time => time.Wall)),
+        cost = cube / Measured.Median(peaks[TypeOfProducts(entry)].Select(time => time.Processor));
+    Console.WriteLine(
+        FormattableString.Invariant(
+            $"  {entry.Name,-6}  {entry.Type,-9}  {wall * 1e3,7:0.0}  {processor * 1e3,7:0.0}   {entry.Tokens / wall,8:0}   {work / wall,7:0.0}   {peak,9:0.0}   {work / wall / peak,5:0.00}   {work / processor / cost,12:0.00}   {100 * (1 - Measured.Median(passes)),12:0.0} %   {100 * Measured.Median(transitions) / wall,8:0.0} %  {losses[^1],6:0.000}"
+        ));
 }
 
 foreach (var entry in cases) entry.Dispose();
 return 0;
 
-TrainingCase Small(ScalarType type, int sequences = 8, int length = 256) => new("1M", Llama(hidden: 128, inner: 352, layers: 4, heads: 8, vocabulary: 2048, tied: true), sequences, length, type);
+TrainingCase Small(ScalarType type, int sequences = 8, int length = 256) =>
+    new("1M", Llama(hidden: 128, inner: 352, layers: 4, heads: 8, vocabulary: 2048, tied: true), sequences, length, type);
 
-TrainingCase Large(ScalarType type) => new("10M", Llama(hidden: 384, inner: 1024, layers: 6, heads: 6, vocabulary: 256, tied: false), 8, 256, type);
+TrainingCase Large(ScalarType type) =>
+    new("10M", Llama(hidden: 384, inner: 1024, layers: 6, heads: 6, vocabulary: 256, tied: false), 8, 256, type);
 
 static string Llama(int hidden, int inner, int layers, int heads, int vocabulary, bool tied) => $$"""
     {

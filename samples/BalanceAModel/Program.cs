@@ -18,7 +18,9 @@ var result = Rescaler.Rescale(checkpoint, output, new RescaleOptions
     Balance = new BalanceOptions(Criterion.L1, FactorRounding.PowerOfTwo),
 });
 foreach (var group in result.Move!.Groups)
-    Console.WriteLine($"layer {group.Layer} {group.Transition} kv head {group.KvHead}: factor {group.Factor}, norms {group.NormsBefore[0]:0.0} and {group.NormsBefore[1]:0.0} -> {group.NormsAfter[0]:0.0} and {group.NormsAfter[1]:0.0}");
+    Console.WriteLine(
+        $"layer {group.Layer} {group.Transition} kv head {group.KvHead}: factor {group.Factor}, norms {group.NormsBefore[0]:0.0} and "
+        + $"{group.NormsBefore[1]:0.0} -> {group.NormsAfter[0]:0.0} and {group.NormsAfter[1]:0.0}");
 
 using var balanced = Checkpoint.Open(output);
 var certificate = Certifier.Compare(checkpoint, balanced);
@@ -47,7 +49,10 @@ static string MakeModel(string folder)
     foreach (var tensor in tensors)
     {
         float scale = tensor.Name.Contains("q_proj") ? 0.5f : 0.05f;
-        float[] weights = [.. Enumerable.Range(0, (int)(tensor.Shape[0] * tensor.Shape[1])).Select(_ => scale * (random.NextSingle() - 0.5f))];
+        float[] weights =
+        [
+            .. Enumerable.Range(0, (int)(tensor.Shape[0] * tensor.Shape[1])).Select(_ => scale * (random.NextSingle() - 0.5f)),
+        ];
         writer.Write(MemoryMarshal.AsBytes<float>(weights));
     }
 

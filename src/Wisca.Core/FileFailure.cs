@@ -10,7 +10,8 @@ internal static class FileFailure
     {
         try
         {
-            return new FileInfo(path).LinkTarget is not null && !Path.Exists(File.ResolveLinkTarget(path, returnFinalTarget: true)!.FullName);
+            return new FileInfo(path).LinkTarget is not null
+                && !Path.Exists(File.ResolveLinkTarget(path, returnFinalTarget: true)!.FullName);
         }
         catch (IOException)
         {
@@ -21,7 +22,9 @@ internal static class FileFailure
     /// <summary>The reason, to follow the path: "does not exist".</summary>
     public static string Reason(string path, Exception exception) => exception switch
     {
-        FileNotFoundException or DirectoryNotFoundException => new FileInfo(path).LinkTarget is { } target ? $"is a link to {target}, which does not exist" : "does not exist",
+        FileNotFoundException or DirectoryNotFoundException => new FileInfo(path).LinkTarget is { } target
+            ? $"is a link to {target}, which does not exist"
+            : "does not exist",
         _ when Directory.Exists(path) => "is a folder, expected a file",
         _ => $"cannot be read: {exception.Message}",
     };

@@ -5,7 +5,8 @@ using Wisca.Training;
 
 namespace Wisca.Reporting;
 
-/// <summary>The report of a study, as one HTML page and as Markdown: the same content, but for plots of single layers, which only the page has.</summary>
+/// <summary>The report of a study, as one HTML page and as Markdown: the same content, but for plots of single layers, which only the page
+/// has.</summary>
 public static class StudyPages
 {
     /// <summary>The name of the folder with the plots of a Markdown report, beside it.</summary>
@@ -14,12 +15,16 @@ public static class StudyPages
     /// <summary>The page: it needs nothing beside it, and no network.</summary>
     /// <param name="report">The statistics.</param>
     /// <param name="results">The runs' results by id; where one is missing, the statistics are there and its curves are not.</param>
-    public static string Html(StudyReport report, IReadOnlyDictionary<string, RunResult> results) => HtmlWriter.Write(Document(report, results));
+    public static string Html(StudyReport report, IReadOnlyDictionary<string, RunResult> results) =>
+        HtmlWriter.Write(Document(report, results));
 
     /// <summary>The Markdown, and the plots that it shows: SVG by file name.</summary>
     /// <param name="report">The statistics.</param>
     /// <param name="results">The runs' results by id.</param>
-    public static (string Text, IReadOnlyDictionary<string, string> Plots) Markdown(StudyReport report, IReadOnlyDictionary<string, RunResult> results) => MarkdownWriter.Write(Document(report, results), PlotsFolder);
+    public static (string Text, IReadOnlyDictionary<string, string> Plots) Markdown(
+        StudyReport report,
+        IReadOnlyDictionary<string, RunResult> results
+    ) => MarkdownWriter.Write(Document(report, results), PlotsFolder);
 
     /// <summary>Writes the page and the Markdown, each file in one step.</summary>
     /// <param name="report">The statistics.</param>

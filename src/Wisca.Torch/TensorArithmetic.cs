@@ -4,9 +4,10 @@ using static TorchSharp.torch;
 namespace Wisca.Torch;
 
 /// <summary>
-/// What TorchSharp's operators compute, by the same calls of libtorch, with every number held while libtorch reads it. TorchSharp 0.107 makes a <see cref="Scalar"/> of each number
-/// (for a + b of tensors too: b's factor of 1), hands over its native part and forgets it. A collection that another thread triggers then frees it under the call, which throws or
-/// computes with whatever lies there. eng/BannedSymbols.txt keeps the operators out of src. A trailing underscore means in place, as in libtorch.
+/// What TorchSharp's operators compute, by the same calls of libtorch, with every number held while libtorch reads it. TorchSharp 0.107
+/// makes a <see cref="Scalar"/> of each number (for a + b of tensors too: b's factor of 1), hands over its native part and forgets it. A
+/// collection that another thread triggers then frees it under the call, which throws or computes with whatever lies there.
+/// eng/BannedSymbols.txt keeps the operators out of src. A trailing underscore means in place, as in libtorch.
 /// </summary>
 internal static class TensorArithmetic
 {

@@ -79,9 +79,9 @@ public static partial class TorchRuntime
     }
 
     /// <summary>
-    /// Lets threads that wait for each other sleep instead of spin, unless the user decided. OpenMP reads it when it is loaded. Where another process
-    /// takes a core, spinning threads wait for one that does not run: training on two cores beside other busy processes went from 870 to
-    /// 2,850 tokens a second by this.
+    /// Lets threads that wait for each other sleep instead of spin, unless the user decided. OpenMP reads it when it is loaded. Where
+    /// another process takes a core, spinning threads wait for one that does not run: training on two cores beside other busy processes
+    /// went from 870 to 2,850 tokens a second by this.
     /// </summary>
     private static void YieldWhileWaiting()
     {
@@ -101,13 +101,16 @@ public static partial class TorchRuntime
         if (reason is null)
         {
             return new WiscaException(
-                $"libtorch does not load: there is no native library LibTorchSharp for {RuntimeInformation.RuntimeIdentifier} beside the program",
-                "build again for this machine; a program that uses the Wisca.Torch package needs a libtorch package too, such as libtorch-cpu-linux-x64",
+                $"libtorch does not load: there is no native library LibTorchSharp for {RuntimeInformation.RuntimeIdentifier} beside the "
+                + $"program",
+                "build again for this machine; a program that uses the Wisca.Torch package needs a libtorch package too, such as "
+                + "libtorch-cpu-linux-x64",
                 exception);
         }
 
         string hint = reason.Contains("GLIBCXX", StringComparison.Ordinal) || reason.Contains("GLIBC_", StringComparison.Ordinal)
-            ? "the system's C++ runtime is older than TorchSharp asks for: build with Wisca's eng/NativeTorch.targets, or install libstdc++ of GCC 13"
+            ? "the system's C++ runtime is older than TorchSharp asks for: build with Wisca's eng/NativeTorch.targets, or install "
+                + "libstdc++ of GCC 13"
             : "the libraries beside the program are incomplete: build again, with the libtorch package of this machine";
         return new WiscaException($"libtorch does not load: {reason}", hint, exception);
     }

@@ -15,7 +15,14 @@ internal static class ReferenceFloat
         _ => throw new ArgumentException(dtype, nameof(dtype)),
     };
 
-    public static int Size(string dtype) => dtype switch { "F16" or "BF16" => 2, "F32" => 4, "F64" => 8, _ => throw new ArgumentException(dtype, nameof(dtype)) };
+    public static int Size(string dtype) =>
+        dtype switch
+        {
+            "F16" or "BF16" => 2,
+            "F32" => 4,
+            "F64" => 8,
+            _ => throw new ArgumentException(dtype, nameof(dtype)),
+        };
 
     /// <summary>The value of a pattern; NaN for every NaN.</summary>
     public static double Decode(string dtype, ulong bits)
@@ -53,7 +60,9 @@ internal static class ReferenceFloat
         using var bytes = new MemoryStream();
         foreach (double value in values)
         {
-            BinaryPrimitives.WriteUInt64LittleEndian(element, dtype == "F64" ? BitConverter.DoubleToUInt64Bits(value) : Encode(dtype, value));
+            BinaryPrimitives.WriteUInt64LittleEndian(
+                element,
+                dtype == "F64" ? BitConverter.DoubleToUInt64Bits(value) : Encode(dtype, value));
             bytes.Write(element, 0, size);
         }
 

@@ -8,8 +8,10 @@ internal static class ReferenceHeader
 {
     private static readonly Dictionary<string, int> Bits = new()
     {
-        ["BOOL"] = 8, ["U8"] = 8, ["I8"] = 8, ["F8_E5M2"] = 8, ["F8_E4M3"] = 8, ["F8_E8M0"] = 8, ["F4"] = 4, ["F6_E2M3"] = 6, ["F6_E3M2"] = 6,
-        ["I16"] = 16, ["U16"] = 16, ["F16"] = 16, ["BF16"] = 16, ["I32"] = 32, ["U32"] = 32, ["F32"] = 32, ["C64"] = 64, ["F64"] = 64, ["I64"] = 64, ["U64"] = 64,
+        ["BOOL"] = 8, ["U8"] = 8, ["I8"] = 8, ["F8_E5M2"] = 8, ["F8_E4M3"] = 8, ["F8_E8M0"] = 8, ["F4"] = 4, ["F6_E2M3"] = 6,
+        ["F6_E3M2"] = 6,
+        ["I16"] = 16, ["U16"] = 16, ["F16"] = 16, ["BF16"] = 16, ["I32"] = 32, ["U32"] = 32, ["F32"] = 32, ["C64"] = 64, ["F64"] = 64,
+        ["I64"] = 64, ["U64"] = 64,
     };
 
     /// <summary>True where a header (without its length prefix) describes exactly the data that follows it.</summary>
@@ -30,8 +32,12 @@ internal static class ReferenceHeader
             }
 
             var byName = fields.ToDictionary();
-            if (byName.Count != 3 || byName.GetValueOrDefault("dtype") is not string dtype || !Bits.TryGetValue(dtype, out int bits)) return false;
-            if (Numbers(byName.GetValueOrDefault("shape")) is not { } shape || Numbers(byName.GetValueOrDefault("data_offsets")) is not [var begin, var end]) return false;
+            if (byName.Count != 3 || byName.GetValueOrDefault("dtype") is not string dtype || !Bits.TryGetValue(dtype, out int bits))
+                return false;
+            if (
+                Numbers(byName.GetValueOrDefault("shape")) is not { } shape
+                || Numbers(byName.GetValueOrDefault("data_offsets")) is not [var begin, var end])
+                return false;
             var size = shape.Aggregate(new BigInteger(bits), BigInteger.Multiply);
             if (end < begin || size != (end - begin) * 8) return false;
             ranges.Add((begin, end));
@@ -47,7 +53,8 @@ internal static class ReferenceHeader
         return covered == dataLength;
     }
 
-    private static bool HasDuplicates(List<KeyValuePair<string, object?>> fields) => fields.DistinctBy(field => field.Key, StringComparer.Ordinal).Count() < fields.Count;
+    private static bool HasDuplicates(List<KeyValuePair<string, object?>> fields) =>
+        fields.DistinctBy(field => field.Key, StringComparer.Ordinal).Count() < fields.Count;
 
     private static List<BigInteger>? Numbers(object? value)
     {

@@ -118,7 +118,9 @@ internal sealed class ReferenceJson
         if (letters.Contains(c)) return meanings[letters.IndexOf(c)];
         if (c != 'u') throw new FormatException();
         string digits = string.Concat(Next(), Next(), Next(), Next());
-        return digits.All(char.IsAsciiHexDigit) ? (char)ushort.Parse(digits, NumberStyles.HexNumber, CultureInfo.InvariantCulture) : throw new FormatException();
+        return digits.All(char.IsAsciiHexDigit)
+            ? (char)ushort.Parse(digits, NumberStyles.HexNumber, CultureInfo.InvariantCulture)
+            : throw new FormatException();
     }
 
     private Number ReadNumber()

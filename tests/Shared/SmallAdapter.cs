@@ -29,16 +29,19 @@ internal sealed record SmallAdapter
     public Action<JsonObject> Edit { get; init; } = _ => { };
 
     /// <summary>Every attention projection of a small llama.</summary>
-    public static SmallAdapter Of(SmallLlama llama) => new()
-    {
-        Modules =
-        [
-            .. from layer in Enumerable.Range(0, llama.Layers)
-               from projection in (string[])["q", "k", "v", "o"]
-               let channels = (projection is "k" or "v" ? llama.KvHeads : llama.Heads) * llama.HeadDim
-               select (SmallLlama.Weight(layer, projection)[..^".weight".Length], projection == "o" ? llama.Hidden : channels, projection == "o" ? channels : llama.Hidden),
-        ],
-    };
+    public static SmallAdapter Of(SmallLlama llama) =>
+        new()
+        {
+            Modules =
+            [
+                .. from layer in Enumerable.Range(0, llama.Layers)
+                from projection in (string[])["q", "k", "v", "o"]
+                let channels = (projection is "k" or "v" ? llama.KvHeads : llama.Heads) * llama.HeadDim
+                select (
+                    SmallLlama.Weight(layer, projection)[..^".weight".Length], projection == "o" ? llama.Hidden : channels,
+                    projection == "o" ? channels : llama.Hidden),
+            ],
+        };
 
     public JsonObject Config()
     {
@@ -47,7 +50,9 @@ internal sealed record SmallAdapter
             ["peft_type"] = "LORA",
             ["r"] = Rank,
             ["lora_alpha"] = Alpha,
-            ["target_modules"] = new JsonArray([.. Modules.Select(module => module.Name[(module.Name.LastIndexOf('.') + 1)..]).Distinct().Select(name => (JsonNode?)name)]),
+            ["target_modules"] = new JsonArray([
+                .. Modules.Select(module => module.Name[(module.Name.LastIndexOf('.') + 1)..]).Distinct().Select(name => (JsonNode?)name),
+            ]),
             ["use_dora"] = Dora,
             ["use_rslora"] = RankStabilized,
             ["base_model_name_or_path"] = "tests/small",
@@ -70,8 +75,17 @@ internal sealed record SmallAdapter
 
         return [.. tensors, .. Saved];
 
-        void Add(string name, long[] shape, double deviation, double mean) => tensors.Add(new TestTensor(
-            "base_model.model." + name, Dtype, shape, ReferenceFloat.Bytes(Dtype, Enumerable.Range(0, (int)shape.Aggregate(1L, (a, b) => a * b)).Select(_ => mean + (deviation * SmallLlama.Normal(random))))));
+        void Add(string name, long[] shape, double deviation, double mean) =>
+            tensors.Add(
+                new TestTensor(
+                    "base_model.model." + name,
+                    Dtype,
+                    shape,
+                    ReferenceFloat.Bytes(
+                        Dtype,
+                        Enumerable
+                            .Range(0, (int)shape.Aggregate(1L, (a, b) => a * b))
+                            .Select(_ => mean + (deviation * SmallLlama.Normal(random))))));
     }
 
     public void Write(string folder) => Write(folder, Tensors());
@@ -80,6 +94,8 @@ internal sealed record SmallAdapter
     {
         Directory.CreateDirectory(folder);
         File.WriteAllText(Path.Combine(folder, "adapter_config.json"), Config().ToJsonString());
-        File.WriteAllBytes(Path.Combine(folder, "adapter_model.safetensors"), TestCheckpoint.File(tensors, new JsonObject { ["format"] = "pt" }));
+        File.WriteAllBytes(
+            Path.Combine(folder, "adapter_model.safetensors"),
+            TestCheckpoint.File(tensors, new JsonObject { ["format"] = "pt" }));
     }
 }

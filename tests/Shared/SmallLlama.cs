@@ -67,14 +67,25 @@ internal sealed record SmallLlama
         Add("model.norm.weight", [Hidden], 1);
         return tensors;
 
-        void Add(string name, long[] shape, double deviation) => tensors.Add(new TestTensor(
-            name, Dtype, shape, ReferenceFloat.Bytes(Dtype, Enumerable.Range(0, (int)shape.Aggregate(1L, (a, b) => a * b)).Select(_ => deviation * Normal(random)))));
+        void Add(string name, long[] shape, double deviation) =>
+            tensors.Add(
+                new TestTensor(
+                    name,
+                    Dtype,
+                    shape,
+                    ReferenceFloat.Bytes(
+                        Dtype,
+                        Enumerable.Range(0, (int)shape.Aggregate(1L, (a, b) => a * b)).Select(_ => deviation * Normal(random)))));
     }
 
     public void Write(string folder) => Write(folder, Tensors());
 
     public void Write(string folder, IReadOnlyList<TestTensor> tensors) =>
-        TestCheckpoint.Write(folder, Config, [.. Enumerable.Range(0, Shards).Select(shard => tensors.Where((_, index) => index % Shards == shard).ToList())]);
+        TestCheckpoint.Write(
+            folder,
+            Config,
+            [.. Enumerable.Range(0, Shards).Select(shard => tensors.Where((_, index) => index % Shards == shard).ToList())]);
 
-    public static double Normal(Random random) => Math.Sqrt(-2 * Math.Log(1 - random.NextDouble())) * Math.Cos(2 * Math.PI * random.NextDouble());
+    public static double Normal(Random random) =>
+        Math.Sqrt(-2 * Math.Log(1 - random.NextDouble())) * Math.Cos(2 * Math.PI * random.NextDouble());
 }

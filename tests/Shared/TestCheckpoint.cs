@@ -54,7 +54,9 @@ internal static class TestCheckpoint
         }
 
         if (shards.Length > 1)
-            System.IO.File.WriteAllText(Path.Combine(folder, Index), new JsonObject { ["metadata"] = new JsonObject(), ["weight_map"] = map }.ToJsonString());
+            System.IO.File.WriteAllText(
+                Path.Combine(folder, Index),
+                new JsonObject { ["metadata"] = new JsonObject(), ["weight_map"] = map }.ToJsonString());
     }
 
     /// <summary>Every tensor of the weight files in a folder.</summary>
@@ -69,8 +71,13 @@ internal static class TestCheckpoint
             {
                 if (name == "__metadata__") continue;
                 int begin = (int)entry!["data_offsets"]![0]!, end = (int)entry["data_offsets"]![1]!;
-                tensors.Add(name, new TestTensor(
-                    name, (string)entry["dtype"]!, [.. entry["shape"]!.AsArray().Select(dimension => (long)dimension!)], file[(8 + length + begin)..(8 + length + end)]));
+                tensors.Add(
+                    name,
+                    new TestTensor(
+                        name,
+                        (string)entry["dtype"]!,
+                        [.. entry["shape"]!.AsArray().Select(dimension => (long)dimension!)],
+                        file[(8 + length + begin)..(8 + length + end)]));
             }
         }
 

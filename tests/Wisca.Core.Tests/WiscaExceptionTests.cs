@@ -4,5 +4,8 @@ public sealed class WiscaExceptionTests
 {
     [Fact]
     public void Details_WithLineBreaks_StayOneLineEach() =>
-        new WiscaException("two faults") { Details = ["a\nb", new string('x', 5000)] }.Details.ShouldBe(["a\\u000ab", new string('x', 2000) + "..."]);
+        new WiscaException("two faults") { Details = ["a\nb", new string('x', 5000)] }.Details.ShouldBe([
+            "a\\u000ab",
+            new string('x', 2000) + "...",
+        ]);
 }

@@ -3,7 +3,8 @@ using Microsoft.Playwright;
 
 namespace Wisca.Tests;
 
-/// <summary>Debian's Chromium and pages of made studies on disk; where no browser is installed, tests that ask for it are skipped.</summary>
+/// <summary>Debian's Chromium and pages of made studies on disk; where no browser is installed, tests that ask for it are
+/// skipped.</summary>
 public sealed class BrowserFixture : IAsyncLifetime
 {
     private const string Chromium = "/usr/bin/chromium";
@@ -13,7 +14,8 @@ public sealed class BrowserFixture : IAsyncLifetime
     private IBrowser? _browser;
 
     /// <summary>Opens <see cref="Page.Realistic"/>.</summary>
-    internal Task<OpenedPage> Open(int width = 1200, ColorScheme scheme = ColorScheme.Light) => Open("realistic", () => Page.Realistic, width, scheme);
+    internal Task<OpenedPage> Open(int width = 1200, ColorScheme scheme = ColorScheme.Light) =>
+        Open("realistic", () => Page.Realistic, width, scheme);
 
     /// <summary>Opens a page.</summary>
     internal async Task<OpenedPage> Open(string name, Func<string> html, int width = 1200, ColorScheme scheme = ColorScheme.Light)
@@ -21,7 +23,10 @@ public sealed class BrowserFixture : IAsyncLifetime
         Assert.SkipUnless(File.Exists(Chromium), $"{Chromium} is not there: apt-get install chromium");
         if (_browser is null)
         {
-            string driver = typeof(BrowserFixture).Assembly.GetCustomAttributes<AssemblyMetadataAttribute>().Single(attribute => attribute.Key == "PlaywrightDriver").Value!;
+            string driver = typeof(BrowserFixture)
+                .Assembly.GetCustomAttributes<AssemblyMetadataAttribute>()
+                .Single(attribute => attribute.Key == "PlaywrightDriver")
+                .Value!;
             Environment.SetEnvironmentVariable("PLAYWRIGHT_DRIVER_SEARCH_PATH", driver);
             _playwright = await Playwright.CreateAsync();
             _browser = await _playwright.Chromium.LaunchAsync(new BrowserTypeLaunchOptions
@@ -33,7 +38,12 @@ public sealed class BrowserFixture : IAsyncLifetime
 
         string file = _folder[$"{name}.html"];
         if (!File.Exists(file)) await File.WriteAllTextAsync(file, html());
-        var page = await _browser.NewPageAsync(new BrowserNewPageOptions { ViewportSize = new ViewportSize { Width = width, Height = 800 }, ColorScheme = scheme });
+        var page = await _browser.NewPageAsync(
+            new BrowserNewPageOptions
+            {
+                ViewportSize = new ViewportSize { Width = width, Height = 800 },
+                ColorScheme = scheme,
+            });
         var opened = new OpenedPage(page);
         await page.GotoAsync(new Uri(file).AbsoluteUri);
         return opened;

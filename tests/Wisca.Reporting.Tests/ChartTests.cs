@@ -15,7 +15,15 @@ public sealed partial class ChartTests
         chart.Name(Ink.Series[0], "one");
         chart.Line(Ink.Series[0], [0, 130, 990], [2.5, 1.25, 0.75], marked: true);
         var svg = chart.Draw("title", "description");
-        var grid = svg.Elements("path").Where(path => ((string)path.Attribute("class")!).StartsWith("grid", StringComparison.Ordinal)).Select(path => Numbers().Matches((string)path.Attribute("d")!).Select(match => double.Parse(match.Value, CultureInfo.InvariantCulture)).Chunk(4).ToList()).ToList();
+        var grid = svg.Elements("path")
+            .Where(path => ((string)path.Attribute("class")!).StartsWith("grid", StringComparison.Ordinal))
+            .Select(path =>
+                Numbers()
+                    .Matches((string)path.Attribute("d")!)
+                    .Select(match => double.Parse(match.Value, CultureInfo.InvariantCulture))
+                    .Chunk(4)
+                    .ToList())
+            .ToList();
         grid.Count.ShouldBe(2);
         var ticks = svg.Elements("text").Where(text => (string)text.Attribute("class")! == "tick").ToList();
         var bottom = ticks.Where(text => (string)text.Attribute("text-anchor")! == "middle").ToList();
@@ -33,10 +41,17 @@ public sealed partial class ChartTests
         var chart = new Chart(640, 260, "x", "y");
         chart.Points(Ink.Series[3], [0, 5, 10], [0, 1, 4], 6, ScottPlot.MarkerShape.FilledCircle);
         var svg = chart.Draw("title", "description");
-        double Place(string label, string anchor, string axis) => (double)svg.Elements("text").First(text => text.Value == label && (string)text.Attribute("text-anchor")! == anchor).Attribute(axis)!;
+        double Place(string label, string anchor, string axis) =>
+            (double)
+                svg.Elements("text")
+                    .First(text => text.Value == label && (string)text.Attribute("text-anchor")! == anchor)
+                    .Attribute(axis)!;
         var dots = svg.Descendants("ellipse").Select(dot => (X: (double)dot.Attribute("cx")!, Y: (double)dot.Attribute("cy")!)).ToList();
         dots.Count.ShouldBe(3);
-        double zero = Place("0", "middle", "x"), ten = Place("10", "middle", "x"), low = Place("0", "end", "y") - 4, high = Place("4", "end", "y") - 4;
+        double zero = Place("0", "middle", "x"),
+            ten = Place("10", "middle", "x"),
+            low = Place("0", "end", "y") - 4,
+            high = Place("4", "end", "y") - 4;
         foreach (var (dot, x, y) in dots.Zip([0.0, 5, 10], [0.0, 1, 4]))
         {
             dot.X.ShouldBe(zero + ((ten - zero) * x / 10), 0.11);
@@ -49,7 +64,15 @@ public sealed partial class ChartTests
     {
         var chart = new Chart(640, 260, "x", "y");
         chart.Line(Ink.Series[1], [0, 1, 2, 3, 4], [1, 2, double.NaN, 2, 1], marked: false);
-        string[] paths = [.. chart.Draw("title", "description").Elements("svg").Elements("path").Where(path => (string)path.Attribute("class")! == "k1 line").Select(path => (string)path.Attribute("d")!)];
+        string[] paths =
+        [
+            .. chart
+                .Draw("title", "description")
+                .Elements("svg")
+                .Elements("path")
+                .Where(path => (string)path.Attribute("class")! == "k1 line")
+                .Select(path => (string)path.Attribute("d")!),
+        ];
         string.Concat(paths).Count(c => c == 'M').ShouldBe(2);
         string.Concat(paths).ShouldNotContain("NaN");
     }

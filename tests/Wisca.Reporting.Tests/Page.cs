@@ -28,7 +28,14 @@ internal static class Page
 
     /// <summary>The rows of the body of the first table whose caption begins so.</summary>
     public static IReadOnlyList<IReadOnlyList<XElement>> Rows(this XElement page, string caption) =>
-        [.. page.Descendants("table").First(table => table.Element("caption")!.Value.StartsWith(caption, StringComparison.Ordinal)).Element("tbody")!.Elements("tr").Select(row => row.Elements().ToList())];
+        [
+            .. page.Descendants("table")
+                .First(table => table.Element("caption")!.Value.StartsWith(caption, StringComparison.Ordinal))
+                .Element("tbody")!
+                .Elements("tr")
+                .Select(row => row.Elements().ToList()),
+        ];
 
-    public static IEnumerable<XElement> Plots(this XElement page) => page.Descendants("svg").Where(svg => (string?)svg.Attribute("class") == "plot");
+    public static IEnumerable<XElement> Plots(this XElement page) =>
+        page.Descendants("svg").Where(svg => (string?)svg.Attribute("class") == "plot");
 }

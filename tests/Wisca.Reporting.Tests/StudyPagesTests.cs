@@ -11,7 +11,11 @@ public sealed class StudyPagesTests
 {
     private const string Variable = "WISCA_WRITE_GOLDEN";
 
-    private static readonly (string Name, double Effect)[] Hostile = [("<script>window.hacked = 1</script>", -0.01), ("\"'><img src=x onerror=window.hacked=1>", 0.01), ("a & b\u0001\ud800 | `c` [d](e) *f* ]]>", -0.02)];
+    private static readonly (string Name, double Effect)[] Hostile =
+    [
+        ("<script>window.hacked = 1</script>", -0.01), ("\"'><img src=x onerror=window.hacked=1>", 0.01),
+        ("a & b\u0001\ud800 | `c` [d](e) *f* ]]>", -0.02),
+    ];
 
     [Fact]
     public void Html_Realistic_NeedsNothingBesideIt()
@@ -23,11 +27,19 @@ public sealed class StudyPagesTests
         html.ShouldNotContain("@import");
         html.ShouldNotContain("url(");
         var page = Page.Parse(html);
-        page.Descendants().ShouldAllBe(element => element.Attribute("src") == null && element.Attribute("srcset") == null && element.Attribute("style") == null);
+        page.Descendants()
+            .ShouldAllBe(element =>
+                element.Attribute("src") == null && element.Attribute("srcset") == null && element.Attribute("style") == null);
         string[] anchors = [.. page.Descendants().Attributes("id").Select(id => id.Value)];
         anchors.ShouldBeUnique();
-        foreach (string link in page.Descendants().Attributes("href").Select(href => href.Value).Where(link => link != "data:,")) anchors.ShouldContain(link[1..]);
-        foreach (string named in page.Descendants().SelectMany(element => element.Attributes().Where(attribute => attribute.Name.LocalName is "aria-labelledby" or "aria-describedby")).Select(attribute => attribute.Value)) anchors.ShouldContain(named);
+        foreach (string link in page.Descendants().Attributes("href").Select(href => href.Value).Where(link => link != "data:,"))
+            anchors.ShouldContain(link[1..]);
+        foreach (
+            string named in page.Descendants()
+                .SelectMany(element =>
+                    element.Attributes().Where(attribute => attribute.Name.LocalName is "aria-labelledby" or "aria-describedby"))
+                .Select(attribute => attribute.Value))
+            anchors.ShouldContain(named);
     }
 
     [Fact]
@@ -37,8 +49,13 @@ public sealed class StudyPagesTests
         var page = Page.Parse(html);
 
         // HTML does not read references in scripts and styles, and takes <td/> for a start tag.
-        foreach (var raw in page.Descendants().Where(element => element.Name.LocalName is "script" or "style")) Regex.IsMatch(raw.Value, "[<>&]").ShouldBeFalse(raw.Name.LocalName);
-        Regex.Matches(html, "<([a-z0-9]+)[^<>]*/>").Select(match => match.Groups[1].Value).Distinct().ShouldBeSubsetOf(["meta", "link", "path", "ellipse", "rect", "line"]);
+        foreach (var raw in page.Descendants().Where(element => element.Name.LocalName is "script" or "style"))
+            Regex.IsMatch(raw.Value, "[<>&]").ShouldBeFalse(raw.Name.LocalName);
+        Regex
+            .Matches(html, "<([a-z0-9]+)[^<>]*/>")
+            .Select(match => match.Groups[1].Value)
+            .Distinct()
+            .ShouldBeSubsetOf(["meta", "link", "path", "ellipse", "rect", "line"]);
         page.Descendants("script").Count().ShouldBe(1);
         page.Descendants("h1").Count().ShouldBe(1);
         page.Attribute("lang")!.Value.ShouldBe("en");
@@ -53,7 +70,13 @@ public sealed class StudyPagesTests
     {
         var page = Page.Parse(Page.Realistic);
         string[] titles = [.. page.Descendants("figcaption").Select(caption => caption.Element("strong")!.Value)];
-        foreach (string title in (string[])["Paired differences of test loss", "Test loss over training (1 of 2)", "Difference at equal tokens (2 of 2)", "Test loss against learning rate (1 of 2)", "Training loss (1 of 2)", "Imbalance over time", "Factors applied", "Norms over time"])
+        foreach (
+            string title in (string[])
+                [
+                    "Paired differences of test loss", "Test loss over training (1 of 2)", "Difference at equal tokens (2 of 2)",
+                    "Test loss against learning rate (1 of 2)", "Training loss (1 of 2)", "Imbalance over time", "Factors applied",
+                    "Norms over time",
+                ])
             titles.ShouldContain(title);
         titles.Count(title => title == "Imbalance over time").ShouldBe(12, "an arm each, of both models");
         foreach (var plot in page.Plots())
@@ -62,8 +85,12 @@ public sealed class StudyPagesTests
             plot.Element("desc")!.Value.ShouldNotBeEmpty();
             plot.Attribute("width").ShouldBeNull();
             plot.Elements("svg").Sum(window => window.Elements().Count()).ShouldBeGreaterThan(1, plot.Element("title")!.Value);
-            plot.Descendants().Where(shape => shape.Name.LocalName is "path" or "ellipse" or "rect").ShouldAllBe(shape => Regex.IsMatch((string)shape.Attribute("class")!, "^(k[0-5]|grid|muted) (line|area)( thin)?$"));
-            plot.Descendants().Attributes().ShouldAllBe(attribute => attribute.Name.LocalName != "fill" && attribute.Name.LocalName != "stroke");
+            plot.Descendants()
+                .Where(shape => shape.Name.LocalName is "path" or "ellipse" or "rect")
+                .ShouldAllBe(shape => Regex.IsMatch((string)shape.Attribute("class")!, "^(k[0-5]|grid|muted) (line|area)( thin)?$"));
+            plot.Descendants()
+                .Attributes()
+                .ShouldAllBe(attribute => attribute.Name.LocalName != "fill" && attribute.Name.LocalName != "stroke");
         }
     }
 
@@ -88,24 +115,38 @@ public sealed class StudyPagesTests
             if (arm.AtBest is not { } best) continue;
             Value(row[2]).ShouldBe(best.PerplexityChange);
             Value(row[3]).ShouldBe(best.Loss.Mean);
-            row[3].Value.ShouldBe(string.Create(CultureInfo.InvariantCulture, $"{best.Loss.Mean:+0.0000;-0.0000} [{best.Loss.Interval!.Low:+0.0000;-0.0000}, {best.Loss.Interval.High:+0.0000;-0.0000}]"));
+            row[3]
+                .Value.ShouldBe(
+                    string.Create(
+                        CultureInfo.InvariantCulture,
+                        $"{best.Loss.Mean:+0.0000;-0.0000} [{best.Loss.Interval!.Low:+0.0000;-0.0000}, "
+                        + $"{best.Loss.Interval.High:+0.0000;-0.0000}]"));
             Value(row[5]).ShouldBe(best.HolmPValue);
         }
 
-        static double? Value(XElement cell) => cell.Attribute("data-value") is { } value ? double.Parse(value.Value, CultureInfo.InvariantCulture) : null;
+        static double? Value(XElement cell) =>
+            cell.Attribute("data-value") is { } value ? double.Parse(value.Value, CultureInfo.InvariantCulture) : null;
     }
 
     [Fact]
     public void Html_HostileNames_AreTextAndNothingElse()
     {
         var study = MadeStudy.Of("<b>\"main\"</b>", "llama'&", Hostile, [1, 2, 3], [1e-3, 3e-3]);
-        string html = StudyPages.Html(study.Report with { Name = "</title><script>", Failures = [new RunFailure("0", "<i>", "</main>\u0002")] }, study.Results);
+        string html = StudyPages.Html(
+            study.Report with
+            {
+                Name = "</title><script>",
+                Failures = [new RunFailure("0", "<i>", "</main>\u0002")],
+            },
+            study.Results);
         var page = Page.Parse(html);
         page.Descendants("script").Count().ShouldBe(1);
         page.Descendants().ShouldAllBe(element => !new[] { "img", "b", "i" }.Contains(element.Name.LocalName));
         page.Descendants().Attributes().ShouldAllBe(attribute => !attribute.Name.LocalName.StartsWith("on", StringComparison.Ordinal));
         page.Descendants("h1").Single().Value.ShouldBe("</title><script>");
-        page.Rows("Arms of").Select(row => row[0].Value).ShouldBe(["origin", Hostile[0].Name, Hostile[1].Name, "a & b\ufffd\ufffd | `c` [d](e) *f* ]]>"]);
+        page.Rows("Arms of")
+            .Select(row => row[0].Value)
+            .ShouldBe(["origin", Hostile[0].Name, Hostile[1].Name, "a & b\ufffd\ufffd | `c` [d](e) *f* ]]>"]);
         page.Plots().Elements("text").Select(text => text.Value).ShouldContain(Hostile[0].Name[..25] + "…");
     }
 
@@ -118,11 +159,18 @@ public sealed class StudyPagesTests
         text.ShouldNotContain("<img");
         Regex.IsMatch(text, @"(?<!\\)\]\(e\)").ShouldBeFalse("no link");
         text.ShouldContain(@"a &amp; b  \| \`c\` [d\](e) \*f\* ]]>");
-        var first = text.Split('\n').SkipWhile(line => !line.StartsWith("| arm | shows", StringComparison.Ordinal)).TakeWhile(line => line.StartsWith('|')).ToList();
+        var first = text.Split('\n')
+            .SkipWhile(line => !line.StartsWith("| arm | shows", StringComparison.Ordinal))
+            .TakeWhile(line => line.StartsWith('|'))
+            .ToList();
         first.Count.ShouldBe(6);
         first.ShouldAllBe(row => Regex.Count(row, @"(?<!\\)\|") == 13);
         foreach (string svg in plots.Values) XDocument.Parse(svg).Root!.Name.LocalName.ShouldBe("svg");
-        Regex.Matches(text, @"\]\(plots/([a-z0-9-]+\.svg)\)").Select(match => match.Groups[1].Value).Order(StringComparer.Ordinal).ShouldBe(plots.Keys);
+        Regex
+            .Matches(text, @"\]\(plots/([a-z0-9-]+\.svg)\)")
+            .Select(match => match.Groups[1].Value)
+            .Order(StringComparer.Ordinal)
+            .ShouldBe(plots.Keys);
     }
 
     [Theory]
@@ -136,11 +184,33 @@ public sealed class StudyPagesTests
         var study = MadeStudy.Small();
         var (report, results) = what switch
         {
-            "one seed" => (MadeStudy.Of("main", "llama", [("wisca", -0.01)], [1], [3e-3]).Report, MadeStudy.Of("main", "llama", [("wisca", -0.01)], [1], [3e-3]).Results),
+            "one seed" => (
+                MadeStudy.Of("main", "llama", [("wisca", -0.01)], [1], [3e-3]).Report,
+                MadeStudy.Of("main", "llama", [("wisca", -0.01)], [1], [3e-3]).Results),
             "no runs in the folder" => (study.Report, []),
-            "all diverged" => (study.Report with { Models = [.. study.Report.Models.Select(Diverged)] }, study.Results.ToDictionary(entry => entry.Key, entry => entry.Value with { Outcome = RunOutcome.Diverged, HeldOut = [], TrainingLoss = [new LossPoint(1, 1024, double.NaN)], Imbalances = [], Norms = [] })),
+            "all diverged" => (
+                study.Report with
+                {
+                    Models = [.. study.Report.Models.Select(Diverged)],
+                },
+                study.Results.ToDictionary(
+                    entry => entry.Key,
+                    entry =>
+                        entry.Value with
+                        {
+                            Outcome = RunOutcome.Diverged,
+                            HeldOut = [],
+                            TrainingLoss = [new LossPoint(1, 1024, double.NaN)],
+                            Imbalances = [],
+                            Norms = [],
+                        })),
             "nothing finished" => (study.Report with { Models = [], Verdicts = [], Finished = 0, Environments = [] }, []),
-            _ => (study.Report with { Models = [.. study.Report.Models.Select(model => model with { Arms = [model.Arms[0]], Comparisons = 0 })] }, study.Results),
+            _ => (
+                study.Report with
+                {
+                    Models = [.. study.Report.Models.Select(model => model with { Arms = [model.Arms[0]], Comparisons = 0 })],
+                },
+                study.Results),
         };
         var page = Page.Parse(StudyPages.Html(report, results));
         page.Descendants("section").Count().ShouldBeGreaterThan(3);
@@ -155,7 +225,10 @@ public sealed class StudyPagesTests
             {
                 BestLearningRate = null, TestLoss = null, Perplexity = null, EqualTokens = [], EqualLoss = null, LearningRates = [3e-3],
                 Runs = [.. arm.Runs.Select(run => run with { Outcome = RunOutcome.Diverged, Validation = null, Test = null })],
-                AtBest = arm.AtBest is null ? null : new ArmDifference(3e-3, 3e-3, PairedComparison.Of([], 0.95), PairedComparison.Of([], 0.95), double.NaN, null, 2),
+                AtBest = arm.AtBest is null
+                    ? null
+                    : new ArmDifference(
+                        3e-3, 3e-3, PairedComparison.Of([], 0.95), PairedComparison.Of([], 0.95), double.NaN, null, 2),
                 AtEqualRates = [],
             })],
         };
@@ -174,16 +247,30 @@ public sealed class StudyPagesTests
     public void Write_Twice_GivesTheSameBytes()
     {
         using var temporary = new TemporaryFolder();
-        foreach (string name in (string[])["a", "b"]) StudyPages.Write(MadeStudy.Small().Report, MadeStudy.Small().Results, temporary[name, "report.html"], temporary[name, "report.md"]);
-        string[] Files(string name) => [.. Directory.EnumerateFiles(temporary[name], "*", SearchOption.AllDirectories).Select(file => Path.GetRelativePath(temporary[name], file)).Order(StringComparer.Ordinal)];
-        Files("a").ShouldBe(["plots/main-llama-curves.svg", "plots/main-llama-differences.svg", "plots/main-llama-equal-tokens.svg", "report.html", "report.md"]);
+        foreach (string name in (string[])["a", "b"])
+            StudyPages.Write(
+                MadeStudy.Small().Report, MadeStudy.Small().Results, temporary[name, "report.html"], temporary[name, "report.md"]);
+        string[] Files(string name) =>
+            [
+                .. Directory
+                    .EnumerateFiles(temporary[name], "*", SearchOption.AllDirectories)
+                    .Select(file => Path.GetRelativePath(temporary[name], file))
+                    .Order(StringComparer.Ordinal),
+            ];
+        Files("a")
+            .ShouldBe([
+                "plots/main-llama-curves.svg", "plots/main-llama-differences.svg", "plots/main-llama-equal-tokens.svg", "report.html",
+                "report.md",
+            ]);
         Files("b").ShouldBe(Files("a"));
         foreach (string file in Files("a")) File.ReadAllBytes(temporary["b", file]).ShouldBe(File.ReadAllBytes(temporary["a", file]));
     }
 
-    /// <summary>Where another report is wanted, set WISCA_WRITE_GOLDEN=1 and run this: the differences of the files belong to the commit.</summary>
+    /// <summary>Where another report is wanted, set WISCA_WRITE_GOLDEN=1 and run this: the differences of the files belong to the
+    /// commit.</summary>
     [Fact]
-    public void Markdown_SmallStudy_IsTheGolden() => Golden("small.md", StudyPages.Markdown(MadeStudy.Small().Report, MadeStudy.Small().Results).Text);
+    public void Markdown_SmallStudy_IsTheGolden() =>
+        Golden("small.md", StudyPages.Markdown(MadeStudy.Small().Report, MadeStudy.Small().Results).Text);
 
     [Fact]
     public void Html_SmallStudy_HasTheGoldenOutline()

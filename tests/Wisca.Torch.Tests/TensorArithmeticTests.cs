@@ -26,7 +26,9 @@ public sealed class TensorArithmeticTests
         ["x / 3L"] = ((x, _) => x.Over(3L), (x, _) => x / 3L),
         ["x ^ 2"] = ((x, _) => x.Squared(), (x, _) => x.square()),
         ["|rows|"] = ((x, _) => linalg.norm(x, 2, [-1], true), (x, _) => linalg.vector_norm(x, 2, [-1], true)),
-        ["|columns|"] = ((x, _) => linalg.norm(x.movedim([1], [0]).flatten(1), 2, [1], false), (x, _) => linalg.vector_norm(x, 2, [0], false)),
+        ["|columns|"] = (
+            (x, _) => linalg.norm(x.movedim([1], [0]).flatten(1), 2, [1], false),
+            (x, _) => linalg.vector_norm(x, 2, [0], false)),
         ["|matrix|"] = ((x, _) => linalg.norm(x, 2, [0, 1], false), (x, _) => linalg.matrix_norm(x, 2.0)),
     };
 

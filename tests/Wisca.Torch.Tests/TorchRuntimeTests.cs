@@ -6,7 +6,8 @@ namespace Wisca.Tests;
 public sealed class TorchRuntimeTests
 {
     private const string First =
-        "Unable to load shared library 'LibTorchSharp' or one of its dependencies. In order to help diagnose loading problems, consider using a tool like strace.";
+        "Unable to load shared library 'LibTorchSharp' or one of its dependencies. In order to help diagnose loading problems, consider "
+        + "using a tool like strace.";
 
     private const string Absent = "/app/LibTorchSharp.so: cannot open shared object file: No such file or directory";
 
@@ -30,7 +31,11 @@ public sealed class TorchRuntimeTests
     }
 
     [Theory]
-    [InlineData("/lib/x86_64-linux-gnu/libstdc++.so.6: version `GLIBCXX_3.4.32' not found (required by /app/runtimes/linux-x64/native/libLibTorchSharp.so)", "C++ runtime")]
+    [InlineData(
+        "/lib/x86_64-linux-gnu/libstdc++.so.6: version `GLIBCXX_3.4.32' not found (required by "
+        + "/app/runtimes/linux-x64/native/libLibTorchSharp.so)",
+        "C++ runtime"
+    )]
     [InlineData("libtorch_cpu.so: cannot open shared object file: No such file or directory", "incomplete")]
     [InlineData("/app/runtimes/linux-x64/native/libLibTorchSharp.so: file too short", "incomplete")]
     public void Explain_OneCauseAmongAbsentPlaces_NamesIt(string cause, string hint)

@@ -14,12 +14,19 @@ public sealed record CommandContext(IAnsiConsole Out, IAnsiConsole Error, TextWr
         var output = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(Console.Out) });
         var error = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(Console.Error) });
 
-        // A pipe has no width, and a line that a program reads must not be broken. On a narrow terminal the tables keep their numbers whole.
+        // A pipe has no width, and a line that a program reads must not be broken. On a narrow terminal the tables keep their numbers
+        // whole.
         output.Profile.Width = Console.IsOutputRedirected ? 10_000 : Math.Max(output.Profile.Width, 76);
         return new CommandContext(output, error, Console.Out);
     }
 
     /// <summary>Writes JSON to standard output.</summary>
     public void WriteJson(System.Text.Json.Nodes.JsonNode json) =>
-        StandardOutput.WriteLine(json.ToJsonString(new System.Text.Json.JsonSerializerOptions { WriteIndented = true, Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping }));
+        StandardOutput.WriteLine(
+            json.ToJsonString(
+                new System.Text.Json.JsonSerializerOptions
+                {
+                    WriteIndented = true,
+                    Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+                }));
 }

@@ -31,18 +31,32 @@ internal sealed record EvaluationOptions
     /// <summary>The symbols on a command line, and how they are read.</summary>
     internal sealed class Symbols
     {
-        private readonly Option<string> _dtype = new("--dtype") { Description = "The type to compute in; native: the stored one.", HelpName = "TYPE", DefaultValueFactory = _ => "float32" };
-        private readonly Option<int> _batchSize = SharedOptions.Number("--batch-size", "Sequences that go through the model together (default: 32).", "N", 1, 1 << 20);
-        private readonly Option<int> _maxLength = SharedOptions.Number("--max-length", "At most so many tokens before a predicted one (default: the model's positions).", "N", 1, 1 << 24);
+        private readonly Option<string> _dtype = new("--dtype")
+        {
+            Description = "The type to compute in; native: the stored one.",
+            HelpName = "TYPE",
+            DefaultValueFactory = _ => "float32",
+        };
+        private readonly Option<int> _batchSize = SharedOptions.Number(
+            "--batch-size", "Sequences that go through the model together (default: 32).", "N", 1, 1 << 20);
+        private readonly Option<int> _maxLength = SharedOptions.Number(
+            "--max-length", "At most so many tokens before a predicted one (default: the model's positions).", "N", 1, 1 << 24);
         private readonly Option<string> _bos = new("--add-bos")
         {
-            Description = "What the tokenizer puts around a text, mostly BOS in front, goes around contexts: auto: as the tokenizer does; yes; no: as the harness did before 0.4.10.",
+            Description =
+                "What the tokenizer puts around a text, mostly BOS in front, goes around contexts: auto: as the tokenizer does; yes; no: "
+                + "as the harness did before 0.4.10.",
             HelpName = "auto|yes|no",
             DefaultValueFactory = _ => "auto",
         };
-        private readonly Option<long> _limit = SharedOptions.Number("--limit", "At most so many documents or items.", "N", 1L, long.MaxValue);
+        private readonly Option<long> _limit = SharedOptions.Number(
+            "--limit", "At most so many documents or items.", "N", 1L, long.MaxValue);
         private readonly Option<int> _threads = SharedOptions.Threads();
-        private readonly Option<string?> _output = new("--out", "-o") { Description = "Also write the result as JSON, which appears when it is complete: to this file; for tasks also to a folder.", HelpName = "FILE" };
+        private readonly Option<string?> _output = new("--out", "-o")
+        {
+            Description = "Also write the result as JSON, which appears when it is complete: to this file; for tasks also to a folder.",
+            HelpName = "FILE",
+        };
         private readonly Option<bool> _force = new("--force") { Description = "Replace an existing file of results." };
         private readonly Option<bool> _json = SharedOptions.Json();
         private readonly Argument<string> _model = SharedOptions.Model();
@@ -59,13 +73,19 @@ internal sealed record EvaluationOptions
         public void AddTo(Command command)
         {
             command.Add(_model);
-            foreach (Option option in (Option[])[_limit, _batchSize, _maxLength, _bos, _dtype, _threads, _output, _force, _json]) command.Add(option);
+            foreach (Option option in (Option[])[_limit, _batchSize, _maxLength, _bos, _dtype, _threads, _output, _force, _json])
+                command.Add(option);
         }
 
         public EvaluationOptions Read(ParseResult parsed) => new()
         {
             Model = parsed.GetValue(_model) ?? throw new UsageException("no MODEL is given"),
-            Precision = parsed.GetValue(_dtype) switch { "float32" => ComputePrecision.F32, "float64" => ComputePrecision.F64, _ => ComputePrecision.Native },
+            Precision = parsed.GetValue(_dtype) switch
+            {
+                "float32" => ComputePrecision.F32,
+                "float64" => ComputePrecision.F64,
+                _ => ComputePrecision.Native,
+            },
             Threads = parsed.GetValue(_threads),
             Scoring = new ScoringOptions
             {

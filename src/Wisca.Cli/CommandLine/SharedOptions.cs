@@ -13,11 +13,18 @@ internal static class SharedOptions
     public static Argument<string> Model(string name = "MODEL") =>
         new(name) { Description = "A Hugging Face model folder: config.json and safetensors weights." };
 
-    public static Argument<string> Adapter() => new("ADAPTER") { Description = "A LoRA adapter's folder, as PEFT saves it: adapter_config.json and adapter_model.safetensors." };
+    public static Argument<string> Adapter() =>
+        new("ADAPTER") { Description = "A LoRA adapter's folder, as PEFT saves it: adapter_config.json and adapter_model.safetensors." };
 
     public static Option<bool> Json() => new("--json") { Description = "Write JSON to standard output." };
 
-    public static Option<string> Output() => new("--out", "-o") { Description = "The folder to write. It appears when it is complete.", HelpName = "DIR", Required = true };
+    public static Option<string> Output() =>
+        new("--out", "-o")
+        {
+            Description = "The folder to write. It appears when it is complete.",
+            HelpName = "DIR",
+            Required = true,
+        };
 
     public static Option<bool> Force() => new("--force") { Description = "Replace an existing output folder that wisca wrote." };
 

@@ -5,7 +5,8 @@ using Wisca.Comparison;
 
 namespace Wisca.Cli.CommandLine;
 
-/// <summary>Shows a study on standard error: a line for each finished run, and one for the whole that is written over in a terminal and repeated now and then elsewhere.</summary>
+/// <summary>Shows a study on standard error: a line for each finished run, and one for the whole that is written over in a terminal and
+/// repeated now and then elsewhere.</summary>
 internal sealed class StudyConsole(IAnsiConsole console) : IStudyObserver, IDisposable
 {
     private static readonly TimeSpan Often = TimeSpan.FromMinutes(1);
@@ -18,9 +19,12 @@ internal sealed class StudyConsole(IAnsiConsole console) : IStudyObserver, IDisp
     {
     }
 
-    public void Finished(PlannedRun run, RunResult result, TimeSpan elapsed) => Line(string.Create(
-        CultureInfo.InvariantCulture,
-        $"{run.Label}: {(result.Final() is { } final ? $"validation loss {final.Validation:0.0000}, test loss {final.Test:0.0000}" : $"diverged ({result.Reason})")}, {TrainingConsole.Span(elapsed)}"));
+    public void Finished(PlannedRun run, RunResult result, TimeSpan elapsed) =>
+        Line(
+            string.Create(
+                CultureInfo.InvariantCulture,
+                $"{run.Label}: {(result.Final() is { } final ? $"validation loss {final.Validation:0.0000}, test loss {final.Test:0.0000}" : $"diverged ({result.Reason})")}, {TrainingConsole.Span(elapsed)}"
+            ));
 
     public void Failed(RunFailure failure) => Line($"{failure.Label}: failed: {failure.Reason}");
 
@@ -28,8 +32,12 @@ internal sealed class StudyConsole(IAnsiConsole console) : IStudyObserver, IDisp
     {
         bool more = progress.Finished != _progress?.Finished;
         _progress = progress;
-        string running = string.Join(", ", progress.Running.Select(run => string.Create(CultureInfo.InvariantCulture, $"{run.Label} {100 * run.Share:0} %")));
-        string text = $"{progress.Finished}/{progress.Total} runs{(progress.Remaining is { } left && progress.Finished < progress.Total ? $", {TrainingConsole.Span(left)} left" : "")}{(running.Length > 0 ? $"  {running}" : "")}";
+        string running = string.Join(
+            ", ",
+            progress.Running.Select(run => string.Create(CultureInfo.InvariantCulture, $"{run.Label} {100 * run.Share:0} %")));
+        string text =
+            $"{progress.Finished}/{progress.Total} "
+            + $"runs{(progress.Remaining is { } left && progress.Finished < progress.Total ? $", {TrainingConsole.Span(left)} left" : "")}{(running.Length > 0 ? $"  {running}" : "")}";
         if (_live)
         {
             int width = Math.Max(20, console.Profile.Width - 1);

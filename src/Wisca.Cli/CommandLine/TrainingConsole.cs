@@ -22,7 +22,9 @@ internal sealed class TrainingConsole(IAnsiConsole console, string? arm = null) 
         double imbalance = report.Imbalances.Count == 0 ? 0 : report.Imbalances.Max(group => Math.Abs(group.Log2Ratio));
         string text = string.Create(
             CultureInfo.InvariantCulture,
-            $"{_prefix}step {report.Step}/{report.Steps}  loss {report.Loss:0.0000}  lr {report.LearningRate:0.0e+00}  {report.TokensPerSecond:0} tokens/s  {Span(report.Remaining)} left{(report.Imbalances.Count == 0 ? "" : $"  imbalance 2^{imbalance:0.00}")}");
+            $"{_prefix}step {report.Step}/{report.Steps}  loss {report.Loss:0.0000}  lr {report.LearningRate:0.0e+00}  "
+            + $"{report.TokensPerSecond:0} tokens/s  {Span(report.Remaining)} "
+            + $"left{(report.Imbalances.Count == 0 ? "" : $"  imbalance 2^{imbalance:0.00}")}");
         if (_live)
         {
             console.Profile.Out.Writer.Write($"\r{text}\u001b[K");
@@ -37,21 +39,34 @@ internal sealed class TrainingConsole(IAnsiConsole console, string? arm = null) 
     public void Evaluated(EvaluationReport report)
     {
         _evaluations.Add(report);
-        Line(string.Create(
-            CultureInfo.InvariantCulture,
-            $"{_prefix}step {report.Step}: held-out loss {report.Loss:0.0000}, perplexity {report.Perplexity:0.000}{(report.TestLoss is { } test ? $", test loss {test:0.0000}" : "")}{(report.AverageLoss is { } average ? $", of averaged weights {average:0.0000}" : "")} on {report.Tokens} tokens"));
+        Line(
+            string.Create(
+                CultureInfo.InvariantCulture,
+                $"{_prefix}step {report.Step}: held-out loss {report.Loss:0.0000}, perplexity "
+                + $"{report.Perplexity:0.000}{(report.TestLoss is { } test ? $", test loss {test:0.0000}" : "")}{(report.AverageLoss is { } average ? $", of averaged weights {average:0.0000}" : "")} on {report.Tokens} tokens"
+            ));
     }
 
-    public void Transitioned(TransitionEvent transition) => Line(string.Create(
-        CultureInfo.InvariantCulture,
-        $"{_prefix}step {transition.Step}: transition of {transition.Scaled} groups, largest factor 2^{transition.LargestLog2:0.000}, {transition.Elapsed.TotalMilliseconds:0} ms{(transition.Loss is { } loss ? $", loss {loss.Before:R} -> {loss.After:R}" : "")}"));
+    public void Transitioned(TransitionEvent transition) =>
+        Line(
+            string.Create(
+                CultureInfo.InvariantCulture,
+                $"{_prefix}step {transition.Step}: transition of {transition.Scaled} groups, largest factor "
+                + $"2^{transition.LargestLog2:0.000}, {transition.Elapsed.TotalMilliseconds:0} "
+                + $"ms{(transition.Loss is { } loss ? $", loss {loss.Before:R} -> {loss.After:R}" : "")}"));
 
-    public void Balanced(LoraBalanceEvent balance) => Line(string.Create(
-        CultureInfo.InvariantCulture,
-        $"{_prefix}step {balance.Step}: factors of {balance.Balanced} modules balanced{(balance.Factors is { } factors ? $", B x {factors.Mean:0.000}" : "")}{(balance.Skipped > 0 ? $", {balance.Skipped} skipped" : "")}, {balance.Elapsed.TotalMilliseconds:0} ms"));
+    public void Balanced(LoraBalanceEvent balance) =>
+        Line(
+            string.Create(
+                CultureInfo.InvariantCulture,
+                $"{_prefix}step {balance.Step}: factors of {balance.Balanced} modules "
+                + $"balanced{(balance.Factors is { } factors ? $", B x {factors.Mean:0.000}" : "")}{(balance.Skipped > 0 ? $", {balance.Skipped} skipped" : "")}, {balance.Elapsed.TotalMilliseconds:0} ms"
+            ));
 
     public void Sampled(long completedSteps, string prompt, string continuation) =>
-        Line($"{_prefix}step {completedSteps}: {string.Join(' ', (prompt + continuation).Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries))}");
+        Line(
+            $"{_prefix}step {completedSteps}: "
+            + $"{string.Join(' ', (prompt + continuation).Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries))}");
 
     public void Saved(long completedSteps, string folder) => Line($"{_prefix}step {completedSteps}: saved {folder}");
 

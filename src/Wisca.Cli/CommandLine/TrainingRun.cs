@@ -19,13 +19,27 @@ internal static class TrainingRun
     /// <param name="prepare">Prepares the run.</param>
     /// <param name="loss">What the held-out loss is called.</param>
     public static Command Create<T>(
-        CommandContext context, string name, string description, string file, Func<string?, string[], T> load, Func<T, ResumeMode, ITrainingObserver, CancellationToken, Trainer> prepare, string loss)
+        CommandContext context, string name, string description, string file, Func<string?, string[], T> load, Func<T, ResumeMode,
+        ITrainingObserver, CancellationToken, Trainer> prepare, string loss)
         where T : IRunConfig
     {
         var config = new Option<string?>("--config", "-c") { Description = file, HelpName = "FILE" };
-        var set = new Option<string[]>("--set") { Description = "A setting that wins over the file: optimizer.learning_rate=2e-3. May be given several times.", HelpName = "KEY=VALUE", AllowMultipleArgumentsPerToken = true };
-        var resume = new Option<string>("--resume") { Description = "auto: go on from the run's latest checkpoint, if there is one; never: begin anew; or a checkpoint's folder.", DefaultValueFactory = _ => "auto", HelpName = "auto|PATH|never" };
-        var print = new Option<bool>("--print-config") { Description = "Print the configuration with every key explained, and train nothing." };
+        var set = new Option<string[]>("--set")
+        {
+            Description = "A setting that wins over the file: optimizer.learning_rate=2e-3. May be given several times.",
+            HelpName = "KEY=VALUE",
+            AllowMultipleArgumentsPerToken = true,
+        };
+        var resume = new Option<string>("--resume")
+        {
+            Description = "auto: go on from the run's latest checkpoint, if there is one; never: begin anew; or a checkpoint's folder.",
+            DefaultValueFactory = _ => "auto",
+            HelpName = "auto|PATH|never",
+        };
+        var print = new Option<bool>("--print-config")
+        {
+            Description = "Print the configuration with every key explained, and train nothing.",
+        };
         var json = SharedOptions.Json();
         var command = new Command(name, description) { config, set, resume, print, json };
         command.SetAction((parsed, cancellation) => Task.Run(() =>
@@ -37,7 +51,12 @@ internal static class TrainingRun
                 return 0;
             }
 
-            var mode = parsed.GetValue(resume) switch { "auto" => ResumeMode.Auto, "never" => ResumeMode.Never, var path => ResumeMode.From(path!) };
+            var mode = parsed.GetValue(resume) switch
+            {
+                "auto" => ResumeMode.Auto,
+                "never" => ResumeMode.Never,
+                var path => ResumeMode.From(path!),
+            };
             var watch = new TrainingConsole(context.Error);
             using var trainer = prepare(settings, mode, watch, cancellation);
             if (trainer.CompletedSteps > 0) watch.Notice($"going on from step {trainer.CompletedSteps}");
@@ -68,8 +87,16 @@ internal static class TrainingRun
         else
         {
             var console = context.Out;
-            string evaluated = result.Final is null ? "" : string.Create(CultureInfo.InvariantCulture, $", {loss} {result.Final.Loss:0.0000}, perplexity {result.Final.Perplexity:0.000}{(result.Final.TestLoss is { } test ? $", test loss {test:0.0000}" : "")}");
-            console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{result.Step} steps, {result.TokensSeen} tokens in {TrainingConsole.Span(result.Training)}{evaluated}"));
+            string evaluated = result.Final is null
+                ? ""
+                : string.Create(
+                    CultureInfo.InvariantCulture,
+                    $", {loss} {result.Final.Loss:0.0000}, perplexity "
+                    + $"{result.Final.Perplexity:0.000}{(result.Final.TestLoss is { } test ? $", test loss {test:0.0000}" : "")}");
+            console.WriteLine(
+                string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"{result.Step} steps, {result.TokensSeen} tokens in {TrainingConsole.Span(result.Training)}{evaluated}"));
             console.WriteLine($"checkpoint  {result.Checkpoint}");
             if (config.Logging.Jsonl) console.WriteLine($"metrics     {Path.Combine(folder, "metrics.jsonl")}");
             if (config.Logging.Tensorboard) console.WriteLine($"TensorBoard {Path.Combine(folder, "tensorboard")}");

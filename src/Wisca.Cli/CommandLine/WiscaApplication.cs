@@ -82,7 +82,10 @@ public static class WiscaApplication
             string message = known is not null || exception is IOException or UnauthorizedAccessException
                 ? exception.Message
                 : $"{exception.GetType().Name}: {exception.Message}";
-            WriteError(context, string.Join('\n', [message.Split(['\n', '\r'])[0], .. known?.Details.Select(detail => "  " + detail) ?? []]), known is not null ? known.Hint : "run again with --verbose for the details");
+            WriteError(
+                context,
+                string.Join('\n', [message.Split(['\n', '\r'])[0], .. known?.Details.Select(detail => "  " + detail) ?? []]),
+                known is not null ? known.Hint : "run again with --verbose for the details");
             return Failed;
         }
     }
@@ -90,11 +93,16 @@ public static class WiscaApplication
     /// <summary>The most telling of the parser's errors, on one line: a word that it does not know comes before what is missing.</summary>
     private static string Message(ParseResult parsed)
     {
-        var error = parsed.Errors.FirstOrDefault(error => parsed.UnmatchedTokens.Any(token => error.Message.Contains($"'{token}'", StringComparison.Ordinal))) ?? parsed.Errors[0];
+        var error =
+            parsed.Errors.FirstOrDefault(error =>
+                parsed.UnmatchedTokens.Any(token => error.Message.Contains($"'{token}'", StringComparison.Ordinal))
+            ) ?? parsed.Errors[0];
         string message = string.Join(' ', error.Message.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries));
 
         // The parser quotes a value that it rejects, but not always the option that it was given to.
-        return error.SymbolResult is OptionResult { Option.Name: var option } && !message.Contains(option, StringComparison.Ordinal) ? $"{option}: {message}" : message;
+        return error.SymbolResult is OptionResult { Option.Name: var option } && !message.Contains(option, StringComparison.Ordinal)
+            ? $"{option}: {message}"
+            : message;
     }
 
     private static void WriteUsageError(CommandContext context, ParseResult parsed, string message)
@@ -104,7 +112,8 @@ public static class WiscaApplication
             context,
             message,
             command is RootCommand
-                ? $"the commands are {string.Join(", ", command.Subcommands.Where(verb => !verb.Hidden).Select(verb => verb.Name))}; wisca --help says what they do"
+                ? $"the commands are {string.Join(", ", command.Subcommands.Where(verb => !verb.Hidden).Select(verb => verb.Name))}; "
+                    + $"wisca --help says what they do"
                 : $"wisca {command.Name} --help shows how it is used");
     }
 

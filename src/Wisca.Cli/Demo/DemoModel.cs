@@ -32,7 +32,9 @@ internal static class DemoModel
 
             """);
         var tensors = Tensors().ToList();
-        var header = SafetensorsHeader.Create(tensors.Select(tensor => (tensor.Name, Dtype.F32, tensor.Shape)), new Dictionary<string, string> { ["format"] = "pt" });
+        var header = SafetensorsHeader.Create(
+            tensors.Select(tensor => (tensor.Name, Dtype.F32, tensor.Shape)),
+            new Dictionary<string, string> { ["format"] = "pt" });
         using var writer = new SafetensorsWriter(Path.Combine(folder, "model.safetensors"), header);
         var random = new Random(16676);
         foreach (var (_, shape, deviation) in tensors)
@@ -66,5 +68,6 @@ internal static class DemoModel
         yield return ("model.norm.weight", [Hidden], 0);
     }
 
-    private static double Normal(Random random) => Math.Sqrt(-2 * Math.Log(1 - random.NextDouble())) * Math.Cos(2 * Math.PI * random.NextDouble());
+    private static double Normal(Random random) =>
+        Math.Sqrt(-2 * Math.Log(1 - random.NextDouble())) * Math.Cos(2 * Math.PI * random.NextDouble());
 }

@@ -7,7 +7,8 @@ using Wisca.Transitions;
 
 namespace Wisca.Cli.Demo;
 
-/// <summary>Trains the same small Llama twice, from the same weights on the same text in the same order: as it is, and with transitions.</summary>
+/// <summary>Trains the same small Llama twice, from the same weights on the same text in the same order: as it is, and with
+/// transitions.</summary>
 internal static class DemoTraining
 {
     private static readonly (string Name, Granularity? Granularity)[] Arms = [("origin", null), ("qk_ten+vo_ten", Granularity.Tensor)];
@@ -37,11 +38,27 @@ internal static class DemoTraining
                 }),
             },
             Tokenizer = new TokenizerSection { Vocabulary = 1024 },
-            Data = new DataSection { Stories = Math.Clamp(20 * steps, 500, 10000), HeldOut = 0.02, SequenceLength = 128, Cache = Path.Combine(folder, "text") },
+            Data = new DataSection
+            {
+                Stories = Math.Clamp(20 * steps, 500, 10000),
+                HeldOut = 0.02,
+                SequenceLength = 128,
+                Cache = Path.Combine(folder, "text"),
+            },
             Optimizer = new OptimizerSection { LearningRate = 3e-3 },
             Schedule = new ScheduleSection { Warmup = Math.Min(40, steps / 4) },
             Wisca = new WiscaSection { QueryKey = granularity, ValueOutput = granularity, Every = every },
-            Evaluation = new EvaluationSection { Every = every, Tokens = 16384, Samples = new SamplesSection { Every = steps, Tokens = 60, Temperature = 0.5 } },
+            Evaluation = new EvaluationSection
+            {
+                Every = every,
+                Tokens = 16384,
+                Samples = new SamplesSection
+                {
+                    Every = steps,
+                    Tokens = 60,
+                    Temperature = 0.5,
+                },
+            },
             Checkpoints = new CheckpointSection { Every = 0, Keep = 1 },
         };
     }
@@ -62,15 +79,21 @@ internal static class DemoTraining
         }
 
         var table = new Table().Border(TableBorder.Simple).AddColumn("step");
-        table.AddColumn(new TableColumn("origin").RightAligned()).AddColumn(new TableColumn("qk_ten+vo_ten").RightAligned()).AddColumn(new TableColumn("difference").RightAligned());
+        table
+            .AddColumn(new TableColumn("origin").RightAligned())
+            .AddColumn(new TableColumn("qk_ten+vo_ten").RightAligned())
+            .AddColumn(new TableColumn("difference").RightAligned());
         foreach (var (origin, moved) in curves[0].Zip(curves[1]))
         {
-            table.AddRow($"{origin.Step}", Number(origin.Perplexity), Number(moved.Perplexity), string.Create(CultureInfo.InvariantCulture, $"{100 * ((moved.Perplexity / origin.Perplexity) - 1):+0.00;-0.00;0.00} %"));
+            table.AddRow(
+                $"{origin.Step}", Number(origin.Perplexity), Number(moved.Perplexity),
+                string.Create(CultureInfo.InvariantCulture, $"{100 * ((moved.Perplexity / origin.Perplexity) - 1):+0.00;-0.00;0.00} %"));
         }
 
         context.Out.WriteLine("held-out perplexity");
         context.Out.Write(table);
-        context.Out.WriteLine("One seed and a few minutes show that it runs, not that it helps: that takes several seeds and learning rates.");
+        context.Out.WriteLine(
+            "One seed and a few minutes show that it runs, not that it helps: that takes several seeds and learning rates.");
         for (int arm = 0; arm < Arms.Length; arm++) context.Out.WriteLine($"{Arms[arm].Name,-13} {checkpoints[arm]}");
         context.Out.WriteLine($"{"curves",-13} {Path.Combine(folder, "ARM", "metrics.jsonl")}; tensorboard --logdir {folder}");
     }

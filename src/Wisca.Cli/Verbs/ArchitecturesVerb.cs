@@ -10,7 +10,11 @@ internal static class ArchitecturesVerb
 {
     public static Command Create(CommandContext context)
     {
-        var name = new Argument<string?>("NAME") { Description = "Show one table (as JSON with --json: a start for one of your own).", Arity = ArgumentArity.ZeroOrOne };
+        var name = new Argument<string?>("NAME")
+        {
+            Description = "Show one table (as JSON with --json: a start for one of your own).",
+            Arity = ArgumentArity.ZeroOrOne,
+        };
         var json = SharedOptions.Json();
         var command = new Command("architectures", "List the architectures that are supported.") { name, json };
         command.SetAction(parsed => Run(context, parsed.GetValue(name), parsed.GetValue(json)));
@@ -30,8 +34,12 @@ internal static class ArchitecturesVerb
         var list = new Table().Border(TableBorder.Simple).AddColumns("architecture", "model_type", "models", "RoPE", "refused");
         foreach (var table in tables)
         {
-            string refused = string.Join("; ", table.Refuse.Select(rule => $"{string.Join("+", rule.Transitions.Select(Format.Name))}{Condition(rule.When)}").Distinct());
-            list.AddRow(table.Name.EscapeMarkup(), string.Join(", ", table.ModelTypes).EscapeMarkup(), table.Description.EscapeMarkup(), table.Rope.Pairs.ToString().ToLowerInvariant(), refused.EscapeMarkup());
+            string refused = string.Join(
+                "; ",
+                table.Refuse.Select(rule => $"{string.Join("+", rule.Transitions.Select(Format.Name))}{Condition(rule.When)}").Distinct());
+            list.AddRow(
+                table.Name.EscapeMarkup(), string.Join(", ", table.ModelTypes).EscapeMarkup(), table.Description.EscapeMarkup(),
+                table.Rope.Pairs.ToString().ToLowerInvariant(), refused.EscapeMarkup());
         }
 
         context.Out.Write(list);

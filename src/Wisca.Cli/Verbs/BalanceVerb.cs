@@ -17,28 +17,50 @@ internal static class BalanceVerb
         var output = SharedOptions.Output();
         var granularity = new Option<string>("--granularity")
         {
-            Description = "tensor: |A| = |B|; rank: the same for each row of A and column of B; gl: A A^T = B^T B, by an invertible matrix between them.",
+            Description =
+                "tensor: |A| = |B|; rank: the same for each row of A and column of B; gl: A A^T = B^T B, by an invertible matrix between "
+                + "them.",
             DefaultValueFactory = _ => "gl",
             HelpName = "HOW",
         };
         granularity.AcceptOnlyFromAmong("tensor", "rank", "gl");
-        var criterion = new Option<string>("--criterion") { Description = "The norm to make equal per tensor or rank: l2, l1, l1-mean, rms or spectral.", DefaultValueFactory = _ => "l2", HelpName = "NORM" };
+        var criterion = new Option<string>("--criterion")
+        {
+            Description = "The norm to make equal per tensor or rank: l2, l1, l1-mean, rms or spectral.",
+            DefaultValueFactory = _ => "l2",
+            HelpName = "NORM",
+        };
         criterion.AcceptOnlyFromAmong("l2", "l1", "l1-mean", "rms", "spectral");
-        var round = new Option<string>("--round") { Description = "pow2: nearest power of two, by which B A keeps every bit (tensor and rank); none: the exact factor.", DefaultValueFactory = _ => "none", HelpName = "HOW" };
+        var round = new Option<string>("--round")
+        {
+            Description = "pow2: nearest power of two, by which B A keeps every bit (tensor and rank); none: the exact factor.",
+            DefaultValueFactory = _ => "none",
+            HelpName = "HOW",
+        };
         round.AcceptOnlyFromAmong("none", "pow2");
-        var maxLog2 = SharedOptions.Number("--max-log2", "Clamp factors to 2^-N ... 2^N; of gl, what a direction is stretched beyond all of them together.", "N", 0.01, 64);
+        var maxLog2 = SharedOptions.Number(
+            "--max-log2", "Clamp factors to 2^-N ... 2^N; of gl, what a direction is stretched beyond all of them together.", "N", 0.01,
+            64);
         maxLog2.DefaultValueFactory = _ => 6;
         var force = SharedOptions.Force();
         var threads = SharedOptions.Threads();
         var json = SharedOptions.Json();
-        var command = new Command("balance", "Write an equivalent LoRA adapter whose factors A and B are balanced.") { adapter, output, granularity, criterion, round, maxLog2, force, threads, json };
+        var command = new Command("balance", "Write an equivalent LoRA adapter whose factors A and B are balanced.")
+        {
+            adapter, output, granularity, criterion, round, maxLog2, force, threads, json,
+        };
         command.SetAction((parsed, cancellation) => Task.Run(() => Run(
             context,
             parsed.GetRequiredValue(adapter),
             parsed.GetRequiredValue(output),
             new AdapterBalanceOptions
             {
-                Granularity = parsed.GetValue(granularity) switch { "tensor" => FactorGranularity.Tensor, "rank" => FactorGranularity.Rank, _ => FactorGranularity.General },
+                Granularity = parsed.GetValue(granularity) switch
+                {
+                    "tensor" => FactorGranularity.Tensor,
+                    "rank" => FactorGranularity.Rank,
+                    _ => FactorGranularity.General,
+                },
                 Balance = new BalanceOptions(
                     Enum.GetValues<Criterion>().Single(value => Format.Name(value) == parsed.GetValue(criterion)),
                     parsed.GetValue(round) == "pow2" ? FactorRounding.PowerOfTwo : FactorRounding.None,
@@ -51,7 +73,9 @@ internal static class BalanceVerb
         return command;
     }
 
-    public static int Run(CommandContext context, string folder, string output, AdapterBalanceOptions options, bool force, bool json, CancellationToken cancellation)
+    public static int Run(
+        CommandContext context, string folder, string output, AdapterBalanceOptions options, bool force, bool json,
+        CancellationToken cancellation)
     {
         using var adapter = Adapter.Open(folder);
         var modules = FactorBalancer.Balance(adapter, output, options, force, cancellation);
@@ -78,15 +102,21 @@ internal static class BalanceVerb
             return 0;
         }
 
-        var table = new Table().Border(TableBorder.Simple).AddColumn("modules").AddColumn(new TableColumn($"{modules.Length}").RightAligned());
-        foreach (var outcome in Enum.GetValues<GroupOutcome>()) table.AddRow(outcome.ToString().ToLowerInvariant(), $"{modules.Count(module => module.Outcome == outcome)}");
+        var table = new Table()
+            .Border(TableBorder.Simple)
+            .AddColumn("modules")
+            .AddColumn(new TableColumn($"{modules.Length}").RightAligned());
+        foreach (var outcome in Enum.GetValues<GroupOutcome>())
+            table.AddRow(outcome.ToString().ToLowerInvariant(), $"{modules.Count(module => module.Outcome == outcome)}");
         table.AddRow("|B| / |A| before", Range(modules.Select(module => module.NormsBefore.B / module.NormsBefore.A), "0.000"));
         table.AddRow("|B| / |A| after", Range(modules.Select(module => module.NormsAfter.B / module.NormsAfter.A), "0.000"));
         table.AddRow("imbalance before", Range(modules.Select(module => module.ImbalanceBefore), "0.0e+00"));
         table.AddRow("imbalance after", Range(modules.Select(module => module.ImbalanceAfter), "0.0e+00"));
         context.Out.Write(table);
-        foreach (var notes in modules.Where(module => module.Note is not null).GroupBy(module => module.Note)) context.Out.WriteLine($"note: {notes.Key} ({Format.Count(notes.Count(), "module")})");
-        context.Out.WriteLine($"{output}: B A is the same {(options.Balance.Rounding == FactorRounding.PowerOfTwo ? "to the bit" : "to rounding")}");
+        foreach (var notes in modules.Where(module => module.Note is not null).GroupBy(module => module.Note))
+            context.Out.WriteLine($"note: {notes.Key} ({Format.Count(notes.Count(), "module")})");
+        context.Out.WriteLine(
+            $"{output}: B A is the same {(options.Balance.Rounding == FactorRounding.PowerOfTwo ? "to the bit" : "to rounding")}");
         return 0;
     }
 
@@ -94,7 +124,8 @@ internal static class BalanceVerb
     {
         double[] finite = [.. numbers.Where(double.IsFinite).Order()];
         if (finite.Length == 0) return "-";
-        string low = finite[0].ToString(format, CultureInfo.InvariantCulture), high = finite[^1].ToString(format, CultureInfo.InvariantCulture);
+        string low = finite[0].ToString(format, CultureInfo.InvariantCulture),
+            high = finite[^1].ToString(format, CultureInfo.InvariantCulture);
         return low == high ? low : $"{low} ... {high}";
     }
 }

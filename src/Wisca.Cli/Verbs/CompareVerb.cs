@@ -17,17 +17,42 @@ internal static class CompareVerb
 
     public static Command Create(CommandContext context)
     {
-        var config = new Option<string?>("--config", "-c") { Description = "The study, as YAML; configs/compare/ has examples.", HelpName = "FILE" };
-        var set = new Option<string[]>("--set") { Description = "A setting that wins over the file: training.steps=100, seeds=[1,2]. May be given several times.", HelpName = "KEY=VALUE", AllowMultipleArgumentsPerToken = true };
-        var workers = SharedOptions.Number("--workers", "Number of runs at a time (default: the study's, or as many as there are cores for).", "N", 1, 1024);
-        var shard = new Option<string?>("--shard") { Description = "Run one part of several, as for machines that share a study: 1/3, 2/3, 3/3.", HelpName = "I/N" };
+        var config = new Option<string?>("--config", "-c")
+        {
+            Description = "The study, as YAML; configs/compare/ has examples.",
+            HelpName = "FILE",
+        };
+        var set = new Option<string[]>("--set")
+        {
+            Description = "A setting that wins over the file: training.steps=100, seeds=[1,2]. May be given several times.",
+            HelpName = "KEY=VALUE",
+            AllowMultipleArgumentsPerToken = true,
+        };
+        var workers = SharedOptions.Number(
+            "--workers", "Number of runs at a time (default: the study's, or as many as there are cores for).", "N", 1, 1024);
+        var shard = new Option<string?>("--shard")
+        {
+            Description = "Run one part of several, as for machines that share a study: 1/3, 2/3, 3/3.",
+            HelpName = "I/N",
+        };
         var dry = new Option<bool>("--dry-run") { Description = "Print the runs and what they cost, and run nothing." };
-        var merge = new Option<string[]>("--merge") { Description = "Take over the finished runs of other machines' folders, summarise, and run nothing.", HelpName = "DIR", AllowMultipleArgumentsPerToken = true };
+        var merge = new Option<string[]>("--merge")
+        {
+            Description = "Take over the finished runs of other machines' folders, summarise, and run nothing.",
+            HelpName = "DIR",
+            AllowMultipleArgumentsPerToken = true,
+        };
         var summary = new Option<bool>("--summary") { Description = "Summarise what is finished, and run nothing." };
         var score = new Option<bool>("--score") { Description = "Score the models of finished runs, summarise, and run nothing." };
-        var print = new Option<bool>("--print-config") { Description = "Print the study's configuration with every key explained, and run nothing." };
+        var print = new Option<bool>("--print-config")
+        {
+            Description = "Print the study's configuration with every key explained, and run nothing.",
+        };
         var json = SharedOptions.Json();
-        var command = new Command("compare", "Run a paired experiment: arms, models, seeds, learning rates, and statistics.") { config, set, workers, shard, dry, merge, summary, score, print, json };
+        var command = new Command("compare", "Run a paired experiment: arms, models, seeds, learning rates, and statistics.")
+        {
+            config, set, workers, shard, dry, merge, summary, score, print, json,
+        };
         command.SetAction((parsed, cancellation) => Task.Run(() =>
         {
             string? file = parsed.GetValue(config);
@@ -46,7 +71,8 @@ internal static class CompareVerb
             string[] others = parsed.GetValue(merge) ?? [];
             bool scores = parsed.GetValue(score);
             if (others.Length > 0 || scores) folder.Lock();
-            foreach (string other in others) context.Error.Profile.Out.Writer.WriteLine($"{Format.Count(folder.Merge(other), "run")} taken over from {other}");
+            foreach (string other in others)
+                context.Error.Profile.Out.Writer.WriteLine($"{Format.Count(folder.Merge(other), "run")} taken over from {other}");
             if (scores)
             {
                 using var console = new StudyConsole(context.Error);
@@ -54,12 +80,16 @@ internal static class CompareVerb
             }
 
             bool runs = others.Length == 0 && !scores && !parsed.GetValue(summary);
-            return Run(context, study, folder, new RunnerOptions(Worker()) { Workers = parsed.GetValue(workers), Shard = part }, runs, parsed.GetValue(json), cancellation);
+            return Run(
+                context, study, folder, new RunnerOptions(Worker()) { Workers = parsed.GetValue(workers), Shard = part }, runs,
+                parsed.GetValue(json), cancellation);
         }));
         return command;
     }
 
-    private static int Run(CommandContext context, Study study, StudyFolder folder, RunnerOptions options, bool runs, bool json, CancellationToken cancellation)
+    private static int Run(
+        CommandContext context, Study study, StudyFolder folder, RunnerOptions options, bool runs, bool json,
+        CancellationToken cancellation)
     {
         StudyOutcome? outcome = null;
         if (runs)
@@ -83,7 +113,8 @@ internal static class CompareVerb
         else Print(context, report, folder);
         if (outcome?.Interrupted == true)
         {
-            context.Error.Profile.Out.Writer.WriteLine($"interrupted after {report.Finished} of {report.Runs} runs: the same command goes on from here");
+            context.Error.Profile.Out.Writer.WriteLine(
+                $"interrupted after {report.Finished} of {report.Runs} runs: the same command goes on from here");
             return Interrupted;
         }
 
@@ -108,13 +139,20 @@ internal static class CompareVerb
         foreach (var model in report.Models)
         {
             var table = new Table().Border(TableBorder.Simple).Title($"{model.Regime}: {model.Name}".EscapeMarkup()).AddColumn("arm");
-            foreach (string header in (string[])["best rate", "seeds", "test loss", "perplexity", "change of perplexity", "Holm's p"]) table.AddColumn(new TableColumn(header).RightAligned());
+            foreach (string header in (string[])["best rate", "seeds", "test loss", "perplexity", "change of perplexity", "Holm's p"])
+                table.AddColumn(new TableColumn(header).RightAligned());
             table.AddColumn("shows");
             foreach (var arm in model.Arms)
             {
                 table.AddRow(
-                    arm.Name.EscapeMarkup(), StudyFormat.Rate(arm.BestLearningRate), $"{arm.Runs.Count(run => run.LearningRate == arm.BestLearningRate)}", StudyFormat.Loss(arm.TestLoss), StudyFormat.Perplexity(arm.Perplexity),
-                    arm.AtBest is null ? "" : StudyFormat.Change(arm.AtBest).EscapeMarkup(), arm.AtBest is null ? "" : StudyFormat.Probability(arm.AtBest.HolmPValue), StudyFormat.Words(arm.AtBest));
+                    arm.Name.EscapeMarkup(),
+                    StudyFormat.Rate(arm.BestLearningRate),
+                    $"{arm.Runs.Count(run => run.LearningRate == arm.BestLearningRate)}",
+                    StudyFormat.Loss(arm.TestLoss),
+                    StudyFormat.Perplexity(arm.Perplexity),
+                    arm.AtBest is null ? "" : StudyFormat.Change(arm.AtBest).EscapeMarkup(),
+                    arm.AtBest is null ? "" : StudyFormat.Probability(arm.AtBest.HolmPValue),
+                    StudyFormat.Words(arm.AtBest));
             }
 
             context.Out.Write(table);
@@ -135,15 +173,21 @@ internal static class CompareVerb
         double flops = left.Sum(cost => cost.Flops);
         var time = TimeSpan.FromSeconds(left.Sum(cost => cost.Time.TotalSeconds));
         string assumed = left.All(cost => cost.Measured) ? "as measured of finished runs"
-            : $"{(left.Any(cost => cost.Measured) ? "as measured of finished runs, and else " : "")}at {(CostEstimate.AssumedFlops / 1e9).ToString(CultureInfo.InvariantCulture)} GFLOP/s a thread, which is assumed";
+            : $"{(left.Any(cost => cost.Measured) ? "as measured of finished runs, and else " : "")}at "
+                + $"{(CostEstimate.AssumedFlops / 1e9).ToString(CultureInfo.InvariantCulture)} GFLOP/s a thread, which is assumed";
         if (json)
         {
             context.WriteJson(new JsonObject
             {
                 ["runs"] = new JsonArray([.. costs.Select(cost => (JsonNode?)new JsonObject
                 {
-                    ["id"] = cost.Run.Id, ["regime"] = cost.Run.Regime, ["model"] = cost.Run.Model, ["arm"] = cost.Run.Arm, ["seed"] = cost.Run.Seed, ["learning_rate"] = cost.Run.LearningRate,
-                    ["tokens"] = cost.Tokens, ["flops"] = cost.Flops, ["seconds"] = Math.Round(cost.Time.TotalSeconds, 1), ["measured"] = cost.Measured, ["finished"] = cost.Finished,
+                    ["id"] = cost.Run.Id, ["regime"] = cost.Run.Regime, ["model"] = cost.Run.Model, ["arm"] = cost.Run.Arm,
+                    ["seed"] = cost.Run.Seed, ["learning_rate"] = cost.Run.LearningRate,
+                    ["tokens"] = cost.Tokens,
+                    ["flops"] = cost.Flops,
+                    ["seconds"] = Math.Round(cost.Time.TotalSeconds, 1),
+                    ["measured"] = cost.Measured,
+                    ["finished"] = cost.Finished,
                 })]),
                 ["waiting"] = Format.Json(plan.Waiting),
                 ["seconds_of_one_worker"] = Math.Round(time.TotalSeconds, 1),
@@ -154,17 +198,28 @@ internal static class CompareVerb
         var table = new Table().Border(TableBorder.Simple).AddColumns("run", "id");
         foreach (string header in (string[])["tokens", "FLOPs", "time"]) table.AddColumn(new TableColumn(header).RightAligned());
         foreach (var cost in costs)
-            table.AddRow(cost.Run.Label.EscapeMarkup(), cost.Run.Id, Format.Count(cost.Tokens), cost.Flops.ToString("0.0e+0", CultureInfo.InvariantCulture), cost.Finished ? "finished" : TrainingConsole.Span(cost.Time));
+            table.AddRow(
+                cost.Run.Label.EscapeMarkup(), cost.Run.Id, Format.Count(cost.Tokens),
+                cost.Flops.ToString("0.0e+0", CultureInfo.InvariantCulture), cost.Finished ? "finished" : TrainingConsole.Span(cost.Time));
         context.Out.Write(table);
         foreach (string waiting in plan.Waiting) context.Out.WriteLine(waiting);
-        context.Out.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{Format.Count(costs.Count, "run")}, {left.Count} to run: {flops:0.0e+0} FLOPs, {TrainingConsole.Span(time)} with one worker of {Format.Count(study.Config.Threads, "thread")}, {assumed}"));
+        context.Out.WriteLine(
+            string.Create(
+                CultureInfo.InvariantCulture,
+                $"{Format.Count(costs.Count, "run")}, {left.Count} to run: {flops:0.0e+0} FLOPs, {TrainingConsole.Span(time)} with one "
+                + $"worker of {Format.Count(study.Config.Threads, "thread")}, {assumed}"));
         return 0;
     }
 
     private static (int Part, int Parts) Part(string? text)
     {
         if (text is null) return (1, 1);
-        return text.Split('/') is [var part, var parts] && int.TryParse(part, NumberStyles.None, CultureInfo.InvariantCulture, out int i) && int.TryParse(parts, NumberStyles.None, CultureInfo.InvariantCulture, out int n) && i >= 1 && i <= n
+        return
+            text.Split('/') is [var part, var parts]
+            && int.TryParse(part, NumberStyles.None, CultureInfo.InvariantCulture, out int i)
+            && int.TryParse(parts, NumberStyles.None, CultureInfo.InvariantCulture, out int n)
+            && i >= 1
+            && i <= n
             ? (i, n)
             : throw new UsageException($"--shard is '{text}', expected I/N with I from 1 to N, such as 1/2");
     }
@@ -172,7 +227,10 @@ internal static class CompareVerb
     /// <summary>This program: its executable where it stands beside the code, else the code through dotnet.</summary>
     private static WorkerProgram Worker()
     {
-        string code = typeof(CompareVerb).Assembly.Location, program = Path.ChangeExtension(code, OperatingSystem.IsWindows() ? ".exe" : null);
-        return File.Exists(program) ? new WorkerProgram(program, [CompareWorkerVerb.Name]) : new WorkerProgram(Environment.ProcessPath!, [code, CompareWorkerVerb.Name]);
+        string code = typeof(CompareVerb).Assembly.Location,
+            program = Path.ChangeExtension(code, OperatingSystem.IsWindows() ? ".exe" : null);
+        return File.Exists(program)
+            ? new WorkerProgram(program, [CompareWorkerVerb.Name])
+            : new WorkerProgram(Environment.ProcessPath!, [code, CompareWorkerVerb.Name]);
     }
 }

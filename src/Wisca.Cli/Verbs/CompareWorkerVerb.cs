@@ -16,8 +16,13 @@ internal static class CompareWorkerVerb
         var request = new Argument<string>("REQUEST");
         var command = new Command(Name, "One run of a study.") { request };
         command.Hidden = true;
-        command.SetAction((parsed, cancellation) => Task.Run(() =>
-            RunWorker.Execute(parsed.GetRequiredValue(request), WiscaApplication.Version, Console.In, context.StandardOutput, cancellation) ? 0 : Failed));
+        command.SetAction(
+            (parsed, cancellation) =>
+                Task.Run(() =>
+                    RunWorker.Execute(
+                        parsed.GetRequiredValue(request), WiscaApplication.Version, Console.In, context.StandardOutput, cancellation)
+                        ? 0
+                        : Failed));
         return command;
     }
 }

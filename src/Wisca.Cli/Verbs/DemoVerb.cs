@@ -15,17 +15,30 @@ internal static class DemoVerb
 
     public static Command Create(CommandContext context)
     {
-        var output = new Option<string?>("--out", "-o") { Description = "The folder for models, checkpoints and curves; it must not exist yet (default: a temporary one).", HelpName = "DIR" };
-        var steps = SharedOptions.Number("--steps", $"Optimizer steps of each of the two trainings; 0 to leave them out (default: {DefaultSteps}).", "N", 0, 1_000_000);
+        var output = new Option<string?>("--out", "-o")
+        {
+            Description = "The folder for models, checkpoints and curves; it must not exist yet (default: a temporary one).",
+            HelpName = "DIR",
+        };
+        var steps = SharedOptions.Number(
+            "--steps", $"Optimizer steps of each of the two trainings; 0 to leave them out (default: {DefaultSteps}).", "N", 0, 1_000_000);
         steps.DefaultValueFactory = _ => DefaultSteps;
-        var command = new Command("demo", "Balance a small Llama, prove that nothing changed, take it back; then train one with and without WISCA.") { output, steps };
-        command.SetAction((parsed, cancellation) => Task.Run(() => Run(context, parsed.GetValue(output), parsed.GetValue(steps), cancellation)));
+        var command = new Command(
+            "demo",
+            "Balance a small Llama, prove that nothing changed, take it back; then train one with and without WISCA.")
+        {
+            output,
+            steps,
+        };
+        command.SetAction(
+            (parsed, cancellation) => Task.Run(() => Run(context, parsed.GetValue(output), parsed.GetValue(steps), cancellation)));
         return command;
     }
 
     private static int Run(CommandContext context, string? output, int steps, CancellationToken cancellation)
     {
-        if (output is not null && Path.Exists(output)) throw new WiscaException($"{output} exists", "choose a folder that does not exist yet");
+        if (output is not null && Path.Exists(output))
+            throw new WiscaException($"{output} exists", "choose a folder that does not exist yet");
         string folder = output ?? Directory.CreateTempSubdirectory("wisca-demo-").FullName;
         string Place(string name) => Path.Combine(folder, name);
         bool done = false;
@@ -38,7 +51,9 @@ internal static class DemoVerb
             InspectVerb.Run(context, Place("model"), null, Environment.ProcessorCount, json: false, cancellation);
 
             Heading(context, $"wisca rescale {Place("model")} --out {Place("balanced")}");
-            RescaleVerb.Run(context, Place("model"), Place("balanced"), new RescaleOptions(), null, force: false, json: false, null, null, cancellation);
+            RescaleVerb.Run(
+                context, Place("model"), Place("balanced"), new RescaleOptions(), null, force: false, json: false, null, null,
+                cancellation);
             bool verified = Verify("balanced");
 
             Heading(context, $"wisca rescale {Place("model")} --out {Place("exact")} --qk kv-head --vo kv-head --round pow2");
@@ -48,18 +63,22 @@ internal static class DemoVerb
                 ValueOutput = Granularity.KvHead,
                 Balance = new BalanceOptions(Rounding: FactorRounding.PowerOfTwo),
             };
-            RescaleVerb.Run(context, Place("model"), Place("exact"), powersOfTwo, null, force: false, json: false, null, null, cancellation);
+            RescaleVerb.Run(
+                context, Place("model"), Place("exact"), powersOfTwo, null, force: false, json: false, null, null, cancellation);
             verified &= Verify("exact");
 
             Heading(context, $"wisca undo {Place("exact")} --out {Place("undone")}");
             UndoVerb.Run(context, Place("exact"), Place("undone"), force: false, Environment.ProcessorCount, json: false, cancellation);
-            string before = Path.Combine(Place("model"), Checkpoint.WeightsName), after = Path.Combine(Place("undone"), Checkpoint.WeightsName);
+            string before = Path.Combine(Place("model"), Checkpoint.WeightsName),
+                after = Path.Combine(Place("undone"), Checkpoint.WeightsName);
             Heading(context, $"cmp {before} {after}");
             bool same = File.ReadAllBytes(before).AsSpan().SequenceEqual(File.ReadAllBytes(after));
             context.Out.WriteLine(same ? "the same, byte for byte" : "the files differ");
             if (steps > 0)
             {
-                Heading(context, $"wisca train, twice: the same small Llama on built-in stories, {steps} steps without and with transitions");
+                Heading(
+                    context,
+                    $"wisca train, twice: the same small Llama on built-in stories, {steps} steps without and with transitions");
                 DemoTraining.Run(context, folder, steps, cancellation);
             }
 

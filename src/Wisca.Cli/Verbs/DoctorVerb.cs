@@ -27,7 +27,15 @@ internal static class DoctorVerb
         {
             context.WriteJson(new JsonArray(
             [
-                .. checks.Select(check => (JsonNode?)new JsonObject { ["check"] = check.Name, ["good"] = check.Good, ["found"] = check.Found, ["hint"] = check.Hint }),
+                .. checks.Select(check =>
+                    (JsonNode?)
+                        new JsonObject
+                        {
+                            ["check"] = check.Name,
+                            ["good"] = check.Good,
+                            ["found"] = check.Found,
+                            ["hint"] = check.Hint,
+                        }),
             ]));
         }
         else
@@ -47,10 +55,14 @@ internal static class DoctorVerb
         // The shared framework lies in ROOT/shared/Microsoft.NETCore.App/VERSION; SDKs lie in ROOT/sdk.
         string root = Path.GetFullPath(Path.Combine(RuntimeEnvironment.GetRuntimeDirectory(), "..", "..", ".."));
         string sdks = Path.Combine(root, "sdk");
-        string[] found = Directory.Exists(sdks) ? [.. Directory.EnumerateDirectories(sdks, "10.*").Select(path => Path.GetFileName(path)).Order(StringComparer.Ordinal)] : [];
+        string[] found = Directory.Exists(sdks)
+            ? [.. Directory.EnumerateDirectories(sdks, "10.*").Select(path => Path.GetFileName(path)).Order(StringComparer.Ordinal)]
+            : [];
         return found.Length > 0
             ? new Check("SDK", true, $".NET SDK {found[^1]}, runtime {Environment.Version}")
-            : new Check("SDK", true, $"none in {root}; runtime {Environment.Version}", "only building wisca needs an SDK: https://dotnet.microsoft.com/download/dotnet/10.0");
+            : new Check(
+                "SDK", true, $"none in {root}; runtime {Environment.Version}",
+                "only building wisca needs an SDK: https://dotnet.microsoft.com/download/dotnet/10.0");
     }
 
     private static Check CppRuntime()
@@ -58,9 +70,13 @@ internal static class DoctorVerb
         const string name = "libstdc++";
         if (!OperatingSystem.IsLinux()) return new Check(name, true, $"not needed on {RuntimeInformation.OSDescription}");
         if (!NativeLibrary.TryLoad("libstdc++.so.6", out nint handle))
-            return new Check(name, false, "libstdc++.so.6 does not load", "install it: apt-get install libstdc++6 (or your distribution's name for it)");
+            return new Check(
+                name, false, "libstdc++.so.6 does not load", "install it: apt-get install libstdc++6 (or your distribution's name for it)");
         NativeLibrary.Free(handle);
-        string? file = File.ReadLines("/proc/self/maps").Where(line => line.Contains("libstdc++.so", StringComparison.Ordinal)).Select(line => line[line.IndexOf('/')..]).FirstOrDefault();
+        string? file = File.ReadLines("/proc/self/maps")
+            .Where(line => line.Contains("libstdc++.so", StringComparison.Ordinal))
+            .Select(line => line[line.IndexOf('/')..])
+            .FirstOrDefault();
         return new Check(name, true, file is null ? "libstdc++.so.6 loads" : Path.GetFileName(file));
     }
 
@@ -86,6 +102,8 @@ internal static class DoctorVerb
         const long little = 100L << 20;
         string folder = Path.GetTempPath();
         long free = new DriveInfo(folder).AvailableFreeSpace;
-        return new Check("disk", free >= little, $"{Format.Bytes(free)} free in {folder}", free >= little ? null : "the demo writes there; point TMPDIR elsewhere");
+        return new Check(
+            "disk", free >= little, $"{Format.Bytes(free)} free in {folder}",
+            free >= little ? null : "the demo writes there; point TMPDIR elsewhere");
     }
 }

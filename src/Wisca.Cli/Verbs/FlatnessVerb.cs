@@ -38,16 +38,30 @@ internal static class FlatnessVerb
     {
         var defaults = new FlatnessOptions();
         var model = SharedOptions.Model();
-        var text = new Option<string>("--text") { Description = "The text that the loss is of: a file of any kind that wisca tokenize reads.", HelpName = "FILE", Required = true };
+        var text = new Option<string>("--text")
+        {
+            Description = "The text that the loss is of: a file of any kind that wisca tokenize reads.",
+            HelpName = "FILE",
+            Required = true,
+        };
         var tokens = SharedOptions.Number("--tokens", "Take the first N tokens of it.", "N", 1, 1 << 30);
         tokens.DefaultValueFactory = _ => 2048;
-        var length = SharedOptions.Number("--sequence-length", "Tokens of a window (default: 128, or the model's positions where they are fewer).", "N", 1, 1 << 24);
-        var measure = new Option<string?>("--measure") { Description = "What to measure, joined with commas: eigenvalues, trace, sam, gradients, pairs. Default: all five; none of them with --slice, --between or --orbit.", HelpName = "NAMES" };
+        var length = SharedOptions.Number(
+            "--sequence-length", "Tokens of a window (default: 128, or the model's positions where they are fewer).", "N", 1, 1 << 24);
+        var measure = new Option<string?>("--measure")
+        {
+            Description =
+                "What to measure, joined with commas: eigenvalues, trace, sam, gradients, pairs. Default: all five; none of them with "
+                + "--slice, --between or --orbit.",
+            HelpName = "NAMES",
+        };
         var eigenvalues = SharedOptions.Number("--eigenvalues", "Number of the largest eigenvalues of the Hessian.", "K", 1, 1000);
         eigenvalues.DefaultValueFactory = _ => defaults.Eigenvalues.Eigenvalues;
-        var steps = SharedOptions.Number("--lanczos-steps", "The most products of Hessian and vector for them; as many vectors are held in memory.", "N", 1, 100_000);
+        var steps = SharedOptions.Number(
+            "--lanczos-steps", "The most products of Hessian and vector for them; as many vectors are held in memory.", "N", 1, 100_000);
         steps.DefaultValueFactory = _ => defaults.Eigenvalues.MaxSteps;
-        var probes = SharedOptions.Number("--trace-probes", "The most probes for the trace; for each block of a pair a quarter of it.", "N", 2, 1_000_000);
+        var probes = SharedOptions.Number(
+            "--trace-probes", "The most probes for the trace; for each block of a pair a quarter of it.", "N", 2, 1_000_000);
         probes.DefaultValueFactory = _ => defaults.Trace.MaxProbes;
         var radius = SharedOptions.Number("--sam-radius", "Radius of plain sharpness.", "R", 1e-12, 1e12);
         radius.DefaultValueFactory = _ => defaults.Radius;
@@ -55,14 +69,30 @@ internal static class FlatnessVerb
         adaptive.DefaultValueFactory = _ => defaults.AdaptiveRadius;
         var ascent = SharedOptions.Number("--sam-steps", "Also the sharpness by so many steps of ascent.", "M", 1, 1000);
         ascent.DefaultValueFactory = _ => 1;
-        var etas = new Option<string?>("--eta") { Description = "Steps down the gradient for the cosine of gradients, joined with commas (default: 0.01,0.1,1).", HelpName = "LIST" };
-        var slice = new Option<string?>("--slice") { Description = "The loss along filter-normalised random directions: 1d or 2d.", HelpName = "1d|2d" };
+        var etas = new Option<string?>("--eta")
+        {
+            Description = "Steps down the gradient for the cosine of gradients, joined with commas (default: 0.01,0.1,1).",
+            HelpName = "LIST",
+        };
+        var slice = new Option<string?>("--slice")
+        {
+            Description = "The loss along filter-normalised random directions: 1d or 2d.",
+            HelpName = "1d|2d",
+        };
         slice.AcceptOnlyFromAmong("1d", "2d");
-        var between = new Option<string?>("--between") { Description = "The loss on the line to another checkpoint of the same architecture.", HelpName = "MODEL2" };
+        var between = new Option<string?>("--between")
+        {
+            Description = "The loss on the line to another checkpoint of the same architecture.",
+            HelpName = "MODEL2",
+        };
         var points = SharedOptions.Number("--points", "Points along a direction (default: 21; 11 for 2d).", "N", 2, 10_001);
         var range = SharedOptions.Number("--range", "How far a slice goes, in lengths of the filters.", "R", 1e-9, 1e9);
         range.DefaultValueFactory = _ => defaults.SliceRange;
-        var orbit = new Option<string?>("--orbit") { Description = "Loss, trace and largest eigenvalue along the orbit of equivalent models: qk or vo.", HelpName = "qk|vo" };
+        var orbit = new Option<string?>("--orbit")
+        {
+            Description = "Loss, trace and largest eigenvalue along the orbit of equivalent models: qk or vo.",
+            HelpName = "qk|vo",
+        };
         orbit.AcceptOnlyFromAmong("qk", "vo");
         var layer = SharedOptions.Number("--layer", "The orbit's layer.", "L", 0, 1 << 20);
         var kvHead = SharedOptions.Number("--kv-head", "One kv head's factor alone instead of one for the layer.", "G", 0, 1 << 20);
@@ -74,22 +104,33 @@ internal static class FlatnessVerb
         var threads = SharedOptions.Threads();
         var architecture = SharedOptions.Architecture();
         var json = SharedOptions.Json();
-        var output = new Option<string?>("--out", "-o") { Description = "Also write it to a file: all of it as .json, or the curves as .csv. It appears when it is complete.", HelpName = "FILE" };
-        var force = new Option<bool>("--force") { Description = "Replace that file where it exists." };
-        var command = new Command("flatness", "Measure how flat the loss is around a model's weights, and what of it is only a choice among equivalent weights.")
+        var output = new Option<string?>("--out", "-o")
         {
-            model, text, tokens, length, measure, eigenvalues, steps, probes, radius, adaptive, ascent, etas, slice, between, points, range, orbit, layer, kvHead, orbitRange, orbitProbes, seed, threads,
+            Description = "Also write it to a file: all of it as .json, or the curves as .csv. It appears when it is complete.",
+            HelpName = "FILE",
+        };
+        var force = new Option<bool>("--force") { Description = "Replace that file where it exists." };
+        var command = new Command(
+            "flatness",
+            "Measure how flat the loss is around a model's weights, and what of it is only a choice among equivalent weights.")
+        {
+            model, text, tokens, length, measure, eigenvalues, steps, probes, radius, adaptive, ascent, etas, slice, between, points,
+            range, orbit, layer, kvHead, orbitRange, orbitProbes, seed, threads,
             architecture, json, output, force,
         };
         command.SetAction((parsed, cancellation) => Task.Run(() =>
         {
-            if (parsed.GetResult(layer) is not null && parsed.GetValue(orbit) is null) throw new UsageException("--layer is the layer of an orbit: give --orbit qk or vo too.");
-            if (parsed.GetResult(layer) is null && parsed.GetValue(orbit) is not null) throw new UsageException("--orbit needs a layer: give --layer.");
+            if (parsed.GetResult(layer) is not null && parsed.GetValue(orbit) is null)
+                throw new UsageException("--layer is the layer of an orbit: give --orbit qk or vo too.");
+            if (parsed.GetResult(layer) is null && parsed.GetValue(orbit) is not null)
+                throw new UsageException("--orbit needs a layer: give --layer.");
             bool plane = parsed.GetValue(slice) == "2d";
             int perBlock = Math.Max(2, parsed.GetValue(probes) / 4);
             var options = new FlatnessOptions
             {
-                Measures = Asked(parsed.GetValue(measure), parsed.GetValue(slice) is not null, parsed.GetValue(between) is not null, parsed.GetValue(orbit) is not null),
+                Measures = Asked(
+                    parsed.GetValue(measure), parsed.GetValue(slice) is not null, parsed.GetValue(between) is not null,
+                    parsed.GetValue(orbit) is not null),
                 Eigenvalues = defaults.Eigenvalues with { Eigenvalues = parsed.GetValue(eigenvalues), MaxSteps = parsed.GetValue(steps) },
                 Trace = defaults.Trace with { MaxProbes = parsed.GetValue(probes) },
                 Pairs = defaults.Pairs with { MaxProbes = perBlock },
@@ -114,7 +155,12 @@ internal static class FlatnessVerb
             string? file = parsed.GetValue(output);
             if (file is not null) CheckOutput(file, options, parsed.GetValue(force));
             var report = Measure(
-                context, parsed.GetRequiredValue(model), parsed.GetValue(between), parsed.GetRequiredValue(text), parsed.GetValue(tokens), parsed.GetResult(length) is null ? null : parsed.GetValue(length),
+                context,
+                parsed.GetRequiredValue(model),
+                parsed.GetValue(between),
+                parsed.GetRequiredValue(text),
+                parsed.GetValue(tokens),
+                parsed.GetResult(length) is null ? null : parsed.GetValue(length),
                 options, parsed.GetValue(architecture), parsed.GetValue(threads), cancellation);
             if (file is not null) Write(file, report, parsed.GetValue(force));
             if (parsed.GetValue(json)) context.WriteJson(JsonSerializer.SerializeToNode(report, Json)!);
@@ -125,12 +171,14 @@ internal static class FlatnessVerb
     }
 
     private static FlatnessReport Measure(
-        CommandContext context, string model, string? between, string text, int tokens, int? length, FlatnessOptions options, string? architecture, int threads, CancellationToken cancellation)
+        CommandContext context, string model, string? between, string text, int tokens, int? length, FlatnessOptions options,
+        string? architecture, int threads, CancellationToken cancellation)
     {
         using var checkpoint = Checkpoint.Open(model);
         using var second = between is null ? null : Checkpoint.Open(between);
         var config = DecoderConfig.From(checkpoint.Config);
-        var windows = TokenWindows.Read(text, TokenizerLoader.Load(checkpoint.Folder), tokens, length ?? Math.Min(128, config.MaxPositions));
+        var windows = TokenWindows.Read(
+            text, TokenizerLoader.Load(checkpoint.Folder), tokens, length ?? Math.Min(128, config.MaxPositions));
         TorchRuntime.Require();
         TorchRuntime.Threads = threads;
         using var decoder = Models.Decoder.Load(checkpoint);
@@ -149,7 +197,10 @@ internal static class FlatnessVerb
         if (orbit) measures.Add(FlatnessMeasure.Orbit);
         if (names is null) return measures.Count > 0 ? [.. measures] : FlatnessOptions.DefaultMeasures;
         foreach (string name in names.Split(',', StringSplitOptions.TrimEntries))
-            measures.Add(Measures.TryGetValue(name, out var known) ? known : throw new UsageException($"--measure does not know '{name}', expected {string.Join(", ", Measures.Keys)}"));
+            measures.Add(
+                Measures.TryGetValue(name, out var known)
+                    ? known
+                    : throw new UsageException($"--measure does not know '{name}', expected {string.Join(", ", Measures.Keys)}"));
         return [.. measures];
     }
 
@@ -164,9 +215,13 @@ internal static class FlatnessVerb
     private static void CheckOutput(string file, FlatnessOptions options, bool force)
     {
         string extension = Path.GetExtension(file);
-        if (extension is not (".json" or ".csv")) throw new UsageException($"--out is '{file}', expected a name that ends with .json or .csv");
-        if (extension == ".csv" && !options.Measures.Any(measure => measure is FlatnessMeasure.Slice or FlatnessMeasure.Between or FlatnessMeasure.Orbit))
-            throw new UsageException("a .csv file holds curves, and none is asked for: give --slice, --between or --orbit, or name a .json file.");
+        if (extension is not (".json" or ".csv"))
+            throw new UsageException($"--out is '{file}', expected a name that ends with .json or .csv");
+        if (
+            extension == ".csv"
+            && !options.Measures.Any(measure => measure is FlatnessMeasure.Slice or FlatnessMeasure.Between or FlatnessMeasure.Orbit))
+            throw new UsageException(
+                "a .csv file holds curves, and none is asked for: give --slice, --between or --orbit, or name a .json file.");
         ResultFile.Check(file, force);
     }
 
@@ -192,63 +247,102 @@ internal static class FlatnessVerb
 
         foreach (var mark in report.Orbit?.Marks ?? [])
         {
-            if (mark is { Log2: { } log2, PredictedPair: { } trace }) Add($"orbit-{Format.Name(mark.Criterion)}", log2, null, "predicted_pair", trace);
+            if (mark is { Log2: { } log2, PredictedPair: { } trace })
+                Add($"orbit-{Format.Name(mark.Criterion)}", log2, null, "predicted_pair", trace);
         }
 
         return lines.ToString();
 
-        void Add(string curve, double x, double? y, string quantity, double value) => lines.Append(CultureInfo.InvariantCulture, $"{curve},{x:R},{y:R},{quantity},{value:R}\n");
+        void Add(string curve, double x, double? y, string quantity, double value) =>
+            lines.Append(CultureInfo.InvariantCulture, $"{curve},{x:R},{y:R},{quantity},{value:R}\n");
 
         static IEnumerable<(string, double)> Quantities(OrbitPoint point) =>
         [
-            ("loss", point.Loss), ("multiplied", point.Multiplied), ("divided", point.Divided), ("pair", point.Pair), ("predicted_pair", point.PredictedPair), ("rest", point.Rest), ("whole", point.Whole),
+            ("loss", point.Loss),
+            ("multiplied", point.Multiplied),
+            ("divided", point.Divided),
+            ("pair", point.Pair),
+            ("predicted_pair", point.PredictedPair),
+            ("rest", point.Rest),
+            ("whole", point.Whole),
             ("largest_eigenvalue", point.LargestEigenvalue.Value),
         ];
     }
 
     private static void Print(IAnsiConsole console, FlatnessReport report)
     {
-        console.WriteLine(Invariant($"loss {report.Loss:0.00000} on {report.Tokens} tokens in windows of {report.SequenceLength}, {Format.Count(report.Parameters)} parameters, seed {report.Seed}"));
-        var summary = new Table().Border(TableBorder.Simple).AddColumn("quantity").AddColumn(new TableColumn("value").RightAligned()).AddColumn("error").AddColumn("invariant");
+        console.WriteLine(
+            Invariant(
+                $"loss {report.Loss:0.00000} on {report.Tokens} tokens in windows of {report.SequenceLength}, {Format.Count(report.Parameters)} parameters, seed {report.Seed}"
+            ));
+        var summary = new Table()
+            .Border(TableBorder.Simple)
+            .AddColumn("quantity")
+            .AddColumn(new TableColumn("value").RightAligned())
+            .AddColumn("error")
+            .AddColumn("invariant");
         summary.AddRow("gradient norm", Number(report.GradientNorm), "", "no");
         foreach (var (entry, rank) in (report.Eigenvalues?.Largest ?? []).Select((entry, index) => (entry, index + 1)))
             summary.AddRow($"eigenvalue {rank}", Number(entry.Value), $"residual {Number(entry.Residual)}", "no");
-        if (report.Eigenvalues is { } spectrum) summary.AddRow("least Ritz value", Number(spectrum.Smallest.Value), $"residual {Number(spectrum.Smallest.Residual)}", "no");
-        if (report.Trace is { } trace) summary.AddRow("trace", Number(trace.Whole.Value), $"± {Number(trace.Whole.StandardError)}, {trace.Whole.Probes} probes", "no");
+        if (report.Eigenvalues is { } spectrum)
+            summary.AddRow("least Ritz value", Number(spectrum.Smallest.Value), $"residual {Number(spectrum.Smallest.Residual)}", "no");
+        if (report.Trace is { } trace)
+            summary.AddRow("trace", Number(trace.Whole.Value), $"± {Number(trace.Whole.StandardError)}, {trace.Whole.Probes} probes", "no");
         foreach (var sharpness in report.Sharpness)
         {
             summary.AddRow(
-                Invariant($"{(sharpness.Adaptive ? "adaptive" : "plain")} sharpness, r {sharpness.Radius}, {Format.Count(sharpness.Steps, "step")}"), Number(sharpness.Sharpness), "", sharpness.Adaptive ? "yes" : "no");
+                Invariant(
+                    $"{(sharpness.Adaptive ? "adaptive" : "plain")} sharpness, r {sharpness.Radius}, {Format.Count(sharpness.Steps, "step")}"
+                ),
+                Number(sharpness.Sharpness),
+                "",
+                sharpness.Adaptive ? "yes" : "no");
         }
 
         foreach (var turn in report.Gradients)
-            summary.AddRow(Invariant($"cosine of gradients, eta {turn.Step}"), turn.Cosine is { } cosine ? Invariant($"{cosine:0.00000}") : "-", Invariant($"loss {turn.Loss:0.00000}"), "no");
+            summary.AddRow(
+                Invariant($"cosine of gradients, eta {turn.Step}"), turn.Cosine is { } cosine ? Invariant($"{cosine:0.00000}") : "-",
+                Invariant($"loss {turn.Loss:0.00000}"), "no");
         console.Write(summary);
-        if (report.Eigenvalues is { Converged: false } some) console.WriteLine($"note     eigenvalues did not converge in {some.Products} steps (--lanczos-steps): the residuals say how far off they may be");
+        if (report.Eigenvalues is { Converged: false } some)
+            console.WriteLine(
+                $"note     eigenvalues did not converge in {some.Products} steps (--lanczos-steps): the residuals say how far off they "
+                + $"may be");
         if (report.Trace is { } blocks) PrintBlocks(console, blocks);
         if (report.Pairs.Length > 0) PrintPairs(console, report.Pairs);
         foreach (string refusal in report.Refusals) console.WriteLine($"refused  {refusal}");
         foreach (var curve in report.Curves) PrintCurve(console, curve);
         if (report.Orbit is { } orbit) PrintOrbit(console, orbit);
-        foreach (var entry in report.Invariances) console.WriteLine($"{(entry.Invariant ? "invariant" : "moves    ")} {entry.Quantity}: {entry.Reason}");
+        foreach (var entry in report.Invariances)
+            console.WriteLine($"{(entry.Invariant ? "invariant" : "moves    ")} {entry.Quantity}: {entry.Reason}");
     }
 
     private static void PrintBlocks(IAnsiConsole console, ModelTrace trace)
     {
         const int most = 8;
-        var table = new Table().Border(TableBorder.Simple).AddColumn("tensors with the largest traces").AddColumn(new TableColumn("trace").RightAligned()).AddColumn(new TableColumn("±").RightAligned());
-        foreach (var block in trace.Blocks.OrderByDescending(block => Math.Abs(block.Trace.Value)).Take(most)) table.AddRow(block.Tensor.EscapeMarkup(), Number(block.Trace.Value), Number(block.Trace.StandardError));
+        var table = new Table()
+            .Border(TableBorder.Simple)
+            .AddColumn("tensors with the largest traces")
+            .AddColumn(new TableColumn("trace").RightAligned())
+            .AddColumn(new TableColumn("±").RightAligned());
+        foreach (var block in trace.Blocks.OrderByDescending(block => Math.Abs(block.Trace.Value)).Take(most))
+            table.AddRow(block.Tensor.EscapeMarkup(), Number(block.Trace.Value), Number(block.Trace.StandardError));
         console.Write(table);
     }
 
     private static void PrintPairs(IAnsiConsole console, ImmutableArray<PairCurvature> pairs)
     {
         var table = new Table().Border(TableBorder.Simple).AddColumn("pair");
-        foreach (string header in (string[])["a", "±", "b", "±", "flattest log2 s", "2 sqrt(a b)"]) table.AddColumn(new TableColumn(header).RightAligned());
+        foreach (string header in (string[])["a", "±", "b", "±", "flattest log2 s", "2 sqrt(a b)"])
+            table.AddColumn(new TableColumn(header).RightAligned());
         foreach (var pair in pairs)
         {
             table.AddRow(
-                $"{Format.Name(pair.Kind)} {pair.Layer}", Number(pair.Multiplied.Value), Number(pair.Multiplied.StandardError), Number(pair.Divided.Value), Number(pair.Divided.StandardError),
+                $"{Format.Name(pair.Kind)} {pair.Layer}",
+                Number(pair.Multiplied.Value),
+                Number(pair.Multiplied.StandardError),
+                Number(pair.Divided.Value),
+                Number(pair.Divided.StandardError),
                 Flattest(pair), pair.LeastTrace is { } least ? Number(least) : "-");
         }
 
@@ -258,7 +352,8 @@ internal static class FlatnessVerb
     private static void PrintCurve(IAnsiConsole console, LossCurve curve)
     {
         var finite = curve.Points.Where(point => double.IsFinite(point.Loss)).ToList();
-        double low = finite.Count == 0 ? 0 : finite.Min(point => point.Loss), high = finite.Count == 0 ? 0 : finite.Max(point => point.Loss);
+        double low = finite.Count == 0 ? 0 : finite.Min(point => point.Loss),
+            high = finite.Count == 0 ? 0 : finite.Max(point => point.Loss);
         console.WriteLine();
         console.WriteLine(Invariant($"{Name(curve.Kind)}: loss from {low:0.0000} to {high:0.0000}"));
         double Height(LossPoint point) => !double.IsFinite(point.Loss) ? 1 : high > low ? (point.Loss - low) / (high - low) : 0;
@@ -266,7 +361,9 @@ internal static class FlatnessVerb
         {
             const string shades = " .:-=+*#%@";
             foreach (var row in curve.Points.GroupBy(point => point.Y).OrderByDescending(row => row.Key))
-                console.WriteLine($"  {string.Concat(row.Select(point => new string(shades[(int)Math.Round(Height(point) * (shades.Length - 1))], 2)))}".TrimEnd());
+                console.WriteLine(
+                    $"  {string.Concat(row.Select(point => new string(shades[(int)Math.Round(Height(point) * (shades.Length - 1))], 2)))}".TrimEnd()
+                );
             return;
         }
 
@@ -275,29 +372,57 @@ internal static class FlatnessVerb
 
     /// <summary>A line of a drawing that lies on its side: where, how much, a bar, and what lands there.</summary>
     private static void PrintBar(IAnsiConsole console, double x, double? value, double height, string mark) =>
-        console.WriteLine(Invariant($"  {x,6:0.00} {(value is { } number ? Invariant($"{number,10:0.0000}") : "         -")} {new string('█', (int)Math.Round(height * 40))} {mark}").TrimEnd());
+        console.WriteLine(
+            Invariant(
+                    $"  {x,6:0.00} {(value is { } number ? Invariant($"{number,10:0.0000}") : "         -")} {new string('█', (int)Math.Round(height * 40))} {mark}"
+                )
+                .TrimEnd());
 
     private static void PrintOrbit(IAnsiConsole console, OrbitReport orbit)
     {
         var pair = orbit.Curvature;
         console.WriteLine();
-        console.WriteLine($"orbit of {Format.Name(pair.Kind)} in layer {pair.Layer}{(pair.Label.KvHead is { } head ? $", kv head {head}" : "")}; the model is at log2 s = 0");
+        console.WriteLine(
+            $"orbit of {Format.Name(pair.Kind)} in layer {pair.Layer}{(pair.Label.KvHead is { } head ? $", kv head {head}" : "")}; the "
+            + $"model is at log2 s = 0");
         var table = new Table().Border(TableBorder.Simple);
-        foreach (string header in (string[])["log2 s", "loss", "pair's trace", "a/s^2 + b s^2", "rest", "whole", "eigenvalue", "residual"]) table.AddColumn(new TableColumn(header).RightAligned());
+        foreach (string header in (string[])["log2 s", "loss", "pair's trace", "a/s^2 + b s^2", "rest", "whole", "eigenvalue", "residual"])
+            table.AddColumn(new TableColumn(header).RightAligned());
         foreach (var point in orbit.Points)
         {
             table.AddRow(
-                $"{point.Log2}", Invariant($"{point.Loss:0.000000}"), Number(point.Pair), Number(point.PredictedPair), Number(point.Rest), Number(point.Whole), Number(point.LargestEigenvalue.Value),
+                $"{point.Log2}",
+                Invariant($"{point.Loss:0.000000}"),
+                Number(point.Pair),
+                Number(point.PredictedPair),
+                Number(point.Rest),
+                Number(point.Whole),
+                Number(point.LargestEigenvalue.Value),
                 Number(point.LargestEigenvalue.Residual));
         }
 
         console.Write(table);
-        console.WriteLine(Invariant($"largest |difference of losses| {orbit.MaxLossDifference:0.0e+00}, of traces from a/s^2 + b s^2 {orbit.MaxTraceDeviation:0.0e+00} relative"));
-        var marks = new Table().Border(TableBorder.Simple).AddColumn("lands").AddColumn(new TableColumn("log2 s").RightAligned()).AddColumn(new TableColumn("pair's trace there").RightAligned()).AddColumn("note");
-        marks.AddRow("here", "0", Number(pair.TraceAt(0)), $"a {Number(pair.Multiplied.Value)} ± {Number(pair.Multiplied.StandardError)}, b {Number(pair.Divided.Value)} ± {Number(pair.Divided.StandardError)}");
+        console.WriteLine(
+            Invariant(
+                $"largest |difference of losses| {orbit.MaxLossDifference:0.0e+00}, of traces from a/s^2 + b s^2 {orbit.MaxTraceDeviation:0.0e+00} relative"
+            ));
+        var marks = new Table()
+            .Border(TableBorder.Simple)
+            .AddColumn("lands")
+            .AddColumn(new TableColumn("log2 s").RightAligned())
+            .AddColumn(new TableColumn("pair's trace there").RightAligned())
+            .AddColumn("note");
+        marks.AddRow(
+            "here", "0", Number(pair.TraceAt(0)),
+            $"a {Number(pair.Multiplied.Value)} ± {Number(pair.Multiplied.StandardError)}, b {Number(pair.Divided.Value)} ± "
+            + $"{Number(pair.Divided.StandardError)}");
         foreach (var mark in orbit.Marks)
-            marks.AddRow(Format.Name(mark.Criterion), mark.Log2 is { } log2 ? Invariant($"{log2:0.000}") : "-", mark.PredictedPair is { } trace ? Number(trace) : "-", (mark.Note ?? "").EscapeMarkup());
-        marks.AddRow("flattest", Flattest(pair), pair.LeastTrace is { } least ? Number(least) : "-", pair.FlattestLog2 is null ? "a or b is not above zero by two standard errors" : "(a/b)^(1/4)");
+            marks.AddRow(
+                Format.Name(mark.Criterion), mark.Log2 is { } log2 ? Invariant($"{log2:0.000}") : "-",
+                mark.PredictedPair is { } trace ? Number(trace) : "-", (mark.Note ?? "").EscapeMarkup());
+        marks.AddRow(
+            "flattest", Flattest(pair), pair.LeastTrace is { } least ? Number(least) : "-",
+            pair.FlattestLog2 is null ? "a or b is not above zero by two standard errors" : "(a/b)^(1/4)");
         console.Write(marks);
         DrawOrbit(console, orbit);
     }
@@ -308,9 +433,22 @@ internal static class FlatnessVerb
         const int parts = 4;
         var pair = orbit.Curvature;
         int first = orbit.Points[0].Log2 * parts, last = orbit.Points[^1].Log2 * parts;
-        IEnumerable<(string Name, double? Log2)> marks = [("here", 0), .. orbit.Marks.Select(mark => (Format.Name(mark.Criterion), mark.Log2)), ("flattest", pair.FlattestLog2)];
-        var landed = marks.Where(mark => mark.Log2 is not null).ToLookup(mark => Math.Clamp((int)Math.Round(mark.Log2!.Value * parts), first, last), mark => mark.Name);
-        Draw("trace of the pair", [.. Enumerable.Range(first, last - first + 1).Select(place => ((double)place / parts, pair.TraceAt((double)place / parts), string.Join(", ", landed[place])))]);
+        IEnumerable<(string Name, double? Log2)> marks =
+        [
+            ("here", 0),
+            .. orbit.Marks.Select(mark => (Format.Name(mark.Criterion), mark.Log2)),
+            ("flattest", pair.FlattestLog2),
+        ];
+        var landed = marks
+            .Where(mark => mark.Log2 is not null)
+            .ToLookup(mark => Math.Clamp((int)Math.Round(mark.Log2!.Value * parts), first, last), mark => mark.Name);
+        Draw(
+            "trace of the pair",
+            [
+                .. Enumerable
+                    .Range(first, last - first + 1)
+                    .Select(place => ((double)place / parts, pair.TraceAt((double)place / parts), string.Join(", ", landed[place]))),
+            ]);
         Draw("largest eigenvalue", [.. orbit.Points.Select(point => ((double)point.Log2, point.LargestEigenvalue.Value, ""))]);
 
         // A trace grows like s^2 and 1/s^2: its logarithm is what can be seen, where it has one.
@@ -320,12 +458,14 @@ internal static class FlatnessVerb
             double Scaled(double value) => positive ? Math.Log(value) : value;
             double low = rows.Min(row => Scaled(row.Value)), high = rows.Max(row => Scaled(row.Value));
             console.WriteLine(Invariant($"{name} against log2 s{(positive ? ", bars by its logarithm" : "")}"));
-            foreach (var (log2, value, mark) in rows) PrintBar(console, log2, value, high > low ? (Scaled(value) - low) / (high - low) : 0, mark);
+            foreach (var (log2, value, mark) in rows)
+                PrintBar(console, log2, value, high > low ? (Scaled(value) - low) / (high - low) : 0, mark);
             console.WriteLine();
         }
     }
 
-    private static string Flattest(PairCurvature pair) => pair is { FlattestLog2: { } log2, FlattestLog2Error: { } error } ? Invariant($"{log2:0.000} ± {error:0.000}") : "-";
+    private static string Flattest(PairCurvature pair) =>
+        pair is { FlattestLog2: { } log2, FlattestLog2Error: { } error } ? Invariant($"{log2:0.000} ± {error:0.000}") : "-";
 
     private static string Name(LossCurveKind kind) => kind switch
     {
@@ -334,7 +474,8 @@ internal static class FlatnessVerb
         _ => "between",
     };
 
-    private static string Number(double number) => number.ToString(Math.Abs(number) is >= 1e5 or (> 0 and < 1e-3) ? "0.000e+00" : "0.####", CultureInfo.InvariantCulture);
+    private static string Number(double number) =>
+        number.ToString(Math.Abs(number) is >= 1e5 or (> 0 and < 1e-3) ? "0.000e+00" : "0.####", CultureInfo.InvariantCulture);
 
     private static string Invariant(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 

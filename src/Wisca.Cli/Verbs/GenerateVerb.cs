@@ -17,14 +17,26 @@ internal static class GenerateVerb
     public static Command Create(CommandContext context)
     {
         var model = SharedOptions.Model();
-        var prompt = new Option<string>("--prompt") { Description = "The beginning of the text; empty for the model's own beginning.", HelpName = "TEXT", Required = true };
-        var most = SharedOptions.Number("--max-tokens", $"End after this many tokens (default: {DefaultTokens}, or fewer where the model's positions end).", "N", 1, 1 << 24);
-        var temperature = SharedOptions.Number("--temperature", "0 takes the most probable token each time (default: 1).", "T", 0.0, 1000.0);
+        var prompt = new Option<string>("--prompt")
+        {
+            Description = "The beginning of the text; empty for the model's own beginning.",
+            HelpName = "TEXT",
+            Required = true,
+        };
+        var most = SharedOptions.Number(
+            "--max-tokens", $"End after this many tokens (default: {DefaultTokens}, or fewer where the model's positions end).", "N", 1,
+            1 << 24);
+        var temperature = SharedOptions.Number(
+            "--temperature", "0 takes the most probable token each time (default: 1).", "T", 0.0, 1000.0);
         var topK = SharedOptions.Number("--top-k", "Draw from this many of the most probable tokens only.", "K", 1, 1 << 24);
-        var topP = SharedOptions.Number("--top-p", "Draw from the fewest most probable tokens that have this much of the probability.", "P", 1e-9, 1.0);
+        var topP = SharedOptions.Number(
+            "--top-p", "Draw from the fewest most probable tokens that have this much of the probability.", "P", 1e-9, 1.0);
         var seed = SharedOptions.Number("--seed", "Seed of the draws (default: 0).", "S", 0UL, ulong.MaxValue);
         var threads = SharedOptions.Threads();
-        var command = new Command("generate", "Let a model continue a text.") { model, prompt, most, temperature, topK, topP, seed, threads };
+        var command = new Command("generate", "Let a model continue a text.")
+        {
+            model, prompt, most, temperature, topK, topP, seed, threads,
+        };
         command.SetAction((parsed, cancellation) => Task.Run(() => Run(
             context,
             parsed.GetRequiredValue(model),
@@ -42,7 +54,9 @@ internal static class GenerateVerb
         return command;
     }
 
-    private static int Run(CommandContext context, string model, string prompt, int? most, SamplingOptions options, int threads, CancellationToken cancellation)
+    private static int Run(
+        CommandContext context, string model, string prompt, int? most, SamplingOptions options, int threads,
+        CancellationToken cancellation)
     {
         using var checkpoint = Checkpoint.Open(model);
         var config = DecoderConfig.From(checkpoint.Config);

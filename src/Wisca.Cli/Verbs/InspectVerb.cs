@@ -20,13 +20,21 @@ internal static class InspectVerb
         var json = SharedOptions.Json();
         var architecture = SharedOptions.Architecture();
         var threads = SharedOptions.Threads();
-        var command = new Command("inspect", "Show a model's attention norms, and which transitions are exact.") { model, architecture, threads, json };
-        command.SetAction((parsed, cancellation) => Task.Run(() => Run(
-            context, parsed.GetRequiredValue(model), SharedOptions.Table(parsed.GetValue(architecture)), parsed.GetValue(threads), parsed.GetValue(json), cancellation)));
+        var command = new Command("inspect", "Show a model's attention norms, and which transitions are exact.")
+        {
+            model, architecture, threads, json,
+        };
+        command.SetAction(
+            (parsed, cancellation) =>
+                Task.Run(() =>
+                    Run(
+                        context, parsed.GetRequiredValue(model), SharedOptions.Table(parsed.GetValue(architecture)),
+                        parsed.GetValue(threads), parsed.GetValue(json), cancellation)));
         return command;
     }
 
-    public static int Run(CommandContext context, string model, ArchitectureTable? table, int threads, bool json, CancellationToken cancellation)
+    public static int Run(
+        CommandContext context, string model, ArchitectureTable? table, int threads, bool json, CancellationToken cancellation)
     {
         using var checkpoint = Checkpoint.Open(model);
         var inspection = ProgressBar.Run(context, report => Inspector.Inspect(
@@ -44,24 +52,37 @@ internal static class InspectVerb
         void Fact(string name, string value) => facts.AddRow(new Markup($"[grey]{name}[/]"), new Spectre.Console.Text(value));
         Fact("model", model);
         Fact("architecture", $"{layout.Table.Name} (model_type {checkpoint.Config.ModelType})");
-        Fact("parameters", $"{Format.Count(checkpoint.ParameterCount)} stored as {string.Join(", ", Dtypes(checkpoint))} in {checkpoint.Shards.Length} {(checkpoint.Shards.Length == 1 ? "file" : "shards")}");
+        Fact(
+            "parameters",
+            $"{Format.Count(checkpoint.ParameterCount)} stored as {string.Join(", ", Dtypes(checkpoint))} in {checkpoint.Shards.Length} "
+            + $"{(checkpoint.Shards.Length == 1 ? "file" : "shards")}");
         Fact("attention", $"{layout.Layers.Length} layers, {layout.Heads} heads, {layout.KvHeads} kv heads, head_dim {layout.HeadDim}");
         Fact("RoPE", Rope(layout));
         if (moves > 0) Fact("ledger", $"{Format.Count(moves, "move")} by wisca; 'wisca undo' takes {(moves == 1 ? "it" : "them")} back");
         console.Write(facts);
 
         var rows = new Table().Border(TableBorder.Simple).AddColumn("layer");
-        foreach (string header in (string[])["|W_q|₁", "|W_k|₁", "ratio", "|W_v|₁", "|W_o|₁", "ratio"]) rows.AddColumn(new TableColumn(header).RightAligned());
+        foreach (string header in (string[])["|W_q|₁", "|W_k|₁", "ratio", "|W_v|₁", "|W_o|₁", "ratio"])
+            rows.AddColumn(new TableColumn(header).RightAligned());
         foreach (var layer in inspection.Layers)
         {
             rows.AddRow(
-                $"{layer.Layer}", Norm(layer.Query), Norm(layer.Key), Ratio(layer.QueryKeyRatio), Norm(layer.Value), Norm(layer.Output), Ratio(layer.ValueOutputRatio));
+                $"{layer.Layer}",
+                Norm(layer.Query),
+                Norm(layer.Key),
+                Ratio(layer.QueryKeyRatio),
+                Norm(layer.Value),
+                Norm(layer.Output),
+                Ratio(layer.ValueOutputRatio));
         }
 
         console.Write(rows);
         foreach (var kind in (TransitionKind[])[.. AttentionGeometry.Kinds])
         {
-            foreach (var group in inspection.Layers.GroupBy(layer => string.Join(", ", Exact(layer, kind).Select(Format.Name))).Where(group => group.Key.Length > 0))
+            foreach (
+                var group in inspection
+                    .Layers.GroupBy(layer => string.Join(", ", Exact(layer, kind).Select(Format.Name)))
+                    .Where(group => group.Key.Length > 0))
                 console.WriteLine($"exact    {Format.Name(kind)}: {group.Key} {Layers(group, layout)}");
             foreach (var group in inspection.Layers.Where(layer => layer.Refusals.ContainsKey(kind)).GroupBy(layer => layer.Refusals[kind]))
                 console.WriteLine($"refused  {Format.Name(kind)}: {group.Key} {Layers(group, layout)}");
@@ -76,10 +97,14 @@ internal static class InspectVerb
         return indices.Length == layout.Layers.Length ? "(all layers)" : $"(layers {Format.Ranges(indices)})";
     }
 
-    private static IEnumerable<Granularity> Exact(LayerInspection layer, TransitionKind kind) => kind == TransitionKind.QueryKey ? layer.QueryKeyExact : layer.ValueOutputExact;
+    private static IEnumerable<Granularity> Exact(LayerInspection layer, TransitionKind kind) =>
+        kind == TransitionKind.QueryKey ? layer.QueryKeyExact : layer.ValueOutputExact;
 
     private static IEnumerable<string> Dtypes(Checkpoint checkpoint) =>
-        checkpoint.Tensors.GroupBy(tensor => tensor.Info.Dtype).OrderByDescending(group => group.Sum(tensor => tensor.Info.ElementCount)).Select(group => group.Key.ToString());
+        checkpoint
+            .Tensors.GroupBy(tensor => tensor.Info.Dtype)
+            .OrderByDescending(group => group.Sum(tensor => tensor.Info.ElementCount))
+            .Select(group => group.Key.ToString());
 
     private static string Rope(ModelLayout layout)
     {
@@ -117,14 +142,22 @@ internal static class InspectVerb
                 {
                     ["layer"] = layer.Layer,
                     ["rotary_dims"] = layout.Layers[layer.Layer].RotaryDims,
-                    ["l1"] = new JsonObject { ["q"] = Format.Json(layer.Query), ["k"] = Format.Json(layer.Key), ["v"] = Format.Json(layer.Value), ["o"] = Format.Json(layer.Output) },
+                    ["l1"] = new JsonObject
+                    {
+                        ["q"] = Format.Json(layer.Query),
+                        ["k"] = Format.Json(layer.Key),
+                        ["v"] = Format.Json(layer.Value),
+                        ["o"] = Format.Json(layer.Output),
+                    },
                     ["ratio"] = new JsonObject { ["qk"] = Format.Json(layer.QueryKeyRatio), ["vo"] = Format.Json(layer.ValueOutputRatio) },
                     ["exact"] = new JsonObject
                     {
                         ["qk"] = Format.Json(layer.QueryKeyExact.Select(Format.Name)),
                         ["vo"] = Format.Json(layer.ValueOutputExact.Select(Format.Name)),
                     },
-                    ["refused"] = new JsonObject(layer.Refusals.Select(refusal => KeyValuePair.Create(Format.Name(refusal.Key), (JsonNode?)JsonValue.Create(refusal.Value)))),
+                    ["refused"] = new JsonObject(
+                        layer.Refusals.Select(refusal =>
+                            KeyValuePair.Create(Format.Name(refusal.Key), (JsonNode?)JsonValue.Create(refusal.Value)))),
                 }),
             ]),
         };

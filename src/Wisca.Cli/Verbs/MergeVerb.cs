@@ -21,14 +21,21 @@ internal static class MergeVerb
         var model = SharedOptions.Model("BASE");
         var adapter = SharedOptions.Adapter();
         var output = SharedOptions.Output();
-        var tokens = SharedOptions.Number("--tokens", $"Run base with adapter and merged model on this many random tokens and compare their logits (default: {DefaultTokens}; 0 for not at all).", "N", 0, 1_000_000);
+        var tokens = SharedOptions.Number(
+            "--tokens",
+            $"Run base with adapter and merged model on this many random tokens and compare their logits (default: {DefaultTokens}; 0 for "
+            + $"not at all).",
+            "N", 0, 1_000_000);
         tokens.DefaultValueFactory = _ => DefaultTokens;
         var seed = SharedOptions.Number("--seed", "Seed of the random tokens.", "S", 0, int.MaxValue);
         seed.DefaultValueFactory = _ => 0;
         var force = SharedOptions.Force();
         var threads = SharedOptions.Threads();
         var json = SharedOptions.Json();
-        var command = new Command("merge", "Write a model with a LoRA adapter merged into its weights.") { model, adapter, output, tokens, seed, force, threads, json };
+        var command = new Command("merge", "Write a model with a LoRA adapter merged into its weights.")
+        {
+            model, adapter, output, tokens, seed, force, threads, json,
+        };
         command.SetAction((parsed, cancellation) => Task.Run(() => Run(
             context,
             parsed.GetRequiredValue(model),
@@ -44,14 +51,25 @@ internal static class MergeVerb
     }
 
     public static int Run(
-        CommandContext context, string model, string adapterFolder, string output, int tokens, ulong seed, bool force, int threads, bool json, CancellationToken cancellation)
+        CommandContext context, string model, string adapterFolder, string output, int tokens, ulong seed, bool force, int threads,
+        bool json, CancellationToken cancellation)
     {
         using var checkpoint = Checkpoint.Open(model);
         using var adapter = Adapter.Open(adapterFolder);
         var binding = adapter.Bind(checkpoint);
-        var result = ProgressBar.Run(context, report => Merger.Merge(
-            binding, output, force, threads, new DirectProgress<RescaleProgress>(step => report("merging", step.Done, step.Total)), cancellation));
-        var (proof, reason) = ProgressBar.Run(context, report => Compare(binding, output, tokens, seed, threads, ProgressBar.Share("comparing", checkpoint, report), cancellation));
+        var result = ProgressBar.Run(
+            context,
+            report =>
+                Merger.Merge(
+                    binding,
+                    output,
+                    force,
+                    threads,
+                    new DirectProgress<RescaleProgress>(step => report("merging", step.Done, step.Total)),
+                    cancellation));
+        var (proof, reason) = ProgressBar.Run(
+            context,
+            report => Compare(binding, output, tokens, seed, threads, ProgressBar.Share("comparing", checkpoint, report), cancellation));
         if (json)
         {
             context.WriteJson(new JsonObject
@@ -66,15 +84,24 @@ internal static class MergeVerb
                 ["max_logit"] = Format.Json(proof?.MaxLogit),
                 ["equivalent"] = proof?.Equivalent,
                 ["not_compared"] = reason,
-                ["not_copied"] = new JsonArray([.. result.SideFiles.LeftOut.Select(entry => (JsonNode?)new JsonObject { ["path"] = entry.Path, ["reason"] = entry.Reason })]),
+                ["not_copied"] = new JsonArray([
+                    .. result.SideFiles.LeftOut.Select(entry =>
+                        (JsonNode?)new JsonObject { ["path"] = entry.Path, ["reason"] = entry.Reason }),
+                ]),
             });
         }
         else
         {
-            context.Out.WriteLine($"{output}: {Format.Bytes(result.WrittenBytes)}; {Format.Count(result.Merged, "module")} merged{(result.Replaced > 0 ? $", {Format.Count(result.Replaced, "tensor")} replaced" : "")}");
-            context.Out.WriteLine(proof is null ? $"logits not compared: {reason}" : string.Create(
-                CultureInfo.InvariantCulture,
-                $"max |difference of logits| {proof.MaxDifference:0.0e+00} of max |logit| {proof.MaxLogit:0.00} between base with adapter and merged model, on {proof.Tokens} random tokens, in float32"));
+            context.Out.WriteLine(
+                $"{output}: {Format.Bytes(result.WrittenBytes)}; {Format.Count(result.Merged, "module")} "
+                + $"merged{(result.Replaced > 0 ? $", {Format.Count(result.Replaced, "tensor")} replaced" : "")}");
+            context.Out.WriteLine(
+                proof is null
+                    ? $"logits not compared: {reason}"
+                    : string.Create(
+                        CultureInfo.InvariantCulture,
+                        $"max |difference of logits| {proof.MaxDifference:0.0e+00} of max |logit| {proof.MaxLogit:0.00} between base with "
+                        + $"adapter and merged model, on {proof.Tokens} random tokens, in float32"));
             if (proof is { Equivalent: false }) context.Out.WriteLine($"NOT equivalent: {proof.Reason}");
             foreach (var (path, why) in result.SideFiles.LeftOut) context.Out.WriteLine($"not copied: {path}: {why}");
         }
@@ -83,14 +110,20 @@ internal static class MergeVerb
     }
 
     /// <summary>Runs both; or says why that is not possible, which does not make the merged model wrong.</summary>
-    private static (ForwardProofReport? Proof, string? Reason) Compare(AdapterBinding binding, string output, int tokens, ulong seed, int threads, IProgress<double> progress, CancellationToken cancellation)
+    private static (ForwardProofReport? Proof, string? Reason) Compare(
+        AdapterBinding binding, string output, int tokens, ulong seed, int threads, IProgress<double> progress,
+        CancellationToken cancellation)
     {
         if (tokens < 2) return (null, "not asked for (--tokens N)");
         try
         {
             using var merged = Checkpoint.Open(output);
             int[] ids = RandomTokens.Draw(tokens, DecoderConfig.From(merged.Config).VocabularySize, seed);
-            return (ForwardProof.Compare(binding.Checkpoint, merged, ids, new ForwardProofOptions { Threads = threads, Adapter = binding }, progress, cancellation), null);
+            return (
+                ForwardProof.Compare(
+                    binding.Checkpoint, merged, ids, new ForwardProofOptions { Threads = threads, Adapter = binding }, progress,
+                    cancellation),
+                null);
         }
         catch (WiscaException exception)
         {

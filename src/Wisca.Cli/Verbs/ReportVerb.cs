@@ -12,8 +12,18 @@ internal static class ReportVerb
     public static Command Create(CommandContext context)
     {
         var place = new Argument<string>("FOLDER") { Description = "The folder of a study: what wisca compare wrote to." };
-        var output = new Option<string?>("--out", "-o") { Description = "The file to write, FILE.html or FILE.md with its plots in a folder beside it (default: report.html and report.md in FOLDER).", HelpName = "FILE" };
-        var command = new Command("report", "Make the report of a study again from its folder: a page that works from disk, and Markdown.") { place, output };
+        var output = new Option<string?>("--out", "-o")
+        {
+            Description =
+                "The file to write, FILE.html or FILE.md with its plots in a folder beside it (default: report.html and report.md in "
+                + "FOLDER).",
+            HelpName = "FILE",
+        };
+        var command = new Command("report", "Make the report of a study again from its folder: a page that works from disk, and Markdown.")
+        {
+            place,
+            output,
+        };
         command.SetAction((parsed, _) => Task.Run(() =>
         {
             using var folder = new StudyFolder(parsed.GetRequiredValue(place));
@@ -26,10 +36,19 @@ internal static class ReportVerb
             };
             var report = folder.ReadReport();
             var results = folder.ReadResults();
-            var known = report.Models.SelectMany(model => model.Arms).SelectMany(arm => arm.Runs).Select(run => run.Id).ToHashSet(StringComparer.Ordinal);
+            var known = report
+                .Models.SelectMany(model => model.Arms)
+                .SelectMany(arm => arm.Runs)
+                .Select(run => run.Id)
+                .ToHashSet(StringComparer.Ordinal);
             var remarks = context.Error.Profile.Out.Writer;
-            if (known.Count(id => !results.ContainsKey(id)) is > 0 and var missing) remarks.WriteLine($"{Format.Count(missing, "run")} of study.json not in the folder: the numbers are in the report, the curves are not");
-            if (results.Keys.Count(id => !known.Contains(id)) is > 0 and var more) remarks.WriteLine($"{Format.Count(more, "run")} in the folder not in study.json: wisca compare --config FILE --summary takes that into account");
+            if (known.Count(id => !results.ContainsKey(id)) is > 0 and var missing)
+                remarks.WriteLine(
+                    $"{Format.Count(missing, "run")} of study.json not in the folder: the numbers are in the report, the curves are not");
+            if (results.Keys.Count(id => !known.Contains(id)) is > 0 and var more)
+                remarks.WriteLine(
+                    $"{Format.Count(more, "run")} in the folder not in study.json: wisca compare --config FILE --summary takes that into "
+                    + $"account");
             StudyPages.Write(report, results, html, markdown);
             foreach (string? written in (string?[])[html, markdown]) if (written is not null) context.Out.WriteLine(written);
             return 0;

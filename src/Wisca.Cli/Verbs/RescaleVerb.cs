@@ -17,21 +17,63 @@ internal static class RescaleVerb
     public static Command Create(CommandContext context)
     {
         var model = SharedOptions.Model();
-        var output = new Option<string?>("--out", "-o") { Description = "The folder to write. It appears when it is complete.", HelpName = "DIR" };
-        var preset = new Option<string?>("--preset") { Description = "The paper's strategies, joined with +: qk_ten, qk_row (per rotary pair where RoPE acts), vo_ten, vo_row. Default: qk_ten+vo_ten.", HelpName = "NAMES" };
-        var queryKey = new Option<string?>("--qk") { Description = "Exchange between W_q and W_k: none, tensor, kv-head, pair or channel (channel only where RoPE does not act).", HelpName = "GRANULARITY" };
+        var output = new Option<string?>("--out", "-o")
+        {
+            Description = "The folder to write. It appears when it is complete.",
+            HelpName = "DIR",
+        };
+        var preset = new Option<string?>("--preset")
+        {
+            Description =
+                "The paper's strategies, joined with +: qk_ten, qk_row (per rotary pair where RoPE acts), vo_ten, vo_row. Default: "
+                + "qk_ten+vo_ten.",
+            HelpName = "NAMES",
+        };
+        var queryKey = new Option<string?>("--qk")
+        {
+            Description = "Exchange between W_q and W_k: none, tensor, kv-head, pair or channel (channel only where RoPE does not act).",
+            HelpName = "GRANULARITY",
+        };
         queryKey.AcceptOnlyFromAmong("none", "tensor", "kv-head", "pair", "channel");
-        var valueOutput = new Option<string?>("--vo") { Description = "Exchange between W_v and W_o: none, tensor, kv-head or channel.", HelpName = "GRANULARITY" };
+        var valueOutput = new Option<string?>("--vo")
+        {
+            Description = "Exchange between W_v and W_o: none, tensor, kv-head or channel.",
+            HelpName = "GRANULARITY",
+        };
         valueOutput.AcceptOnlyFromAmong("none", "tensor", "kv-head", "channel");
-        var criterion = new Option<string>("--criterion") { Description = "The norm to make equal: l1 (the paper's sum), l1-mean, l2, rms or spectral.", DefaultValueFactory = _ => "l1", HelpName = "NORM" };
+        var criterion = new Option<string>("--criterion")
+        {
+            Description = "The norm to make equal: l1 (the paper's sum), l1-mean, l2, rms or spectral.",
+            DefaultValueFactory = _ => "l1",
+            HelpName = "NORM",
+        };
         criterion.AcceptOnlyFromAmong("l1", "l1-mean", "l2", "rms", "spectral");
-        var round = new Option<string>("--round") { Description = "pow2: nearest power of two, bit-exact and undone bit for bit; none: the exact factor; auto: pow2 for 16-bit weights, none for others.", DefaultValueFactory = _ => "auto", HelpName = "HOW" };
+        var round = new Option<string>("--round")
+        {
+            Description =
+                "pow2: nearest power of two, bit-exact and undone bit for bit; none: the exact factor; auto: pow2 for 16-bit weights, "
+                + "none for others.",
+            DefaultValueFactory = _ => "auto",
+            HelpName = "HOW",
+        };
         round.AcceptOnlyFromAmong("auto", "none", "pow2");
-        var layers = new Option<string>("--layers") { Description = "Which layers, such as 0-3,8,30-.", DefaultValueFactory = _ => "all", HelpName = "RANGE" };
+        var layers = new Option<string>("--layers")
+        {
+            Description = "Which layers, such as 0-3,8,30-.",
+            DefaultValueFactory = _ => "all",
+            HelpName = "RANGE",
+        };
         var maxLog2 = SharedOptions.Number("--max-log2", "Clamp factors to 2^-N ... 2^N.", "N", 0.01, 64);
         maxLog2.DefaultValueFactory = _ => 6;
-        var allowLossy = new Option<bool>("--allow-lossy") { Description = "Apply powers of two even where F16 elements lose bits; the ledger keeps the original bits." };
-        var adapter = new Option<string?>("--adapter") { Description = "A LoRA adapter of the model, which moves with it; written to --adapter-out.", HelpName = "DIR" };
+        var allowLossy = new Option<bool>("--allow-lossy")
+        {
+            Description = "Apply powers of two even where F16 elements lose bits; the ledger keeps the original bits.",
+        };
+        var adapter = new Option<string?>("--adapter")
+        {
+            Description = "A LoRA adapter of the model, which moves with it; written to --adapter-out.",
+            HelpName = "DIR",
+        };
         var adapterOutput = new Option<string?>("--adapter-out") { Description = "The folder to write the adapter to.", HelpName = "DIR" };
         var dryRun = new Option<bool>("--dry-run") { Description = "Measure and report, write nothing." };
         var threads = SharedOptions.Threads();
@@ -40,13 +82,15 @@ internal static class RescaleVerb
         var json = SharedOptions.Json();
         var command = new Command("rescale", "Write an equivalent model whose attention weights are balanced.")
         {
-            model, output, preset, queryKey, valueOutput, criterion, round, layers, maxLog2, allowLossy, adapter, adapterOutput, dryRun, threads, architecture, force, json,
+            model, output, preset, queryKey, valueOutput, criterion, round, layers, maxLog2, allowLossy, adapter, adapterOutput, dryRun,
+            threads, architecture, force, json,
         };
         command.SetAction((parsed, cancellation) => Task.Run(() =>
         {
             var options = Options(parsed.GetValue(preset), parsed.GetValue(queryKey), parsed.GetValue(valueOutput)) with
             {
-                Balance = new BalanceOptions(ParseCriterion(parsed.GetValue(criterion)!), ParseRounding(parsed.GetValue(round)!), parsed.GetValue(maxLog2)),
+                Balance = new BalanceOptions(
+                    ParseCriterion(parsed.GetValue(criterion)!), ParseRounding(parsed.GetValue(round)!), parsed.GetValue(maxLog2)),
                 Layers = new LayerRange(parsed.GetValue(layers)!),
                 AllowLossy = parsed.GetValue(allowLossy),
                 Threads = parsed.GetValue(threads),
@@ -54,11 +98,22 @@ internal static class RescaleVerb
             bool dry = parsed.GetValue(dryRun);
             if (!dry && parsed.GetValue(output) is null) throw new UsageException("Option '--out' is required (or --dry-run).");
             var (adapterFolder, adapterTarget) = (parsed.GetValue(adapter), parsed.GetValue(adapterOutput));
-            if ((adapterFolder is null) != (adapterTarget is null)) throw new UsageException("--adapter and --adapter-out belong together: give both.");
-            if (dry && adapterFolder is not null) throw new UsageException("--dry-run writes nothing, so there is no adapter to move: leave --adapter out.");
+            if ((adapterFolder is null) != (adapterTarget is null))
+                throw new UsageException("--adapter and --adapter-out belong together: give both.");
+            if (dry && adapterFolder is not null)
+                throw new UsageException("--dry-run writes nothing, so there is no adapter to move: leave --adapter out.");
             var table = SharedOptions.Table(parsed.GetValue(architecture));
             return Run(
-                context, parsed.GetRequiredValue(model), dry ? null : parsed.GetValue(output), options, table, parsed.GetValue(force), parsed.GetValue(json), adapterFolder, adapterTarget, cancellation);
+                context,
+                parsed.GetRequiredValue(model),
+                dry ? null : parsed.GetValue(output),
+                options,
+                table,
+                parsed.GetValue(force),
+                parsed.GetValue(json),
+                adapterFolder,
+                adapterTarget,
+                cancellation);
         }));
         return command;
     }
@@ -85,7 +140,9 @@ internal static class RescaleVerb
             {
                 var progress = new DirectProgress<RescaleProgress>(step => report("rescaling", step.Done, step.Total));
                 return output is null ? Rescaler.DryRun(checkpoint, options, table, progress, cancellation)
-                    : adapter is not null ? AdapterRescaler.Rescale(adapter.Bind(checkpoint), output, adapterOutput!, options, force, table, progress, cancellation)
+                    : adapter is not null
+                        ? AdapterRescaler.Rescale(
+                            adapter.Bind(checkpoint), output, adapterOutput!, options, force, table, progress, cancellation)
                     : Rescaler.Rescale(checkpoint, output, options, force, table, progress, cancellation);
             });
         }
@@ -109,7 +166,8 @@ internal static class RescaleVerb
 
     private static RescaleOptions Options(string? preset, string? queryKey, string? valueOutput)
     {
-        if (preset is not null && (queryKey ?? valueOutput) is not null) throw new UsageException("--preset and --qk/--vo say the same thing in two ways: give one of them.");
+        if (preset is not null && (queryKey ?? valueOutput) is not null)
+            throw new UsageException("--preset and --qk/--vo say the same thing in two ways: give one of them.");
         if (preset is null && queryKey is null && valueOutput is null) return new RescaleOptions();
         if (preset is null)
         {
@@ -144,26 +202,50 @@ internal static class RescaleVerb
 
     private static Criterion ParseCriterion(string name) => Enum.GetValues<Criterion>().Single(criterion => Format.Name(criterion) == name);
 
-    private static FactorRounding ParseRounding(string name) => Enum.GetValues<FactorRounding>().Single(rounding => Format.Name(rounding) == name);
+    private static FactorRounding ParseRounding(string name) =>
+        Enum.GetValues<FactorRounding>().Single(rounding => Format.Name(rounding) == name);
 
     private static void Print(IAnsiConsole console, RescaleResult result, string? output, TimeSpan elapsed)
     {
         // A column for each transition: that fits a terminal of 80 characters.
-        var columns = result.Solution.Groups.Select((entry, index) => (entry.Exchange, entry.Balance, After: NormsAfter(result, entry.Balance, index)))
+        var columns = result
+            .Solution.Groups.Select((entry, index) => (entry.Exchange, entry.Balance, After: NormsAfter(result, entry.Balance, index)))
             .GroupBy(entry => (entry.Exchange.Kind, entry.Exchange.Granularity)).ToList();
         var table = new Table().Border(TableBorder.Simple).AddColumn("groups");
-        foreach (var column in columns) table.AddColumn(new TableColumn($"{Format.Name(column.Key.Kind)} {Format.Name(column.Key.Granularity)}").RightAligned());
-        foreach (var outcome in Enum.GetValues<GroupOutcome>()) AddRow(outcome.ToString().ToLowerInvariant(), entries => $"{entries.Count(entry => entry.Balance.Outcome == outcome)}");
-        AddRow("factors", entries => Range(entries.Where(entry => entry.Balance.Outcome == GroupOutcome.Scaled).Select(entry => entry.Balance.Factor), Format.Factor));
-        AddRow("norm ratio before", entries => Range(entries.Where(entry => HasRatio(entry.Balance)).Select(entry => entry.Balance.MultipliedNorm / entry.Balance.DividedNorm), Format.Ratio));
-        AddRow("norm ratio after", entries => Range(entries.Where(entry => HasRatio(entry.Balance)).Select(entry => entry.After[0] / entry.After[1]), Format.Ratio));
+        foreach (var column in columns)
+            table.AddColumn(new TableColumn($"{Format.Name(column.Key.Kind)} {Format.Name(column.Key.Granularity)}").RightAligned());
+        foreach (var outcome in Enum.GetValues<GroupOutcome>())
+            AddRow(outcome.ToString().ToLowerInvariant(), entries => $"{entries.Count(entry => entry.Balance.Outcome == outcome)}");
+        AddRow(
+            "factors",
+            entries =>
+                Range(
+                    entries.Where(entry => entry.Balance.Outcome == GroupOutcome.Scaled).Select(entry => entry.Balance.Factor),
+                    Format.Factor));
+        AddRow(
+            "norm ratio before",
+            entries =>
+                Range(
+                    entries
+                        .Where(entry => HasRatio(entry.Balance))
+                        .Select(entry => entry.Balance.MultipliedNorm / entry.Balance.DividedNorm),
+                    Format.Ratio));
+        AddRow(
+            "norm ratio after",
+            entries => Range(entries.Where(entry => HasRatio(entry.Balance)).Select(entry => entry.After[0] / entry.After[1]), Format.Ratio)
+        );
         console.Write(table);
         if (result.Solution.Groups.Any(entry => entry.Exchange is { Kind: TransitionKind.QueryKey, Granularity: Granularity.Pair }))
             console.WriteLine("note: qk per rotary pair where RoPE acts (single rows are not exact there), per channel elsewhere");
-        foreach (var refusal in result.Solution.Plan.Refusals) console.WriteLine($"refused: {Format.Name(refusal.Kind)} in layers {Format.Ranges(refusal.Layers)}: {refusal.Reason}");
+        foreach (var refusal in result.Solution.Plan.Refusals)
+            console.WriteLine($"refused: {Format.Name(refusal.Kind)} in layers {Format.Ranges(refusal.Layers)}: {refusal.Reason}");
         const int most = 5;
-        foreach (var (outcome, note, groups) in result.Notes.Take(most)) console.WriteLine($"{(outcome == GroupOutcome.Skipped ? "skipped" : "note")}: {note}{(groups > 1 ? $" ({groups} groups)" : "")}");
-        if (result.Notes.Length > most) console.WriteLine($"note: {result.Notes.Length - most} more like these (all with --json{(output is null ? "" : " and in wisca.json")})");
+        foreach (var (outcome, note, groups) in result.Notes.Take(most))
+            console.WriteLine(
+                $"{(outcome == GroupOutcome.Skipped ? "skipped" : "note")}: {note}{(groups > 1 ? $" ({groups} groups)" : "")}");
+        if (result.Notes.Length > most)
+            console.WriteLine(
+                $"note: {result.Notes.Length - most} more like these (all with --json{(output is null ? "" : " and in wisca.json")})");
         foreach (var (path, reason) in result.SideFiles.LeftOut) console.WriteLine($"not copied: {path}: {reason}");
         if (output is null) console.WriteLine("dry run: nothing was written");
         else
@@ -171,13 +253,17 @@ internal static class RescaleVerb
             var move = result.Move!;
             string undo = move.Tensors.Count == 0 ? "no factor differs from 1: the weights are the same"
                 : !move.PowersOfTwo ? "exact factors: equal to rounding"
-                : move.Lost.Count > 0 ? $"powers of two, but elements of {Format.Count(move.Lost.Count, "tensor")} were rounded: equal to rounding, and undo gives the bytes back"
+                : move.Lost.Count > 0
+                    ? $"powers of two, but elements of {Format.Count(move.Lost.Count, "tensor")} were rounded: equal to rounding, and "
+                        + $"undo gives the bytes back"
                 : "every factor is a power of two: the function is bit-identical, and undo gives the bytes back";
             console.WriteLine($"{output}: {Format.Bytes(result.WrittenBytes)} in {elapsed.TotalSeconds:0.0} s; {undo}");
         }
 
-        void AddRow(string name, Func<IReadOnlyCollection<(Exchange Exchange, GroupBalance Balance, IReadOnlyList<double> After)>, string> cell) =>
-            table.AddRow([name, .. columns.Select(column => cell([.. column]))]);
+        void AddRow(
+            string name,
+            Func<IReadOnlyCollection<(Exchange Exchange, GroupBalance Balance, IReadOnlyList<double> After)>, string> cell
+        ) => table.AddRow([name, .. columns.Select(column => cell([.. column]))]);
     }
 
     /// <summary>The norms as measured on what was written; those to expect where nothing was.</summary>
@@ -227,6 +313,8 @@ internal static class RescaleVerb
                 ["reason"] = refusal.Reason,
             }),
         ]),
-        ["not_copied"] = new JsonArray([.. result.SideFiles.LeftOut.Select(entry => (JsonNode?)new JsonObject { ["path"] = entry.Path, ["reason"] = entry.Reason })]),
+        ["not_copied"] = new JsonArray([
+            .. result.SideFiles.LeftOut.Select(entry => (JsonNode?)new JsonObject { ["path"] = entry.Path, ["reason"] = entry.Reason }),
+        ]),
     };
 }

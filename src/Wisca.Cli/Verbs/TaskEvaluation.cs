@@ -22,9 +22,12 @@ internal static class TaskEvaluation
     {
         var catalogue = TaskCatalogue.Load(include.Length == 0 ? null : include);
         var grouped = catalogue.Groups.Values.SelectMany(group => group.Tasks).ToHashSet();
-        var entries = catalogue.Groups.Values.Select(group => (group.Name, About: $"{group.About}: {Format.Count(group.Tasks.Count, "task")}"))
-            .Concat(catalogue.Tasks.Values.Where(task => !grouped.Contains(task)).Select(task => (Name: task.Task, About: task.About ?? "")));
-        foreach (var (name, about) in entries.OrderBy(entry => entry.Name, StringComparer.Ordinal)) context.StandardOutput.WriteLine($"{name,-16} {about}".TrimEnd());
+        var entries = catalogue
+            .Groups.Values.Select(group => (group.Name, About: $"{group.About}: {Format.Count(group.Tasks.Count, "task")}"))
+            .Concat(
+                catalogue.Tasks.Values.Where(task => !grouped.Contains(task)).Select(task => (Name: task.Task, About: task.About ?? "")));
+        foreach (var (name, about) in entries.OrderBy(entry => entry.Name, StringComparer.Ordinal))
+            context.StandardOutput.WriteLine($"{name,-16} {about}".TrimEnd());
         return 0;
     }
 
@@ -36,15 +39,28 @@ internal static class TaskEvaluation
         var files = OutputFiles(shared, asked, date);
         using var model = EvaluatedModel.Open(shared.Model, shared.Precision, shared.Threads, shared.Scoring);
         var options = new TaskOptions { Fewshot = asked.Fewshot, Limit = shared.Limit, Threads = shared.Threads };
-        var run = ProgressBar.Run(context, report => new TaskRunner(model.Scorer, asked.Data, options).Run(selection, new Observer(report, asked.LogSamples ? files : null, shared.Force), cancellation), bytes: false);
+        var run = ProgressBar.Run(
+            context,
+            report =>
+                new TaskRunner(model.Scorer, asked.Data, options).Run(
+                    selection, new Observer(report, asked.LogSamples ? files : null, shared.Force), cancellation),
+            bytes: false);
         var json = TaskReport.ToJson(run, Config(model, shared, options, asked), date, clock.Elapsed);
         if (files is not null) ResultFile.Write(files.Value.Result, json, shared.Force);
         if (shared.Json) context.WriteJson(json);
         else Print(context, run, model, options, clock.Elapsed);
         foreach (var task in run.Tasks)
         {
-            if (task.Truncated > 0) Say(context, $"task {task.Definition.Task}: {Format.Count((int)task.Truncated, "context")} longer than the model's {model.Scorer.MaxLength} positions lost {(task.Truncated == 1 ? "its" : "their")} beginning");
-            if (task.Joined > 0) Say(context, $"task {task.Definition.Task}: the tokenizer joins {Format.Count((int)task.Joined, "continuation")} with the end of the context; the joined token is scored, where the harness stops");
+            if (task.Truncated > 0)
+                Say(
+                    context,
+                    $"task {task.Definition.Task}: {Format.Count((int)task.Truncated, "context")} longer than the model's "
+                    + $"{model.Scorer.MaxLength} positions lost {(task.Truncated == 1 ? "its" : "their")} beginning");
+            if (task.Joined > 0)
+                Say(
+                    context,
+                    $"task {task.Definition.Task}: the tokenizer joins {Format.Count((int)task.Joined, "continuation")} with the end of "
+                    + $"the context; the joined token is scored, where the harness stops");
             if (task.Loaded?.Data.Note is { } note) Say(context, $"task {task.Definition.Task}: read from {task.Loaded.Data.Name}: {note}");
             if (task.Failure is null) continue;
             Say(context, $"wisca: task {task.Definition.Task}: {task.Failure.Message}");
@@ -56,10 +72,12 @@ internal static class TaskEvaluation
 
     private static void Say(CommandContext context, string line) => context.Error.Profile.Out.Writer.WriteLine(line);
 
-    /// <summary>Where the results go: a file that is named, or files with the time in their names in a folder, as the harness has them.</summary>
+    /// <summary>Where the results go: a file that is named, or files with the time in their names in a folder, as the harness has
+    /// them.</summary>
     private static (string Result, Func<string, string> Samples)? OutputFiles(EvaluationOptions shared, Asked asked, DateTimeOffset date)
     {
-        if (shared.Output is null) return asked.LogSamples ? throw new UsageException("--log-samples needs a place to write to: give --out DIR") : null;
+        if (shared.Output is null)
+            return asked.LogSamples ? throw new UsageException("--log-samples needs a place to write to: give --out DIR") : null;
         string stamp = date.ToString("yyyy-MM-dd'T'HH-mm-ss.ffffff", CultureInfo.InvariantCulture);
         bool file = shared.Output.EndsWith(".json", StringComparison.OrdinalIgnoreCase);
         string folder = file ? Path.GetDirectoryName(Path.GetFullPath(shared.Output))! : shared.Output;
@@ -71,7 +89,9 @@ internal static class TaskEvaluation
             }
             catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or ArgumentException)
             {
-                throw new WiscaException($"the output folder {folder} cannot be made", "choose a place you may write to, or a file that ends in .json", exception);
+                throw new WiscaException(
+                    $"the output folder {folder} cannot be made", "choose a place you may write to, or a file that ends in .json",
+                    exception);
             }
         }
 
@@ -84,7 +104,8 @@ internal static class TaskEvaluation
     {
         ["model"] = "wisca",
         ["model_args"] = $"pretrained={shared.Model},dtype={shared.Dtype}",
-        ["model_num_parameters"] = model.Checkpoint.Tensors.Sum(tensor => tensor.Info.Shape.Aggregate(1L, (product, size) => product * size)),
+        ["model_num_parameters"] = model.Checkpoint.Tensors.Sum(tensor =>
+            tensor.Info.Shape.Aggregate(1L, (product, size) => product * size)),
         ["model_dtype"] = shared.Dtype,
         ["wisca_version"] = WiscaApplication.Version,
         ["batch_size"] = shared.Scoring.BatchSize,
@@ -99,15 +120,19 @@ internal static class TaskEvaluation
     private static void Print(CommandContext context, TaskRun run, EvaluatedModel model, TaskOptions options, TimeSpan elapsed)
     {
         foreach (string line in TaskReport.Table(run)) context.StandardOutput.WriteLine(line);
-        if (options.Limit is { } limit) context.StandardOutput.WriteLine($"only the first {limit} documents of each task: no result to report");
+        if (options.Limit is { } limit)
+            context.StandardOutput.WriteLine($"only the first {limit} documents of each task: no result to report");
         var counts = model.Scorer.Counts;
-        context.StandardOutput.WriteLine(string.Create(
-            CultureInfo.InvariantCulture,
-            $"{Format.Count((int)counts.Requests, "request")}, {counts.DistinctRequests} different, {Format.Count((int)run.Tasks.Sum(task => (long)task.Scores.Count), "document")}, in {elapsed.TotalSeconds:0.0} s"));
+        context.StandardOutput.WriteLine(
+            string.Create(
+                CultureInfo.InvariantCulture,
+                $"{Format.Count((int)counts.Requests, "request")}, {counts.DistinctRequests} different, "
+                + $"{Format.Count((int)run.Tasks.Sum(task => (long)task.Scores.Count), "document")}, in {elapsed.TotalSeconds:0.0} s"));
     }
 
     /// <summary>Shows progress, and writes the samples of each task when it has ended.</summary>
-    private sealed class Observer(Action<string, double, double> report, (string Result, Func<string, string> Samples)? files, bool force) : ITaskObserver
+    private sealed class Observer(Action<string, double, double> report, (string Result, Func<string, string> Samples)? files, bool force)
+        : ITaskObserver
     {
         private int _requests;
 
@@ -124,11 +149,28 @@ internal static class TaskEvaluation
     /// <summary>The symbols on a command line, and how they are read.</summary>
     internal sealed class Symbols
     {
-        private readonly Option<string[]> _tasks = new("--tasks") { Description = "Tasks and groups, parted by commas; * stands for any letters.", HelpName = "NAMES", AllowMultipleArgumentsPerToken = true };
-        private readonly Option<string?> _data = new("--data") { Description = "The folder that holds the tasks' data files.", HelpName = "DIR" };
-        private readonly Option<int> _fewshot = SharedOptions.Number("--num-fewshot", "Examples before each question (default: what the task says, mostly 0).", "K", 0, 1000);
-        private readonly Option<bool> _samples = new("--log-samples") { Description = "Also write each document with its prompts and answers, as JSON lines beside the result." };
-        private readonly Option<string?> _include = new("--include") { Description = "A folder with task definitions of your own.", HelpName = "DIR" };
+        private readonly Option<string[]> _tasks = new("--tasks")
+        {
+            Description = "Tasks and groups, parted by commas; * stands for any letters.",
+            HelpName = "NAMES",
+            AllowMultipleArgumentsPerToken = true,
+        };
+        private readonly Option<string?> _data = new("--data")
+        {
+            Description = "The folder that holds the tasks' data files.",
+            HelpName = "DIR",
+        };
+        private readonly Option<int> _fewshot = SharedOptions.Number(
+            "--num-fewshot", "Examples before each question (default: what the task says, mostly 0).", "K", 0, 1000);
+        private readonly Option<bool> _samples = new("--log-samples")
+        {
+            Description = "Also write each document with its prompts and answers, as JSON lines beside the result.",
+        };
+        private readonly Option<string?> _include = new("--include")
+        {
+            Description = "A folder with task definitions of your own.",
+            HelpName = "DIR",
+        };
         private readonly Option<bool> _list = new("--list-tasks") { Description = "Say what tasks there are." };
 
         public Symbols()
@@ -150,10 +192,16 @@ internal static class TaskEvaluation
         public Asked? Read(ParseResult parsed)
         {
             if (parsed.GetValue(_tasks) is not { Length: > 0 } given) return null;
-            string[] names = [.. given.SelectMany(names => names.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries))];
+            string[] names =
+            [
+                .. given.SelectMany(names => names.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)),
+            ];
             if (names.Length == 0) throw new UsageException("--tasks names no task");
-            string data = parsed.GetValue(_data) ?? throw new UsageException("--tasks needs the folder of their data files: give --data DIR");
-            return new Asked(names, data, parsed.GetValue(_include), parsed.GetResult(_fewshot) is null ? null : parsed.GetValue(_fewshot), parsed.GetValue(_samples));
+            string data =
+                parsed.GetValue(_data) ?? throw new UsageException("--tasks needs the folder of their data files: give --data DIR");
+            return new Asked(
+                names, data, parsed.GetValue(_include), parsed.GetResult(_fewshot) is null ? null : parsed.GetValue(_fewshot),
+                parsed.GetValue(_samples));
         }
     }
 }

@@ -27,7 +27,9 @@ internal static class TextEvaluation
         var corpus = Perplexity.Open(asked.Sources, options, asked.Reading);
         using var model = EvaluatedModel.Open(shared.Model, shared.Precision, shared.Threads, shared.Scoring);
         var perplexity = new Perplexity(model.Scorer, options);
-        var state = shared.Output is null ? null : new PerplexityState(shared.Output, Identity(model, shared, options, corpus, cancellation));
+        var state = shared.Output is null
+            ? null
+            : new PerplexityState(shared.Output, Identity(model, shared, options, corpus, cancellation));
         bool foreign = false;
         var done = state?.Load(out foreign);
         if (foreign) context.Error.WriteLine($"{state!.Path} belongs to another model, text or options: beginning anew");
@@ -35,8 +37,14 @@ internal static class TextEvaluation
         PerplexitySums sums;
         try
         {
-            sums = ProgressBar.Run(context, report => perplexity.Measure(
-                corpus.Documents(new DirectProgress<long>(position => report("scoring", position, corpus.Length))), done ?? default, new DirectProgress<PerplexitySums>(sums => state?.Save(sums)), cancellation));
+            sums = ProgressBar.Run(
+                context,
+                report =>
+                    perplexity.Measure(
+                        corpus.Documents(new DirectProgress<long>(position => report("scoring", position, corpus.Length))),
+                        done ?? default,
+                        new DirectProgress<PerplexitySums>(sums => state?.Save(sums)),
+                        cancellation));
         }
         catch (OperationCanceledException exception) when (File.Exists(state?.Path))
         {
@@ -52,44 +60,50 @@ internal static class TextEvaluation
     }
 
     /// <summary>All that the sums depend on; threads are left out, which change them by rounding at most.</summary>
-    private static string Identity(EvaluatedModel model, EvaluationOptions shared, PerplexityOptions options, CorpusReader corpus, CancellationToken cancellation) => new JsonObject
-    {
-        ["model"] = ModelDigest.Of(model.Checkpoint, cancellation),
-        ["tokenizer"] = TokenizerHash.Of(model.Tokenizer),
-        ["text"] = PerplexityState.Describe(corpus),
-        ["dtype"] = shared.Dtype,
-        ["batch_size"] = shared.Scoring.BatchSize,
-        ["max_length"] = model.Scorer.MaxLength,
-        ["stride"] = options.Stride,
-        ["limit"] = options.Limit,
-        ["document"] = Name(options.Documents),
-        ["detokenize"] = Name(options.Detokenization),
-    }.ToJsonString();
+    private static string Identity(
+        EvaluatedModel model, EvaluationOptions shared, PerplexityOptions options, CorpusReader corpus, CancellationToken cancellation
+    ) =>
+        new JsonObject
+        {
+            ["model"] = ModelDigest.Of(model.Checkpoint, cancellation),
+            ["tokenizer"] = TokenizerHash.Of(model.Tokenizer),
+            ["text"] = PerplexityState.Describe(corpus),
+            ["dtype"] = shared.Dtype,
+            ["batch_size"] = shared.Scoring.BatchSize,
+            ["max_length"] = model.Scorer.MaxLength,
+            ["stride"] = options.Stride,
+            ["limit"] = options.Limit,
+            ["document"] = Name(options.Documents),
+            ["detokenize"] = Name(options.Detokenization),
+        }.ToJsonString();
 
-    private static JsonObject ToJson(PerplexitySums sums, EvaluatedModel model, EvaluationOptions shared, PerplexityOptions options, double seconds) => new()
-    {
-        ["model"] = model.Checkpoint.Folder,
-        ["token_perplexity"] = Format.Json(sums.TokenPerplexity),
-        ["word_perplexity"] = Format.Json(sums.WordPerplexity),
-        ["byte_perplexity"] = Format.Json(sums.BytePerplexity),
-        ["bits_per_byte"] = Format.Json(sums.BitsPerByte),
-        ["log_likelihood"] = Format.Json(sums.LogLikelihood),
-        ["documents"] = sums.Documents,
-        ["detokenized_documents"] = sums.DetokenizedDocuments,
-        ["windows"] = sums.Windows,
-        ["tokens"] = sums.Tokens,
-        ["words"] = sums.Words,
-        ["bytes"] = sums.Bytes,
-        ["max_length"] = model.Scorer.MaxLength,
-        ["stride"] = options.Stride,
-        ["extension"] = options.Stride is null ? null : StrideLabel,
-        ["document"] = Name(options.Documents),
-        ["detokenize"] = Name(options.Detokenization),
-        ["limit"] = options.Limit,
-        ["dtype"] = shared.Dtype,
-        ["prefix_token"] = model.Tokenizer.FindToken(model.Scorer.Encoder.PrefixToken),
-        ["seconds"] = seconds,
-    };
+    private static JsonObject ToJson(
+        PerplexitySums sums, EvaluatedModel model, EvaluationOptions shared, PerplexityOptions options, double seconds
+    ) =>
+        new()
+        {
+            ["model"] = model.Checkpoint.Folder,
+            ["token_perplexity"] = Format.Json(sums.TokenPerplexity),
+            ["word_perplexity"] = Format.Json(sums.WordPerplexity),
+            ["byte_perplexity"] = Format.Json(sums.BytePerplexity),
+            ["bits_per_byte"] = Format.Json(sums.BitsPerByte),
+            ["log_likelihood"] = Format.Json(sums.LogLikelihood),
+            ["documents"] = sums.Documents,
+            ["detokenized_documents"] = sums.DetokenizedDocuments,
+            ["windows"] = sums.Windows,
+            ["tokens"] = sums.Tokens,
+            ["words"] = sums.Words,
+            ["bytes"] = sums.Bytes,
+            ["max_length"] = model.Scorer.MaxLength,
+            ["stride"] = options.Stride,
+            ["extension"] = options.Stride is null ? null : StrideLabel,
+            ["document"] = Name(options.Documents),
+            ["detokenize"] = Name(options.Detokenization),
+            ["limit"] = options.Limit,
+            ["dtype"] = shared.Dtype,
+            ["prefix_token"] = model.Tokenizer.FindToken(model.Scorer.Encoder.PrefixToken),
+            ["seconds"] = seconds,
+        };
 
     private static void Print(IAnsiConsole console, PerplexitySums sums, EvaluatedModel model, PerplexityOptions options, double seconds)
     {
@@ -97,8 +111,12 @@ internal static class TextEvaluation
         console.WriteLine(Invariant($"word perplexity   {sums.WordPerplexity,12:0.0000}   {sums.Words} words"));
         console.WriteLine(Invariant($"byte perplexity   {sums.BytePerplexity,12:0.0000}   {sums.Bytes} bytes"));
         console.WriteLine(Invariant($"bits per byte     {sums.BitsPerByte,12:0.0000}"));
-        string detokenized = sums.DetokenizedDocuments == 0 ? "" : Invariant($", {sums.DetokenizedDocuments} of them detokenised as WikiText");
-        console.WriteLine(Invariant($"{Format.Count((int)sums.Documents, "document")}{detokenized}; {Format.Count((int)sums.Windows, "window")} of up to {model.Scorer.MaxLength} tokens, in {seconds:0.0} s"));
+        string detokenized =
+            sums.DetokenizedDocuments == 0 ? "" : Invariant($", {sums.DetokenizedDocuments} of them detokenised as WikiText");
+        console.WriteLine(
+            Invariant(
+                $"{Format.Count((int)sums.Documents, "document")}{detokenized}; {Format.Count((int)sums.Windows, "window")} of up to {model.Scorer.MaxLength} tokens, in {seconds:0.0} s"
+            ));
         if (options.Stride is { } stride) console.WriteLine($"stride {stride}: {StrideLabel}");
     }
 
@@ -119,7 +137,9 @@ internal static class TextEvaluation
 
         private readonly Option<string> _document = new("--document")
         {
-            Description = "What a document is: whole: a file; separator: what lines of --separator part; line; heading: a page of WikiText; auto: by separators, and by headings where there are.",
+            Description =
+                "What a document is: whole: a file; separator: what lines of --separator part; line; heading: a page of WikiText; auto: "
+                + "by separators, and by headings where there are.",
             HelpName = "KIND",
             DefaultValueFactory = _ => "auto",
         };
@@ -131,9 +151,20 @@ internal static class TextEvaluation
             DefaultValueFactory = _ => "auto",
         };
 
-        private readonly Option<int> _stride = SharedOptions.Number("--stride", "An extension: overlapping windows, of which each predicts its last N tokens.", "N", 1, 1 << 24);
-        private readonly Option<string> _field = new("--field") { Description = "The field of JSON objects, or the column of Parquet files, that holds the text.", HelpName = "NAME", DefaultValueFactory = _ => "text" };
-        private readonly Option<string> _separator = new("--separator") { Description = "The line that separates documents in plain text.", HelpName = "LINE", DefaultValueFactory = _ => CorpusReaderOptions.EndOfText };
+        private readonly Option<int> _stride = SharedOptions.Number(
+            "--stride", "An extension: overlapping windows, of which each predicts its last N tokens.", "N", 1, 1 << 24);
+        private readonly Option<string> _field = new("--field")
+        {
+            Description = "The field of JSON objects, or the column of Parquet files, that holds the text.",
+            HelpName = "NAME",
+            DefaultValueFactory = _ => "text",
+        };
+        private readonly Option<string> _separator = new("--separator")
+        {
+            Description = "The line that separates documents in plain text.",
+            HelpName = "LINE",
+            DefaultValueFactory = _ => CorpusReaderOptions.EndOfText,
+        };
 
         public Symbols()
         {
@@ -156,7 +187,8 @@ internal static class TextEvaluation
                 Detokenization = Enum.Parse<Detokenization>(parsed.GetValue(_detokenize)!, ignoreCase: true),
                 Stride = parsed.GetResult(_stride) is null ? null : parsed.GetValue(_stride),
             };
-            return new Asked(sources, options, new CorpusReaderOptions { Field = parsed.GetValue(_field)!, Separator = parsed.GetValue(_separator)! });
+            return new Asked(
+                sources, options, new CorpusReaderOptions { Field = parsed.GetValue(_field)!, Separator = parsed.GetValue(_separator)! });
         }
     }
 }

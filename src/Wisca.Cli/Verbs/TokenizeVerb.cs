@@ -14,23 +14,62 @@ internal static class TokenizeVerb
 {
     public static Command Create(CommandContext context)
     {
-        var sources = new Argument<string[]>("SOURCE") { Description = "Files, folders and patterns ('texts/**/*.txt'): plain text, JSON lines, both also as .gz, and Parquet.", Arity = ArgumentArity.OneOrMore };
-        var tokenizer = new Option<string>("--tokenizer", "-t") { Description = "A model folder, or its tokenizer.json, tokenizer.model or vocab.json.", HelpName = "FOLDER", Required = true };
-        var output = new Option<string>("--out", "-o") { Description = "The token file to write. It appears when it is complete.", HelpName = "FILE", Required = true };
-        var field = new Option<string>("--field") { Description = "The field of JSON objects, or the column of Parquet files, that holds the text.", HelpName = "NAME", DefaultValueFactory = _ => "text" };
-        var separator = new Option<string>("--separator") { Description = "The line that separates documents in plain text; none: a file is one document.", HelpName = "LINE", DefaultValueFactory = _ => CorpusReaderOptions.EndOfText };
-        var heldOut = SharedOptions.Number("--held-out", "Documents to hold out, into NAME.held-out.EXTENSION: a share below 1, or a number of them.", "SHARE", 0.0, int.MaxValue);
+        var sources = new Argument<string[]>("SOURCE")
+        {
+            Description = "Files, folders and patterns ('texts/**/*.txt'): plain text, JSON lines, both also as .gz, and Parquet.",
+            Arity = ArgumentArity.OneOrMore,
+        };
+        var tokenizer = new Option<string>("--tokenizer", "-t")
+        {
+            Description = "A model folder, or its tokenizer.json, tokenizer.model or vocab.json.",
+            HelpName = "FOLDER",
+            Required = true,
+        };
+        var output = new Option<string>("--out", "-o")
+        {
+            Description = "The token file to write. It appears when it is complete.",
+            HelpName = "FILE",
+            Required = true,
+        };
+        var field = new Option<string>("--field")
+        {
+            Description = "The field of JSON objects, or the column of Parquet files, that holds the text.",
+            HelpName = "NAME",
+            DefaultValueFactory = _ => "text",
+        };
+        var separator = new Option<string>("--separator")
+        {
+            Description = "The line that separates documents in plain text; none: a file is one document.",
+            HelpName = "LINE",
+            DefaultValueFactory = _ => CorpusReaderOptions.EndOfText,
+        };
+        var heldOut = SharedOptions.Number(
+            "--held-out", "Documents to hold out, into NAME.held-out.EXTENSION: a share below 1, or a number of them.", "SHARE", 0.0,
+            int.MaxValue);
         var seed = SharedOptions.Number("--seed", "Which documents are held out.", "N", 0L, long.MaxValue);
-        var eos = new Option<string?>("--eos") { Description = "The token that ends every document. Default: the tokenizer's own EOS.", HelpName = "TOKEN" };
-        var specialTokens = new Option<bool>("--special-tokens") { Description = "Add what the tokenizer puts around a text, mostly BOS in front." };
+        var eos = new Option<string?>("--eos")
+        {
+            Description = "The token that ends every document. Default: the tokenizer's own EOS.",
+            HelpName = "TOKEN",
+        };
+        var specialTokens = new Option<bool>("--special-tokens")
+        {
+            Description = "Add what the tokenizer puts around a text, mostly BOS in front.",
+        };
         var threads = SharedOptions.Threads();
         var force = new Option<bool>("--force") { Description = "Replace token files that exist." };
         var json = SharedOptions.Json();
-        var command = new Command("tokenize", "Turn texts into a token file to train on.") { sources, tokenizer, output, field, separator, heldOut, seed, eos, specialTokens, threads, force, json };
+        var command = new Command("tokenize", "Turn texts into a token file to train on.")
+        {
+            sources, tokenizer, output, field, separator, heldOut, seed, eos, specialTokens, threads, force, json,
+        };
         command.SetAction((parsed, cancellation) => Task.Run(() =>
         {
             double share = parsed.GetValue(heldOut);
-            if (share >= 1 && !double.IsInteger(share)) throw new UsageException($"--held-out is {share.ToString(CultureInfo.InvariantCulture)}, expected a share below 1 or a whole number of documents");
+            if (share >= 1 && !double.IsInteger(share))
+                throw new UsageException(
+                    $"--held-out is {share.ToString(CultureInfo.InvariantCulture)}, expected a share below 1 or a whole number of documents"
+                );
             var options = new CorpusTokenizerOptions
             {
                 AddSpecialTokens = parsed.GetValue(specialTokens),
@@ -42,24 +81,49 @@ internal static class TokenizeVerb
             string mark = parsed.GetValue(separator)!;
             var reading = new CorpusReaderOptions { Field = parsed.GetValue(field)!, Separator = mark == "none" ? null : mark };
             return Run(
-                context, parsed.GetRequiredValue(sources), parsed.GetRequiredValue(tokenizer), parsed.GetRequiredValue(output), reading, options, parsed.GetValue(eos),
+                context,
+                parsed.GetRequiredValue(sources),
+                parsed.GetRequiredValue(tokenizer),
+                parsed.GetRequiredValue(output),
+                reading,
+                options,
+                parsed.GetValue(eos),
                 parsed.GetValue(force), parsed.GetValue(json), cancellation);
         }));
         return command;
     }
 
     public static int Run(
-        CommandContext context, string[] sources, string tokenizerPath, string output, CorpusReaderOptions reading, CorpusTokenizerOptions options, string? eos, bool force, bool json,
+        CommandContext context, string[] sources, string tokenizerPath, string output, CorpusReaderOptions reading,
+        CorpusTokenizerOptions options, string? eos, bool force, bool json,
         CancellationToken cancellation)
     {
         var clock = Stopwatch.StartNew();
         var corpus = CorpusReader.Open(sources, reading);
         var tokenizer = TokenizerLoader.Load(tokenizerPath);
         if (eos is not null)
-            options = options with { EosId = tokenizer.FindId(eos) ?? throw new WiscaException($"{tokenizerPath} has no token '{eos}'", "name a token as the vocabulary spells it") };
-        string? heldOut = options.HeldOutFraction > 0 || options.HeldOutCount > 0 ? Path.ChangeExtension(output, ".held-out" + Path.GetExtension(output)) : null;
-        var result = ProgressBar.Run(context, report => CorpusTokenizer.Tokenize(
-            corpus, tokenizer, output, heldOut, options, force, new DirectProgress<CorpusProgress>(step => report("tokenising", step.BytesRead, step.Length)), cancellation));
+            options = options with
+            {
+                EosId =
+                    tokenizer.FindId(eos)
+                    ?? throw new WiscaException($"{tokenizerPath} has no token '{eos}'", "name a token as the vocabulary spells it"),
+            };
+        string? heldOut =
+            options.HeldOutFraction > 0 || options.HeldOutCount > 0
+                ? Path.ChangeExtension(output, ".held-out" + Path.GetExtension(output))
+                : null;
+        var result = ProgressBar.Run(
+            context,
+            report =>
+                CorpusTokenizer.Tokenize(
+                    corpus,
+                    tokenizer,
+                    output,
+                    heldOut,
+                    options,
+                    force,
+                    new DirectProgress<CorpusProgress>(step => report("tokenising", step.BytesRead, step.Length)),
+                    cancellation));
         if (json)
         {
             context.WriteJson(new JsonObject
@@ -79,12 +143,23 @@ internal static class TokenizeVerb
         Print(context, result.Training);
         if (result.HeldOut is not null) Print(context, result.HeldOut);
         long bytes = result.Training.TextBytes + (result.HeldOut?.TextBytes ?? 0);
-        context.Out.WriteLine($"{corpus.Files.Count} {(corpus.Files.Count == 1 ? "file" : "files")} in {seconds:0.0} s ({Format.Bytes(bytes / seconds)}/s), documents end with {tokenizer.FindToken(result.EosId)} ({result.EosId})");
+        context.Out.WriteLine(
+            $"{corpus.Files.Count} {(corpus.Files.Count == 1 ? "file" : "files")} in {seconds:0.0} s ({Format.Bytes(bytes / seconds)}/s), "
+            + $"documents end with {tokenizer.FindToken(result.EosId)} ({result.EosId})");
         return 0;
     }
 
-    private static void Print(CommandContext context, TokenizedPart part) => context.Out.WriteLine(
-        $"{part.Path}: {Format.Count(part.Tokens)} tokens of {Format.Count(part.Documents)} {(part.Documents == 1 ? "document" : "documents")}, {(double)part.TextBytes / part.Tokens:0.00} bytes a token");
+    private static void Print(CommandContext context, TokenizedPart part) =>
+        context.Out.WriteLine(
+            $"{part.Path}: {Format.Count(part.Tokens)} tokens of {Format.Count(part.Documents)} "
+            + $"{(part.Documents == 1 ? "document" : "documents")}, {(double)part.TextBytes / part.Tokens:0.00} bytes a token");
 
-    private static JsonObject ToJson(TokenizedPart part) => new() { ["path"] = part.Path, ["documents"] = part.Documents, ["tokens"] = part.Tokens, ["text_bytes"] = part.TextBytes };
+    private static JsonObject ToJson(TokenizedPart part) =>
+        new()
+        {
+            ["path"] = part.Path,
+            ["documents"] = part.Documents,
+            ["tokens"] = part.Tokens,
+            ["text_bytes"] = part.TextBytes,
+        };
 }

@@ -18,20 +18,30 @@ internal static class UndoVerb
         var force = SharedOptions.Force();
         var threads = SharedOptions.Threads();
         var json = SharedOptions.Json();
-        var command = new Command("undo", "Take back what wisca did to a model or an adapter, as wisca.json tells.") { model, output, force, threads, json };
-        command.SetAction((parsed, cancellation) => Task.Run(() => Run(
-            context, parsed.GetRequiredValue(model), parsed.GetRequiredValue(output), parsed.GetValue(force), parsed.GetValue(threads), parsed.GetValue(json), cancellation)));
+        var command = new Command("undo", "Take back what wisca did to a model or an adapter, as wisca.json tells.")
+        {
+            model, output, force, threads, json,
+        };
+        command.SetAction(
+            (parsed, cancellation) =>
+                Task.Run(() =>
+                    Run(
+                        context, parsed.GetRequiredValue(model), parsed.GetRequiredValue(output), parsed.GetValue(force),
+                        parsed.GetValue(threads), parsed.GetValue(json), cancellation)));
         return command;
     }
 
-    public static int Run(CommandContext context, string model, string output, bool force, int threads, bool json, CancellationToken cancellation)
+    public static int Run(
+        CommandContext context, string model, string output, bool force, int threads, bool json, CancellationToken cancellation)
     {
         using var adapter = Adapter.IsAdapter(model) ? Adapter.Open(model) : null;
         using var checkpoint = adapter is null ? Checkpoint.Open(model) : null;
         var result = ProgressBar.Run(context, report =>
         {
             var progress = new DirectProgress<RescaleProgress>(step => report("undoing", step.Done, step.Total));
-            return adapter is not null ? Undoer.Undo(adapter, output, force, threads, progress, cancellation) : Undoer.Undo(checkpoint!, output, force, threads, progress, cancellation);
+            return adapter is not null
+                ? Undoer.Undo(adapter, output, force, threads, progress, cancellation)
+                : Undoer.Undo(checkpoint!, output, force, threads, progress, cancellation);
         });
         if (json)
         {
@@ -43,16 +53,27 @@ internal static class UndoVerb
                 ["bit_exact"] = Format.Json(result.BitExactTensors),
                 ["to_rounding"] = Format.Json(result.RoundedTensors),
                 ["trained_since"] = Format.Json(result.TrainedTensors),
-                ["not_copied"] = new JsonArray([.. result.SideFiles.LeftOut.Select(entry => (JsonNode?)new JsonObject { ["path"] = entry.Path, ["reason"] = entry.Reason })]),
+                ["not_copied"] = new JsonArray([
+                    .. result.SideFiles.LeftOut.Select(entry =>
+                        (JsonNode?)new JsonObject { ["path"] = entry.Path, ["reason"] = entry.Reason }),
+                ]),
             });
             return 0;
         }
 
         int tensors = result.BitExactTensors.Length + result.RoundedTensors.Length + result.TrainedTensors.Length;
         context.Out.WriteLine($"{output}: {Format.Count(result.Moves, "move")} undone in {Format.Count(tensors, "tensor")}");
-        if (result.BitExactTensors.Length > 0) context.Out.WriteLine($"bit for bit: {Format.Count(result.BitExactTensors.Length, "tensor")} (their digests are the original ones)");
-        if (result.RoundedTensors.Length > 0) context.Out.WriteLine($"to rounding: {Format.Count(result.RoundedTensors.Length, "tensor")}, as the factors were not powers of two: {Some(result.RoundedTensors)}");
-        if (result.TrainedTensors.Length > 0) context.Out.WriteLine($"trained:     {Format.Count(result.TrainedTensors.Length, "tensor")} trained or edited since the first move, and what changed is kept, in the original gauge: {Some(result.TrainedTensors)}");
+        if (result.BitExactTensors.Length > 0)
+            context.Out.WriteLine(
+                $"bit for bit: {Format.Count(result.BitExactTensors.Length, "tensor")} (their digests are the original ones)");
+        if (result.RoundedTensors.Length > 0)
+            context.Out.WriteLine(
+                $"to rounding: {Format.Count(result.RoundedTensors.Length, "tensor")}, as the factors were not powers of two: "
+                + $"{Some(result.RoundedTensors)}");
+        if (result.TrainedTensors.Length > 0)
+            context.Out.WriteLine(
+                $"trained:     {Format.Count(result.TrainedTensors.Length, "tensor")} trained or edited since the first move, and what "
+                + $"changed is kept, in the original gauge: {Some(result.TrainedTensors)}");
         foreach (var (path, reason) in result.SideFiles.LeftOut) context.Out.WriteLine($"not copied: {path}: {reason}");
         return 0;
     }

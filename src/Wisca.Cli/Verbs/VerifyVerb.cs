@@ -18,15 +18,23 @@ internal static class VerifyVerb
     {
         var a = SharedOptions.Model("A");
         var b = SharedOptions.Model("B");
-        var text = new Option<string?>("--text") { Description = "Also run both models on this text file, read by the tokenizer in A's folder.", HelpName = "FILE" };
-        var tokens = SharedOptions.Number("--tokens", "Also run both models on this many random tokens; with --text, on its first tokens.", "N", 2, 100_000_000);
+        var text = new Option<string?>("--text")
+        {
+            Description = "Also run both models on this text file, read by the tokenizer in A's folder.",
+            HelpName = "FILE",
+        };
+        var tokens = SharedOptions.Number(
+            "--tokens", "Also run both models on this many random tokens; with --text, on its first tokens.", "N", 2, 100_000_000);
         var native = new Option<bool>("--native") { Description = "Run the models in the type they are stored in instead of float32." };
         var seed = SharedOptions.Number("--seed", "Seed of the probes and the random tokens.", "S", 0, int.MaxValue);
         seed.DefaultValueFactory = _ => 0;
         var threads = SharedOptions.Threads();
         var architecture = SharedOptions.Architecture();
         var json = SharedOptions.Json();
-        var command = new Command("verify", "Prove that two models are the same function; exit 1 if they are not.") { a, b, text, tokens, native, seed, threads, architecture, json };
+        var command = new Command("verify", "Prove that two models are the same function; exit 1 if they are not.")
+        {
+            a, b, text, tokens, native, seed, threads, architecture, json,
+        };
         command.SetAction((parsed, cancellation) => Task.Run(() => Run(
             context,
             parsed.GetRequiredValue(a),
@@ -56,12 +64,25 @@ internal static class VerifyVerb
         ForwardProofReport? forward = null;
         if (tokens is not null)
         {
-            var proof = new ForwardProofOptions { Precision = options.Native ? ComputePrecision.Native : ComputePrecision.F32, Threads = options.Threads };
-            forward = ProgressBar.Run(context, report => ForwardProof.Compare(left, right, tokens, proof, ProgressBar.Share("forward proof", left, report), cancellation));
+            var proof = new ForwardProofOptions
+            {
+                Precision = options.Native ? ComputePrecision.Native : ComputePrecision.F32,
+                Threads = options.Threads,
+            };
+            forward = ProgressBar.Run(
+                context,
+                report => ForwardProof.Compare(left, right, tokens, proof, ProgressBar.Share("forward proof", left, report), cancellation));
         }
 
         bool equivalent = certificate.Equivalent && forward is not { Equivalent: false };
-        if (options.Json) context.WriteJson(new JsonObject { ["equivalent"] = equivalent, ["certificate"] = ToJson(certificate), ["forward"] = forward is null ? null : ToJson(forward, options) });
+        if (options.Json)
+            context.WriteJson(
+                new JsonObject
+                {
+                    ["equivalent"] = equivalent,
+                    ["certificate"] = ToJson(certificate),
+                    ["forward"] = forward is null ? null : ToJson(forward, options),
+                });
         else Print(context.Out, certificate, forward, options);
         return equivalent ? 0 : 1;
     }
@@ -70,7 +91,9 @@ internal static class VerifyVerb
     private static int[]? Tokens(Checkpoint checkpoint, VerifyOptions options)
     {
         if (options.TextFile is null)
-            return options.Tokens is { } count ? RandomTokens.Draw(count, DecoderConfig.From(checkpoint.Config).VocabularySize, (ulong)options.Seed) : null;
+            return options.Tokens is { } count
+                ? RandomTokens.Draw(count, DecoderConfig.From(checkpoint.Config).VocabularySize, (ulong)options.Seed)
+                : null;
         string text;
         try
         {
@@ -82,7 +105,8 @@ internal static class VerifyVerb
         }
 
         int[] tokens = TokenizerLoader.Load(checkpoint.Folder).Encode(text);
-        if (tokens.Length < 2) throw new WiscaException($"{options.TextFile} gives {tokens.Length} tokens", "expected a text of at least two tokens");
+        if (tokens.Length < 2)
+            throw new WiscaException($"{options.TextFile} gives {tokens.Length} tokens", "expected a text of at least two tokens");
         return options.Tokens is { } most && most < tokens.Length ? tokens[..most] : tokens;
     }
 
@@ -93,9 +117,12 @@ internal static class VerifyVerb
         if (!certificate.Layers.IsEmpty)
         {
             double allowed = certificate.Layers.Max(layer => layer.Tolerance);
-            console.WriteLine(certificate.ChangedTensors == 0
-                ? "               no tensor differs"
-                : Invariant($"               {Format.Count(certificate.ChangedTensors, "tensor")} {(certificate.ChangedTensors == 1 ? "differs" : "differ")}; q.k to {certificate.QueryKeyError:0.0e+00}, V-O to {certificate.ValueOutputError:0.0e+00} relative, {(allowed == 0 ? "exact as powers of two must be" : Invariant($"{allowed:0.0e+00} is rounding"))}"));
+            console.WriteLine(
+                certificate.ChangedTensors == 0
+                    ? "               no tensor differs"
+                    : Invariant(
+                        $"               {Format.Count(certificate.ChangedTensors, "tensor")} {(certificate.ChangedTensors == 1 ? "differs" : "differ")}; q.k to {certificate.QueryKeyError:0.0e+00}, V-O to {certificate.ValueOutputError:0.0e+00} relative, {(allowed == 0 ? "exact as powers of two must be" : Invariant($"{allowed:0.0e+00} is rounding"))}"
+                    ));
         }
 
         if (forward is null)
@@ -105,8 +132,13 @@ internal static class VerifyVerb
         }
 
         string inputs = options.TextFile is null ? "random tokens" : $"tokens of {options.TextFile}";
-        console.WriteLine($"forward proof  {(forward.BitIdentical && forward.Equivalent ? "bit-identical" : forward.Equivalent ? "equivalent" : $"NOT equivalent: {forward.Reason}")} on {forward.Tokens} {inputs}, in {(options.Native ? "the stored type" : "float32")}");
-        console.WriteLine(Invariant($"               max |difference of logits| {forward.MaxDifference:0.0e+00} of max |logit| {forward.MaxLogit:0.00}, KL {forward.Divergence:0.0e+00}"));
+        console.WriteLine(
+            $"forward proof  {(forward.BitIdentical && forward.Equivalent ? "bit-identical" : forward.Equivalent ? "equivalent" : $"NOT equivalent: {forward.Reason}")} on {forward.Tokens} {inputs}, in {(options.Native ? "the stored type" : "float32")}"
+        );
+        console.WriteLine(
+            Invariant(
+                $"               max |difference of logits| {forward.MaxDifference:0.0e+00} of max |logit| {forward.MaxLogit:0.00}, KL {forward.Divergence:0.0e+00}"
+            ));
         console.WriteLine(Invariant($"               perplexity {forward.PerplexityA:0.00000} and {forward.PerplexityB:0.00000}"));
     }
 

@@ -10,7 +10,9 @@ public sealed record GridSection
     /// <summary>In place of learning rates: the baseline's best.</summary>
     public const string Best = "best";
 
-    [Setting("A name for the grid.", Required = true, Pattern = "[A-Za-z0-9][A-Za-z0-9._+-]*", Expected = "a name of letters, digits and ._+-")]
+    [Setting(
+        "A name for the grid.", Required = true, Pattern = "[A-Za-z0-9][A-Za-z0-9._+-]*", Expected = "a name of letters, digits and ._+-"
+    )]
     public string Name { get; init; } = "";
 
     [Setting("Models of this grid; empty for all.")]
@@ -22,7 +24,9 @@ public sealed record GridSection
     [Setting("Seeds of this grid; empty for the study's.", Minimum = 0)]
     public IReadOnlyList<long> Seeds { get; init; } = [];
 
-    [Setting("Learning rates of this grid; empty for the study's. best: the one at which the baseline has the lowest loss on the validation text, among the rates that grids with the same training settings state for the model.",
+    [Setting(
+        "Learning rates of this grid; empty for the study's. best: the one at which the baseline has the lowest loss on the validation "
+        + "text, among the rates that grids with the same training settings state for the model.",
         Pattern = @"best|(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", Expected = "a number above 0, or best")]
     public IReadOnlyList<string> LearningRates { get; init; } = [];
 

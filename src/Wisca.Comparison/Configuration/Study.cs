@@ -6,7 +6,11 @@ namespace Wisca.Comparison;
 /// <summary>A study that was read and checked: which runs it has, and what each of them is.</summary>
 public sealed class Study
 {
-    private const string OneModel = "model", OneGrid = "main", Hint = "wisca compare --print-config prints every key; docs/comparing.md tells how arms are made, and runs says which command has the settings";
+    private const string OneModel = "model",
+        OneGrid = "main",
+        Hint =
+            "wisca compare --print-config prints every key; docs/comparing.md tells how arms are made, and runs says which command has "
+            + "the settings";
 
     // What a study decides itself.
     private static readonly string[] Reserved = ["seed", "output", "threads"];
@@ -41,7 +45,8 @@ public sealed class Study
     /// <summary>The regimes.</summary>
     public IReadOnlyList<Regime> Regimes => [.. _grids.Select(entry => entry.Regime).Distinct()];
 
-    /// <summary>Reads and checks a study: every model and every arm is laid over what it stands on, and all mistakes are reported at once.</summary>
+    /// <summary>Reads and checks a study: every model and every arm is laid over what it stands on, and all mistakes are reported at
+    /// once.</summary>
     /// <param name="path">The YAML file.</param>
     /// <param name="overrides">Single settings that win over the file: <c>training.steps=100</c>.</param>
     /// <exception cref="WiscaException">The file cannot be read, or there are mistakes.</exception>
@@ -76,7 +81,13 @@ public sealed class Study
         if (first is null) return _checks = checks;
         throw new WiscaException($"{_name}: {(faults.Count == 1 ? "a run" : $"{faults.Count} kinds of runs")} would not begin", first.Hint)
         {
-            Details = [.. faults.GroupBy(fault => fault.Message).Select(alike => $"{alike.First().Place}: {alike.Key}{(alike.Count() > 1 ? $" (and {alike.Count() - 1} more like it)" : "")}")],
+            Details =
+            [
+                .. faults
+                    .GroupBy(fault => fault.Message)
+                    .Select(alike =>
+                        $"{alike.First().Place}: {alike.Key}{(alike.Count() > 1 ? $" (and {alike.Count() - 1} more like it)" : "")}"),
+            ],
         };
     }
 
@@ -107,7 +118,10 @@ public sealed class Study
 
             foreach (long seed in SeedsOf(grid))
             {
-                foreach (var (model, rate) in ModelsOf(grid).SelectMany(model => rates[model].Select(rate => (model, rate))).OrderBy(entry => rates[entry.model].ToList().IndexOf(entry.rate)))
+                foreach (
+                    var (model, rate) in ModelsOf(grid)
+                        .SelectMany(model => rates[model].Select(rate => (model, rate)))
+                        .OrderBy(entry => rates[entry.model].ToList().IndexOf(entry.rate)))
                     runs.AddRange(ArmsOf(grid).Select(arm => Run(regime.Name, model, arm, seed, rate)));
             }
         }
@@ -115,11 +129,16 @@ public sealed class Study
         return new StudyPlan([.. runs.DistinctBy(run => (run.Regime, run.Model, run.Arm, run.Seed, run.LearningRate))], waiting);
     }
 
-    /// <summary>The learning rate at which the baseline has the lowest mean loss on the validation text; null where runs of it are missing, or all diverged.</summary>
+    /// <summary>The learning rate at which the baseline has the lowest mean loss on the validation text; null where runs of it are missing,
+    /// or all diverged.</summary>
     private double? BestRate(Regime regime, string model, IReadOnlyDictionary<string, RunResult> results)
     {
         var runs = _grids.Where(entry => entry.Regime == regime && !IsBest(entry.Grid) && ModelsOf(entry.Grid).Contains(model))
-            .SelectMany(entry => StatedRates(entry.Grid, regime, model).SelectMany(rate => SeedsOf(entry.Grid).Select(seed => Run(regime.Name, model, Config.Baseline, seed, rate)))).Distinct().ToList();
+            .SelectMany(entry =>
+                StatedRates(entry.Grid, regime, model)
+                    .SelectMany(rate => SeedsOf(entry.Grid).Select(seed => Run(regime.Name, model, Config.Baseline, seed, rate))))
+            .Distinct()
+            .ToList();
         return runs.All(run => results.ContainsKey(run.Id)) ? RunSelection.BestRate(runs.Select(run => (run, results[run.Id]))) : null;
     }
 
@@ -127,7 +146,8 @@ public sealed class Study
 
     private IReadOnlyList<string> ModelsOf(GridSection grid) => grid.Models.Count > 0 ? grid.Models : Models;
 
-    private IEnumerable<string> ArmsOf(GridSection grid) => grid.Arms.Count > 0 ? grid.Arms.Where(arm => arm != Config.Baseline).Prepend(Config.Baseline) : Arms;
+    private IEnumerable<string> ArmsOf(GridSection grid) =>
+        grid.Arms.Count > 0 ? grid.Arms.Where(arm => arm != Config.Baseline).Prepend(Config.Baseline) : Arms;
 
     private IReadOnlyList<long> SeedsOf(GridSection grid) => grid.Seeds.Count > 0 ? grid.Seeds : Config.Seeds;
 
@@ -166,11 +186,15 @@ public sealed class Study
         {
             foreach (string model in ModelsOf(grid))
             {
-                if (Lay(common, Tree(Config.Models, model), Reserved) is not { } made || Lay(made, regime.Training.Root, Reserved) is not { } based) continue;
+                if (
+                    Lay(common, Tree(Config.Models, model), Reserved) is not { } made
+                    || Lay(made, regime.Training.Root, Reserved) is not { } based)
+                    continue;
                 foreach (string arm in ArmsOf(grid).Where(arm => !_configs.ContainsKey((regime.Name, model, arm))))
                 {
                     // An arm with a learning rate of its own would not be compared at equal ones.
-                    if (Lay(based, Tree(Config.Arms, arm), [.. Reserved, "optimizer.learning_rate"]) is { } whole) _configs[(regime.Name, model, arm)] = _kind.Studied(whole);
+                    if (Lay(based, Tree(Config.Arms, arm), [.. Reserved, "optimizer.learning_rate"]) is { } whole)
+                        _configs[(regime.Name, model, arm)] = _kind.Studied(whole);
                 }
             }
         }
@@ -182,37 +206,53 @@ public sealed class Study
         {
             foreach (var entry in tree.Root.Entries)
             {
-                if (entry.Value is not (MappingNode or ScalarNode { IsEmpty: true })) _faults.Add($"{entry.Place}: {what}.{entry.Key}: not a mapping, expected settings");
+                if (entry.Value is not (MappingNode or ScalarNode { IsEmpty: true }))
+                    _faults.Add($"{entry.Place}: {what}.{entry.Key}: not a mapping, expected settings");
                 if (entry.Key.Length == 0 || !entry.Key.All(c => char.IsAsciiLetterOrDigit(c) || c is '.' or '_' or '+' or '-'))
                     _faults.Add($"{entry.Place}: {what}: the name '{entry.Key}', expected letters, digits and ._+-");
             }
         }
 
         if (Config.Arms.IsEmpty) _faults.Add($"{name}: arms: none, expected at least two");
-        else if (!Config.Arms.Keys.Contains(Config.Baseline)) _faults.Add($"{name}: baseline: '{Config.Baseline}', expected one of the arms {string.Join(", ", Config.Arms.Keys)}");
+        else if (!Config.Arms.Keys.Contains(Config.Baseline))
+            _faults.Add($"{name}: baseline: '{Config.Baseline}', expected one of the arms {string.Join(", ", Config.Arms.Keys)}");
         else if (Arms.Count == 1) _faults.Add($"{name}: arms: only the baseline, expected another to compare with it");
         if (Config.Seeds.Count == 0) _faults.Add($"{name}: seeds: none, expected at least one");
         var grids = Config.Grids.Count > 0 ? Config.Grids : [new GridSection { Name = OneGrid }];
-        foreach (string twice in grids.GroupBy(grid => grid.Name).Where(group => group.Count() > 1).Select(group => group.Key)) _faults.Add($"{name}: grids: two are called {twice}, expected names that differ");
+        foreach (string twice in grids.GroupBy(grid => grid.Name).Where(group => group.Count() > 1).Select(group => group.Key))
+            _faults.Add($"{name}: grids: two are called {twice}, expected names that differ");
         foreach (var grid in grids)
         {
             Known(grid, "models", grid.Models, Models);
             Known(grid, "arms", grid.Arms, Arms);
-            if (IsBest(grid) && grid.LearningRates.Count > 1) _faults.Add($"{name}: grids.{grid.Name}.learning_rates: best among others, expected best alone, or numbers");
-            if (grid.LearningRates.Any(rate => rate != GridSection.Best && !(double.Parse(rate, CultureInfo.InvariantCulture) is > 0 and < double.PositiveInfinity)))
+            if (IsBest(grid) && grid.LearningRates.Count > 1)
+                _faults.Add($"{name}: grids.{grid.Name}.learning_rates: best among others, expected best alone, or numbers");
+            if (
+                grid.LearningRates.Any(rate =>
+                    rate != GridSection.Best && !(double.Parse(rate, CultureInfo.InvariantCulture) is > 0 and < double.PositiveInfinity)))
                 _faults.Add($"{name}: grids.{grid.Name}.learning_rates: a number that is not above 0");
-            _grids.Add((grid, _grids.Select(entry => entry.Regime).FirstOrDefault(regime => regime.Training.ToString() == grid.Training.ToString()) ?? new Regime(grid.Name, grid.Training)));
+            _grids.Add(
+                (
+                    grid,
+                    _grids.Select(entry => entry.Regime).FirstOrDefault(regime => regime.Training.ToString() == grid.Training.ToString())
+                        ?? new Regime(grid.Name, grid.Training)));
         }
 
         foreach (var (grid, regime) in _grids.Where(entry => IsBest(entry.Grid)))
         {
-            foreach (string model in ModelsOf(grid).Where(model => !_grids.Any(other => other.Regime == regime && !IsBest(other.Grid) && ModelsOf(other.Grid).Contains(model))))
-                _faults.Add($"{name}: grids.{grid.Name}.learning_rates: best, but no grid with the same training settings states learning rates for {model}");
+            foreach (
+                string model in ModelsOf(grid)
+                    .Where(model =>
+                        !_grids.Any(other => other.Regime == regime && !IsBest(other.Grid) && ModelsOf(other.Grid).Contains(model))))
+                _faults.Add(
+                    $"{name}: grids.{grid.Name}.learning_rates: best, but no grid with the same training settings states learning rates "
+                    + $"for {model}");
         }
 
         void Known(GridSection grid, string key, IReadOnlyList<string> given, IReadOnlyList<string> known)
         {
-            foreach (string other in given.Except(known)) _faults.Add($"{name}: grids.{grid.Name}.{key}: '{other}', expected some of {string.Join(", ", known)}");
+            foreach (string other in given.Except(known))
+                _faults.Add($"{name}: grids.{grid.Name}.{key}: '{other}', expected some of {string.Join(", ", known)}");
         }
     }
 
@@ -233,7 +273,9 @@ public sealed class Study
                 "seed" => "given, expected none: the study's seeds decide",
                 "output" => "given, expected none: a run's place is in the study's output",
                 "threads" => "given, expected none: the study's threads decide",
-                _ => "given by an arm, expected none: arms are compared at the study's learning_rates; optimizer.multipliers changes those of single tensors",
+                _ =>
+                    "given by an arm, expected none: arms are compared at the study's learning_rates; optimizer.multipliers changes those "
+                    + "of single tensors",
             });
         }
 

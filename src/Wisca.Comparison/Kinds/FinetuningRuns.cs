@@ -13,8 +13,8 @@ internal sealed class FinetuningRuns : RunKindOf<FinetuneConfig>
     private readonly Dictionary<(string What, string Path), string> _digests = [];
 
     /// <summary>
-    /// Half of the held-out examples are test examples where nothing is said. There is an evaluation before the first step in any case: arms begin with other
-    /// factors or another base, and it tells that they are the same function.
+    /// Half of the held-out examples are test examples where nothing is said. There is an evaluation before the first step in any case:
+    /// arms begin with other factors or another base, and it tells that they are the same function.
     /// </summary>
     protected override FinetuneConfig Studied(FinetuneConfig config) => config with
     {
@@ -22,16 +22,28 @@ internal sealed class FinetuningRuns : RunKindOf<FinetuneConfig>
         Evaluation = config.Evaluation with { AtStart = true, Samples = config.Evaluation.Samples with { Every = 0 } },
     };
 
-    protected override FinetuneConfig At(FinetuneConfig config, long seed, double learningRate) => config with { Seed = seed, Optimizer = config.Optimizer with { LearningRate = learningRate } };
+    protected override FinetuneConfig At(FinetuneConfig config, long seed, double learningRate) =>
+        config with
+        {
+            Seed = seed,
+            Optimizer = config.Optimizer with { LearningRate = learningRate },
+        };
 
     protected override FinetuneConfig Placed(FinetuneConfig config, string output, int threads, string texts) =>
-        config with { Output = output, Threads = threads, Checkpoints = Checkpoints(config.Checkpoints), Logging = Logging(config.Logging) };
+        config with
+        {
+            Output = output,
+            Threads = threads,
+            Checkpoints = Checkpoints(config.Checkpoints),
+            Logging = Logging(config.Logging),
+        };
 
     protected override FinetuneConfig Recorded(FinetuneConfig config) => config with { Output = "run" };
 
     protected override TrainingCheck Check(FinetuneConfig config) => _check.Of(config);
 
-    protected override Trainer Prepare(FinetuneConfig config, ITrainingObserver observer, CancellationToken stop) => Trainer.Prepare(config, ResumeMode.Auto, observer, stop);
+    protected override Trainer Prepare(FinetuneConfig config, ITrainingObserver observer, CancellationToken stop) =>
+        Trainer.Prepare(config, ResumeMode.Auto, observer, stop);
 
     protected override string Product(FinetuneConfig config) => config.Adapter.Type == AdapterKind.Lora ? "adapter" : "model";
 
@@ -45,7 +57,9 @@ internal sealed class FinetuningRuns : RunKindOf<FinetuneConfig>
             Base = config.Base with
             {
                 Model = config.Base.Model is { } model ? Known("model", model, DigestOf) : null,
-                Tokenizer = (config.Base.Tokenizer ?? config.Base.Model) is { } tokenizer ? Known("tokenizer", tokenizer, path => TokenizerHash.Of(TokenizerLoader.Load(path))) : null,
+                Tokenizer = (config.Base.Tokenizer ?? config.Base.Model) is { } tokenizer
+                    ? Known("tokenizer", tokenizer, path => TokenizerHash.Of(TokenizerLoader.Load(path)))
+                    : null,
             },
             Data = data with { Train = Contents(data.Train), Validation = Contents(data.Validation), Test = Contents(data.Test) },
             Evaluation = config.Evaluation with { Samples = new() },
@@ -61,7 +75,8 @@ internal sealed class FinetuningRuns : RunKindOf<FinetuneConfig>
         return ModelDigest.Of(checkpoint);
     }
 
-    private IReadOnlyList<string> Contents(IReadOnlyList<string> sources) => sources.Count == 0 ? sources : [.. CorpusReader.Open(sources).Files.Select(file => Known("examples", file.Path, ContentOf))];
+    private IReadOnlyList<string> Contents(IReadOnlyList<string> sources) =>
+        sources.Count == 0 ? sources : [.. CorpusReader.Open(sources).Files.Select(file => Known("examples", file.Path, ContentOf))];
 
     private static string ContentOf(string path) => ContentDigest.Of(path, stream =>
     {
@@ -70,5 +85,6 @@ internal sealed class FinetuningRuns : RunKindOf<FinetuneConfig>
         return hash.GetCurrentHash();
     });
 
-    private string Known(string what, string path, Func<string, string> digest) => _digests.TryGetValue((what, path), out string? known) ? known : _digests[(what, path)] = digest(path);
+    private string Known(string what, string path, Func<string, string> digest) =>
+        _digests.TryGetValue((what, path), out string? known) ? known : _digests[(what, path)] = digest(path);
 }

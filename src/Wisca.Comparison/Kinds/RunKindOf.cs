@@ -11,23 +11,27 @@ internal abstract class RunKindOf<TConfig> : RunKind
 
     public sealed override IRunConfig Read(string yaml, string name) => SettingsReader.Read<TConfig>(yaml, name);
 
-    public sealed override IRunConfig Lay(SettingsBinder binder, MappingNode? settings, string name, IRunConfig start) => (TConfig)binder.Bind(typeof(TConfig), settings, name, start);
+    public sealed override IRunConfig Lay(SettingsBinder binder, MappingNode? settings, string name, IRunConfig start) =>
+        (TConfig)binder.Bind(typeof(TConfig), settings, name, start);
 
     public sealed override IRunConfig Studied(IRunConfig config) => Studied((TConfig)config);
 
     public sealed override IRunConfig At(IRunConfig config, long seed, double learningRate) => At((TConfig)config, seed, learningRate);
 
-    public sealed override IRunConfig Placed(IRunConfig config, string output, int threads, string texts) => Placed((TConfig)config, output, threads, texts);
+    public sealed override IRunConfig Placed(IRunConfig config, string output, int threads, string texts) =>
+        Placed((TConfig)config, output, threads, texts);
 
     public sealed override IRunConfig Recorded(IRunConfig config) => Recorded((TConfig)config);
 
     public sealed override TrainingCheck Check(IRunConfig config) => Check((TConfig)config);
 
-    public sealed override Trainer Prepare(IRunConfig config, ITrainingObserver observer, CancellationToken stop) => Prepare((TConfig)config, observer, stop);
+    public sealed override Trainer Prepare(IRunConfig config, ITrainingObserver observer, CancellationToken stop) =>
+        Prepare((TConfig)config, observer, stop);
 
     public sealed override string Product(IRunConfig config) => Product((TConfig)config);
 
-    public sealed override IReadOnlyList<(string Key, string Before, string After)> Differences(IRunConfig before, IRunConfig after) => SettingsWriter.Differences((TConfig)before, (TConfig)after);
+    public sealed override IReadOnlyList<(string Key, string Before, string After)> Differences(IRunConfig before, IRunConfig after) =>
+        SettingsWriter.Differences((TConfig)before, (TConfig)after);
 
     protected sealed override IRunConfig Identity(IRunConfig config) => Identity((TConfig)config);
 

@@ -18,7 +18,12 @@ internal sealed class TrainingRuns : RunKindOf<TrainingConfig>
         Evaluation = config.Evaluation with { Samples = config.Evaluation.Samples with { Every = 0 } },
     };
 
-    protected override TrainingConfig At(TrainingConfig config, long seed, double learningRate) => config with { Seed = seed, Optimizer = config.Optimizer with { LearningRate = learningRate } };
+    protected override TrainingConfig At(TrainingConfig config, long seed, double learningRate) =>
+        config with
+        {
+            Seed = seed,
+            Optimizer = config.Optimizer with { LearningRate = learningRate },
+        };
 
     protected override TrainingConfig Placed(TrainingConfig config, string output, int threads, string texts) => config with
     {
@@ -29,11 +34,17 @@ internal sealed class TrainingRuns : RunKindOf<TrainingConfig>
         Logging = Logging(config.Logging),
     };
 
-    protected override TrainingConfig Recorded(TrainingConfig config) => config with { Output = "run", Data = config.Data with { Cache = null } };
+    protected override TrainingConfig Recorded(TrainingConfig config) =>
+        config with
+        {
+            Output = "run",
+            Data = config.Data with { Cache = null },
+        };
 
     protected override TrainingCheck Check(TrainingConfig config) => TrainingCheck.Of(config);
 
-    protected override Trainer Prepare(TrainingConfig config, ITrainingObserver observer, CancellationToken stop) => Trainer.Prepare(config, ResumeMode.Auto, observer, stop);
+    protected override Trainer Prepare(TrainingConfig config, ITrainingObserver observer, CancellationToken stop) =>
+        Trainer.Prepare(config, ResumeMode.Auto, observer, stop);
 
     protected override string Product(TrainingConfig config) => "model";
 
@@ -44,8 +55,19 @@ internal sealed class TrainingRuns : RunKindOf<TrainingConfig>
         {
             Output = "run",
             Threads = 0,
-            Model = config.Model with { Config = config.Model.Config is { File: { } file } ? new FileOrMapping(JsonObject.Create(ModelConfig.Load(file).Root)!) : config.Model.Config },
-            Data = data with { Cache = null, Train = Texts(data, data.Train), Validation = Texts(data, data.Validation), Test = Texts(data, data.Test) },
+            Model = config.Model with
+            {
+                Config = config.Model.Config is { File: { } file }
+                    ? new FileOrMapping(JsonObject.Create(ModelConfig.Load(file).Root)!)
+                    : config.Model.Config,
+            },
+            Data = data with
+            {
+                Cache = null,
+                Train = Texts(data, data.Train),
+                Validation = Texts(data, data.Validation),
+                Test = Texts(data, data.Test),
+            },
             Evaluation = config.Evaluation with { Samples = new() },
             Logging = new(),
             Checkpoints = new() { Dtype = config.Checkpoints.Dtype },
@@ -58,7 +80,10 @@ internal sealed class TrainingRuns : RunKindOf<TrainingConfig>
         if (sources.Count == 0 || sources.Contains("stories")) return sources;
         string key = string.Join('\n', [data.Field, data.Separator, .. sources]);
         if (_texts.TryGetValue(key, out var known)) return known;
-        return _texts[key] = [.. CorpusReader.Open(sources, new CorpusReaderOptions { Field = data.Field, Separator = data.Separator }).Files
-            .Select(file => string.Create(CultureInfo.InvariantCulture, $"{Path.GetFileName(file.FullPath)} {file.Length}"))];
+        return _texts[key] = [
+            .. CorpusReader
+                .Open(sources, new CorpusReaderOptions { Field = data.Field, Separator = data.Separator })
+                .Files.Select(file => string.Create(CultureInfo.InvariantCulture, $"{Path.GetFileName(file.FullPath)} {file.Length}")),
+        ];
     }
 }

@@ -17,12 +17,13 @@ public sealed record ComparedModel
     /// <summary>Number of training tokens of a run; the largest where batches differ in length.</summary>
     public required long Tokens { get; init; }
 
-    /// <summary>True where at every seed all runs began alike: trainings with the same weights, by their digests, fine-tunings as the same function, by <see cref="InitialLossSpread"/>.</summary>
+    /// <summary>True where at every seed all runs began alike: trainings with the same weights, by their digests, fine-tunings as the same
+    /// function, by <see cref="InitialLossSpread"/>.</summary>
     public required bool SharedInitialWeights { get; init; }
 
     /// <summary>
-    /// Of fine-tunings, whose arms may begin with other factors or another base: the largest difference of test losses before the first step among the runs
-    /// of a seed, in nats; null for trainings.
+    /// Of fine-tunings, whose arms may begin with other factors or another base: the largest difference of test losses before the first
+    /// step among the runs of a seed, in nats; null for trainings.
     /// </summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public double? InitialLossSpread { get; init; }

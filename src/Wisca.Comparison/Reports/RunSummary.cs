@@ -8,4 +8,5 @@ namespace Wisca.Comparison;
 /// <param name="Validation">Loss on the validation text at the end, in nats; null where it diverged.</param>
 /// <param name="Test">Loss on the test text at the end, in nats; null where it diverged.</param>
 /// <param name="TokensPerSecond">Training tokens per second.</param>
-public sealed record RunSummary(string Id, long Seed, double LearningRate, RunOutcome Outcome, double? Validation, double? Test, double TokensPerSecond);
+public sealed record RunSummary(
+    string Id, long Seed, double LearningRate, RunOutcome Outcome, double? Validation, double? Test, double TokensPerSecond);

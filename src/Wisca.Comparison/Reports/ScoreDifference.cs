@@ -7,4 +7,5 @@ namespace Wisca.Comparison;
 /// <param name="Baseline">The baseline's mean.</param>
 /// <param name="Arm">The arm's mean.</param>
 /// <param name="Difference">Paired differences.</param>
-public sealed record ScoreDifference(string Name, string? Setting, bool HigherIsBetter, double Baseline, double Arm, PairedComparison Difference);
+public sealed record ScoreDifference(
+    string Name, string? Setting, bool HigherIsBetter, double Baseline, double Arm, PairedComparison Difference);

@@ -8,13 +8,15 @@ public static class StudyFormat
     private const string LossDigits = "0.0000";
 
     /// <summary>A learning rate.</summary>
-    public static string Rate(double? rate) => rate is { } number ? number.ToString("0.##e+0", CultureInfo.InvariantCulture).Replace("e+0", "", StringComparison.Ordinal) : "-";
+    public static string Rate(double? rate) =>
+        rate is { } number ? number.ToString("0.##e+0", CultureInfo.InvariantCulture).Replace("e+0", "", StringComparison.Ordinal) : "-";
 
     /// <summary>A loss in nats, or a dash.</summary>
     public static string Loss(double? loss) => loss is { } number ? number.ToString(LossDigits, CultureInfo.InvariantCulture) : "-";
 
     /// <summary>A perplexity, or a dash.</summary>
-    public static string Perplexity(double? perplexity) => perplexity is { } number ? number.ToString("0.000", CultureInfo.InvariantCulture) : "-";
+    public static string Perplexity(double? perplexity) =>
+        perplexity is { } number ? number.ToString("0.000", CultureInfo.InvariantCulture) : "-";
 
     /// <summary>A probability, or a dash.</summary>
     public static string Probability(double? p) => p switch
@@ -35,7 +37,9 @@ public static class StudyFormat
     public static string Change(ArmDifference difference)
     {
         ArgumentNullException.ThrowIfNull(difference);
-        return difference.Loss.Seeds.Count == 0 ? "-" : WithSign(difference.PerplexityChange, "0.00") + " %" + Range(difference.PerplexityChangeInterval, "0.00");
+        return difference.Loss.Seeds.Count == 0
+            ? "-"
+            : WithSign(difference.PerplexityChange, "0.00") + " %" + Range(difference.PerplexityChangeInterval, "0.00");
     }
 
     /// <summary>What a comparison shows, in words.</summary>
@@ -52,14 +56,16 @@ public static class StudyFormat
     public static string EqualLoss(TokensToEqualLoss? tokens) => tokens switch
     {
         null => "",
-        { Share: { } share } => $"{share.ToString("0.00", CultureInfo.InvariantCulture)}{(tokens.Reached < tokens.Seeds ? $" ({tokens.Reached} of {tokens.Seeds} seeds)" : "")}",
+        { Share: { } share } =>
+            $"{share.ToString("0.00", CultureInfo.InvariantCulture)}{(tokens.Reached < tokens.Seeds ? $" ({tokens.Reached} of {tokens.Seeds} seeds)" : "")}",
         _ => "not reached",
     };
 
     /// <summary>A number with its sign.</summary>
     /// <param name="number">The number.</param>
     /// <param name="format">Its format without the sign.</param>
-    public static string WithSign(double number, string format) => number.ToString($"+{format};-{format};{format}", CultureInfo.InvariantCulture);
+    public static string WithSign(double number, string format) =>
+        number.ToString($"+{format};-{format};{format}", CultureInfo.InvariantCulture);
 
     /// <summary>A difference of losses.</summary>
     public static string SignedLoss(double difference) => WithSign(difference, LossDigits);
@@ -67,7 +73,8 @@ public static class StudyFormat
     /// <summary>An interval of differences of losses, or a dash.</summary>
     public static string LossRange(Interval? interval) => interval is null ? "-" : Range(interval, LossDigits).Trim();
 
-    private static string Range(Interval? interval, string format) => interval is null ? "" : $" [{WithSign(interval.Low, format)}, {WithSign(interval.High, format)}]";
+    private static string Range(Interval? interval, string format) =>
+        interval is null ? "" : $" [{WithSign(interval.Low, format)}, {WithSign(interval.High, format)}]";
 
     /// <summary>A share in percent.</summary>
     public static string Share(double share) => (100 * share).ToString("0.##", CultureInfo.InvariantCulture) + " %";

@@ -11,7 +11,8 @@ public static class StudyStatistics
     // Of each kind, in a verdict of one sentence.
     private const int NamedArms = 4;
 
-    // Nats by which a function may differ whose weights are written otherwise, in float32: far above rounding, and far below what arms differ by.
+    // Nats by which a function may differ whose weights are written otherwise, in float32: far above rounding, and far below what arms
+    // differ by.
     private const double SameFunction = 1e-4;
 
     /// <summary>Makes the statistics of what is finished.</summary>
@@ -25,7 +26,9 @@ public static class StudyStatistics
         ArgumentNullException.ThrowIfNull(failures);
         var plan = study.Plan(results);
         var finished = plan.Runs.Where(run => results.ContainsKey(run.Id)).Select(run => new Entry(run, results[run.Id])).ToList();
-        var models = study.Regimes.SelectMany(regime => study.Models.Select(model => finished.Where(entry => entry.Run.Regime == regime.Name && entry.Run.Model == model).ToList()))
+        var models = study
+            .Regimes.SelectMany(regime =>
+                study.Models.Select(model => finished.Where(entry => entry.Run.Regime == regime.Name && entry.Run.Model == model).ToList()))
             .Where(entries => entries.Count > 0).Select(entries => Compare(study, entries)).ToList();
         return new StudyReport
         {
@@ -39,9 +42,17 @@ public static class StudyStatistics
             Waiting = plan.Waiting,
             Failures = failures,
             Configuration = SettingsWriter.Write(study.Config, commented: false),
-            Environments = [.. finished.Select(entry => entry.Result.Environment).Select(machine => string.Create(
-                CultureInfo.InvariantCulture,
-                $"{machine.Processor}, {machine.Cores} cores, {machine.Threads} threads a run; {machine.OperatingSystem}; {string.Join(", ", machine.Versions.Select(version => $"{version.Key} {version.Value}"))}")).Distinct()],
+            Environments =
+            [
+                .. finished
+                    .Select(entry => entry.Result.Environment)
+                    .Select(machine =>
+                        string.Create(
+                            CultureInfo.InvariantCulture,
+                            $"{machine.Processor}, {machine.Cores} cores, {machine.Threads} threads a run; {machine.OperatingSystem}; "
+                            + $"{string.Join(", ", machine.Versions.Select(version => $"{version.Key} {version.Value}"))}"))
+                    .Distinct(),
+            ],
             Models = models,
         };
     }
@@ -49,7 +60,10 @@ public static class StudyStatistics
     private static ComparedModel Compare(Study study, List<Entry> entries)
     {
         var first = entries[0].Run;
-        var byArm = study.Arms.Select(arm => (Arm: arm, Entries: entries.Where(entry => entry.Run.Arm == arm).ToList())).Where(group => group.Entries.Count > 0).ToList();
+        var byArm = study
+            .Arms.Select(arm => (Arm: arm, Entries: entries.Where(entry => entry.Run.Arm == arm).ToList()))
+            .Where(group => group.Entries.Count > 0)
+            .ToList();
         var baseline = byArm.FirstOrDefault(group => group.Arm == study.Config.Baseline).Entries ?? [];
         double? best = Best(baseline);
         var seeds = entries.GroupBy(entry => entry.Run.Seed).ToList();
@@ -65,14 +79,26 @@ public static class StudyStatistics
             Name = first.Model,
             Parameters = entries[0].Result.Parameters,
             Tokens = entries.Max(entry => entry.Result.Tokens),
-            SharedInitialWeights = spread is { } apart ? apart <= SameFunction : seeds.All(seed => seed.Select(entry => entry.Result.InitialWeights).Distinct().Count() == 1),
+            SharedInitialWeights = spread is { } apart
+                ? apart <= SameFunction
+                : seeds.All(seed => seed.Select(entry => entry.Result.InitialWeights).Distinct().Count() == 1),
             InitialLossSpread = spread,
             Comparisons = tested.Count,
-            Arms = [.. arms.Select(arm => tested.IndexOf(arm) is >= 0 and var index ? arm with { AtBest = arm.AtBest! with { HolmPValue = adjusted[index] } } : arm)],
+            Arms =
+            [
+                .. arms.Select(arm =>
+                    tested.IndexOf(arm) is >= 0 and var index
+                        ? arm with
+                        {
+                            AtBest = arm.AtBest! with { HolmPValue = adjusted[index] },
+                        }
+                        : arm),
+            ],
         };
     }
 
-    private static ComparedArm CompareArm(Study study, PlannedRun first, string arm, List<Entry> entries, List<Entry> baseline, double? baselineBest)
+    private static ComparedArm CompareArm(
+        Study study, PlannedRun first, string arm, List<Entry> entries, List<Entry> baseline, double? baselineBest)
     {
         double confidence = study.Config.Confidence;
         double? best = Best(entries);
@@ -83,16 +109,38 @@ public static class StudyStatistics
         return new ComparedArm
         {
             Name = arm,
-            Settings = [.. study.Kind.Differences(study.ConfigOf(first.Regime, first.Model, study.Config.Baseline), study.ConfigOf(first.Regime, first.Model, arm)).Select(change => $"{change.Key}: {change.After}")],
-            Runs = [.. entries.OrderBy(entry => entry.Run.LearningRate).ThenBy(entry => entry.Run.Seed).Select(entry => new RunSummary(
-                entry.Run.Id, entry.Run.Seed, entry.Run.LearningRate, entry.Result.Outcome, entry.Result.Final()?.Validation, entry.Result.Final()?.Test, Math.Round(entry.Result.TokensPerSecond(), 1)))],
+            Settings =
+            [
+                .. study
+                    .Kind.Differences(
+                        study.ConfigOf(first.Regime, first.Model, study.Config.Baseline),
+                        study.ConfigOf(first.Regime, first.Model, arm))
+                    .Select(change => $"{change.Key}: {change.After}"),
+            ],
+            Runs =
+            [
+                .. entries
+                    .OrderBy(entry => entry.Run.LearningRate)
+                    .ThenBy(entry => entry.Run.Seed)
+                    .Select(entry => new RunSummary(
+                        entry.Run.Id, entry.Run.Seed, entry.Run.LearningRate, entry.Result.Outcome, entry.Result.Final()?.Validation,
+                        entry.Result.Final()?.Test, Math.Round(entry.Result.TokensPerSecond(), 1))),
+            ],
             LearningRates = [.. entries.Select(entry => entry.Run.LearningRate).Distinct().Order()],
             BestLearningRate = best,
             TestLoss = loss,
             Perplexity = loss is { } mean ? Math.Exp(mean) : null,
             AtBest = paired ? Difference(ours, theirs, confidence) : null,
-            AtEqualRates = isBaseline ? [] : [.. entries.Select(entry => entry.Run.LearningRate).Intersect(baseline.Select(entry => entry.Run.LearningRate)).Order()
-                .Select(rate => Difference(At(entries, rate), At(baseline, rate), confidence))],
+            AtEqualRates = isBaseline
+                ? []
+                :
+                [
+                    .. entries
+                        .Select(entry => entry.Run.LearningRate)
+                        .Intersect(baseline.Select(entry => entry.Run.LearningRate))
+                        .Order()
+                        .Select(rate => Difference(At(entries, rate), At(baseline, rate), confidence)),
+                ],
             EqualTokens = paired ? Curve(ours, theirs, confidence) : [],
             EqualLoss = paired ? EqualLoss(ours, theirs, confidence) : null,
             Scores = paired ? Scores(ours, theirs, confidence) : [],
@@ -102,7 +150,11 @@ public static class StudyStatistics
     /// <summary>How far the losses before the first step are apart.</summary>
     private static double Spread(IEnumerable<Entry> entries)
     {
-        var losses = entries.Select(entry => entry.Result.HeldOut).Where(points => points is [{ Step: 0 }, ..]).Select(points => points[0].Test).ToList();
+        var losses = entries
+            .Select(entry => entry.Result.HeldOut)
+            .Where(points => points is [{ Step: 0 }, ..])
+            .Select(points => points[0].Test)
+            .ToList();
         return losses.Count == 0 ? 0 : losses.Max() - losses.Min();
     }
 
@@ -116,7 +168,10 @@ public static class StudyStatistics
     private static ArmDifference Difference(List<Entry> ours, List<Entry> theirs, double confidence)
     {
         var pairs = Pairs(ours, theirs).ToList();
-        var ended = pairs.Where(pair => pair.Arm.Final() is not null && pair.Baseline.Final() is not null).Select(pair => (pair.Seed, Arm: pair.Arm.Final()!.Test, Baseline: pair.Baseline.Final()!.Test)).ToList();
+        var ended = pairs
+            .Where(pair => pair.Arm.Final() is not null && pair.Baseline.Final() is not null)
+            .Select(pair => (pair.Seed, Arm: pair.Arm.Final()!.Test, Baseline: pair.Baseline.Final()!.Test))
+            .ToList();
         var loss = PairedComparison.Of(ended, confidence);
         return new ArmDifference(
             ours[0].Run.LearningRate,
@@ -134,13 +189,19 @@ public static class StudyStatistics
     {
         var pairs = Completed(ours, theirs);
         if (pairs.Count == 0) return [];
-        var steps = pairs.Select(pair => pair.Arm.HeldOut.Select(point => point.Step).Intersect(pair.Baseline.HeldOut.Select(point => point.Step))).Aggregate((all, more) => all.Intersect(more));
+        var steps = pairs
+            .Select(pair => pair.Arm.HeldOut.Select(point => point.Step).Intersect(pair.Baseline.HeldOut.Select(point => point.Step)))
+            .Aggregate((all, more) => all.Intersect(more));
         return
         [
             .. steps.Order().Select(step =>
             {
                 var compared = PairedComparison.Of(pairs.Select(pair => (pair.Seed, Loss(pair.Arm), Loss(pair.Baseline))), confidence);
-                return new CurveDifference(step, pairs[0].Baseline.HeldOut.First(point => point.Step == step).Tokens, compared.Mean, compared.Interval);
+                return new CurveDifference(
+                    step,
+                    pairs[0].Baseline.HeldOut.First(point => point.Step == step).Tokens,
+                    compared.Mean,
+                    compared.Interval);
 
                 double Loss(RunResult run) => run.HeldOut.First(point => point.Step == step).Test;
             }),
@@ -153,12 +214,17 @@ public static class StudyStatistics
     private static TokensToEqualLoss EqualLoss(List<Entry> ours, List<Entry> theirs, double confidence)
     {
         var pairs = Completed(ours, theirs);
-        var shares = pairs.Select(pair => (pair.Seed, Share: Reached(pair.Arm.HeldOut, pair.Baseline.Final()!.Test) / pair.Baseline.Final()!.Tokens)).Where(pair => pair.Share is not null).ToList();
+        var shares = pairs
+            .Select(pair => (pair.Seed, Share: Reached(pair.Arm.HeldOut, pair.Baseline.Final()!.Test) / pair.Baseline.Final()!.Tokens))
+            .Where(pair => pair.Share is not null)
+            .ToList();
         var compared = PairedComparison.Of(shares.Select(pair => (pair.Seed, pair.Share!.Value, 0.0)), confidence);
-        return new TokensToEqualLoss(shares.Count, pairs.Count, shares.Count > 0 ? compared.Mean : null, shares.Count == pairs.Count ? compared.Interval : null);
+        return new TokensToEqualLoss(
+            shares.Count, pairs.Count, shares.Count > 0 ? compared.Mean : null, shares.Count == pairs.Count ? compared.Interval : null);
     }
 
-    /// <summary>The tokens at which a curve first comes down to a loss, by a straight line between evaluations; null where it never does.</summary>
+    /// <summary>The tokens at which a curve first comes down to a loss, by a straight line between evaluations; null where it never
+    /// does.</summary>
     internal static double? Reached(IReadOnlyList<HeldOutPoint> curve, double loss)
     {
         for (int index = 0; index < curve.Count; index++)
@@ -176,29 +242,42 @@ public static class StudyStatistics
     {
         var pairs = Completed(ours, theirs);
         if (pairs.Count == 0) return [];
-        var scored = pairs.SelectMany(pair => (IEnumerable<RunResult>)[pair.Arm, pair.Baseline]).Select(run => run.Scores.Select(score => (score.Key, score.Value.Setting)));
+        var scored = pairs
+            .SelectMany(pair => (IEnumerable<RunResult>)[pair.Arm, pair.Baseline])
+            .Select(run => run.Scores.Select(score => (score.Key, score.Value.Setting)));
         var names = scored.Aggregate((all, more) => all.Intersect(more)).Select(score => score.Key).Order(StringComparer.Ordinal);
-        var scores = names.Select(name => Compare(name, pairs[0].Arm.Scores[name].Setting, pairs[0].Arm.Scores[name].HigherIsBetter, run => run.Scores[name].Value)).ToList();
+        var scores = names
+            .Select(name =>
+                Compare(name, pairs[0].Arm.Scores[name].Setting, pairs[0].Arm.Scores[name].HigherIsBetter, run => run.Scores[name].Value))
+            .ToList();
         var better = scores.Where(score => score.HigherIsBetter).Select(score => score.Name).ToList();
         if (better.Count > 1) scores.Add(Compare(Average, null, true, run => better.Average(name => run.Scores[name].Value)));
         return scores;
 
-        ScoreDifference Compare(string name, string? setting, bool higher, Func<RunResult, double> value) => new(
-            name, setting, higher, pairs.Average(pair => value(pair.Baseline)), pairs.Average(pair => value(pair.Arm)), PairedComparison.Of(pairs.Select(pair => (pair.Seed, value(pair.Arm), value(pair.Baseline))), confidence));
+        ScoreDifference Compare(string name, string? setting, bool higher, Func<RunResult, double> value) =>
+            new(
+                name,
+                setting,
+                higher,
+                pairs.Average(pair => value(pair.Baseline)),
+                pairs.Average(pair => value(pair.Arm)),
+                PairedComparison.Of(pairs.Select(pair => (pair.Seed, value(pair.Arm), value(pair.Baseline))), confidence));
     }
 
     private static string Sentence(string baseline, ComparedModel model)
     {
         string where = $"{model.Regime}/{model.Name}";
         var compared = model.Arms.Where(arm => arm.AtBest is { Loss.Verdict: not Verdict.TooFewSeeds }).ToList();
-        if (compared.Count == 0) return $"{where}: nothing to compare yet: an arm and {baseline} need two finished seeds or more in common.";
+        if (compared.Count == 0)
+            return $"{where}: nothing to compare yet: an arm and {baseline} need two finished seeds or more in common.";
         string Names(Verdict verdict)
         {
             var arms = compared.Where(arm => arm.AtBest!.Loss.Verdict == verdict).OrderBy(arm => arm.AtBest!.Loss.Mean).ToList();
 
             // The table beneath has them all.
             int named = arms.Count > NamedArms + 1 ? NamedArms : arms.Count;
-            var names = arms.Take(named).Select(arm => string.Create(CultureInfo.InvariantCulture, $"{arm.Name} ({arm.AtBest!.PerplexityChange:+0.00;-0.00} %)"));
+            var names = arms.Take(named)
+                .Select(arm => string.Create(CultureInfo.InvariantCulture, $"{arm.Name} ({arm.AtBest!.PerplexityChange:+0.00;-0.00} %)"));
             return string.Join(", ", names) + (named < arms.Count ? $" and {arms.Count - named} more" : "");
         }
 

@@ -22,11 +22,18 @@ internal sealed class MetricsReader
             using var document = JsonDocument.Parse(line);
             var record = document.RootElement;
             long step = record.GetProperty("step").GetInt64();
-            if (record.TryGetProperty("model/parameters", out var parameters)) (Parameters, InitialWeights) = (parameters.GetInt64(), record.GetProperty("model/digest").GetString()!);
+            if (record.TryGetProperty("model/parameters", out var parameters))
+                (Parameters, InitialWeights) = (parameters.GetInt64(), record.GetProperty("model/digest").GetString()!);
             if (record.TryGetProperty("model/base", out var digest)) Base = digest.GetString();
-            if (record.TryGetProperty("validation/loss", out var validation)) _heldOut.Add(new HeldOutPoint(step, Tokens(step), Number(validation), Number(record.GetProperty("test/loss"))));
+            if (record.TryGetProperty("validation/loss", out var validation))
+                _heldOut.Add(new HeldOutPoint(step, Tokens(step), Number(validation), Number(record.GetProperty("test/loss"))));
             if (record.TryGetProperty("wisca/groups", out var groups)) Transitioned(step, groups);
-            if (record.TryGetProperty("adapter/mean_factor", out var mean)) _transitions.Add(new AppliedFactors(step, AppliedFactors.Adapter, 0, record.GetProperty("adapter/balanced").GetInt32(), Rounded(Number(mean)), Rounded(Number(record.GetProperty("adapter/least_factor"))), Rounded(Number(record.GetProperty("adapter/greatest_factor")))));
+            if (record.TryGetProperty("adapter/mean_factor", out var mean))
+                _transitions.Add(
+                    new AppliedFactors(
+                        step, AppliedFactors.Adapter, 0, record.GetProperty("adapter/balanced").GetInt32(), Rounded(Number(mean)),
+                        Rounded(Number(record.GetProperty("adapter/least_factor"))),
+                        Rounded(Number(record.GetProperty("adapter/greatest_factor")))));
             if (!record.TryGetProperty("train/loss", out var loss)) continue;
             _losses.Add(new LossPoint(step, Tokens(step), Number(loss)));
             foreach (var property in record.EnumerateObject())
@@ -62,11 +69,16 @@ internal sealed class MetricsReader
 
     public IReadOnlyList<LayerSeries> Series(string kind) =>
     [
-        .. _layers.Where(entry => entry.Key.Kind == kind).OrderBy(entry => entry.Key.Name, StringComparer.Ordinal).ThenBy(entry => entry.Key.Layer).Select(entry =>
-        {
-            var points = Thinned(entry.Value, LayerPoints);
-            return new LayerSeries(entry.Key.Name, entry.Key.Layer, [.. points.Select(point => point.Step)], [.. points.Select(point => point.Value)]);
-        }),
+        .. _layers
+            .Where(entry => entry.Key.Kind == kind)
+            .OrderBy(entry => entry.Key.Name, StringComparer.Ordinal)
+            .ThenBy(entry => entry.Key.Layer)
+            .Select(entry =>
+            {
+                var points = Thinned(entry.Value, LayerPoints);
+                return new LayerSeries(
+                    entry.Key.Name, entry.Key.Layer, [.. points.Select(point => point.Step)], [.. points.Select(point => point.Value)]);
+            }),
     ];
 
     private static IReadOnlyList<T> Thinned<T>(IReadOnlyList<T> points, int most)
@@ -76,17 +88,25 @@ internal sealed class MetricsReader
     }
 
     /// <summary>Six digits, as many as a plot can show.</summary>
-    private static double Rounded(double number) => double.Parse(number.ToString("G6", CultureInfo.InvariantCulture), CultureInfo.InvariantCulture);
+    private static double Rounded(double number) =>
+        double.Parse(number.ToString("G6", CultureInfo.InvariantCulture), CultureInfo.InvariantCulture);
 
     /// <summary>A number, or the text that stands for one that is not finite.</summary>
-    private static double Number(JsonElement value) => value.ValueKind == JsonValueKind.String ? double.Parse(value.GetString()!, CultureInfo.InvariantCulture) : value.GetDouble();
+    private static double Number(JsonElement value) =>
+        value.ValueKind == JsonValueKind.String ? double.Parse(value.GetString()!, CultureInfo.InvariantCulture) : value.GetDouble();
 
     private void Transitioned(long step, JsonElement groups)
     {
-        foreach (var layer in groups.EnumerateArray().GroupBy(group => (Name: group.GetProperty("transition").GetString()!, Layer: group.GetProperty("layer").GetInt32())))
+        foreach (
+            var layer in groups
+                .EnumerateArray()
+                .GroupBy(group => (Name: group.GetProperty("transition").GetString()!, Layer: group.GetProperty("layer").GetInt32())))
         {
             double[] factors = [.. layer.Select(group => Number(group.GetProperty("factor")))];
-            _transitions.Add(new AppliedFactors(step, layer.Key.Name, layer.Key.Layer, factors.Length, Rounded(Math.Exp(factors.Average(Math.Log))), Rounded(factors.Min()), Rounded(factors.Max())));
+            _transitions.Add(
+                new AppliedFactors(
+                    step, layer.Key.Name, layer.Key.Layer, factors.Length, Rounded(Math.Exp(factors.Average(Math.Log))),
+                    Rounded(factors.Min()), Rounded(factors.Max())));
         }
     }
 }

@@ -7,4 +7,6 @@ namespace Wisca.Comparison;
 /// <param name="Cores">Number of cores that the process could use.</param>
 /// <param name="Threads">Number of threads of the run.</param>
 /// <param name="Finished">When it ended.</param>
-public sealed record RunEnvironment(IReadOnlyDictionary<string, string> Versions, string OperatingSystem, string Processor, int Cores, int Threads, DateTimeOffset Finished);
+public sealed record RunEnvironment(
+    IReadOnlyDictionary<string, string> Versions, string OperatingSystem, string Processor, int Cores, int Threads,
+    DateTimeOffset Finished);

@@ -8,6 +8,7 @@ public sealed record RunScore(double Value, double? StandardError = null)
     /// <summary>True where more is better.</summary>
     public bool HigherIsBetter { get; init; } = true;
 
-    /// <summary>What it was measured on: a part of a task's documents, or a text's length and digest; null for the whole of a task. Scores of different settings are not compared.</summary>
+    /// <summary>What it was measured on: a part of a task's documents, or a text's length and digest; null for the whole of a task. Scores
+    /// of different settings are not compared.</summary>
     public string? Setting { get; init; }
 }

@@ -4,8 +4,8 @@ using Wisca.Training;
 namespace Wisca.Comparison;
 
 /// <summary>
-/// The folder of a study: <c>runs/ID/result.json</c> of finished runs, <c>runs/ID/failure.json</c> of such that failed, <c>work/ID</c> of running and
-/// interrupted ones, <c>text</c> with the tokenised text, <c>study.json</c>, <c>report.html</c> and <c>report.md</c>.
+/// The folder of a study: <c>runs/ID/result.json</c> of finished runs, <c>runs/ID/failure.json</c> of such that failed, <c>work/ID</c> of
+/// running and interrupted ones, <c>text</c> with the tokenised text, <c>study.json</c>, <c>report.html</c> and <c>report.md</c>.
 /// </summary>
 public sealed class StudyFolder : IDisposable
 {
@@ -41,21 +41,26 @@ public sealed class StudyFolder : IDisposable
     public void Lock()
     {
         string file = Path.Combine(FullPath, LockName);
-        if (File.Exists(FullPath)) throw new WiscaException($"output {FullPath} is a file, expected a folder for the study", "choose another folder with output");
+        if (File.Exists(FullPath))
+            throw new WiscaException($"output {FullPath} is a file, expected a folder for the study", "choose another folder with output");
         try
         {
             Directory.CreateDirectory(FullPath);
             _lock = new FileStream(file, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
             Directory.CreateDirectory(WorkFolder);
-            foreach (string work in Directory.EnumerateDirectories(WorkFolder).Where(work => HasResult(Path.GetFileName(work))).ToList()) Directory.Delete(work, recursive: true);
+            foreach (string work in Directory.EnumerateDirectories(WorkFolder).Where(work => HasResult(Path.GetFileName(work))).ToList())
+                Directory.Delete(work, recursive: true);
         }
         catch (IOException exception) when (_lock is null && File.Exists(file))
         {
-            throw new WiscaException($"output {FullPath} is in use by another wisca compare", "wait for it; to share a study between machines give each a folder and a --shard, and merge them", exception);
+            throw new WiscaException(
+                $"output {FullPath} is in use by another wisca compare",
+                "wait for it; to share a study between machines give each a folder and a --shard, and merge them", exception);
         }
         catch (Exception exception) when (FileFailure.IsExpected(exception))
         {
-            throw new WiscaException($"output {FullPath} cannot be written: {exception.Message}", "choose another folder with output", exception);
+            throw new WiscaException(
+                $"output {FullPath} cannot be written: {exception.Message}", "choose another folder with output", exception);
         }
     }
 
@@ -92,8 +97,12 @@ public sealed class StudyFolder : IDisposable
     {
         string path = Path.Combine(RunPath(id), ResultName);
         var result = Read<RunResult>(path);
-        if (result.Version != RunResult.CurrentVersion) throw new WiscaException($"{path} has version {result.Version}, expected {RunResult.CurrentVersion}", "use the version of wisca that wrote it, or remove the run's folder to make it again");
-        if (result.Id != id) throw new WiscaException($"{path} is of run {result.Id}, expected {id}", "the folder was renamed; give it its name back");
+        if (result.Version != RunResult.CurrentVersion)
+            throw new WiscaException(
+                $"{path} has version {result.Version}, expected {RunResult.CurrentVersion}",
+                "use the version of wisca that wrote it, or remove the run's folder to make it again");
+        if (result.Id != id)
+            throw new WiscaException($"{path} is of run {result.Id}, expected {id}", "the folder was renamed; give it its name back");
         return result;
     }
 
@@ -104,7 +113,9 @@ public sealed class StudyFolder : IDisposable
         const string hint = "wisca compare --config FILE --summary writes it anew from the finished runs";
         if (!File.Exists(ReportPath)) throw new WiscaException($"{FullPath} has no study.json, expected the folder of a study", hint);
         var report = Read<StudyReport>(ReportPath, hint);
-        return report.Version == StudyReport.CurrentVersion ? report : throw new WiscaException($"{ReportPath} has version {report.Version}, expected {StudyReport.CurrentVersion}", hint);
+        return report.Version == StudyReport.CurrentVersion
+            ? report
+            : throw new WiscaException($"{ReportPath} has version {report.Version}, expected {StudyReport.CurrentVersion}", hint);
     }
 
     /// <summary>Writes a result, in one step; what was recorded of a failure goes.</summary>
@@ -140,7 +151,10 @@ public sealed class StudyFolder : IDisposable
     {
         ArgumentNullException.ThrowIfNull(other);
         var source = new StudyFolder(other);
-        if (!Directory.Exists(source.Runs)) throw new WiscaException($"{other} has no folder runs, expected the output of a study", "name the folder that wisca compare wrote to");
+        if (!Directory.Exists(source.Runs))
+            throw new WiscaException(
+                $"{other} has no folder runs, expected the output of a study",
+                "name the folder that wisca compare wrote to");
         int taken = 0;
         foreach (var result in source.ReadResults().Values.Where(result => !HasResult(result.Id)))
         {
@@ -168,7 +182,10 @@ public sealed class StudyFolder : IDisposable
     /// <summary>All but the result, which comes last: with it the run counts as finished.</summary>
     private static void CopyFiles(string from, string to)
     {
-        foreach (string file in Directory.EnumerateFiles(from, "*", SearchOption.AllDirectories).Where(file => Path.GetFileName(file) is not (ResultName or FailureName)))
+        foreach (
+            string file in Directory
+                .EnumerateFiles(from, "*", SearchOption.AllDirectories)
+                .Where(file => Path.GetFileName(file) is not (ResultName or FailureName)))
         {
             string target = Path.Combine(to, Path.GetRelativePath(from, file));
             Directory.CreateDirectory(Path.GetDirectoryName(target)!);
@@ -180,7 +197,8 @@ public sealed class StudyFolder : IDisposable
     {
         try
         {
-            return JsonSerializer.Deserialize<T>(File.ReadAllBytes(path), StudyJson.Options) ?? throw new WiscaException($"{path} is null, expected an object", hint);
+            return JsonSerializer.Deserialize<T>(File.ReadAllBytes(path), StudyJson.Options)
+                ?? throw new WiscaException($"{path} is null, expected an object", hint);
         }
         catch (JsonException exception)
         {

@@ -5,7 +5,8 @@ namespace Wisca.Comparison;
 /// <summary>Estimates what runs cost.</summary>
 public static class CostEstimate
 {
-    /// <summary>What a thread computes where nothing was measured: floating-point operations per second of small models in float32.</summary>
+    /// <summary>What a thread computes where nothing was measured: floating-point operations per second of small models in
+    /// float32.</summary>
     public const double AssumedFlops = 2e10;
 
     /// <summary>The cost of each run once, finished or not.</summary>
@@ -14,14 +15,19 @@ public static class CostEstimate
     /// <param name="checks">What each of them trains.</param>
     /// <param name="results">Results so far, by id.</param>
     public static IReadOnlyList<RunCost> Of(
-        Study study, IEnumerable<PlannedRun> runs, IReadOnlyDictionary<(string Regime, string Model, string Arm), TrainingCheck> checks, IReadOnlyDictionary<string, RunResult> results)
+        Study study,
+        IEnumerable<PlannedRun> runs,
+        IReadOnlyDictionary<(string Regime, string Model, string Arm), TrainingCheck> checks,
+        IReadOnlyDictionary<string, RunResult> results)
     {
         ArgumentNullException.ThrowIfNull(study);
         ArgumentNullException.ThrowIfNull(runs);
         ArgumentNullException.ThrowIfNull(checks);
         ArgumentNullException.ThrowIfNull(results);
         var once = runs.DistinctBy(run => run.Id).ToList();
-        var rates = once.Where(run => Rate(run) > 0).GroupBy(run => (run.Regime, run.Model)).ToDictionary(group => group.Key, group => group.Average(Rate));
+        var rates = once.Where(run => Rate(run) > 0)
+            .GroupBy(run => (run.Regime, run.Model))
+            .ToDictionary(group => group.Key, group => group.Average(Rate));
         return
         [
             .. once.Select(run =>
@@ -29,7 +35,9 @@ public static class CostEstimate
                 var check = checks[(run.Regime, run.Model, run.Arm)];
                 double flops = check.FlopsPerToken * check.Tokens;
                 bool measured = rates.TryGetValue((run.Regime, run.Model), out double rate);
-                return new RunCost(run, results.ContainsKey(run.Id), check.Tokens, flops, TimeSpan.FromSeconds(measured ? check.Tokens / rate : flops / (AssumedFlops * study.Config.Threads)), measured);
+                return new RunCost(
+                    run, results.ContainsKey(run.Id), check.Tokens, flops,
+                    TimeSpan.FromSeconds(measured ? check.Tokens / rate : flops / (AssumedFlops * study.Config.Threads)), measured);
             }),
         ];
 

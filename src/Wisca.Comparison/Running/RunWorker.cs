@@ -8,8 +8,10 @@ using Wisca.Transitions;
 namespace Wisca.Comparison;
 
 /// <summary>
-/// The inside of a worker process: makes one run, goes on where an earlier worker was stopped, and writes its result. It reads its standard input:
-/// <c>stop</c> ends the run with a checkpoint, and the end of the input, which the system brings about when the parent dies, ends the process at once.
+/// The inside of a worker process: makes one run, goes on where an earlier worker was stopped, and writes its result. It reads its standard
+/// input:
+/// <c>stop</c> ends the run with a checkpoint, and the end of the input, which the system brings about when the parent dies, ends the
+/// process at once.
 /// </summary>
 public static class RunWorker
 {
@@ -35,7 +37,9 @@ public static class RunWorker
         listener.Start();
         try
         {
-            var request = JsonSerializer.Deserialize<RunRequest>(File.ReadAllBytes(path), StudyJson.Options) ?? throw new WiscaException($"{path} is null, expected a request");
+            var request =
+                JsonSerializer.Deserialize<RunRequest>(File.ReadAllBytes(path), StudyJson.Options)
+                ?? throw new WiscaException($"{path} is null, expected a request");
             var kind = RunKind.Of(request.Runs);
             var config = kind.Read(request.Configuration, path);
             RunFolder.AwaitFree(config.Output, Predecessor);
@@ -84,7 +88,8 @@ public static class RunWorker
     }
 
     /// <summary>Trains to the end; null where it was stopped before.</summary>
-    private static RunResult? Train(RunRequest request, RunKind kind, IRunConfig config, string version, TextWriter output, CancellationToken stop)
+    private static RunResult? Train(
+        RunRequest request, RunKind kind, IRunConfig config, string version, TextWriter output, CancellationToken stop)
     {
         using var trainer = kind.Prepare(config, new Observer(output), stop);
         string? reason = null;
@@ -97,7 +102,9 @@ public static class RunWorker
             reason = trainer.Divergence;
         }
 
-        var metrics = new MetricsReader(Path.Combine(config.Output, "metrics.jsonl"), trainer.TokensSeen / (double)Math.Max(1, trainer.CompletedSteps));
+        var metrics = new MetricsReader(
+            Path.Combine(config.Output, "metrics.jsonl"),
+            trainer.TokensSeen / (double)Math.Max(1, trainer.CompletedSteps));
         return new RunResult
         {
             Version = RunResult.CurrentVersion,
@@ -123,7 +130,10 @@ public static class RunWorker
             Environment = new RunEnvironment(
                 new SortedDictionary<string, string>(StringComparer.Ordinal)
                 {
-                    ["wisca"] = version, ["torchsharp"] = TorchRuntime.TorchSharpVersion, ["libtorch"] = TorchRuntime.LibtorchVersion, ["dotnet"] = Environment.Version.ToString(),
+                    ["wisca"] = version,
+                    ["torchsharp"] = TorchRuntime.TorchSharpVersion,
+                    ["libtorch"] = TorchRuntime.LibtorchVersion,
+                    ["dotnet"] = Environment.Version.ToString(),
                 },
                 RuntimeInformation.OSDescription,
                 ProcessorName(),
@@ -151,13 +161,16 @@ public static class RunWorker
     private static string ProcessorName()
     {
         const string file = "/proc/cpuinfo", key = "model name";
-        string? line = File.Exists(file) ? File.ReadLines(file).FirstOrDefault(line => line.StartsWith(key, StringComparison.Ordinal)) : null;
+        string? line = File.Exists(file)
+            ? File.ReadLines(file).FirstOrDefault(line => line.StartsWith(key, StringComparison.Ordinal))
+            : null;
         return line is null ? RuntimeInformation.ProcessArchitecture.ToString() : line[(line.IndexOf(':') + 1)..].Trim();
     }
 
     private sealed class Observer(TextWriter output) : ITrainingObserver
     {
-        public void Trained(StepReport report) => Say(output, new WorkerMessage { Step = report.Step, TokensPerSecond = report.TokensPerSecond });
+        public void Trained(StepReport report) =>
+            Say(output, new WorkerMessage { Step = report.Step, TokensPerSecond = report.TokensPerSecond });
 
         public void Evaluated(EvaluationReport report)
         {

@@ -4,8 +4,8 @@ using Wisca.Training;
 namespace Wisca.Comparison;
 
 /// <summary>
-/// Makes the runs of a study that have no result yet, several at a time, each in a process of its own. It may be killed at any time: finished
-/// runs stand in the folder, and others go on from their last checkpoint when it is started again.
+/// Makes the runs of a study that have no result yet, several at a time, each in a process of its own. It may be killed at any time:
+/// finished runs stand in the folder, and others go on from their last checkpoint when it is started again.
 /// </summary>
 public sealed class StudyRunner
 {
@@ -75,7 +75,11 @@ public sealed class StudyRunner
         if (!stop.IsCancellationRequested)
         {
             if (IsHopeless()) _observer.Notice($"the first {_failures.Count} runs failed, and the rest was not tried");
-            else foreach (string waiting in _study.Plan(_results).Waiting) _observer.Notice($"{waiting}: {(_options.Shard.Parts > 1 ? "merge the parts of all machines and run again" : "its runs are missing or diverged")}");
+            else
+                foreach (string waiting in _study.Plan(_results).Waiting)
+                    _observer.Notice(
+                        $"{waiting}: {(_options.Shard.Parts > 1 ? "merge the parts of all machines and run again" : "its runs are missing or diverged")}"
+                    );
         }
 
         return new StudyOutcome(stop.IsCancellationRequested && Next() is not null, [.. _failures.Values]);
@@ -88,14 +92,20 @@ public sealed class StudyRunner
     {
         ArgumentNullException.ThrowIfNull(run);
         string pair = string.Create(CultureInfo.InvariantCulture, $"{run.Regime}/{run.Model}/{run.LearningRate:R}/{run.Seed}");
-        return System.IO.Hashing.XxHash3.HashToUInt64(System.Text.Encoding.UTF8.GetBytes(pair)) % (ulong)shard.Parts == (ulong)(shard.Part - 1);
+        return System.IO.Hashing.XxHash3.HashToUInt64(System.Text.Encoding.UTF8.GetBytes(pair)) % (ulong)shard.Parts
+            == (ulong)(shard.Part - 1);
     }
 
-    private bool IsHopeless() => _finished == 0 && _failures.Count >= HopelessFailures && _failures.Values.Select(failure => failure.Reason).Distinct().Count() == 1;
+    private bool IsHopeless() =>
+        _finished == 0 && _failures.Count >= HopelessFailures && _failures.Values.Select(failure => failure.Reason).Distinct().Count() == 1;
 
-    private IReadOnlyList<PlannedRun> Mine() => [.. _study.Plan(_results).Runs.Where(run => IsIn(run, _options.Shard)).DistinctBy(run => run.Id)];
+    private IReadOnlyList<PlannedRun> Mine() =>
+        [.. _study.Plan(_results).Runs.Where(run => IsIn(run, _options.Shard)).DistinctBy(run => run.Id)];
 
-    private PlannedRun? Next() => Mine().FirstOrDefault(run => !_results.ContainsKey(run.Id) && !_failures.ContainsKey(run.Id) && _running.All(worker => worker.Run.Id != run.Id));
+    private PlannedRun? Next() =>
+        Mine()
+            .FirstOrDefault(run =>
+                !_results.ContainsKey(run.Id) && !_failures.ContainsKey(run.Id) && _running.All(worker => worker.Run.Id != run.Id));
 
     private TrainingCheck Check(PlannedRun run) => _checks[(run.Regime, run.Model, run.Arm)];
 
@@ -106,7 +116,10 @@ public sealed class StudyRunner
         string work = Path.Combine(_folder.WorkFolder, run.Id), request = Path.Combine(work, "request.json");
         var config = _study.Kind.Placed(run.Config, Path.Combine(work, "run"), _study.Config.Threads, _folder.TextFolder);
         bool begun = Directory.Exists(config.Output);
-        StudyFolder.Write(request, new RunRequest(run.Id, run.Label, _folder.FullPath, _study.Config.Runs, config.ToYaml(commented: false), _study.Config.KeepModels));
+        StudyFolder.Write(
+            request,
+            new RunRequest(
+                run.Id, run.Label, _folder.FullPath, _study.Config.Runs, config.ToYaml(commented: false), _study.Config.KeepModels));
         _running.Add(WorkerProcess.Start(_options.Program, request, run, _study.Config.Threads, fromTheBeginning: !begun));
         _observer.Started(run);
     }
@@ -149,7 +162,8 @@ public sealed class StudyRunner
         }
         else if (!(worker.Interrupted && stop.IsCancellationRequested))
         {
-            var failure = _failures[run.Id] = new RunFailure(run.Id, run.Label, worker.Interrupted ? "the run was stopped before its last step (stop.minutes?)" : worker.Failure);
+            var failure = _failures[run.Id] = new RunFailure(
+                run.Id, run.Label, worker.Interrupted ? "the run was stopped before its last step (stop.minutes?)" : worker.Failure);
             _folder.WriteFailure(failure);
             _observer.Failed(failure);
         }
@@ -161,15 +175,24 @@ public sealed class StudyRunner
     {
         var mine = Mine();
         int finished = mine.Count(run => _results.ContainsKey(run.Id));
-        _observer.Progressed(new StudyProgress(finished, mine.Count, [.. _running.Select(worker => (worker.Run.Label, Share(worker)))], Remaining(mine)));
+        _observer.Progressed(
+            new StudyProgress(finished, mine.Count, [.. _running.Select(worker => (worker.Run.Label, Share(worker)))], Remaining(mine)));
     }
 
     /// <summary>The tokens that are left, at what was measured of the same model, or of any.</summary>
     private TimeSpan? Remaining(IReadOnlyList<PlannedRun> mine)
     {
-        var measured = _rates.Count > 0 ? _rates
-            : [.. mine.Where(run => _results.ContainsKey(run.Id) && _results[run.Id].Seconds > 0).Select(run => (run.Model, Rate: _results[run.Id].TokensPerSecond())),
-               .. _running.Where(worker => worker.TokensPerSecond > 0).Select(worker => (worker.Run.Model, Rate: worker.TokensPerSecond))];
+        var measured =
+            _rates.Count > 0
+                ? _rates
+                :
+                [
+                    .. mine.Where(run => _results.ContainsKey(run.Id) && _results[run.Id].Seconds > 0)
+                        .Select(run => (run.Model, Rate: _results[run.Id].TokensPerSecond())),
+                    .. _running
+                        .Where(worker => worker.TokensPerSecond > 0)
+                        .Select(worker => (worker.Run.Model, Rate: worker.TokensPerSecond)),
+                ];
         if (measured.Count == 0) return null;
         var rates = measured.GroupBy(entry => entry.Model).ToDictionary(group => group.Key, group => group.Average(entry => entry.Rate));
         double any = measured.Average(entry => entry.Rate), seconds = 0;

@@ -41,15 +41,22 @@ internal sealed class WorkerProcess : IDisposable
     /// <summary>Why it ended without a result, on one line.</summary>
     public string Failure => _last?.Error
         ?? _errors.LastOrDefault(line => line.StartsWith("wisca: ", StringComparison.Ordinal))?["wisca: ".Length..]
-        ?? $"the worker process ended with {_process.ExitCode}{(_process.ExitCode > 128 ? $" (signal {_process.ExitCode - 128})" : "")}{(_errors.Count > 0 ? $": {_errors.Last()}" : "")}";
+        ?? $"the worker process ended with "
+            + $"{_process.ExitCode}{(_process.ExitCode > 128 ? $" (signal {_process.ExitCode - 128})" : "")}{(_errors.Count > 0 ? $": {_errors.Last()}" : "")}";
 
     public static WorkerProcess Start(WorkerProgram program, string request, PlannedRun run, int threads, bool fromTheBeginning)
     {
-        var start = new ProcessStartInfo(program.File, [.. program.Arguments, request]) { RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true };
+        var start = new ProcessStartInfo(program.File, [.. program.Arguments, request])
+        {
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        };
 
         // libtorch asks OpenMP before it is told how many threads there are to be.
         start.Environment["OMP_NUM_THREADS"] = threads.ToString(System.Globalization.CultureInfo.InvariantCulture);
-        return new WorkerProcess(run, Process.Start(start) ?? throw new WiscaException($"{program.File} could not be started"), fromTheBeginning);
+        return new WorkerProcess(
+            run, Process.Start(start) ?? throw new WiscaException($"{program.File} could not be started"), fromTheBeginning);
     }
 
     /// <summary>Asks the run to store a checkpoint and end.</summary>

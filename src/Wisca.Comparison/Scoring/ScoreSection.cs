@@ -7,7 +7,10 @@ namespace Wisca.Comparison;
 /// <summary>What trained models are evaluated on, beside the held-out text.</summary>
 public sealed record ScoreSection : ISettingsSection
 {
-    [Setting("Tasks and groups of wisca eval --tasks, such as blimp. The models at each arm's best learning rate are scored after the last run; it needs keep_models.")]
+    [Setting(
+        "Tasks and groups of wisca eval --tasks, such as blimp. The models at each arm's best learning rate are scored after the last "
+        + "run; it needs keep_models."
+    )]
     public IReadOnlyList<string> Tasks { get; init; } = [];
 
     [Setting("The folder that holds the tasks' data files.")]
@@ -26,7 +29,8 @@ public sealed record ScoreSection : ISettingsSection
     public object Complete(GivenSettings given)
     {
         ArgumentNullException.ThrowIfNull(given);
-        if (Tasks.Count > 0 && Data is null) given.Contradict(["data", "tasks"], "none, expected the folder that holds the tasks' data files");
+        if (Tasks.Count > 0 && Data is null)
+            given.Contradict(["data", "tasks"], "none, expected the folder that holds the tasks' data files");
         return this;
     }
 }

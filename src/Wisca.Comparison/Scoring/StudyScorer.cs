@@ -31,10 +31,21 @@ public sealed class StudyScorer
         ArgumentNullException.ThrowIfNull(observer);
         (_study, _folder, _observer, _section) = (study, folder, observer, study.Config.Scores);
         _selection = _section.Tasks.Count == 0 ? new TaskSelection([], []) : TaskCatalogue.Load(_section.Include).Select(_section.Tasks);
-        if (_section.Data is { } data && !Directory.Exists(data)) throw new WiscaException($"scores.data {data} does not exist, expected the folder of the tasks' data files", "scores.data is relative to the folder that the command is started in");
-        if (_section.Texts.FirstOrDefault(text => !File.Exists(text)) is { } missing) throw new WiscaException($"scores.texts {missing} does not exist, expected a text file", "scores.texts are relative to the folder that the command is started in");
-        if (_section.Texts.CountBy(Name).FirstOrDefault(name => name.Value > 1).Key is { } twice) throw new WiscaException($"scores.texts: two texts are called {twice}, expected different names", "a score is known by the name of its file; rename one of them");
-        string? limited = _section.Limit is { } limit ? string.Create(CultureInfo.InvariantCulture, $"the first {limit} documents of each task") : null;
+        if (_section.Data is { } data && !Directory.Exists(data))
+            throw new WiscaException(
+                $"scores.data {data} does not exist, expected the folder of the tasks' data files",
+                "scores.data is relative to the folder that the command is started in");
+        if (_section.Texts.FirstOrDefault(text => !File.Exists(text)) is { } missing)
+            throw new WiscaException(
+                $"scores.texts {missing} does not exist, expected a text file",
+                "scores.texts are relative to the folder that the command is started in");
+        if (_section.Texts.CountBy(Name).FirstOrDefault(name => name.Value > 1).Key is { } twice)
+            throw new WiscaException(
+                $"scores.texts: two texts are called {twice}, expected different names",
+                "a score is known by the name of its file; rename one of them");
+        string? limited = _section.Limit is { } limit
+            ? string.Create(CultureInfo.InvariantCulture, $"the first {limit} documents of each task")
+            : null;
         _texts = [.. _section.Texts.Select(text => new Wanted(Name(text), Contents(text), text))];
         _tasks = [.. Reported().Select(name => new Wanted(name, limited))];
     }
@@ -51,25 +62,36 @@ public sealed class StudyScorer
         var results = _folder.ReadResults();
         var missing = Chosen(results).Where(result => all.Any(wanted => !Has(result, wanted))).ToList();
         var kept = missing.Where(result => Directory.Exists(_folder.ModelPath(result.Id))).ToList();
-        if (kept.Count < missing.Count) _observer.Notice($"{missing.Count - kept.Count} finished runs kept no model, or an adapter only, and are not scored");
+        if (kept.Count < missing.Count)
+            _observer.Notice($"{missing.Count - kept.Count} finished runs kept no model, or an adapter only, and are not scored");
         foreach (var (index, result) in kept.Index())
         {
             var scores = new SortedDictionary<string, RunScore>(result.Scores.ToDictionary(), StringComparer.Ordinal);
             foreach (var (name, score) in Score(result, threads, stop)) scores[name] = score;
             _folder.WriteResult(result with { Scores = scores });
-            _observer.Notice($"scored {index + 1} of {kept.Count}: {result.Label}: {string.Join(", ", all.Select(wanted => string.Create(CultureInfo.InvariantCulture, $"{wanted.Name} {scores[wanted.Name].Value:0.0000}")))}");
+            _observer.Notice(
+                $"scored {index + 1} of {kept.Count}: {result.Label}: "
+                + $"{string.Join(", ", all.Select(wanted => string.Create(CultureInfo.InvariantCulture, $"{wanted.Name} {scores[wanted.Name].Value:0.0000}")))}"
+            );
         }
     }
 
     /// <summary>The completed runs at the best learning rate of their arm, each once.</summary>
     private IEnumerable<RunResult> Chosen(Dictionary<string, RunResult> results) =>
-        _study.Plan(results).Runs.Where(run => results.ContainsKey(run.Id)).GroupBy(run => (run.Regime, run.Model, run.Arm)).SelectMany(arm =>
-        {
-            double? best = RunSelection.BestRate(arm.Select(run => (run, results[run.Id])));
-            return arm.Where(run => run.LearningRate == best).Select(run => results[run.Id]);
-        }).Where(result => result.Outcome == RunOutcome.Completed).DistinctBy(result => result.Id);
+        _study
+            .Plan(results)
+            .Runs.Where(run => results.ContainsKey(run.Id))
+            .GroupBy(run => (run.Regime, run.Model, run.Arm))
+            .SelectMany(arm =>
+            {
+                double? best = RunSelection.BestRate(arm.Select(run => (run, results[run.Id])));
+                return arm.Where(run => run.LearningRate == best).Select(run => results[run.Id]);
+            })
+            .Where(result => result.Outcome == RunOutcome.Completed)
+            .DistinctBy(result => result.Id);
 
-    private static bool Has(RunResult result, Wanted wanted) => result.Scores.TryGetValue(wanted.Name, out var score) && score.Setting == wanted.Setting;
+    private static bool Has(RunResult result, Wanted wanted) =>
+        result.Scores.TryGetValue(wanted.Name, out var score) && score.Setting == wanted.Setting;
 
     private List<(string Name, RunScore Score)> Score(RunResult result, int threads, CancellationToken stop)
     {
@@ -78,13 +100,18 @@ public sealed class StudyScorer
         foreach (var text in _texts.Where(text => !Has(result, text)))
         {
             var options = new PerplexityOptions();
-            var sums = new Perplexity(model.Scorer, options).Measure(Perplexity.Open([text.Path!], options).Documents(), cancellation: stop);
+            var sums = new Perplexity(model.Scorer, options).Measure(
+                Perplexity.Open([text.Path!], options).Documents(),
+                cancellation: stop);
             scores.Add((text.Name, new RunScore(sums.BitsPerByte) { HigherIsBetter = false, Setting = text.Setting }));
         }
 
         if (_tasks.All(task => Has(result, task))) return scores;
-        var run = new TaskRunner(model.Scorer, _section.Data!, new TaskOptions { Limit = _section.Limit, Threads = threads }).Run(_selection, cancellation: stop);
-        if (run.Failed.FirstOrDefault() is { } failed) throw new WiscaException($"task {failed.Definition.Task}: {failed.Failure!.Message}", failed.Failure.Hint, failed.Failure);
+        var run = new TaskRunner(model.Scorer, _section.Data!, new TaskOptions { Limit = _section.Limit, Threads = threads }).Run(
+            _selection,
+            cancellation: stop);
+        if (run.Failed.FirstOrDefault() is { } failed)
+            throw new WiscaException($"task {failed.Definition.Task}: {failed.Failure!.Message}", failed.Failure.Hint, failed.Failure);
         var metrics = run.Groups.ToDictionary(group => group.Group.Name, group => group.Metrics);
         foreach (var task in run.Tasks) metrics.TryAdd(task.Definition.Task, task.Metrics);
         scores.AddRange(_tasks.Select(task => (task.Name, ToScore(metrics[task.Name], task.Setting))));
@@ -95,21 +122,33 @@ public sealed class StudyScorer
     private IEnumerable<string> Reported()
     {
         var grouped = _selection.Groups.SelectMany(group => group.Tasks).ToHashSet();
-        return _selection.Groups.Select(group => group.Name).Concat(_selection.Tasks.Where(task => !grouped.Contains(task)).Select(task => task.Task));
+        return _selection
+            .Groups.Select(group => group.Name)
+            .Concat(_selection.Tasks.Where(task => !grouped.Contains(task)).Select(task => task.Task));
     }
 
-    /// <summary>One figure a task: normalised accuracy where the task has it, as leaderboards show; else accuracy; else perplexity.</summary>
+    /// <summary>One figure a task: normalised accuracy where the task has it, as leaderboards show; else accuracy; else
+    /// perplexity.</summary>
     private static RunScore ToScore(IReadOnlyList<MetricValue> metrics, string? setting)
     {
-        var metric = metrics.FirstOrDefault(value => value.Metric == TaskMetric.NormalizedAccuracy) ?? metrics.FirstOrDefault(value => value.Metric == TaskMetric.Accuracy) ?? metrics[0];
-        return new RunScore(metric.Value, metric.StandardError) { HigherIsBetter = metric.Metric != TaskMetric.Perplexity, Setting = setting };
+        var metric =
+            metrics.FirstOrDefault(value => value.Metric == TaskMetric.NormalizedAccuracy)
+            ?? metrics.FirstOrDefault(value => value.Metric == TaskMetric.Accuracy)
+            ?? metrics[0];
+        return new RunScore(metric.Value, metric.StandardError)
+        {
+            HigherIsBetter = metric.Metric != TaskMetric.Perplexity,
+            Setting = setting,
+        };
     }
 
     private static string Name(string text) => $"{Path.GetFileName(text)} (bits per byte)";
 
     /// <summary>What tells a text from another of its name.</summary>
     private static string Contents(string text) =>
-        string.Create(CultureInfo.InvariantCulture, $"{new FileInfo(text).Length:N0} bytes, SHA-256 {ContentDigest.Of(text, SHA256.HashData)[..12]}");
+        string.Create(
+            CultureInfo.InvariantCulture,
+            $"{new FileInfo(text).Length:N0} bytes, SHA-256 {ContentDigest.Of(text, SHA256.HashData)[..12]}");
 
     /// <summary>A score that is asked for.</summary>
     /// <param name="Name">Its name in results and reports.</param>

@@ -56,12 +56,21 @@ public sealed record PairedComparison
         double[] differences = [.. ordered.Select(pair => pair.Arm - pair.Baseline)];
         int count = differences.Length;
         double mean = count == 0 ? double.NaN : differences.Sum() / count;
-        var comparison = new PairedComparison { Seeds = [.. ordered.Select(pair => pair.Seed)], Differences = differences, Mean = mean, Verdict = Verdict.TooFewSeeds };
+        var comparison = new PairedComparison
+        {
+            Seeds = [.. ordered.Select(pair => pair.Seed)],
+            Differences = differences,
+            Mean = mean,
+            Verdict = Verdict.TooFewSeeds,
+        };
         if (count < 2) return comparison;
         double error = Math.Sqrt(differences.Sum(difference => (difference - mean) * (difference - mean)) / (count - 1) / count);
 
         // Without any scatter (arms that compute the same) there is nothing to divide by.
-        double p = error > 0 ? StudentT.TwoSided(mean / error, count - 1) : mean == 0 ? 1 : 0, half = StudentT.Critical(confidence, count - 1) * error;
+        double p = error > 0 ? StudentT.TwoSided(mean / error, count - 1)
+            : mean == 0 ? 1
+            : 0,
+            half = StudentT.Critical(confidence, count - 1) * error;
         var interval = new Interval(mean - half, mean + half);
         return comparison with
         {
@@ -80,7 +89,8 @@ public sealed record PairedComparison
         ArgumentNullException.ThrowIfNull(values);
         double[] adjusted = new double[values.Count];
         double largest = 0;
-        foreach (var (index, rank) in Enumerable.Range(0, values.Count).OrderBy(index => values[index]).Select((index, rank) => (index, rank)))
+        foreach (
+            var (index, rank) in Enumerable.Range(0, values.Count).OrderBy(index => values[index]).Select((index, rank) => (index, rank)))
         {
             largest = Math.Max(largest, Math.Min(1, (values.Count - rank) * values[index]));
             adjusted[index] = largest;
@@ -97,7 +107,8 @@ public sealed record PairedComparison
         for (int sample = 0; sample < Resamples; sample++)
         {
             double sum = 0;
-            for (int i = 0; i < differences.Length; i++) sum += differences[(int)Math.BigMul(Next(ref state), (ulong)differences.Length, out _)];
+            for (int i = 0; i < differences.Length; i++)
+                sum += differences[(int)Math.BigMul(Next(ref state), (ulong)differences.Length, out _)];
             means[sample] = sum / differences.Length;
         }
 
@@ -117,7 +128,8 @@ public sealed record PairedComparison
 
     private static double Signs(double[] differences)
     {
-        int count = differences.Count(difference => difference != 0), fewer = Math.Min(differences.Count(difference => difference < 0), differences.Count(difference => difference > 0));
+        int count = differences.Count(difference => difference != 0),
+            fewer = Math.Min(differences.Count(difference => difference < 0), differences.Count(difference => difference > 0));
         BigInteger ways = 1, tail = 1;
         for (int k = 1; k <= fewer; k++)
         {

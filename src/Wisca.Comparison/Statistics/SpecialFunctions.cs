@@ -6,7 +6,8 @@ internal static class SpecialFunctions
     // Lanczos' coefficients for g = 7 (Godfrey 2001).
     private static readonly double[] Lanczos =
     [
-        0.99999999999980993, 676.5203681218851, -1259.1392167224028, 771.32342877765313, -176.61502916214059, 12.507343278686905, -0.13857109526572012, 9.9843695780195716e-6,
+        0.99999999999980993, 676.5203681218851, -1259.1392167224028, 771.32342877765313, -176.61502916214059, 12.507343278686905,
+        -0.13857109526572012, 9.9843695780195716e-6,
         1.5056327351493116e-7,
     ];
 
@@ -19,7 +20,8 @@ internal static class SpecialFunctions
         return (0.5 * Math.Log(2 * Math.PI)) + ((x - 0.5) * Math.Log(t)) - t + Math.Log(sum);
     }
 
-    /// <summary>The regularised incomplete beta function I_x(a, b): DLMF 8.17.22, by Lentz's method, on the side where it converges fast.</summary>
+    /// <summary>The regularised incomplete beta function I_x(a, b): DLMF 8.17.22, by Lentz's method, on the side where it converges
+    /// fast.</summary>
     /// <param name="x">From 0 to 1.</param>
     /// <param name="a">Positive.</param>
     /// <param name="b">Positive.</param>

@@ -7,8 +7,8 @@ using Wisca.Safetensors;
 namespace Wisca.Adapters;
 
 /// <summary>
-/// A LoRA adapter in PEFT's format, opened for reading: a folder of <c>adapter_config.json</c> and <c>adapter_model.safetensors</c>. Tensors are
-/// memory-mapped; every name and shape is checked against the configuration.
+/// A LoRA adapter in PEFT's format, opened for reading: a folder of <c>adapter_config.json</c> and <c>adapter_model.safetensors</c>.
+/// Tensors are memory-mapped; every name and shape is checked against the configuration.
 /// </summary>
 public sealed class Adapter : IWeightFolder, IDisposable
 {
@@ -45,7 +45,8 @@ public sealed class Adapter : IWeightFolder, IDisposable
     public ImmutableArray<AdapterModule> Modules { get; }
 
     /// <summary>
-    /// What the adapter stores whole (<c>modules_to_save</c>, trained biases, embeddings), each with the name that the model has for the tensor.
+    /// What the adapter stores whole (<c>modules_to_save</c>, trained biases, embeddings), each with the name that the model has for the
+    /// tensor.
     /// </summary>
     public ImmutableArray<(StoredTensor Tensor, string Name)> Saved { get; }
 
@@ -64,17 +65,21 @@ public sealed class Adapter : IWeightFolder, IDisposable
     private string Where => Path.Combine(Folder, WeightsName);
 
     /// <summary>True where a folder holds an adapter and no model.</summary>
-    public static bool IsAdapter(string folder) => File.Exists(Path.Combine(folder, AdapterConfig.FileName)) && !File.Exists(Path.Combine(folder, "config.json"));
+    public static bool IsAdapter(string folder) =>
+        File.Exists(Path.Combine(folder, AdapterConfig.FileName)) && !File.Exists(Path.Combine(folder, "config.json"));
 
     /// <summary>Opens an adapter's folder and checks names and shapes.</summary>
-    /// <exception cref="WiscaException">The folder is no LoRA adapter, a file in it is broken, or it asks for what is not known here.</exception>
+    /// <exception cref="WiscaException">The folder is no LoRA adapter, a file in it is broken, or it asks for what is not known
+    /// here.</exception>
     public static Adapter Open(string folder)
     {
         ArgumentNullException.ThrowIfNull(folder);
         if (!Directory.Exists(folder))
         {
             if (string.IsNullOrWhiteSpace(folder)) throw new WiscaException("the adapter's path is empty", "name an adapter's folder");
-            throw new WiscaException($"{folder} {(File.Exists(folder) ? "is a file" : "does not exist")}", $"give the adapter's folder, the one with {AdapterConfig.FileName} in it");
+            throw new WiscaException(
+                $"{folder} {(File.Exists(folder) ? "is a file" : "does not exist")}",
+                $"give the adapter's folder, the one with {AdapterConfig.FileName} in it");
         }
 
         var config = AdapterConfig.Load(Path.Combine(folder, AdapterConfig.FileName));
@@ -84,7 +89,8 @@ public sealed class Adapter : IWeightFolder, IDisposable
             throw new WiscaException(
                 $"{folder} has no {WeightsName}",
                 File.Exists(Path.Combine(folder, "adapter_model.bin"))
-                    ? "only pickled weights (adapter_model.bin) are there: load the adapter with PEFT and save it with save_pretrained(DIR, safe_serialization=True)"
+                    ? "only pickled weights (adapter_model.bin) are there: load the adapter with PEFT and save it with "
+                        + "save_pretrained(DIR, safe_serialization=True)"
                     : "the download did not finish, or the adapter was saved in another format");
         }
 
@@ -113,7 +119,11 @@ public sealed class Adapter : IWeightFolder, IDisposable
         using var folder = OutputFolder.Prepare(output, this, force);
         using var rewriter = new CheckpointRewriter(this, folder.Staging, new HashSet<string>(), new ProgressCounter(null, 0));
         rewriter.Write(_ => new Dictionary<string, TensorEdit>(), 1, CancellationToken.None);
-        CheckpointCopy.Complete(this, folder, files => new Ledger(Ledger.CurrentVersion, history?.Moves ?? [], files, history?.ForOriginal ?? false), CancellationToken.None);
+        CheckpointCopy.Complete(
+            this,
+            folder,
+            files => new Ledger(Ledger.CurrentVersion, history?.Moves ?? [], files, history?.ForOriginal ?? false),
+            CancellationToken.None);
     }
 
     /// <summary>Finds the base's tensor of every module and compares shapes.</summary>
@@ -128,17 +138,26 @@ public sealed class Adapter : IWeightFolder, IDisposable
     /// <inheritdoc />
     public void Dispose() => _file.Dispose();
 
-    private void Sort(TensorInfo info, SortedDictionary<string, StoredTensor?[]> parts, ImmutableArray<(StoredTensor, string)>.Builder saved)
+    private void Sort(
+        TensorInfo info, SortedDictionary<string, StoredTensor?[]> parts, ImmutableArray<(StoredTensor, string)>.Builder saved)
     {
-        if (!info.Name.StartsWith(Prefix, StringComparison.Ordinal)) throw new WiscaException($"{Where}: tensor '{info.Name}', expected a name that begins with {Prefix}", "is this an adapter of PEFT?");
+        if (!info.Name.StartsWith(Prefix, StringComparison.Ordinal))
+            throw new WiscaException(
+                $"{Where}: tensor '{info.Name}', expected a name that begins with {Prefix}",
+                "is this an adapter of PEFT?");
         string name = info.Name[Prefix.Length..];
-        if (!info.Dtype.IsRescalable()) throw new WiscaException($"{Where}: tensor '{info.Name}' is stored as {info.Dtype}, expected F32, F16, BF16 or F64", Broken);
+        if (!info.Dtype.IsRescalable())
+            throw new WiscaException($"{Where}: tensor '{info.Name}' is stored as {info.Dtype}, expected F32, F16, BF16 or F64", Broken);
         var tensor = new StoredTensor(_file, info);
         if (Part(name, FactorA, 0) || Part(name, FactorB, 1) || Part(name, Magnitude, 2) || Part(name, Magnitude + ".weight", 2)) return;
         if (name.Contains(".lora_embedding_", StringComparison.Ordinal))
-            throw new WiscaException($"{Where}: tensor '{info.Name}' is LoRA of an embedding, which is not supported", "train embeddings with modules_to_save, or merge the adapter with PEFT");
-        if (name.Contains(".lora_", StringComparison.Ordinal)) throw new WiscaException($"{Where}: tensor '{info.Name}' is not known", "merge the adapter with PEFT");
-        if (info.Shape.Length is not (1 or 2)) throw new WiscaException($"{Where}: tensor '{info.Name}' has shape {info.ShapeText}, expected a matrix or a vector", Broken);
+            throw new WiscaException(
+                $"{Where}: tensor '{info.Name}' is LoRA of an embedding, which is not supported",
+                "train embeddings with modules_to_save, or merge the adapter with PEFT");
+        if (name.Contains(".lora_", StringComparison.Ordinal))
+            throw new WiscaException($"{Where}: tensor '{info.Name}' is not known", "merge the adapter with PEFT");
+        if (info.Shape.Length is not (1 or 2))
+            throw new WiscaException($"{Where}: tensor '{info.Name}' has shape {info.ShapeText}, expected a matrix or a vector", Broken);
         saved.Add((tensor, name.Replace(".base_layer.", ".", StringComparison.Ordinal)));
 
         bool Part(string full, string suffix, int index)
@@ -155,15 +174,19 @@ public sealed class Adapter : IWeightFolder, IDisposable
     {
         var (a, b, magnitude) = (Require(parts[0], FactorA), Require(parts[1], FactorB), parts[2]);
         int rank = Config.RankOf(name);
-        if (a.Info.Shape is not [var rows, > 0] || rows != rank) throw Wrong($"'{a.Info.Name}' has shape {a.Info.ShapeText}, but {AdapterConfig.FileName} says rank {rank}");
-        if (b.Info.Shape is not [> 0, var columns] || columns != rank) throw Wrong($"'{b.Info.Name}' has shape {b.Info.ShapeText}, expected {rank} columns as lora_A has rows");
+        if (a.Info.Shape is not [var rows, > 0] || rows != rank)
+            throw Wrong($"'{a.Info.Name}' has shape {a.Info.ShapeText}, but {AdapterConfig.FileName} says rank {rank}");
+        if (b.Info.Shape is not [> 0, var columns] || columns != rank)
+            throw Wrong($"'{b.Info.Name}' has shape {b.Info.ShapeText}, expected {rank} columns as lora_A has rows");
         if (Config.Dora && magnitude is null) throw Wrong($"use_dora is true, but there is no '{Prefix}{name}{Magnitude}'");
         if (!Config.Dora && magnitude is not null) throw Wrong($"'{magnitude.Info.Name}' is there, but use_dora is false");
-        if (magnitude is not null && !magnitude.Info.Shape.AsSpan().SequenceEqual([b.Info.Shape[0]])) throw Wrong($"'{magnitude.Info.Name}' has shape {magnitude.Info.ShapeText}, expected [{b.Info.Shape[0]}]");
+        if (magnitude is not null && !magnitude.Info.Shape.AsSpan().SequenceEqual([b.Info.Shape[0]]))
+            throw Wrong($"'{magnitude.Info.Name}' has shape {magnitude.Info.ShapeText}, expected [{b.Info.Shape[0]}]");
         if (!Config.Adapts(name)) throw Wrong($"module '{name}' has factors, but target_modules does not name it");
         return new AdapterModule(name, rank, Config.ScaleOf(name), a, b, magnitude);
 
-        StoredTensor Require([NotNull] StoredTensor? tensor, string suffix) => tensor ?? throw Wrong($"there is no '{Prefix}{name}{suffix}'");
+        StoredTensor Require([NotNull] StoredTensor? tensor, string suffix) =>
+            tensor ?? throw Wrong($"there is no '{Prefix}{name}{suffix}'");
 
         WiscaException Wrong(string what) => new($"{Where}: {what}", Broken);
     }

@@ -9,8 +9,8 @@ public sealed record AdapterBalanceOptions
     public FactorGranularity Granularity { get; init; } = FactorGranularity.General;
 
     /// <summary>
-    /// Norm, rounding and clamp. The Frobenius norm and exact factors by default; powers of two, which change no bit of the output, exist for tensor
-    /// and rank. Of a matrix only the clamp counts.
+    /// Norm, rounding and clamp. The Frobenius norm and exact factors by default; powers of two, which change no bit of the output, exist
+    /// for tensor and rank. Of a matrix only the clamp counts.
     /// </summary>
     public BalanceOptions Balance { get; init; } = new(Criterion.L2, FactorRounding.None);
 

@@ -11,7 +11,9 @@ public sealed class AdapterBinding
 {
     private const int ListedDifferences = 4;
 
-    private AdapterBinding(Adapter adapter, Checkpoint checkpoint, ImmutableArray<BoundModule> modules, ImmutableArray<(StoredTensor Tensor, StoredTensor Base)> saved)
+    private AdapterBinding(
+        Adapter adapter, Checkpoint checkpoint, ImmutableArray<BoundModule> modules,
+        ImmutableArray<(StoredTensor Tensor, StoredTensor Base)> saved)
     {
         Adapter = adapter;
         Checkpoint = checkpoint;
@@ -41,9 +43,12 @@ public sealed class AdapterBinding
         {
             if (Find(module.Name + ".weight") is not { } weight) continue;
             var (outputs, inputs) = (module.Outputs, module.Inputs);
-            bool plain = weight.Info.Shape.AsSpan().SequenceEqual([outputs, inputs]), transposed = weight.Info.Shape.AsSpan().SequenceEqual([inputs, outputs]);
-            if (!plain && !transposed) differences.Add($"{weight.Info.Name} is {weight.Info.ShapeText}, but the factors are for [{outputs}, {inputs}]");
-            else if (!weight.Info.Dtype.IsRescalable()) differences.Add($"{weight.Info.Name} is stored as {weight.Info.Dtype}, expected F32, F16, BF16 or F64");
+            bool plain = weight.Info.Shape.AsSpan().SequenceEqual([outputs, inputs]),
+                transposed = weight.Info.Shape.AsSpan().SequenceEqual([inputs, outputs]);
+            if (!plain && !transposed)
+                differences.Add($"{weight.Info.Name} is {weight.Info.ShapeText}, but the factors are for [{outputs}, {inputs}]");
+            else if (!weight.Info.Dtype.IsRescalable())
+                differences.Add($"{weight.Info.Name} is stored as {weight.Info.Dtype}, expected F32, F16, BF16 or F64");
             else modules.Add(new BoundModule(module, weight, plain && transposed ? conv ?? adapter.Config.FanInFanOut : transposed));
         }
 
@@ -52,14 +57,21 @@ public sealed class AdapterBinding
         {
             if (Find(name) is not { } weight) continue;
             if (weight.Info.Shape.SequenceEqual(tensor.Info.Shape) && weight.Info.Dtype.IsRescalable()) saved.Add((tensor, weight));
-            else differences.Add($"{weight.Info.Name} is {weight.Info.Dtype} {weight.Info.ShapeText}, but the adapter stores {tensor.Info.ShapeText}");
+            else
+                differences.Add(
+                    $"{weight.Info.Name} is {weight.Info.Dtype} {weight.Info.ShapeText}, but the adapter stores {tensor.Info.ShapeText}");
         }
 
         if (differences.Count > 0)
         {
             string more = differences.Count > ListedDifferences ? $"; and {differences.Count - ListedDifferences} more" : "";
-            string made = adapter.Config.BaseName is { Length: > 0 } name ? $"it was made for {name}" : "give the base that it was made for";
-            throw new WiscaException($"{adapter.Folder} is not an adapter for {checkpoint.Folder}: {string.Join("; ", differences.Take(ListedDifferences))}{more}", made);
+            string made = adapter.Config.BaseName is { Length: > 0 } name
+                ? $"it was made for {name}"
+                : "give the base that it was made for";
+            throw new WiscaException(
+                $"{adapter.Folder} is not an adapter for {checkpoint.Folder}: "
+                + $"{string.Join("; ", differences.Take(ListedDifferences))}{more}",
+                made);
         }
 
         CheckTied(checkpoint, saved);
@@ -84,14 +96,22 @@ public sealed class AdapterBinding
         if (Ledger.Load(Adapter.Folder) is not { } own) return;
         var mine = Moves(own);
         var theirs = Moves(Ledger.Load(Checkpoint.Folder));
-        bool fits = mine.Count == 0 ? !own.ForOriginal || theirs.Count == 0 : mine.Count <= theirs.Count && mine.Zip(theirs.TakeLast(mine.Count)).All(pair => pair.First.SequenceEqual(pair.Second));
+        bool fits =
+            mine.Count == 0
+                ? !own.ForOriginal || theirs.Count == 0
+                : mine.Count <= theirs.Count && mine.Zip(theirs.TakeLast(mine.Count)).All(pair => pair.First.SequenceEqual(pair.Second));
         if (fits) return;
         throw new WiscaException(
-            $"{Adapter.Folder} is expressed for {(mine.Count == 0 ? "the original base" : "a rescaled base")}, and {Checkpoint.Folder} is not it: their {Ledger.FileName} tell of different factors",
+            $"{Adapter.Folder} is expressed for {(mine.Count == 0 ? "the original base" : "a rescaled base")}, and {Checkpoint.Folder} is "
+            + $"not it: their {Ledger.FileName} tell of different factors",
             "express the adapter for this base with 'wisca express', or take the base that it belongs to");
 
         static List<List<(int, double)>> Moves(Ledger? ledger) =>
-            [.. (ledger?.Moves ?? []).Select(move => move.Groups.Where(group => group.Factor != 1).Select(group => (group.Layer, group.Factor)).ToList()).Where(groups => groups.Count > 0)];
+            [
+                .. (ledger?.Moves ?? [])
+                    .Select(move => move.Groups.Where(group => group.Factor != 1).Select(group => (group.Layer, group.Factor)).ToList())
+                    .Where(groups => groups.Count > 0),
+            ];
     }
 
     /// <summary>Refuses an adapter whose factors are for a base that PEFT changes when it loads them.</summary>
@@ -100,8 +120,10 @@ public sealed class AdapterBinding
     {
         if (!Adapter.Config.ChangesBase) return;
         throw new WiscaException(
-            $"{Adapter.Config.File}: init_lora_weights is {Adapter.Config.Root.GetProperty("init_lora_weights").GetRawText()}: the factors are for what PEFT leaves of the base when it takes the first ones out, not for the base itself",
-            "write the adapter for the whole base with PEFT: save_pretrained(DIR, path_initial_model_for_weight_conversion=DIR_OF_THE_INITIAL_ADAPTER)");
+            $"{Adapter.Config.File}: init_lora_weights is {Adapter.Config.Root.GetProperty("init_lora_weights").GetRawText()}: the "
+            + $"factors are for what PEFT leaves of the base when it takes the first ones out, not for the base itself",
+            "write the adapter for the whole base with PEFT: save_pretrained(DIR, "
+            + "path_initial_model_for_weight_conversion=DIR_OF_THE_INITIAL_ADAPTER)");
     }
 
     /// <summary>How a family stores its projections; null where the family is not known.</summary>
@@ -122,7 +144,13 @@ public sealed class AdapterBinding
     {
         if (checkpoint.Config.FindBool("tie_word_embeddings") != true) return;
         string[] embeddings = ["embed_tokens.weight", "wte.weight", "embed_in.weight", "word_embeddings.weight"];
-        if (saved.FirstOrDefault(pair => embeddings.Any(name => TargetModules.EndsWith(pair.Base.Info.Name, name))) is not { Tensor: { } tensor }) return;
-        throw new WiscaException($"the adapter stores '{tensor.Info.Name}', but the base ties that embedding to its output projection, which keeps the old one in PEFT", "untie the base first (tie_word_embeddings false, with a lm_head.weight of its own)");
+        if (
+            saved.FirstOrDefault(pair => embeddings.Any(name => TargetModules.EndsWith(pair.Base.Info.Name, name)))
+            is not { Tensor: { } tensor })
+            return;
+        throw new WiscaException(
+            $"the adapter stores '{tensor.Info.Name}', but the base ties that embedding to its output projection, which keeps the old one "
+            + $"in PEFT",
+            "untie the base first (tie_word_embeddings false, with a lm_head.weight of its own)");
     }
 }

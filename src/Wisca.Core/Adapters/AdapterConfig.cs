@@ -21,12 +21,17 @@ public sealed class AdapterConfig
     // Each of these changes the function in a way that has no code here, whenever it is set.
     private static readonly string[] Unsupported =
     [
-        "alora_invocation_tokens", "arrow_config", "layer_replication", "lora_bias", "target_parameters", "trainable_token_indices", "use_bdlora", "use_qalora",
+        "alora_invocation_tokens", "arrow_config", "layer_replication", "lora_bias", "target_parameters", "trainable_token_indices",
+        "use_bdlora", "use_qalora",
     ];
 
     private static readonly string[] BaseChanging = ["pissa", "olora", "corda", "loftq", "lora_ga"];
 
-    private static readonly JsonSerializerOptions Indented = new() { WriteIndented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+    private static readonly JsonSerializerOptions Indented = new()
+    {
+        WriteIndented = true,
+        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+    };
 
     private readonly JsonElement _root;
     private readonly ImmutableArray<(Regex Pattern, int Rank)> _ranks;
@@ -41,7 +46,8 @@ public sealed class AdapterConfig
         File = file;
         var json = ModelConfig.Of(root, file);
         string type = json.FindString("peft_type") ?? throw Wrong("no peft_type", Hint);
-        if (type != "LORA") throw Wrong($"peft_type is '{type}', expected LORA", "only LoRA adapters (with rsLoRA and DoRA) are known here");
+        if (type != "LORA")
+            throw Wrong($"peft_type is '{type}', expected LORA", "only LoRA adapters (with rsLoRA and DoRA) are known here");
         foreach (string key in Unsupported)
         {
             if (json.Find(key) is { ValueKind: not JsonValueKind.False } element && !IsEmpty(element))
@@ -49,26 +55,40 @@ public sealed class AdapterConfig
         }
 
         Rank = json.FindInt("r") ?? throw Wrong("no r (the rank)", Hint);
-        Alpha = json.FindNumber("lora_alpha") ?? throw Wrong("no lora_alpha", "the factor on B A is lora_alpha / r: without it the adapter means nothing");
+        Alpha =
+            json.FindNumber("lora_alpha")
+            ?? throw Wrong("no lora_alpha", "the factor on B A is lora_alpha / r: without it the adapter means nothing");
         RankStabilized = json.FindBool("use_rslora") ?? false;
         Dora = json.FindBool("use_dora") ?? false;
         FanInFanOut = json.FindBool("fan_in_fan_out") ?? false;
         Dropout = json.FindNumber("lora_dropout") ?? 0;
-        if (Dropout is < 0 or >= 1) throw Wrong($"lora_dropout is {Dropout}, expected a number from 0 and below 1", "mend the configuration");
+        if (Dropout is < 0 or >= 1)
+            throw Wrong($"lora_dropout is {Dropout}, expected a number from 0 and below 1", "mend the configuration");
         Bias = json.FindString("bias") ?? "none";
-        if (Bias is not ("none" or "all" or "lora_only")) throw Wrong($"bias is '{Bias}', expected none, all or lora_only", "mend the configuration");
+        if (Bias is not ("none" or "all" or "lora_only"))
+            throw Wrong($"bias is '{Bias}', expected none, all or lora_only", "mend the configuration");
         BaseName = json.FindString("base_model_name_or_path");
         Targets = json.Find("target_modules") is { } targets
             ? TargetModules.Read(targets, file, "target_modules")
             : throw Wrong("no target_modules", "save the adapter anew with a version of PEFT that writes them");
-        _excluded = json.Find("exclude_modules") is { } excluded && !IsEmpty(excluded) ? TargetModules.Read(excluded, file, "exclude_modules") : null;
+        _excluded =
+            json.Find("exclude_modules") is { } excluded && !IsEmpty(excluded)
+                ? TargetModules.Read(excluded, file, "exclude_modules")
+                : null;
         SavedModules = Texts(json, "modules_to_save");
         Initialization = ReadInitialization(json);
         _ranks = [.. Patterns(json, "rank_pattern").Select(entry => (entry.Pattern, ReadRank(entry.Key, entry.Value)))];
         _alphas = [.. Patterns(json, "alpha_pattern").Select(entry => (entry.Pattern, ReadAlpha(entry.Key, entry.Value)))];
         _layers = Layers(json);
-        _layerPatterns = [.. Texts(json, "layers_pattern").Select(pattern => TargetModules.Compile($@"\A.*\.{pattern}\.(\d+)\.", $"{file}: layers_pattern '{pattern}'"))];
-        if (_layers.Length > 0 && Targets.Names.IsEmpty) throw Wrong("layers_to_transform is set, but target_modules is not a list of names", "name the modules, or say the layers in the pattern");
+        _layerPatterns =
+        [
+            .. Texts(json, "layers_pattern")
+                .Select(pattern => TargetModules.Compile($@"\A.*\.{pattern}\.(\d+)\.", $"{file}: layers_pattern '{pattern}'")),
+        ];
+        if (_layers.Length > 0 && Targets.Names.IsEmpty)
+            throw Wrong(
+                "layers_to_transform is set, but target_modules is not a list of names",
+                "name the modules, or say the layers in the pattern");
     }
 
     /// <summary>The file's name for error messages.</summary>
@@ -89,7 +109,8 @@ public sealed class AdapterConfig
     /// <summary>True where rows are normalised and multiplied by a magnitude of their own (DoRA).</summary>
     public bool Dora { get; }
 
-    /// <summary>True where the base's matrices are stored [in, out] (GPT-2's Conv1D). What a model is known to be goes before it, as in PEFT.</summary>
+    /// <summary>True where the base's matrices are stored [in, out] (GPT-2's Conv1D). What a model is known to be goes before it, as in
+    /// PEFT.</summary>
     public bool FanInFanOut { get; }
 
     /// <summary>Share of the inputs of A that a step of training drops.</summary>
@@ -111,14 +132,15 @@ public sealed class AdapterConfig
     public LoraInitialization Initialization { get; }
 
     /// <summary>
-    /// True where PEFT changes the base before it applies the factors (<c>pissa</c>, <c>olora</c> and others): such an adapter is not one for the base as
-    /// it is published.
+    /// True where PEFT changes the base before it applies the factors (<c>pissa</c>, <c>olora</c> and others): such an adapter is not one
+    /// for the base as it is published.
     /// </summary>
     public bool ChangesBase { get; private set; }
 
     /// <summary>Reads the configuration in an adapter's folder.</summary>
     /// <param name="path">The file.</param>
-    /// <exception cref="WiscaException">The file is missing or broken, of another kind than LoRA, or asks for what is not known here.</exception>
+    /// <exception cref="WiscaException">The file is missing or broken, of another kind than LoRA, or asks for what is not known
+    /// here.</exception>
     public static AdapterConfig Load(string path)
     {
         using var document = JsonFile.ReadObject(path, Hint);
@@ -139,26 +161,37 @@ public sealed class AdapterConfig
     public static AdapterConfig Create(AdapterSettings settings)
     {
         ArgumentNullException.ThrowIfNull(settings);
-        if (settings.Initialization == LoraInitialization.Other) throw new ArgumentException("an adapter cannot be started in a way that is not known here", nameof(settings));
+        if (settings.Initialization == LoraInitialization.Other)
+            throw new ArgumentException("an adapter cannot be started in a way that is not known here", nameof(settings));
         if (settings.Dora && settings.Initialization is LoraInitialization.Pissa or LoraInitialization.Olora)
-            throw new WiscaException($"use_dora cannot be combined with {Name(settings.Initialization)}: such an adapter has no form for the base as it is published", "use one of the two");
+            throw new WiscaException(
+                $"use_dora cannot be combined with {Name(settings.Initialization)}: such an adapter has no form for the base as it is "
+                + $"published",
+                "use one of the two");
         var json = new JsonObject
         {
-            ["alpha_pattern"] = new JsonObject(settings.Alphas.Select(entry => KeyValuePair.Create(entry.Pattern, (JsonNode?)JsonValue.Create(entry.Alpha)))),
+            ["alpha_pattern"] = new JsonObject(
+                settings.Alphas.Select(entry => KeyValuePair.Create(entry.Pattern, (JsonNode?)JsonValue.Create(entry.Alpha)))),
             ["auto_mapping"] = null,
             ["base_model_name_or_path"] = settings.BaseName,
             ["bias"] = "none",
             ["fan_in_fan_out"] = false,
             ["inference_mode"] = true,
-            ["init_lora_weights"] = settings.Initialization == LoraInitialization.Default ? JsonValue.Create(true) : JsonValue.Create(Name(settings.Initialization)),
+            ["init_lora_weights"] =
+                settings.Initialization == LoraInitialization.Default
+                    ? JsonValue.Create(true)
+                    : JsonValue.Create(Name(settings.Initialization)),
             ["layers_pattern"] = null,
-            ["layers_to_transform"] = settings.Layers.IsEmpty ? null : new JsonArray([.. settings.Layers.Select(layer => (JsonNode?)JsonValue.Create(layer))]),
+            ["layers_to_transform"] = settings.Layers.IsEmpty
+                ? null
+                : new JsonArray([.. settings.Layers.Select(layer => (JsonNode?)JsonValue.Create(layer))]),
             ["lora_alpha"] = Number(settings.Alpha),
             ["lora_dropout"] = settings.Dropout,
             ["modules_to_save"] = settings.SavedModules.IsEmpty ? null : Array(settings.SavedModules),
             ["peft_type"] = "LORA",
             ["r"] = settings.Rank,
-            ["rank_pattern"] = new JsonObject(settings.Ranks.Select(entry => KeyValuePair.Create(entry.Pattern, (JsonNode?)JsonValue.Create(entry.Rank)))),
+            ["rank_pattern"] = new JsonObject(
+                settings.Ranks.Select(entry => KeyValuePair.Create(entry.Pattern, (JsonNode?)JsonValue.Create(entry.Rank)))),
             ["revision"] = null,
             ["target_modules"] = settings.Targets.IsAllLinear ? JsonValue.Create(TargetModules.AllLinearName)
                 : settings.Targets.Pattern is { } pattern ? JsonValue.Create(pattern)
@@ -177,7 +210,9 @@ public sealed class AdapterConfig
         ArgumentNullException.ThrowIfNull(module);
         if (_excluded?.Match(module) == true || !Targets.Match(module)) return false;
         if (_layers.IsEmpty || Targets.Names.Contains(module)) return true;
-        var match = _layerPatterns.IsEmpty ? Regex.Match(module, @"\A.*\.[^.]*\.(\d+)\.") : _layerPatterns.Select(pattern => pattern.Match(module)).FirstOrDefault(found => found.Success);
+        var match = _layerPatterns.IsEmpty
+            ? Regex.Match(module, @"\A.*\.[^.]*\.(\d+)\.")
+            : _layerPatterns.Select(pattern => pattern.Match(module)).FirstOrDefault(found => found.Success);
         return match is { Success: true } && int.TryParse(match.Groups[1].ValueSpan, out int layer) && _layers.Contains(layer);
     }
 
@@ -187,7 +222,8 @@ public sealed class AdapterConfig
 
     /// <summary>The rank of a module.</summary>
     /// <param name="module">The module's path in the model.</param>
-    public int RankOf(string module) => _ranks.FirstOrDefault(entry => entry.Pattern.IsMatch(module)) is { Pattern: not null } found ? found.Rank : Rank;
+    public int RankOf(string module) =>
+        _ranks.FirstOrDefault(entry => entry.Pattern.IsMatch(module)) is { Pattern: not null } found ? found.Rank : Rank;
 
     /// <summary>The factor on B A in a module: alpha / r, or alpha / sqrt(r).</summary>
     /// <param name="module">The module's path in the model.</param>
@@ -209,8 +245,12 @@ public sealed class AdapterConfig
         json["r"] = 2 * Rank;
         json["lora_alpha"] = Number(growth * Alpha);
         json["init_lora_weights"] = true;
-        if (json["rank_pattern"] is JsonObject ranks) json["rank_pattern"] = new JsonObject(ranks.Select(entry => KeyValuePair.Create(entry.Key, (JsonNode?)JsonValue.Create(2 * (int)entry.Value!))));
-        if (json["alpha_pattern"] is JsonObject alphas) json["alpha_pattern"] = new JsonObject(alphas.Select(entry => KeyValuePair.Create(entry.Key, (JsonNode?)Number(growth * (double)entry.Value!))));
+        if (json["rank_pattern"] is JsonObject ranks)
+            json["rank_pattern"] = new JsonObject(
+                ranks.Select(entry => KeyValuePair.Create(entry.Key, (JsonNode?)JsonValue.Create(2 * (int)entry.Value!))));
+        if (json["alpha_pattern"] is JsonObject alphas)
+            json["alpha_pattern"] = new JsonObject(
+                alphas.Select(entry => KeyValuePair.Create(entry.Key, (JsonNode?)Number(growth * (double)entry.Value!))));
         return Parse(json.ToJsonString());
     }
 
@@ -224,14 +264,16 @@ public sealed class AdapterConfig
 
     /// <summary>Writes the configuration, every key as it was read.</summary>
     /// <param name="folder">The adapter's folder.</param>
-    public void Save(string folder) => System.IO.File.WriteAllText(Path.Combine(folder, FileName), JsonNode.Parse(_root.GetRawText())!.ToJsonString(Indented) + "\n");
+    public void Save(string folder) =>
+        System.IO.File.WriteAllText(Path.Combine(folder, FileName), JsonNode.Parse(_root.GetRawText())!.ToJsonString(Indented) + "\n");
 
     private static string Name(LoraInitialization initialization) => initialization.ToString().ToLowerInvariant();
 
     private static JsonArray Array(IEnumerable<string> texts) => new([.. texts.Select(text => (JsonNode?)JsonValue.Create(text))]);
 
     /// <summary>A whole number without a fraction, as PEFT writes lora_alpha.</summary>
-    private static JsonValue Number(double number) => number == Math.Truncate(number) && Math.Abs(number) < 1e15 ? JsonValue.Create((long)number) : JsonValue.Create(number);
+    private static JsonValue Number(double number) =>
+        number == Math.Truncate(number) && Math.Abs(number) < 1e15 ? JsonValue.Create((long)number) : JsonValue.Create(number);
 
     private static bool IsEmpty(JsonElement element) => element.ValueKind switch
     {
@@ -268,15 +310,20 @@ public sealed class AdapterConfig
     {
         null => [],
         { ValueKind: JsonValueKind.String } element => [element.GetString()!],
-        { ValueKind: JsonValueKind.Array } element when element.EnumerateArray().All(text => text.ValueKind == JsonValueKind.String) => [.. element.EnumerateArray().Select(text => text.GetString()!)],
+        { ValueKind: JsonValueKind.Array } element when element.EnumerateArray().All(text => text.ValueKind == JsonValueKind.String) =>
+        [
+            .. element.EnumerateArray().Select(text => text.GetString()!),
+        ],
         _ => throw Wrong($"{key} is not a list of names", "mend the configuration"),
     };
 
-    private ImmutableArray<int> Layers(ModelConfig json) => json.Find("layers_to_transform") switch
-    {
-        null => [],
-        { ValueKind: JsonValueKind.Number } element when element.TryGetInt32(out int layer) => [layer],
-        { ValueKind: JsonValueKind.Array } element when element.EnumerateArray().All(layer => layer.ValueKind == JsonValueKind.Number && layer.TryGetInt32(out _)) =>
+    private ImmutableArray<int> Layers(ModelConfig json) =>
+        json.Find("layers_to_transform") switch
+        {
+            null => [],
+            { ValueKind: JsonValueKind.Number } element when element.TryGetInt32(out int layer) => [layer],
+            { ValueKind: JsonValueKind.Array } element
+                when element.EnumerateArray().All(layer => layer.ValueKind == JsonValueKind.Number && layer.TryGetInt32(out _)) =>
             [.. element.EnumerateArray().Select(layer => layer.GetInt32())],
         _ => throw Wrong("layers_to_transform is not a list of layers", "mend the configuration"),
     };
@@ -285,14 +332,23 @@ public sealed class AdapterConfig
     {
         if (json.Find(key) is not { } element) return [];
         if (element.ValueKind != JsonValueKind.Object) throw Wrong($"{key} is not an object", "mend the configuration");
-        return element.EnumerateObject().Select(entry => ($"{key}['{entry.Name}']", TargetModules.Compile($@"\A(.*\.)?({entry.Name})\z", $"{File}: {key} '{entry.Name}'"), entry.Value));
+        return element
+            .EnumerateObject()
+            .Select(entry =>
+                (
+                    $"{key}['{entry.Name}']", TargetModules.Compile($@"\A(.*\.)?({entry.Name})\z", $"{File}: {key} '{entry.Name}'"),
+                    entry.Value));
     }
 
     private int ReadRank(string key, JsonElement value) =>
-        value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out int rank) && rank >= 1 ? rank : throw Wrong($"{key} is {value.GetRawText()}, expected a whole number from 1", "mend the configuration");
+        value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out int rank) && rank >= 1
+            ? rank
+            : throw Wrong($"{key} is {value.GetRawText()}, expected a whole number from 1", "mend the configuration");
 
     private double ReadAlpha(string key, JsonElement value) =>
-        value.ValueKind == JsonValueKind.Number && value.TryGetDouble(out double alpha) && double.IsFinite(alpha) ? alpha : throw Wrong($"{key} is {value.GetRawText()}, expected a number", "mend the configuration");
+        value.ValueKind == JsonValueKind.Number && value.TryGetDouble(out double alpha) && double.IsFinite(alpha)
+            ? alpha
+            : throw Wrong($"{key} is {value.GetRawText()}, expected a number", "mend the configuration");
 
     private WiscaException Wrong(string what, string hint) => new($"{File}: {what}", hint);
 }

@@ -6,8 +6,8 @@ using Wisca.Transitions;
 namespace Wisca.Adapters;
 
 /// <summary>
-/// What the factors of a base mean for its adapter: W' = S W T^-1 keeps the function if B' = S B and A' = A T^-1. DoRA's magnitudes follow the
-/// lengths of the merged rows, m'_i = m_i |row'_i| / |row_i|, which is the row's factor only where no column has one.
+/// What the factors of a base mean for its adapter: W' = S W T^-1 keeps the function if B' = S B and A' = A T^-1. DoRA's magnitudes follow
+/// the lengths of the merged rows, m'_i = m_i |row'_i| / |row_i|, which is the row's factor only where no column has one.
 /// </summary>
 internal sealed class AdapterMove
 {
@@ -54,16 +54,24 @@ internal sealed class AdapterMove
     /// <param name="forOriginal">True where the other gauge is that of the original base.</param>
     /// <param name="threads">Number of threads.</param>
     /// <param name="cancellation">Stops it.</param>
-    public Ledger Write(OutputFolder folder, IReadOnlyList<LedgerMove> moves, IReadOnlyList<LedgerMove> baseMoves, bool forOriginal, int threads, CancellationToken cancellation)
+    public Ledger Write(
+        OutputFolder folder, IReadOnlyList<LedgerMove> moves, IReadOnlyList<LedgerMove> baseMoves, bool forOriginal, int threads,
+        CancellationToken cancellation)
     {
         CheckRange();
         var adapter = _binding.Adapter;
-        using var rewriter = new CheckpointRewriter(adapter, folder.Staging, _scales.Keys.ToHashSet(StringComparer.Ordinal), new ProgressCounter(null, 0));
-        rewriter.Write(_ => _scales.ToDictionary(entry => entry.Key, entry => (TensorEdit)entry.Value, StringComparer.Ordinal), threads, cancellation);
+        using var rewriter = new CheckpointRewriter(
+            adapter, folder.Staging, _scales.Keys.ToHashSet(StringComparer.Ordinal), new ProgressCounter(null, 0));
+        rewriter.Write(
+            _ => _scales.ToDictionary(entry => entry.Key, entry => (TensorEdit)entry.Value, StringComparer.Ordinal),
+            threads,
+            cancellation);
 
         // All moves are made at once: the first leads from the old bytes to the new ones, and the others change nothing more.
         var digests = rewriter.Digests;
-        var settled = new SortedDictionary<string, TensorDigests>(digests.ToDictionary(entry => entry.Key, entry => entry.Value with { Before = entry.Value.After }), StringComparer.Ordinal);
+        var settled = new SortedDictionary<string, TensorDigests>(
+            digests.ToDictionary(entry => entry.Key, entry => entry.Value with { Before = entry.Value.After }),
+            StringComparer.Ordinal);
         var mapped = baseMoves.Where(move => move.Groups.Count > 0).Select((move, index) => Map(move) with
         {
             Tensors = index == 0 ? digests : settled,
@@ -72,11 +80,16 @@ internal sealed class AdapterMove
             InTraining = false,
         });
         Ledger? ledger = null;
-        CheckpointCopy.Complete(adapter, folder, files => ledger = new Ledger(Ledger.CurrentVersion, [.. moves, .. mapped], files, forOriginal), cancellation);
+        CheckpointCopy.Complete(
+            adapter,
+            folder,
+            files => ledger = new Ledger(Ledger.CurrentVersion, [.. moves, .. mapped], files, forOriginal),
+            cancellation);
         return ledger!;
     }
 
-    private void Add(StoredTensor tensor, int axis, double[] factors) => _scales[tensor.Info.Name] = new TensorScale(axis, factors, KeepLosses: true);
+    private void Add(StoredTensor tensor, int axis, double[] factors) =>
+        _scales[tensor.Info.Name] = new TensorScale(axis, factors, KeepLosses: true);
 
     private void CheckRange()
     {
@@ -85,13 +98,24 @@ internal sealed class AdapterMove
         {
             var matrix = new MatrixView(_binding.Adapter.Find(name)!, scale.Axis);
             var statistics = source.Measure(name, scale.Axis);
-            if (Enumerable.Range(0, scale.Factors.Length).FirstOrDefault(index => LossScan.Overflows(matrix, statistics, index, scale.Factors[index]), -1) is >= 0 and var index)
-                throw new WiscaException($"tensor '{name}' of the adapter would overflow {matrix.Dtype} at index {index}", "convert the adapter to F32 first");
+            if (
+                Enumerable
+                    .Range(0, scale.Factors.Length)
+                    .FirstOrDefault(index => LossScan.Overflows(matrix, statistics, index, scale.Factors[index]), -1)
+                is >= 0
+                    and var index)
+                throw new WiscaException(
+                    $"tensor '{name}' of the adapter would overflow {matrix.Dtype} at index {index}",
+                    "convert the adapter to F32 first");
         }
     }
 
     /// <summary>A move of the base, told of the adapter's tensors. Its groups and factors stay; the norms are those of the base.</summary>
-    private LedgerMove Map(LedgerMove move) => move with { Groups = [.. move.Groups.Select(group => group with { Slices = [.. group.Slices.SelectMany(Map)] })] };
+    private LedgerMove Map(LedgerMove move) =>
+        move with
+        {
+            Groups = [.. move.Groups.Select(group => group with { Slices = [.. group.Slices.SelectMany(Map)] })],
+        };
 
     private IEnumerable<LedgerSlice> Map(LedgerSlice slice)
     {
@@ -102,6 +126,10 @@ internal sealed class AdapterMove
             if (rows && bound.Module.Magnitude is { } magnitude) yield return slice with { Tensor = magnitude.Info.Name, Axis = 0 };
         }
 
-        foreach (var (tensor, _) in _binding.Saved.Where(pair => pair.Base.Info.Name == slice.Tensor)) yield return slice with { Tensor = tensor.Info.Name };
+        foreach (var (tensor, _) in _binding.Saved.Where(pair => pair.Base.Info.Name == slice.Tensor))
+            yield return slice with
+            {
+                Tensor = tensor.Info.Name,
+            };
     }
 }

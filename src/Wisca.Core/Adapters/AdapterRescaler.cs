@@ -8,7 +8,8 @@ namespace Wisca.Adapters;
 /// <summary>Moves adapters together with their bases, and from one gauge of a base to another.</summary>
 public static class AdapterRescaler
 {
-    /// <summary>Rescales a base and moves its adapter with it, so that the adapter fits the rescaled base. The balance is the base's.</summary>
+    /// <summary>Rescales a base and moves its adapter with it, so that the adapter fits the rescaled base. The balance is the
+    /// base's.</summary>
     /// <param name="binding">The adapter and its base.</param>
     /// <param name="output">Where the base goes; it appears when it is complete.</param>
     /// <param name="adapterOutput">Where the adapter goes, likewise.</param>
@@ -32,7 +33,9 @@ public static class AdapterRescaler
         ArgumentNullException.ThrowIfNull(output);
         ArgumentNullException.ThrowIfNull(adapterOutput);
         ArgumentNullException.ThrowIfNull(options);
-        if (Path.TrimEndingDirectorySeparator(Path.GetFullPath(output)) == Path.TrimEndingDirectorySeparator(Path.GetFullPath(adapterOutput)))
+        if (
+            Path.TrimEndingDirectorySeparator(Path.GetFullPath(output))
+            == Path.TrimEndingDirectorySeparator(Path.GetFullPath(adapterOutput)))
             throw new WiscaException($"base and adapter would both be written to {output}", "give --adapter-out another folder");
         binding.CheckWholeBase();
         binding.CheckGauge();
@@ -40,18 +43,22 @@ public static class AdapterRescaler
         using var folder = OutputFolder.Prepare(adapterOutput, binding.Adapter, force, other: binding.Checkpoint);
         var result = Rescaler.Rescale(binding.Checkpoint, output, options, force, table, progress, cancellation);
         var factors = result.Solution.Factors((tensor, axis) => new MatrixView(binding.Checkpoint.Find(tensor)!, axis).Length);
-        new AdapterMove(binding, factors, baseIsMoved: false).Write(folder, history?.Moves ?? [], [result.Move!], forOriginal: false, options.Threads, cancellation);
+        new AdapterMove(binding, factors, baseIsMoved: false).Write(
+            folder, history?.Moves ?? [], [result.Move!], forOriginal: false, options.Threads, cancellation);
         return result;
     }
 
-    /// <summary>Expresses an adapter for the other of two equivalent bases: for the original one it can be published with the public checkpoint.</summary>
+    /// <summary>Expresses an adapter for the other of two equivalent bases: for the original one it can be published with the public
+    /// checkpoint.</summary>
     /// <param name="binding">The adapter, and the rescaled base, whose ledger tells the factors.</param>
     /// <param name="target">Which of the two bases the result is for.</param>
     /// <param name="output">The folder to write; it appears when it is complete.</param>
     /// <param name="force">True to replace an existing folder that wisca wrote.</param>
     /// <param name="cancellation">Stops it; nothing is left behind.</param>
-    /// <exception cref="WiscaException">The base has no ledger, the adapter is expressed so already, or the output is not allowed.</exception>
-    public static Ledger Express(AdapterBinding binding, AdapterGauge target, string output, bool force = false, CancellationToken cancellation = default)
+    /// <exception cref="WiscaException">The base has no ledger, the adapter is expressed so already, or the output is not
+    /// allowed.</exception>
+    public static Ledger Express(
+        AdapterBinding binding, AdapterGauge target, string output, bool force = false, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(binding);
         ArgumentNullException.ThrowIfNull(output);
@@ -59,20 +66,35 @@ public static class AdapterRescaler
         var (adapter, checkpoint) = (binding.Adapter, binding.Checkpoint);
         var ledger = Ledger.Load(checkpoint.Folder);
         if (ledger?.Moves.Any(move => move.Groups.Count > 0) != true)
-            throw new WiscaException($"{checkpoint.Folder} has no {Ledger.FileName} that tells of a rescaling", "give the rescaled base as --base");
+            throw new WiscaException(
+                $"{checkpoint.Folder} has no {Ledger.FileName} that tells of a rescaling",
+                "give the rescaled base as --base");
         var own = Ledger.Load(adapter.Folder);
         var moves = own?.Moves ?? [];
         bool isMoved = moves.Any(move => move.Groups.Count > 0);
         if (target == AdapterGauge.Rescaled ? isMoved : own?.ForOriginal == true)
-            throw new WiscaException($"{adapter.Folder} is expressed for the {(target == AdapterGauge.Rescaled ? "rescaled" : "original")} base already", "there is nothing to do");
+            throw new WiscaException(
+                $"{adapter.Folder} is expressed for the {(target == AdapterGauge.Rescaled ? "rescaled" : "original")} base already",
+                "there is nothing to do");
         if (isMoved) binding.CheckGauge();
 
         // An adapter with a ledger goes back over its own moves only: it may have been made for a base that was rescaled before.
-        IReadOnlyList<LedgerMove> taken = [.. ledger.Moves.Where(move => move.Groups.Count > 0).TakeLast(isMoved ? moves.Count(move => move.Groups.Count > 0) : int.MaxValue)];
+        IReadOnlyList<LedgerMove> taken =
+        [
+            .. ledger
+                .Moves.Where(move => move.Groups.Count > 0)
+                .TakeLast(isMoved ? moves.Count(move => move.Groups.Count > 0) : int.MaxValue),
+        ];
         bool back = target == AdapterGauge.Original;
         var factors = Undoer.Factors(checkpoint, taken)
-            .ToDictionary(entry => entry.Key, entry => new AxisFactors(entry.Value.Axis, back ? Array.ConvertAll(entry.Value.Factors, factor => 1 / factor) : entry.Value.Factors), StringComparer.Ordinal);
+            .ToDictionary(
+                entry => entry.Key,
+                entry => new AxisFactors(
+                    entry.Value.Axis,
+                    back ? Array.ConvertAll(entry.Value.Factors, factor => 1 / factor) : entry.Value.Factors),
+                StringComparer.Ordinal);
         using var folder = OutputFolder.Prepare(output, adapter, force, other: checkpoint);
-        return new AdapterMove(binding, factors, baseIsMoved: !back).Write(folder, back ? [] : moves, back ? [] : taken, forOriginal: back, Environment.ProcessorCount, cancellation);
+        return new AdapterMove(binding, factors, baseIsMoved: !back).Write(
+            folder, back ? [] : moves, back ? [] : taken, forOriginal: back, Environment.ProcessorCount, cancellation);
     }
 }

@@ -18,42 +18,63 @@ public static class FactorBalancer
     /// <param name="force">True to replace an existing folder that wisca wrote.</param>
     /// <param name="cancellation">Stops it; nothing is left behind.</param>
     /// <returns>Each module with what became of it.</returns>
-    /// <exception cref="WiscaException">No module can be balanced (B is zero before the first step), the adapter holds NaN, or the output is not allowed.</exception>
-    public static ImmutableArray<ModuleBalance> Balance(Adapter adapter, string output, AdapterBalanceOptions options, bool force = false, CancellationToken cancellation = default)
+    /// <exception cref="WiscaException">No module can be balanced (B is zero before the first step), the adapter holds NaN, or the output
+    /// is not allowed.</exception>
+    public static ImmutableArray<ModuleBalance> Balance(
+        Adapter adapter, string output, AdapterBalanceOptions options, bool force = false, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(adapter);
         ArgumentNullException.ThrowIfNull(output);
         ArgumentNullException.ThrowIfNull(options);
         bool general = options.Granularity == FactorGranularity.General;
-        if (general && options.Balance.Rounding == FactorRounding.PowerOfTwo) throw new WiscaException("a matrix between the factors has no powers of two", "balance per tensor or per rank for bits that stay");
+        if (general && options.Balance.Rounding == FactorRounding.PowerOfTwo)
+            throw new WiscaException(
+                "a matrix between the factors has no powers of two",
+                "balance per tensor or per rank for bits that stay");
         var before = adapter.Modules.Select(Measure).ToList();
         var history = Ledger.Load(adapter.Folder);
         var (edits, outcomes) = general ? General(adapter, before, options) : Diagonal(adapter, options, cancellation);
         if (outcomes.All(entry => entry.Outcome == GroupOutcome.Skipped))
-            throw new WiscaException($"{adapter.Folder}: no module can be balanced: {outcomes[0].Note}", "B is zero until the first step of a training; train first");
+            throw new WiscaException(
+                $"{adapter.Folder}: no module can be balanced: {outcomes[0].Note}",
+                "B is zero until the first step of a training; train first");
         using var folder = OutputFolder.Prepare(output, adapter, force);
-        using var rewriter = new CheckpointRewriter(adapter, folder.Staging, edits.Keys.ToHashSet(StringComparer.Ordinal), new ProgressCounter(null, 0));
+        using var rewriter = new CheckpointRewriter(
+            adapter, folder.Staging, edits.Keys.ToHashSet(StringComparer.Ordinal), new ProgressCounter(null, 0));
         rewriter.Write(_ => edits, options.Threads, cancellation);
         adapter.Config.Save(folder.Staging);
         List<Sizes> after;
         using (var written = Adapter.Open(folder.Staging)) after = [.. written.Modules.Select(Measure)];
         File.Delete(Path.Combine(folder.Staging, AdapterConfig.FileName));
         CheckpointCopy.Complete(
-            adapter, folder, files => new Ledger(Ledger.CurrentVersion, [.. history?.Moves ?? [], LedgerMove.Edited(rewriter.Digests)], files, history?.ForOriginal ?? false), cancellation);
+            adapter,
+            folder,
+            files => new Ledger(
+                Ledger.CurrentVersion, [.. history?.Moves ?? [], LedgerMove.Edited(rewriter.Digests)], files,
+                history?.ForOriginal ?? false),
+            cancellation);
         return
         [
             .. adapter.Modules.Select((module, index) => new ModuleBalance(
-                module.Name, outcomes[index].Outcome, before[index].Norms, after[index].Norms, before[index].Imbalance, after[index].Imbalance, outcomes[index].Note)),
+                module.Name, outcomes[index].Outcome, before[index].Norms, after[index].Norms, before[index].Imbalance,
+                after[index].Imbalance, outcomes[index].Note)),
         ];
     }
 
-    private static (Dictionary<string, TensorEdit> Edits, List<(GroupOutcome Outcome, string? Note)> Outcomes) Diagonal(Adapter adapter, AdapterBalanceOptions options, CancellationToken cancellation)
+    private static (Dictionary<string, TensorEdit> Edits, List<(GroupOutcome Outcome, string? Note)> Outcomes) Diagonal(
+        Adapter adapter, AdapterBalanceOptions options, CancellationToken cancellation)
     {
-        var exchanges = adapter.Modules.Select((module, index) => Exchange.OfFactors(index, module.A.Info.Name, module.B.Info.Name, module.Rank, options.Granularity == FactorGranularity.Rank));
+        var exchanges = adapter.Modules.Select(
+            (module, index) =>
+                Exchange.OfFactors(
+                    index, module.A.Info.Name, module.B.Info.Name, module.Rank, options.Granularity == FactorGranularity.Rank));
         var plan = new TransitionPlan(new TransitionOptions { Balance = options.Balance }, [.. exchanges], []);
         var solution = new Solver(adapter, plan, allowLossy: false).Solve(options.Threads, new ProgressCounter(null, 0), cancellation);
         var edits = solution.Factors((tensor, axis) => new MatrixView(adapter.Find(tensor)!, axis).Length)
-            .ToDictionary(entry => entry.Key, entry => (TensorEdit)new TensorScale(entry.Value.Axis, entry.Value.Factors), StringComparer.Ordinal);
+            .ToDictionary(
+                entry => entry.Key,
+                entry => (TensorEdit)new TensorScale(entry.Value.Axis, entry.Value.Factors),
+                StringComparer.Ordinal);
         return (edits, [.. solution.Balances.Select(Summary)]);
 
         static (GroupOutcome, string?) Summary(ImmutableArray<GroupBalance> groups) =>
@@ -62,7 +83,8 @@ public static class FactorBalancer
                 : GroupOutcome.Skipped, groups.Select(group => group.Note).FirstOrDefault(note => note is not null));
     }
 
-    private static (Dictionary<string, TensorEdit> Edits, List<(GroupOutcome Outcome, string? Note)> Outcomes) General(Adapter adapter, List<Sizes> sizes, AdapterBalanceOptions options)
+    private static (Dictionary<string, TensorEdit> Edits, List<(GroupOutcome Outcome, string? Note)> Outcomes) General(
+        Adapter adapter, List<Sizes> sizes, AdapterBalanceOptions options)
     {
         var edits = new Dictionary<string, TensorEdit>(StringComparer.Ordinal);
         var outcomes = new List<(GroupOutcome, string?)>();
@@ -85,7 +107,10 @@ public static class FactorBalancer
     private static Sizes Measure(AdapterModule module)
     {
         double[] a = LowRankUpdate.Values(module.A), b = LowRankUpdate.Values(module.B);
-        if (!a.Concat(b).All(double.IsFinite)) throw new WiscaException($"module '{module.Name}' of the adapter holds NaN or infinity", "the adapter is broken (a diverged run?); take an earlier one");
+        if (!a.Concat(b).All(double.IsFinite))
+            throw new WiscaException(
+                $"module '{module.Name}' of the adapter holds NaN or infinity",
+                "the adapter is broken (a diverged run?); take an earlier one");
         return new Sizes(Gram(a, module.Rank, module.Inputs, 1, module.Inputs), Gram(b, module.Rank, 1, module.Rank, module.Outputs));
     }
 

@@ -29,20 +29,22 @@ internal sealed class LowRankUpdate
             var from = _right.AsSpan(k * _columns, _columns);
             var times = Vector256.Create(factor);
             int i = 0;
-            for (; i <= values.Length - 4; i += 4) (Vector256.Create<double>(values.Slice(i, 4)) + (times * Vector256.Create<double>(from.Slice(i, 4)))).CopyTo(values[i..]);
+            for (; i <= values.Length - 4; i += 4)
+                (Vector256.Create<double>(values.Slice(i, 4)) + (times * Vector256.Create<double>(from.Slice(i, 4)))).CopyTo(values[i..]);
             for (; i < values.Length; i++) values[i] += factor * from[i];
         }
     }
 
     /// <summary>
-    /// For each output, the length of its row of W + Scale B A, once as it is and once with the base's rows and columns multiplied by factors
-    /// along one axis of the stored matrix.
+    /// For each output, the length of its row of W + Scale B A, once as it is and once with the base's rows and columns multiplied by
+    /// factors along one axis of the stored matrix.
     /// </summary>
     /// <param name="bound">The module.</param>
     /// <param name="axis">The axis of the factors.</param>
     /// <param name="factors">A factor for each index along it; null for none, and then both lengths are the same.</param>
     /// <param name="baseIsScaled">True where the base's matrix has the factors already, and the adapter has not.</param>
-    public static (double[] Plain, double[] Scaled) Norms(BoundModule bound, int axis = 0, double[]? factors = null, bool baseIsScaled = false)
+    public static (double[] Plain, double[] Scaled) Norms(
+        BoundModule bound, int axis = 0, double[]? factors = null, bool baseIsScaled = false)
     {
         var update = new LowRankUpdate(bound);
         double[] plain = new double[bound.Module.Outputs], scaled = new double[plain.Length];

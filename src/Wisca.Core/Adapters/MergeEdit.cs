@@ -16,7 +16,8 @@ internal sealed record MergeEdit(BoundModule Bound) : TensorEdit(0)
         double[] values = _values ??= new double[matrix.Columns];
         Elements.Decode(matrix.Dtype, source, values);
         _update.AddTo(row, values);
-        for (int column = 0; column < values.Length && _lengths.Length > 0; column++) values[column] *= _lengths[Bound.Transposed ? column : row];
+        for (int column = 0; column < values.Length && _lengths.Length > 0; column++)
+            values[column] *= _lengths[Bound.Transposed ? column : row];
         Store(matrix, row, values, target);
     }
 
@@ -29,7 +30,8 @@ internal sealed record MergeEdit(BoundModule Bound) : TensorEdit(0)
         {
             if (Math.Abs(values[column]) <= most) continue;
             throw new WiscaException(
-                $"tensor '{matrix.Tensor.Info.Name}' would hold {values[column]} at [{row}, {column}], which {matrix.Dtype} does not", "convert the base to BF16 or F32 first, or look for NaN in the adapter");
+                $"tensor '{matrix.Tensor.Info.Name}' would hold {values[column]} at [{row}, {column}], which {matrix.Dtype} does not",
+                "convert the base to BF16 or F32 first, or look for NaN in the adapter");
         }
 
         Elements.Encode(matrix.Dtype, values, target);

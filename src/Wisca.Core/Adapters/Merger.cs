@@ -6,8 +6,8 @@ namespace Wisca.Adapters;
 public static class Merger
 {
     /// <summary>
-    /// Merges: every adapted matrix becomes W + scale B A (DoRA: each output's row brought to its magnitude), computed in float64 and rounded
-    /// once into the base's type; what the adapter stores whole replaces the base's. Shards are streamed.
+    /// Merges: every adapted matrix becomes W + scale B A (DoRA: each output's row brought to its magnitude), computed in float64 and
+    /// rounded once into the base's type; what the adapter stores whole replaces the base's. Shards are streamed.
     /// </summary>
     /// <param name="binding">The adapter and its base.</param>
     /// <param name="output">The folder to write; it appears when it is complete.</param>
@@ -15,9 +15,11 @@ public static class Merger
     /// <param name="threads">Number of threads; 0 for all processors.</param>
     /// <param name="progress">Told how far it is.</param>
     /// <param name="cancellation">Stops it; nothing is left behind.</param>
-    /// <exception cref="WiscaException">The adapter is for the base in another gauge, a number does not fit the base's type, or the output is not allowed.</exception>
+    /// <exception cref="WiscaException">The adapter is for the base in another gauge, a number does not fit the base's type, or the output
+    /// is not allowed.</exception>
     public static MergeResult Merge(
-        AdapterBinding binding, string output, bool force = false, int threads = 0, IProgress<RescaleProgress>? progress = null, CancellationToken cancellation = default)
+        AdapterBinding binding, string output, bool force = false, int threads = 0, IProgress<RescaleProgress>? progress = null,
+        CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(binding);
         ArgumentNullException.ThrowIfNull(output);
@@ -31,12 +33,22 @@ public static class Merger
             throw new WiscaException($"{binding.Adapter.Folder} changes '{twice}' twice", "the adapter is broken");
         using var folder = OutputFolder.Prepare(output, checkpoint, force, other: binding.Adapter);
         long bytes = checkpoint.Shards.Sum(shard => shard.Length);
-        using var rewriter = new CheckpointRewriter(checkpoint, folder.Staging, edits.Select(entry => entry.Name).ToHashSet(StringComparer.Ordinal), new ProgressCounter(progress, bytes));
-        rewriter.Write(_ => edits.ToDictionary(entry => entry.Name, entry => entry.Edit, StringComparer.Ordinal), threads > 0 ? threads : Environment.ProcessorCount, cancellation);
+        using var rewriter = new CheckpointRewriter(
+            checkpoint,
+            folder.Staging,
+            edits.Select(entry => entry.Name).ToHashSet(StringComparer.Ordinal),
+            new ProgressCounter(progress, bytes));
+        rewriter.Write(
+            _ => edits.ToDictionary(entry => entry.Name, entry => entry.Edit, StringComparer.Ordinal),
+            threads > 0 ? threads : Environment.ProcessorCount,
+            cancellation);
 
         // Moves of the base still lead back to its original gauge; what was merged counts as trained there.
         var sideFiles = CheckpointCopy.Complete(
-            checkpoint, folder, files => new Ledger(Ledger.CurrentVersion, [.. history?.Moves ?? [], LedgerMove.Edited(rewriter.Digests)], files), cancellation);
+            checkpoint,
+            folder,
+            files => new Ledger(Ledger.CurrentVersion, [.. history?.Moves ?? [], LedgerMove.Edited(rewriter.Digests)], files),
+            cancellation);
         return new MergeResult(binding.Modules.Length, binding.Saved.Length, bytes, sideFiles);
     }
 }

@@ -17,7 +17,8 @@ internal sealed record MixEdit(StoredTensor Tensor, double[,] Matrix, bool FromL
         for (int k = 0; k < rank; k++)
         {
             double factor = FromLeft ? Matrix[row, k] : _values[((long)row * rank) + k];
-            for (int column = 0; column < result.Length; column++) result[column] += factor * (FromLeft ? _values[((long)k * result.Length) + column] : Matrix[k, column]);
+            for (int column = 0; column < result.Length; column++)
+                result[column] += factor * (FromLeft ? _values[((long)k * result.Length) + column] : Matrix[k, column]);
         }
 
         MergeEdit.Store(matrix, row, result, target);

@@ -11,4 +11,10 @@ namespace Wisca.Adapters;
 /// <param name="ImbalanceAfter">The same after, as written.</param>
 /// <param name="Note">A clamp, or why nothing was done; null otherwise.</param>
 public sealed record ModuleBalance(
-    string Module, GroupOutcome Outcome, (double B, double A) NormsBefore, (double B, double A) NormsAfter, double ImbalanceBefore, double ImbalanceAfter, string? Note);
+    string Module,
+    GroupOutcome Outcome,
+    (double B, double A) NormsBefore,
+    (double B, double A) NormsAfter,
+    double ImbalanceBefore,
+    double ImbalanceAfter,
+    string? Note);

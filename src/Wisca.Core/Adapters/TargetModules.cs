@@ -5,8 +5,8 @@ using System.Text.RegularExpressions;
 namespace Wisca.Adapters;
 
 /// <summary>
-/// Which modules an adapter changes, as PEFT's <c>target_modules</c> says it: names (a module is meant whose path is the name or ends with a
-/// dot and it), or a pattern that the whole path must match, or <c>all-linear</c>: every linear module but the output projection.
+/// Which modules an adapter changes, as PEFT's <c>target_modules</c> says it: names (a module is meant whose path is the name or ends with
+/// a dot and it), or a pattern that the whole path must match, or <c>all-linear</c>: every linear module but the output projection.
 /// </summary>
 public sealed class TargetModules
 {
@@ -39,7 +39,8 @@ public sealed class TargetModules
     public static TargetModules Of(params IEnumerable<string> names)
     {
         ImmutableArray<string> all = [.. names];
-        if (all.IsEmpty || all.Any(string.IsNullOrWhiteSpace)) throw new WiscaException("target_modules names no module", "name the projections to adapt, such as q_proj and v_proj");
+        if (all.IsEmpty || all.Any(string.IsNullOrWhiteSpace))
+            throw new WiscaException("target_modules names no module", "name the projections to adapt, such as q_proj and v_proj");
         return new TargetModules(all, null);
     }
 
@@ -68,7 +69,8 @@ public sealed class TargetModules
             return element.ValueKind switch
             {
                 JsonValueKind.String when element.GetString() is { Length: > 0 } pattern => Matching(pattern),
-                JsonValueKind.Array when element.EnumerateArray().All(name => name.ValueKind == JsonValueKind.String) => Of(element.EnumerateArray().Select(name => name.GetString()!)),
+                JsonValueKind.Array when element.EnumerateArray().All(name => name.ValueKind == JsonValueKind.String) => Of(
+                    element.EnumerateArray().Select(name => name.GetString()!)),
                 _ => throw new WiscaException($"{key} is neither names nor a pattern", hint),
             };
         }

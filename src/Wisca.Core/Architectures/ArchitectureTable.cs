@@ -85,7 +85,15 @@ public sealed record ArchitectureTable(
     {
         const string index = "${layer}";
         string?[] texts =
-            [Name, .. ModelTypes, .. Prefixes, .. Wrappers ?? [], .. Known, .. Refuse.Select(rule => rule?.Reason), .. Attention.Select(layout => layout?.O)];
+        [
+            Name,
+            .. ModelTypes,
+            .. Prefixes,
+            .. Wrappers ?? [],
+            .. Known,
+            .. Refuse.Select(rule => rule?.Reason),
+            .. Attention.Select(layout => layout?.O),
+        ];
         if (texts.Contains(null)) return "null stands in a list";
         if (Name.Length == 0) return "name is empty";
         if (ModelTypes.Count == 0 || ModelTypes.Contains("")) return "model_types is empty, or has an empty entry";
@@ -101,8 +109,12 @@ public sealed record ArchitectureTable(
 
         if (Attention.Count == 0) return "attention is empty";
         if (Attention[^1].When is not null) return "the last layout of attention must have no condition (\"when\")";
-        if (Attention.SkipLast(1).Any(layout => layout.When is null)) return "a layout of attention without a condition hides those behind it";
-        return Config.Check() ?? FirstWrong(Attention.Select(layout => layout.Check())) ?? Rope.Check() ?? FirstWrong(Refuse.Select(rule => rule.Check()));
+        if (Attention.SkipLast(1).Any(layout => layout.When is null))
+            return "a layout of attention without a condition hides those behind it";
+        return Config.Check()
+            ?? FirstWrong(Attention.Select(layout => layout.Check()))
+            ?? Rope.Check()
+            ?? FirstWrong(Refuse.Select(rule => rule.Check()));
 
         static string? FirstWrong(IEnumerable<string?> checks) => checks.FirstOrDefault(wrong => wrong is not null);
     }

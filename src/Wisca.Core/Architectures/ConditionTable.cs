@@ -26,6 +26,8 @@ public sealed record ConditionTable(string? Key = null, JsonElement? Is = null, 
     {
         if (Tensor is not null) return hasTensor(Tensor);
         if ((config.Find(Key!) ?? Default) is not { } value) return false;
-        return Is is { } expected ? JsonElement.DeepEquals(value, expected) : value.ValueKind is not (JsonValueKind.False or JsonValueKind.Null);
+        return Is is { } expected
+            ? JsonElement.DeepEquals(value, expected)
+            : value.ValueKind is not (JsonValueKind.False or JsonValueKind.Null);
     }
 }

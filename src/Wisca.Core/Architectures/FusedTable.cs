@@ -12,6 +12,7 @@ public sealed record FusedTable(string Tensor, string Blocks, IReadOnlyList<stri
 {
     internal string? Check() =>
         Order.Count != 3 || !Order.Order(StringComparer.Ordinal).SequenceEqual(["k", "q", "v"]) ? "qkv.order must name q, k and v once each"
-        : Blocks != "kv_heads" && !(int.TryParse(Blocks, out int blocks) && blocks > 0) ? "qkv.blocks must be \"kv_heads\" or a number in quotes"
+        : Blocks != "kv_heads" && !(int.TryParse(Blocks, out int blocks) && blocks > 0)
+            ? "qkv.blocks must be \"kv_heads\" or a number in quotes"
         : null;
 }

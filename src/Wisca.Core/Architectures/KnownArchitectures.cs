@@ -20,7 +20,12 @@ public static class KnownArchitectures
         ArgumentNullException.ThrowIfNull(modelType);
 
         // Most types have a table of their own name; to read that one alone takes a fraction of the time.
-        if (!Tables.IsValueCreated && ReadJson(modelType) is { } json && ArchitectureTable.Parse(json, $"{modelType}.json") is var own && own.Covers(modelType)) return own;
+        if (
+            !Tables.IsValueCreated
+            && ReadJson(modelType) is { } json
+            && ArchitectureTable.Parse(json, $"{modelType}.json") is var own
+            && own.Covers(modelType))
+            return own;
         if (All.FirstOrDefault(table => table.Covers(modelType) || table.Wraps(modelType)) is { } table) return table;
         var nearest = All.SelectMany(candidate => candidate.ModelTypes.Concat(candidate.Wrappers ?? []))
             .OrderBy(candidate => Distance(candidate.ToLowerInvariant(), modelType.ToLowerInvariant()))

@@ -50,7 +50,11 @@ public sealed record ModelLayout(
     {
         ArgumentNullException.ThrowIfNull(config);
         ArgumentNullException.ThrowIfNull(tensors);
-        return new Resolver(config, tensors.ToDictionary(tensor => tensor.Name, StringComparer.Ordinal), table ?? KnownArchitectures.Find(config.ModelType)).Resolve();
+        return new Resolver(
+            config,
+            tensors.ToDictionary(tensor => tensor.Name, StringComparer.Ordinal),
+            table ?? KnownArchitectures.Find(config.ModelType)
+        ).Resolve();
     }
 
     private sealed class Resolver(ModelConfig config, Dictionary<string, TensorInfo> tensors, ArchitectureTable table)
@@ -64,13 +68,18 @@ public sealed record ModelLayout(
             _heads = Number(table.Config.Heads, "number of heads");
             _headDim = Number(table.Config.HeadDim, "head_dim");
             int layers = Number(table.Config.Layers, "number of layers");
-            if (layers > tensors.Count) throw Wrong($"{layers} layers in a checkpoint of {tensors.Count} tensors", "the configuration and the weights do not belong together");
+            if (layers > tensors.Count)
+                throw Wrong(
+                    $"{layers} layers in a checkpoint of {tensors.Count} tensors",
+                    "the configuration and the weights do not belong together");
             var attention = table.Attention.First(layout => layout.When?.Holds(_config, _ => false) ?? true);
             _kvHeads = Number(attention.KvHeads, "number of kv heads");
             if ((long)_heads * _headDim > 1 << 24)
                 throw Wrong($"{_heads} heads of {_headDim} channels", "the configuration and the weights do not belong together");
             if (_heads % _kvHeads != 0)
-                throw Wrong($"{_heads} query heads cannot share {_kvHeads} kv heads evenly", "the number of heads must be a multiple of the number of kv heads");
+                throw Wrong(
+                    $"{_heads} query heads cannot share {_kvHeads} kv heads evenly",
+                    "the number of heads must be a multiple of the number of kv heads");
             var pairs = table.Rope.Unless?.Holds(_config, _ => false) == true ? RopePairs.None : table.Rope.Pairs;
             int rotaryDims = pairs == RopePairs.None ? 0 : RotaryDims();
             bool[] rotates = RotatingLayers(layers);
@@ -81,13 +90,15 @@ public sealed record ModelLayout(
             for (int layer = 0; layer < layers; layer++)
                 resolved.Add(ResolveLayer(prefix, attention, layer, rotates[layer] ? rotaryDims : 0, others[layer]));
             var notes = ImmutableArray.CreateBuilder<string>();
-            if (beyond > 0) notes.Add($"{beyond} tensors belong to layers beyond the {layers} of the configuration; they are left as they are");
+            if (beyond > 0)
+                notes.Add($"{beyond} tensors belong to layers beyond the {layers} of the configuration; they are left as they are");
             if (_config.Find("auto_map") is not null)
                 notes.Add($"the model names code of its own (auto_map); the table of {table.Name} describes the published one");
             return new ModelLayout(table, prefix, _hidden, _heads, _kvHeads, _headDim, pairs, resolved.ToImmutable(), notes.ToImmutable());
         }
 
-        /// <summary>The part of the configuration that describes the text model: the whole, or <c>text_config</c> of a multimodal model.</summary>
+        /// <summary>The part of the configuration that describes the text model: the whole, or <c>text_config</c> of a multimodal
+        /// model.</summary>
         private static ModelConfig TextConfig(ModelConfig config, ArchitectureTable table)
         {
             if (config.FindString("model_type") is not { } type || table.Covers(type) || !table.Wraps(type)) return config;
@@ -96,10 +107,13 @@ public sealed record ModelLayout(
                 ?? throw new WiscaException($"{config.File}: no {section}", $"a {type} model keeps the sizes of its text model there");
             return text.FindString("model_type") is not { } inner || table.Covers(inner)
                 ? text
-                : throw new WiscaException($"{config.File}: a {type} model around '{inner}' is not known, only around {string.Join(", ", table.ModelTypes)}", "a table of your own is given with --architecture file.json");
+                : throw new WiscaException(
+                    $"{config.File}: a {type} model around '{inner}' is not known, only around {string.Join(", ", table.ModelTypes)}",
+                    "a table of your own is given with --architecture file.json");
         }
 
-        private string LayerName(string prefix, int layer) => prefix + table.Layer.Replace("${layer}", layer.ToString(), StringComparison.Ordinal);
+        private string LayerName(string prefix, int layer) =>
+            prefix + table.Layer.Replace("${layer}", layer.ToString(), StringComparison.Ordinal);
 
         private int Number(NumberTable number, string what)
         {
@@ -126,7 +140,8 @@ public sealed record ModelLayout(
             int dims = _headDim;
             if (table.Rope.Dims is { } number) dims = Number(number, "rotary dims");
             if (table.Rope.Factor is { } factor)
-                dims = (int)(_headDim * (factor.Keys.Select(_config.FindNumber).FirstOrDefault(value => value is not null) ?? factor.Default));
+                dims = (int)(
+                    _headDim * (factor.Keys.Select(_config.FindNumber).FirstOrDefault(value => value is not null) ?? factor.Default));
             if (dims < 0 || dims > _headDim || dims % 2 != 0)
                 throw Wrong($"{dims} rotary channels in heads of {_headDim}", "expected an even number of at most head_dim");
             return dims;
@@ -145,7 +160,8 @@ public sealed record ModelLayout(
                 {
                     if (list[layer].ValueKind != rule.Without.ValueKind)
                         throw Wrong($"{rule.Key}[{layer}] is {list[layer].GetRawText()}",
-                            $"expected {rule.Without.GetRawText()} for a layer without RoPE, or another {rule.Without.ValueKind.ToString().ToLowerInvariant()}");
+                            $"expected {rule.Without.GetRawText()} for a layer without RoPE, or another {rule.Without.ValueKind.ToString().ToLowerInvariant()}"
+                        );
                     rotates[layer] = !JsonElement.DeepEquals(list[layer], rule.Without);
                 }
             }
@@ -166,8 +182,12 @@ public sealed record ModelLayout(
             if (found.Length == 1) return found[0];
             string names = string.Join(" or ", table.Prefixes.Select(prefix => $"'{LayerName(prefix, 0)}{module}.weight'"));
             throw found.Length == 0
-                ? new WiscaException($"the checkpoint has no tensor {names}, which a {table.Name} model has", "is model_type right? a table of your own is given with --architecture file.json")
-                : new WiscaException($"the checkpoint has more than one of {names}", "which of them is the model cannot be told; split the checkpoint");
+                ? new WiscaException(
+                    $"the checkpoint has no tensor {names}, which a {table.Name} model has",
+                    "is model_type right? a table of your own is given with --architecture file.json")
+                : new WiscaException(
+                    $"the checkpoint has more than one of {names}",
+                    "which of them is the model cannot be told; split the checkpoint");
         }
 
         private bool HasModule(string module) =>
@@ -195,7 +215,9 @@ public sealed record ModelLayout(
 
                 string relative = name[(end + separator.Length)..];
                 string module = relative[..Math.Max(0, relative.LastIndexOf('.'))];
-                if (!modules.Contains(module) || !(relative.EndsWith(".weight", StringComparison.Ordinal) || relative.EndsWith(".bias", StringComparison.Ordinal)))
+                if (
+                    !modules.Contains(module)
+                    || !(relative.EndsWith(".weight", StringComparison.Ordinal) || relative.EndsWith(".bias", StringComparison.Ordinal)))
                     others[layer].Add(relative);
             }
 
@@ -215,7 +237,8 @@ public sealed record ModelLayout(
 
             foreach (var rule in table.Refuse)
             {
-                if (rule.When?.Holds(_config, pattern => others.Any(other => Matches(pattern, other))) ?? true) Refuse(rule.Reason, rule.Transitions);
+                if (rule.When?.Holds(_config, pattern => others.Any(other => Matches(pattern, other))) ?? true)
+                    Refuse(rule.Reason, rule.Transitions);
             }
 
             // A weight that comes with scales, zero points or low-rank factors is not the matrix that is multiplied with. Reasons name
@@ -228,14 +251,17 @@ public sealed record ModelLayout(
                 inParts.Add(module);
                 others.RemoveAll(parts.Contains);
                 Refuse(
-                    $"{module} comes with {string.Join(", ", parts.Select(part => part[(module.Length + 1)..]))}: packed or adapted weights are not rescaled",
+                    $"{module} comes with {string.Join(", ", parts.Select(part => part[(module.Length + 1)..]))}: packed or adapted "
+                    + $"weights are not rescaled",
                     KindsOf(attention, module));
             }
 
             string[] known = [.. table.Known, .. table.Refuse.Select(rule => rule.When?.Tensor).OfType<string>()];
             string? unexpected = others.FirstOrDefault(other => !known.Any(pattern => Matches(pattern, other)));
             if (unexpected is not null)
-                Refuse($"tensor '{unexpected}' is not in the table of {table.Name}: it may act between projection and dot product", (TransitionKind[])[.. AttentionGeometry.Kinds]);
+                Refuse(
+                    $"tensor '{unexpected}' is not in the table of {table.Name}: it may act between projection and dot product",
+                    (TransitionKind[])[.. AttentionGeometry.Kinds]);
 
             int outputAxis = attention.Orientation == Orientation.Linear ? 0 : 1;
             int rows = _heads * _headDim, kvRows = _kvHeads * _headDim;
@@ -270,7 +296,9 @@ public sealed record ModelLayout(
                 string bias = name + module + ".bias";
                 if (!tensors.TryGetValue(bias, out var info)) return null;
                 if (!info.Dtype.IsRescalable())
-                    Refuse($"{module}.bias is stored as {info.Dtype}, which is not rescaled", kinds.IsEmpty ? (TransitionKind[])[.. AttentionGeometry.Kinds] : kinds.ToArray());
+                    Refuse(
+                        $"{module}.bias is stored as {info.Dtype}, which is not rescaled",
+                        kinds.IsEmpty ? (TransitionKind[])[.. AttentionGeometry.Kinds] : kinds.ToArray());
                 else if (info.Shape.Length != 1 || info.Shape[0] != length) throw Shape(info, $"[{length}]");
                 return bias;
             }
@@ -282,7 +310,8 @@ public sealed record ModelLayout(
                 {
                     if (inParts.Contains(module)) return;
                     throw new WiscaException(
-                        $"the checkpoint has no tensor '{weight}'", $"its configuration promises {table.Name} layers up to it; the checkpoint is incomplete");
+                        $"the checkpoint has no tensor '{weight}'",
+                        $"its configuration promises {table.Name} layers up to it; the checkpoint is incomplete");
                 }
 
                 if (!info.Dtype.IsRescalable()) Refuse($"{module}.weight is stored as {info.Dtype}, which is not rescaled", kinds);
@@ -291,7 +320,8 @@ public sealed record ModelLayout(
             }
         }
 
-        private static bool Matches(string pattern, string name) => FileSystemName.MatchesSimpleExpression(pattern, name, ignoreCase: false);
+        private static bool Matches(string pattern, string name) =>
+            FileSystemName.MatchesSimpleExpression(pattern, name, ignoreCase: false);
 
         private static TransitionKind[] KindsOf(AttentionTable attention, string module) =>
             module == attention.Qkv?.Tensor ? (TransitionKind[])[.. AttentionGeometry.Kinds]
@@ -304,7 +334,9 @@ public sealed record ModelLayout(
         {
             int blocks = fused.Blocks == "kv_heads" ? _kvHeads : int.Parse(fused.Blocks);
             if (_heads % blocks != 0 || _kvHeads % blocks != 0)
-                throw Wrong($"{_heads} heads and {_kvHeads} kv heads do not divide into the {blocks} blocks of {fused.Tensor}", $"a {table.Name} model stores {blocks} equal blocks");
+                throw Wrong(
+                    $"{_heads} heads and {_kvHeads} kv heads do not divide into the {blocks} blocks of {fused.Tensor}",
+                    $"a {table.Name} model stores {blocks} equal blocks");
             int queries = _heads / blocks, keys = _kvHeads / blocks;
             var starts = new Dictionary<string, List<int>> { ["q"] = [], ["k"] = [], ["v"] = [] };
             int row = 0;
@@ -322,7 +354,8 @@ public sealed record ModelLayout(
         private WiscaException Wrong(string what, string hint) => new($"{_config.File}: {what}", hint);
 
         private WiscaException Shape(TensorInfo tensor, string expected) => new(
-            $"tensor '{tensor.Name}' has shape {tensor.ShapeText}, expected {expected} ({_heads} heads, {_kvHeads} kv heads, head_dim {_headDim}, hidden size {_hidden})",
+            $"tensor '{tensor.Name}' has shape {tensor.ShapeText}, expected {expected} ({_heads} heads, {_kvHeads} kv heads, head_dim "
+            + $"{_headDim}, hidden size {_hidden})",
             $"{_config.File} and the weights do not belong together");
     }
 }

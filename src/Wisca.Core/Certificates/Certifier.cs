@@ -73,7 +73,9 @@ public static class Certifier
                 var other = b.Find(name)!;
                 if (!SameBytes(tensor, other))
                 {
-                    string? difference = allowed.TryGetValue(name, out var indices) ? OutsideDifference(tensor, other, indices) : $"tensor '{name}' differs";
+                    string? difference = allowed.TryGetValue(name, out var indices)
+                        ? OutsideDifference(tensor, other, indices)
+                        : $"tensor '{name}' differs";
                     lock (changed)
                     {
                         changed.Add(name);
@@ -123,10 +125,12 @@ public static class Certifier
                 yield return $"tensor '{tensor.Info.Name}' is {tensor.Info.ShapeText} in the first and {other.ShapeText} in the second";
         }
 
-        foreach (var tensor in b.Tensors.Where(tensor => a.Find(tensor.Info.Name) is null)) yield return $"tensor '{tensor.Info.Name}' is only in the second";
+        foreach (var tensor in b.Tensors.Where(tensor => a.Find(tensor.Info.Name) is null))
+            yield return $"tensor '{tensor.Info.Name}' is only in the second";
     }
 
-    /// <summary>Tensors that a file does not store because they are the same as another, by its metadata: these must be the same ones.</summary>
+    /// <summary>Tensors that a file does not store because they are the same as another, by its metadata: these must be the same
+    /// ones.</summary>
     private static IEnumerable<string> TieDifferences(Checkpoint a, Checkpoint b)
     {
         var left = Ties(a);
@@ -134,7 +138,8 @@ public static class Certifier
         foreach (string name in left.Keys.Union(right.Keys).Order(StringComparer.Ordinal))
         {
             if (left.GetValueOrDefault(name) != right.GetValueOrDefault(name))
-                yield return $"metadata: '{name}' is tied to {left.GetValueOrDefault(name) ?? "nothing"} in the first and to {right.GetValueOrDefault(name) ?? "nothing"} in the second";
+                yield return $"metadata: '{name}' is tied to {left.GetValueOrDefault(name) ?? "nothing"} in the first and to "
+                    + $"{right.GetValueOrDefault(name) ?? "nothing"} in the second";
         }
 
         static Dictionary<string, string> Ties(Checkpoint checkpoint)
@@ -193,7 +198,8 @@ public static class Certifier
             {
                 if (!left.ByRow && allowed.Indices.Contains(column)) continue;
                 if (!left.Row(row).Slice(column * size, size).SequenceEqual(right.Row(row).Slice(column * size, size)))
-                    return $"tensor '{a.Info.Name}' differs in {(left.ByRow ? "row" : "column")} {(left.ByRow ? row : column)}, which no exact transition scales";
+                    return $"tensor '{a.Info.Name}' differs in {(left.ByRow ? "row" : "column")} {(left.ByRow ? row : column)}, which no "
+                        + $"exact transition scales";
             }
         }
 

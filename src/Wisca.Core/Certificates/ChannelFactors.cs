@@ -66,8 +66,10 @@ internal sealed class ChannelFactors
 
         public int Length => _left.Length;
 
-        /// <summary>Finds the factors that are not known yet (NaN), and names the first element that is not its factor times the reference's.</summary>
-        public string? Recover((int Start, int Length)[] runs, double[] factors) => _left.ByRow ? RecoverRows(runs, factors) : RecoverColumns(runs, factors);
+        /// <summary>Finds the factors that are not known yet (NaN), and names the first element that is not its factor times the
+        /// reference's.</summary>
+        public string? Recover((int Start, int Length)[] runs, double[] factors) =>
+            _left.ByRow ? RecoverRows(runs, factors) : RecoverColumns(runs, factors);
 
         private string? RecoverRows((int Start, int Length)[] runs, double[] factors)
         {
@@ -79,7 +81,8 @@ internal sealed class ChannelFactors
                 {
                     Decode(row, x, y);
                     factors[row] = Dot(x, y) / Dot(x, x);
-                    if (difference is null && !AllWithin(x, y, factors.AsSpan(row, 1))) difference = FirstDifference(row, 0, x, y, factors.AsSpan(row, 1));
+                    if (difference is null && !AllWithin(x, y, factors.AsSpan(row, 1)))
+                        difference = FirstDifference(row, 0, x, y, factors.AsSpan(row, 1));
                 }
             }
 
@@ -118,7 +121,8 @@ internal sealed class ChannelFactors
             return null;
         }
 
-        /// <summary>True where every y is its factor times x to rounding. Below the normal range the unit no longer shrinks with the number.</summary>
+        /// <summary>True where every y is its factor times x to rounding. Below the normal range the unit no longer shrinks with the
+        /// number.</summary>
         private bool AllWithin(ReadOnlySpan<double> x, ReadOnlySpan<double> y, ReadOnlySpan<double> factors)
         {
             var tolerance = Vector256.Create(kinship.ElementTolerance(_left.Dtype));
@@ -147,7 +151,8 @@ internal sealed class ChannelFactors
         private bool Within(double x, double y, double factor)
         {
             double expected = double.IsNaN(factor) ? x : factor * x;
-            return Math.Abs(y - expected) <= kinship.ElementTolerance(_left.Dtype) * Math.Max(Math.Abs(expected), Elements.MinNormal(_left.Dtype));
+            return Math.Abs(y - expected)
+                <= kinship.ElementTolerance(_left.Dtype) * Math.Max(Math.Abs(expected), Elements.MinNormal(_left.Dtype));
         }
 
         private string FirstDifference(int row, int start, ReadOnlySpan<double> x, ReadOnlySpan<double> y, ReadOnlySpan<double> factors)
@@ -157,7 +162,9 @@ internal sealed class ChannelFactors
             double factor = factors[factors.Length > 1 ? i : 0];
             string at = _left.Tensor.Info.Shape.Length == 1 ? $"[{start + i}]" : $"[{row}, {start + i}]";
             string line = _left.ByRow ? $"row {row}" : $"column {start + i}";
-            string instead = double.IsNaN(factor) ? $"{line} of the first is all zeros" : $"{line} of the first times {factor:G6} has {factor * x[i]:G6}";
+            string instead = double.IsNaN(factor)
+                ? $"{line} of the first is all zeros"
+                : $"{line} of the first times {factor:G6} has {factor * x[i]:G6}";
             return $"tensor '{_left.Tensor.Info.Name}' at {at} is {y[i]:G6} where {instead}";
         }
 
@@ -186,7 +193,8 @@ internal sealed class ChannelFactors
     private static void AddProducts(ReadOnlySpan<double> x, ReadOnlySpan<double> y, Span<double> sums)
     {
         int i = 0;
-        for (; i <= x.Length - 4; i += 4) (Vector256.Create<double>(sums[i..]) + (Vector256.Create(x[i..]) * Vector256.Create(y[i..]))).CopyTo(sums[i..]);
+        for (; i <= x.Length - 4; i += 4)
+            (Vector256.Create<double>(sums[i..]) + (Vector256.Create(x[i..]) * Vector256.Create(y[i..]))).CopyTo(sums[i..]);
         for (; i < x.Length; i++) sums[i] += x[i] * y[i];
     }
 }

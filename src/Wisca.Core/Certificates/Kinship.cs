@@ -24,14 +24,19 @@ internal readonly record struct Kinship(bool PowersOfTwo, int Roundings)
         return new Kinship(powersOfTwo, Math.Clamp(between.Count(move => !move.PowersOfTwo), 1, MaxRoundings));
     }
 
-    /// <summary>The largest relative error of a map that counts as equal: 0 for powers of two, else 4 x 2^-p, p the type's significand bits.</summary>
+    /// <summary>The largest relative error of a map that counts as equal: 0 for powers of two, else 4 x 2^-p, p the type's significand
+    /// bits.</summary>
     public double Tolerance(Dtype dtype) => Units(dtype, 4);
 
-    /// <summary>The largest relative error of an element: each move rounds it once, and the channel's factor is known to some roundings.</summary>
+    /// <summary>The largest relative error of an element: each move rounds it once, and the channel's factor is known to some
+    /// roundings.</summary>
     public double ElementTolerance(Dtype dtype) => Units(dtype, 3 + Roundings);
 
     // Float64 weights are as precise as the certificate's own arithmetic, whose sums of thousands of terms need room.
-    private double Units(Dtype dtype, int count) => PowersOfTwo ? 0 : dtype == Dtype.F64 ? 1e-12 : count * Math.ScaleB(1, -dtype.SignificandBits());
+    private double Units(Dtype dtype, int count) =>
+        PowersOfTwo ? 0
+        : dtype == Dtype.F64 ? 1e-12
+        : count * Math.ScaleB(1, -dtype.SignificandBits());
 
     /// <summary>True where a model's tensors are those that some moves were first applied to.</summary>
     private static bool StartFrom(Checkpoint origin, IEnumerable<LedgerMove> moves)

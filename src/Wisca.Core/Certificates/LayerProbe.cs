@@ -14,7 +14,8 @@ namespace Wisca.Certificates;
 /// <param name="changed">The tensors whose bytes differ.</param>
 /// <param name="kinship">What the ledgers say of the two.</param>
 /// <param name="seed">Seed of the probes.</param>
-internal sealed class LayerProbe(Checkpoint a, Checkpoint b, ModelLayout layout, AttentionLayer layer, HashSet<string> changed, Kinship kinship, ulong seed)
+internal sealed class LayerProbe(
+    Checkpoint a, Checkpoint b, ModelLayout layout, AttentionLayer layer, HashSet<string> changed, Kinship kinship, ulong seed)
 {
     private const int Probes = 4;
 
@@ -29,7 +30,9 @@ internal sealed class LayerProbe(Checkpoint a, Checkpoint b, ModelLayout layout,
         var differences = new List<string>();
         double? queryKey = Certify(TransitionKind.QueryKey, layer.Query, layer.Key, QueryKeyError);
         double? valueOutput = Certify(TransitionKind.ValueOutput, layer.Value, layer.Output, ValueOutputError);
-        return (new LayerCertificate(layer.Index, queryKey, valueOutput, Tolerance(layer.Query, layer.Key, layer.Value, layer.Output)), differences);
+        return (
+            new LayerCertificate(layer.Index, queryKey, valueOutput, Tolerance(layer.Query, layer.Key, layer.Value, layer.Output)),
+            differences);
 
         double? Certify(TransitionKind kind, Projection multiplied, Projection divided, Func<double> error)
         {
@@ -47,7 +50,8 @@ internal sealed class LayerProbe(Checkpoint a, Checkpoint b, ModelLayout layout,
     private IEnumerable<string> ChannelDifferences(TransitionKind kind, Projection multiplied, Projection divided)
     {
         int d = layout.HeadDim;
-        ChannelFactors left = ChannelFactors.Between(a, b, multiplied, d, kinship), right = ChannelFactors.Between(a, b, divided, d, kinship);
+        ChannelFactors left = ChannelFactors.Between(a, b, multiplied, d, kinship),
+            right = ChannelFactors.Between(a, b, divided, d, kinship);
         foreach (string difference in left.Differences.Concat(right.Differences)) yield return difference;
         if (left.Differences.Length + right.Differences.Length > 0) yield break;
 
@@ -67,7 +71,9 @@ internal sealed class LayerProbe(Checkpoint a, Checkpoint b, ModelLayout layout,
                 if (unpaired is not null || kind != TransitionKind.QueryKey || Partner(channel) is not { } partner) continue;
                 double z = left.Of(head, partner);
                 if (Math.Abs((z / x) - 1) > tolerance)
-                    unpaired = $"layer {layer.Index}: RoPE rotates channels {channel} and {partner} of head {head} together, but their factors are {x:R} and {z:R}";
+                    unpaired =
+                        $"layer {layer.Index}: RoPE rotates channels {channel} and {partner} of head {head} together, but their factors "
+                        + $"are {x:R} and {z:R}";
             }
         }
 
@@ -93,7 +99,8 @@ internal sealed class LayerProbe(Checkpoint a, Checkpoint b, ModelLayout layout,
         double tolerance = 0;
         foreach (var projection in projections)
         {
-            if (a.Find(projection.Weight)?.Info.Dtype is { } dtype && dtype.IsRescalable()) tolerance = Math.Max(tolerance, kinship.Tolerance(dtype));
+            if (a.Find(projection.Weight)?.Info.Dtype is { } dtype && dtype.IsRescalable())
+                tolerance = Math.Max(tolerance, kinship.Tolerance(dtype));
         }
 
         return tolerance;
@@ -194,7 +201,8 @@ internal sealed class LayerProbe(Checkpoint a, Checkpoint b, ModelLayout layout,
         return worst;
     }
 
-    private bool Changed(Projection projection) => changed.Contains(projection.Weight) || (projection.Bias is { } bias && changed.Contains(bias));
+    private bool Changed(Projection projection) =>
+        changed.Contains(projection.Weight) || (projection.Bias is { } bias && changed.Contains(bias));
 
     /// <summary>W x + b for each probe, head after head.</summary>
     private double[][] Project(Checkpoint checkpoint, Projection projection, double[][] x)
@@ -233,7 +241,8 @@ internal sealed class LayerProbe(Checkpoint a, Checkpoint b, ModelLayout layout,
         Elements.Decode(bias.Dtype, bias.Row(0), added);
         for (int head = 0; head < projection.Starts.Length; head++)
         {
-            for (int probe = 0; probe < Probes; probe++) AddMultiple(result[probe].AsSpan(head * d, d), added.AsSpan(projection.Starts[head], d), 1);
+            for (int probe = 0; probe < Probes; probe++)
+                AddMultiple(result[probe].AsSpan(head * d, d), added.AsSpan(projection.Starts[head], d), 1);
         }
 
         return result;

@@ -18,7 +18,8 @@ public sealed class Checkpoint : IWeightFolder, IDisposable
 
     private readonly Dictionary<string, StoredTensor> _tensors;
 
-    private Checkpoint(string folder, ModelConfig config, bool isSharded, ImmutableArray<SafetensorsFile> shards, Dictionary<string, StoredTensor> tensors)
+    private Checkpoint(
+        string folder, ModelConfig config, bool isSharded, ImmutableArray<SafetensorsFile> shards, Dictionary<string, StoredTensor> tensors)
     {
         Folder = folder;
         Config = config;
@@ -60,7 +61,9 @@ public sealed class Checkpoint : IWeightFolder, IDisposable
             if (string.IsNullOrWhiteSpace(folder)) throw new WiscaException("the model's path is empty", "name a model folder");
             throw File.Exists(folder)
                 ? new WiscaException($"{folder} is a file", "give the model's folder, the one with config.json in it")
-                : new WiscaException($"{folder} does not exist", "give the path of a model folder; a model on the Hub is fetched with 'hf download NAME --local-dir DIR'");
+                : new WiscaException(
+                    $"{folder} does not exist",
+                    "give the path of a model folder; a model on the Hub is fetched with 'hf download NAME --local-dir DIR'");
         }
 
         var config = ModelConfig.Load(Path.Combine(folder, "config.json"));
@@ -69,18 +72,24 @@ public sealed class Checkpoint : IWeightFolder, IDisposable
         try
         {
             var tensors = new Dictionary<string, StoredTensor>(StringComparer.Ordinal);
-            foreach (string name in map?.Values.Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal) ?? Enumerable.Repeat(WeightsName, 1))
+            foreach (
+                string name in map?.Values.Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal)
+                    ?? Enumerable.Repeat(WeightsName, 1))
             {
                 string path = Path.Combine(folder, name);
                 if (map is not null && !Path.Exists(path))
-                    throw new WiscaException($"{IndexName} lists {name}, which is not in {folder}", "the download did not finish, or the shard was renamed");
+                    throw new WiscaException(
+                        $"{IndexName} lists {name}, which is not in {folder}",
+                        "the download did not finish, or the shard was renamed");
                 var shard = SafetensorsFile.Open(path);
                 shards.Add(shard);
                 Collect(shard, name, map, tensors);
             }
 
             if (map?.Keys.FirstOrDefault(name => !tensors.ContainsKey(name)) is { } missing)
-                throw new WiscaException($"{IndexName} says that tensor '{missing}' is in {map[missing]}, but it is not there", "the index belongs to other shards");
+                throw new WiscaException(
+                    $"{IndexName} says that tensor '{missing}' is in {map[missing]}, but it is not there",
+                    "the index belongs to other shards");
             return new Checkpoint(Path.GetFullPath(folder), config, map is not null, [.. shards], tensors);
         }
         catch
@@ -98,7 +107,12 @@ public sealed class Checkpoint : IWeightFolder, IDisposable
         {
             foreach (var shard in Shards) shards.Add(SafetensorsFile.Open(Path.Combine(folder, Path.GetFileName(shard.FullPath))));
             var tensors = shards.SelectMany(shard => shard.Header.Tensors, (shard, tensor) => new StoredTensor(shard, tensor));
-            return new Checkpoint(folder, Config, IsSharded, [.. shards], tensors.ToDictionary(tensor => tensor.Info.Name, StringComparer.Ordinal));
+            return new Checkpoint(
+                folder,
+                Config,
+                IsSharded,
+                [.. shards],
+                tensors.ToDictionary(tensor => tensor.Info.Name, StringComparer.Ordinal));
         }
         catch
         {
@@ -113,19 +127,25 @@ public sealed class Checkpoint : IWeightFolder, IDisposable
         foreach (var shard in Shards) shard.Dispose();
     }
 
-    private static void Collect(SafetensorsFile shard, string name, Dictionary<string, string>? map, Dictionary<string, StoredTensor> tensors)
+    private static void Collect(
+        SafetensorsFile shard, string name, Dictionary<string, string>? map, Dictionary<string, StoredTensor> tensors)
     {
         foreach (var tensor in shard.Header.Tensors)
         {
             if (map is not null && !map.ContainsKey(tensor.Name))
-                throw new WiscaException($"{name} holds tensor '{tensor.Name}', which {IndexName} does not list", "the index belongs to other shards");
+                throw new WiscaException(
+                    $"{name} holds tensor '{tensor.Name}', which {IndexName} does not list",
+                    "the index belongs to other shards");
             if (map is not null && map[tensor.Name] != name)
-                throw new WiscaException($"tensor '{tensor.Name}' is in {name}, but {IndexName} says {map[tensor.Name]}", "the index belongs to other shards");
+                throw new WiscaException(
+                    $"tensor '{tensor.Name}' is in {name}, but {IndexName} says {map[tensor.Name]}",
+                    "the index belongs to other shards");
             tensors.Add(tensor.Name, new StoredTensor(shard, tensor));
         }
     }
 
-    /// <summary>The index's map from tensor to shard; null where the checkpoint is a single file, which takes precedence as it does in transformers.</summary>
+    /// <summary>The index's map from tensor to shard; null where the checkpoint is a single file, which takes precedence as it does in
+    /// transformers.</summary>
     private static Dictionary<string, string>? ReadWeightMap(string folder)
     {
         string index = Path.Combine(folder, IndexName);
@@ -136,7 +156,9 @@ public sealed class Checkpoint : IWeightFolder, IDisposable
             bool pickled = Directory.EnumerateFiles(folder, "*.bin").Any();
             throw new WiscaException(
                 $"{folder} has neither {WeightsName} nor {IndexName}",
-                pickled ? "only pickled weights are there: convert them with model.save_pretrained(DIR, safe_serialization=True)" : "give the folder of a model saved as safetensors");
+                pickled
+                    ? "only pickled weights are there: convert them with model.save_pretrained(DIR, safe_serialization=True)"
+                    : "give the folder of a model saved as safetensors");
         }
 
         const string hint = "the index is broken; download or export it again";
@@ -149,7 +171,10 @@ public sealed class Checkpoint : IWeightFolder, IDisposable
             if (entry.Value.ValueKind != JsonValueKind.String)
                 throw new WiscaException($"{IndexName}: weight_map['{entry.Name}'] is not a string", hint);
             string shard = entry.Value.GetString()!;
-            if (shard.AsSpan().ContainsAny('/', '\\', ':') || shard.Any(char.IsControl) || !shard.EndsWith(".safetensors", StringComparison.Ordinal))
+            if (
+                shard.AsSpan().ContainsAny('/', '\\', ':')
+                || shard.Any(char.IsControl)
+                || !shard.EndsWith(".safetensors", StringComparison.Ordinal))
             {
                 throw new WiscaException(
                     $"{IndexName}: weight_map['{entry.Name}'] is '{shard}', expected the plain name of a .safetensors file in the folder",

@@ -39,7 +39,8 @@ public sealed class CheckpointTensorSource : ITensorSource
     public double[] SpectralNorms(string tensor, int axis, int[] groupOfIndex, int groups) =>
         SpectralNorm.Of(new MatrixView(Find(tensor), axis), groupOfIndex, groups);
 
-    private StoredTensor Find(string tensor) => _weights.Find(tensor) ?? throw new ArgumentException($"no tensor '{tensor}'", nameof(tensor));
+    private StoredTensor Find(string tensor) =>
+        _weights.Find(tensor) ?? throw new ArgumentException($"no tensor '{tensor}'", nameof(tensor));
 
     private static WiscaException NonFinite(MatrixView matrix)
     {

@@ -122,6 +122,8 @@ public sealed class ModelConfig
     private WiscaException Wrong(string key, string expected, JsonElement found)
     {
         string text = found.GetRawText();
-        return new WiscaException($"{File}: {key} is {(text.Length > 60 ? string.Concat(text.AsSpan(0, 60), "...") : text)}, expected {expected}", "mend the configuration");
+        return new WiscaException(
+            $"{File}: {key} is {(text.Length > 60 ? string.Concat(text.AsSpan(0, 60), "...") : text)}, expected {expected}",
+            "mend the configuration");
     }
 }

@@ -13,10 +13,16 @@ public sealed record SideFiles(ImmutableArray<string> Copied, ImmutableArray<(st
     // Where a checkpoint of wisca train keeps what resuming needs.
     private const string TrainingFolder = "training";
 
-    private static readonly string[] OptimizerPrefixes = ["optimizer", "scheduler", "rng_state", "global_step", "zero_pp_rank", "mp_rank", "scaler"];
+    private static readonly string[] OptimizerPrefixes =
+    [
+        "optimizer", "scheduler", "rng_state", "global_step", "zero_pp_rank", "mp_rank", "scaler",
+    ];
     private static readonly string[] WeightPrefixes = ["pytorch_model", "consolidated", "tf_model", "flax_model", "rust_model"];
     private static readonly string[] WeightExtensions =
-        [".safetensors", ".gguf", ".ggml", ".pt", ".pth", ".ckpt", ".h5", ".msgpack", ".ot", ".onnx", ".onnx_data", ".tflite", ".mlmodel", ".npz", ".distcp"];
+    [
+        ".safetensors", ".gguf", ".ggml", ".pt", ".pth", ".ckpt", ".h5", ".msgpack", ".ot", ".onnx", ".onnx_data", ".tflite", ".mlmodel",
+        ".npz", ".distcp",
+    ];
 
     /// <summary>Sorts the files of a checkpoint's folder, its subfolders included.</summary>
     public static SideFiles Of(Checkpoint checkpoint)
@@ -48,20 +54,25 @@ public sealed record SideFiles(ImmutableArray<string> Copied, ImmutableArray<(st
                     else if (IsModel(directory)) leftOut.Add((path + "/", "a model of its own; rescale it by itself"));
                     else Sort(directory, path + "/");
                 }
-                else if (ReasonToLeaveOut(entry.Name, prefix.Length == 0 && !checkpoint.IsSharded) is { } reason) leftOut.Add((path, reason));
+                else if (ReasonToLeaveOut(entry.Name, prefix.Length == 0 && !checkpoint.IsSharded) is { } reason)
+                    leftOut.Add((path, reason));
                 else if (FileFailure.IsBrokenLink(entry.FullName)) leftOut.Add((path, "a link to nothing"));
                 else copied.Add(path);
             }
         }
     }
 
-    private static bool IsModel(DirectoryInfo folder) => (File.Exists(Path.Combine(folder.FullName, "config.json")) || File.Exists(Path.Combine(folder.FullName, "adapter_config.json"))) && folder.EnumerateFiles("*.safetensors").Any();
+    private static bool IsModel(DirectoryInfo folder) =>
+        (File.Exists(Path.Combine(folder.FullName, "config.json")) || File.Exists(Path.Combine(folder.FullName, "adapter_config.json")))
+        && folder.EnumerateFiles("*.safetensors").Any();
 
     private static string? ReasonToLeaveOut(string name, bool besideSingleFile)
     {
         if (OptimizerPrefixes.Any(prefix => name.StartsWith(prefix, StringComparison.OrdinalIgnoreCase)) && HasDataExtension(name))
             return "optimizer or training state, which would not match the rescaled weights";
-        if (name is "model.bin" or "adapter_model.bin" || WeightPrefixes.Any(prefix => name.StartsWith(prefix, StringComparison.OrdinalIgnoreCase))
+        if (
+            name is "model.bin" or "adapter_model.bin"
+            || WeightPrefixes.Any(prefix => name.StartsWith(prefix, StringComparison.OrdinalIgnoreCase))
             || WeightExtensions.Contains(Path.GetExtension(name), StringComparer.OrdinalIgnoreCase))
             return "weights in another file, which would not match the rescaled ones";
         if (name == Checkpoint.IndexName && besideSingleFile) return $"an index that {Checkpoint.WeightsName} takes precedence over";

@@ -10,7 +10,10 @@ namespace Wisca.Inspection;
 /// <summary>Looks at a checkpoint without changing it.</summary>
 public static class Inspector
 {
-    private static readonly Granularity[] QueryKeyGranularities = [Granularity.Tensor, Granularity.KvHead, Granularity.Pair, Granularity.Channel];
+    private static readonly Granularity[] QueryKeyGranularities =
+    [
+        Granularity.Tensor, Granularity.KvHead, Granularity.Pair, Granularity.Channel,
+    ];
     private static readonly Granularity[] ValueOutputGranularities = [Granularity.Tensor, Granularity.KvHead, Granularity.Channel];
 
     /// <summary>Measures every layer's attention and says which transitions are exact.</summary>
@@ -21,7 +24,8 @@ public static class Inspector
     /// <param name="cancellation">Stops it.</param>
     /// <exception cref="WiscaException">The model is not known, or its weights hold NaN or infinity.</exception>
     public static ModelInspection Inspect(
-        Checkpoint checkpoint, ArchitectureTable? table = null, int threads = 0, IProgress<double>? progress = null, CancellationToken cancellation = default)
+        Checkpoint checkpoint, ArchitectureTable? table = null, int threads = 0, IProgress<double>? progress = null,
+        CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(checkpoint);
         var layout = ModelLayout.Resolve(checkpoint, table);

@@ -78,7 +78,9 @@ internal sealed class AxisMeasurement
             absolutes1 += high;
             squares0 += low * low;
             squares1 += high * high;
-            smallest = Vector256.MinNative(smallest, Vector256.ConditionalSelect(Vector256.Equals(magnitudes, default), infinity, magnitudes));
+            smallest = Vector256.MinNative(
+                smallest,
+                Vector256.ConditionalSelect(Vector256.Equals(magnitudes, default), infinity, magnitudes));
             largest = Vector256.MaxNative(magnitudes, largest);
         }
 
@@ -110,7 +112,10 @@ internal sealed class AxisMeasurement
             var magnitudes = Vector256.Abs(Vector256.WidenLower(Vector128.LoadUnsafe(ref start, i).ToVector256Unsafe()));
             (Vector256.LoadUnsafe(ref absolutes, i) + magnitudes).StoreUnsafe(ref absolutes, i);
             (Vector256.LoadUnsafe(ref squares, i) + (magnitudes * magnitudes)).StoreUnsafe(ref squares, i);
-            Vector256.MinNative(Vector256.LoadUnsafe(ref smallest, i), Vector256.ConditionalSelect(Vector256.Equals(magnitudes, default), infinity, magnitudes))
+            Vector256
+                .MinNative(
+                    Vector256.LoadUnsafe(ref smallest, i),
+                    Vector256.ConditionalSelect(Vector256.Equals(magnitudes, default), infinity, magnitudes))
                 .StoreUnsafe(ref smallest, i);
 
             // A NaN must stay: the general maximum keeps it, the native one may not.

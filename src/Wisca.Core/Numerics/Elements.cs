@@ -101,7 +101,8 @@ internal static class Elements
         }
 
         if (dtype == Dtype.F64) ScaleF64(MemoryMarshal.Cast<byte, double>(source), MemoryMarshal.Cast<byte, double>(target), factors);
-        else if (dtype == Dtype.F32) ScaleF32(MemoryMarshal.Cast<byte, float>(source), MemoryMarshal.Cast<byte, float>(target), factors, powersOfTwo);
+        else if (dtype == Dtype.F32)
+            ScaleF32(MemoryMarshal.Cast<byte, float>(source), MemoryMarshal.Cast<byte, float>(target), factors, powersOfTwo);
         else if (dtype is not (Dtype.F16 or Dtype.BF16)) throw new ArgumentOutOfRangeException(nameof(dtype), dtype, null);
         else Scale16(dtype, MemoryMarshal.Cast<byte, ushort>(source), MemoryMarshal.Cast<byte, ushort>(target), factors, powersOfTwo);
     }
@@ -129,7 +130,8 @@ internal static class Elements
     private static void Encode16(Dtype dtype, ReadOnlySpan<double> source, Span<ushort> target)
     {
         int i = 0;
-        for (; i <= source.Length - (2 * Lanes); i += 2 * Lanes) Vector256.Narrow(Eight(source[i..]), Eight(source[(i + Lanes)..])).CopyTo(target[i..]);
+        for (; i <= source.Length - (2 * Lanes); i += 2 * Lanes)
+            Vector256.Narrow(Eight(source[i..]), Eight(source[(i + Lanes)..])).CopyTo(target[i..]);
         if (i == source.Length) return;
         Span<double> rest = stackalloc double[2 * Lanes];
         Span<ushort> encoded = stackalloc ushort[2 * Lanes];
@@ -138,7 +140,8 @@ internal static class Elements
         Encode16(dtype, rest, encoded);
         encoded[..(source.Length - i)].CopyTo(target[i..]);
 
-        Vector256<uint> Eight(ReadOnlySpan<double> values) => Encode(dtype, NarrowToOdd(Vector256.Create(values[..4]), Vector256.Create(values[4..8])));
+        Vector256<uint> Eight(ReadOnlySpan<double> values) =>
+            Encode(dtype, NarrowToOdd(Vector256.Create(values[..4]), Vector256.Create(values[4..8])));
     }
 
     private static void ScaleF64(ReadOnlySpan<double> source, Span<double> target, ReadOnlySpan<double> factors)
@@ -169,7 +172,8 @@ internal static class Elements
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Scale16(Dtype dtype, ReadOnlySpan<ushort> source, Span<ushort> target, ReadOnlySpan<double> factors, bool powersOfTwo)
+    private static void Scale16(
+        Dtype dtype, ReadOnlySpan<ushort> source, Span<ushort> target, ReadOnlySpan<double> factors, bool powersOfTwo)
     {
         int i = 0;
         for (; i <= source.Length - (2 * Lanes); i += 2 * Lanes)
@@ -260,7 +264,8 @@ internal static class Elements
         if (dtype == Dtype.BF16) return (bits << 16).AsSingle();
 
         // Exponent and mantissa put in place as if the bias were 127, then the bias corrected by 2^112: right for subnormals too.
-        var magnitude = ((bits & Vector256.Create(0x7FFFu)) << 13).AsSingle() * Vector256.Create(BitConverter.UInt32BitsToSingle(0x7780_0000));
+        var magnitude =
+            ((bits & Vector256.Create(0x7FFFu)) << 13).AsSingle() * Vector256.Create(BitConverter.UInt32BitsToSingle(0x7780_0000));
         return (magnitude.AsUInt32() | ((bits & Vector256.Create(0x8000u)) << 16)).AsSingle();
     }
 

@@ -13,7 +13,8 @@ internal readonly struct MatrixView
         Tensor = tensor;
         var shape = tensor.Info.Shape;
         if (shape.Any(dimension => dimension > int.MaxValue) || shape[^1] * (Dtype.Bits() / 8) > int.MaxValue)
-            throw new WiscaException($"tensor '{tensor.Info.Name}' has shape {tensor.Info.ShapeText}: rows of 2 GB and more are not rescaled");
+            throw new WiscaException(
+                $"tensor '{tensor.Info.Name}' has shape {tensor.Info.ShapeText}: rows of 2 GB and more are not rescaled");
         Rows = shape.Length == 1 ? 1 : (int)shape[0];
         Columns = (int)shape[^1];
         ByRow = shape.Length > 1 && axis == 0;

@@ -15,5 +15,6 @@ internal static class ProbeGenerator
     public static double Uniform(ref ulong state) => ((Next(ref state) >> 11) + 1) * (1.0 / (1UL << 53));
 
     /// <summary>Standard normal, by Box and Muller.</summary>
-    public static double Normal(ref ulong state) => Math.Sqrt(-2 * Math.Log(Uniform(ref state))) * Math.Cos(2 * Math.PI * Uniform(ref state));
+    public static double Normal(ref ulong state) =>
+        Math.Sqrt(-2 * Math.Log(Uniform(ref state))) * Math.Cos(2 * Math.PI * Uniform(ref state));
 }

@@ -1,8 +1,8 @@
 namespace Wisca.Numerics;
 
 /// <summary>
-/// Eigenvalues and eigenvectors of small symmetric matrices by cyclic Jacobi rotations (Golub and Van Loan, "Matrix Computations", 8.5): slow
-/// beside blocked methods, accurate for eigenvalues of very different size, and the same on every machine.
+/// Eigenvalues and eigenvectors of small symmetric matrices by cyclic Jacobi rotations (Golub and Van Loan, "Matrix Computations", 8.5):
+/// slow beside blocked methods, accurate for eigenvalues of very different size, and the same on every machine.
 /// </summary>
 internal static class SymmetricEigen
 {

@@ -19,7 +19,8 @@ internal static class CheckpointCopy
     /// <param name="folder">The staged output, its weights written.</param>
     /// <param name="ledgerOf">Makes the ledger from the list of files.</param>
     /// <param name="cancellation">Stops it.</param>
-    public static SideFiles Complete(IWeightFolder checkpoint, OutputFolder folder, Func<IReadOnlyList<LedgerFile>, Ledger> ledgerOf, CancellationToken cancellation)
+    public static SideFiles Complete(
+        IWeightFolder checkpoint, OutputFolder folder, Func<IReadOnlyList<LedgerFile>, Ledger> ledgerOf, CancellationToken cancellation)
     {
         var sideFiles = SideFiles.Of(checkpoint);
         var files = new List<LedgerFile>();
@@ -36,7 +37,8 @@ internal static class CheckpointCopy
         }
 
         ledgerOf(files).Save(folder.Staging);
-        folder.Commit(() => File.Copy(Path.Combine(checkpoint.Folder, checkpoint.ConfigName), Path.Combine(folder.Staging, checkpoint.ConfigName)));
+        folder.Commit(() =>
+            File.Copy(Path.Combine(checkpoint.Folder, checkpoint.ConfigName), Path.Combine(folder.Staging, checkpoint.ConfigName)));
         return sideFiles;
     }
 

@@ -10,8 +10,8 @@ using Wisca.Transitions;
 namespace Wisca.Rescaling;
 
 /// <summary>
-/// Writes the weight files of a checkpoint or an adapter anew with some tensors changed. Headers, names and everything untouched stay byte for byte.
-/// Untouched ranges are copied by the kernel, on a thread of their own: that may begin before the factors are known.
+/// Writes the weight files of a checkpoint or an adapter anew with some tensors changed. Headers, names and everything untouched stay byte
+/// for byte. Untouched ranges are copied by the kernel, on a thread of their own: that may begin before the factors are known.
 /// </summary>
 internal sealed class CheckpointRewriter : IDisposable
 {
@@ -51,7 +51,8 @@ internal sealed class CheckpointRewriter : IDisposable
     public IReadOnlyDictionary<string, AxisStatistics> Statistics => _statistics;
 
     /// <summary>Writes everything, and closes the files.</summary>
-    /// <param name="solve">Finds what becomes of the tensors, with the number of threads it is given; called once, while untouched ranges are copied.</param>
+    /// <param name="solve">Finds what becomes of the tensors, with the number of threads it is given; called once, while untouched ranges
+    /// are copied.</param>
     /// <param name="threads">Number of threads in all.</param>
     /// <param name="cancellation">Stops it.</param>
     public void Write(Func<int, IReadOnlyDictionary<string, TensorEdit>> solve, int threads, CancellationToken cancellation)
@@ -112,7 +113,10 @@ internal sealed class CheckpointRewriter : IDisposable
     {
         ImmutableArray<StoredTensor> tensors =
         [
-            .. from shard in _checkpoint.Shards.Reverse() from tensor in shard.Header.Tensors where _touched.Contains(tensor.Name) select new StoredTensor(shard, tensor),
+            .. from shard in _checkpoint.Shards.Reverse()
+            from tensor in shard.Header.Tensors
+            where _touched.Contains(tensor.Name)
+            select new StoredTensor(shard, tensor),
         ];
         Workers.Run(
             tensors,
@@ -120,7 +124,8 @@ internal sealed class CheckpointRewriter : IDisposable
             tensor =>
             {
                 long begin = tensor.File.DataOffset + tensor.Info.Begin;
-                if (edits.TryGetValue(tensor.Info.Name, out var edit)) Rewrite(new MatrixView(tensor, edit.Axis), edit, _targets[tensor.File], begin, cancellation);
+                if (edits.TryGetValue(tensor.Info.Name, out var edit))
+                    Rewrite(new MatrixView(tensor, edit.Axis), edit, _targets[tensor.File], begin, cancellation);
                 else Copy(tensor.File, begin, begin + tensor.Info.ByteLength, cancellation);
             },
             cancellation);
@@ -151,7 +156,8 @@ internal sealed class CheckpointRewriter : IDisposable
             }
 
             restored?.Apply(changed, (long)rows.First * matrix.Columns);
-            for (int row = 0; measurement is not null && row < rows.Count; row++) measurement.AddRow(rows.First + row, changed.Slice(row * matrix.RowBytes, matrix.RowBytes));
+            for (int row = 0; measurement is not null && row < rows.Count; row++)
+                measurement.AddRow(rows.First + row, changed.Slice(row * matrix.RowBytes, matrix.RowBytes));
             after.Append(changed);
             RandomAccess.Write(target, changed, offset + ((long)rows.First * matrix.RowBytes));
             _progress.Add(changed.Length);

@@ -51,5 +51,6 @@ internal static unsafe partial class KernelCopy
 
     // The kernel advances both offsets by what it copied.
     [LibraryImport("libc", EntryPoint = "copy_file_range", SetLastError = true)]
-    private static partial nint CopyFileRange(SafeFileHandle source, long* sourceOffset, SafeFileHandle target, long* targetOffset, nuint length, uint flags);
+    private static partial nint CopyFileRange(
+        SafeFileHandle source, long* sourceOffset, SafeFileHandle target, long* targetOffset, nuint length, uint flags);
 }

@@ -14,7 +14,8 @@ namespace Wisca.Rescaling;
 /// <param name="Version">Version of the file's format.</param>
 /// <param name="Moves">The moves in order; empty where they were undone.</param>
 /// <param name="Files">What wisca wrote into the folder, this file aside.</param>
-/// <param name="ForOriginal">Of an adapter: true where it is known to be expressed for the original base, and not for a rescaled one.</param>
+/// <param name="ForOriginal">Of an adapter: true where it is known to be expressed for the original base, and not for a rescaled
+/// one.</param>
 public sealed record Ledger(
     int Version,
     IReadOnlyList<LedgerMove> Moves,
@@ -39,9 +40,12 @@ public sealed record Ledger(
         try
         {
             using var stream = File.OpenRead(path);
-            var ledger = JsonSerializer.Deserialize(stream, LedgerJson.Default.Ledger) ?? throw new WiscaException($"{FileName} is null", Hint);
+            var ledger =
+                JsonSerializer.Deserialize(stream, LedgerJson.Default.Ledger) ?? throw new WiscaException($"{FileName} is null", Hint);
             if (ledger.Version != CurrentVersion)
-                throw new WiscaException($"{FileName} has version {ledger.Version}, expected {CurrentVersion}", "use the version of wisca that wrote it");
+                throw new WiscaException(
+                    $"{FileName} has version {ledger.Version}, expected {CurrentVersion}",
+                    "use the version of wisca that wrote it");
             return ledger.FindFault() is { } fault ? throw new WiscaException($"{FileName}: {fault}", Hint) : ledger;
         }
         catch (JsonException exception)
@@ -76,7 +80,10 @@ public sealed record Ledger(
     internal static void CheckReplaceable(string folder, string shown)
     {
         const string hint = "move it away, or choose another folder";
-        if (Load(folder) is not { } ledger) throw new WiscaException($"output {shown} exists and is not from wisca (it has no {FileName}), so --force does not replace it", hint);
+        if (Load(folder) is not { } ledger)
+            throw new WiscaException(
+                $"output {shown} exists and is not from wisca (it has no {FileName}), so --force does not replace it",
+                hint);
         var files = ledger.Files.ToDictionary(file => file.Name, file => file.Size, StringComparer.Ordinal);
 
         // Of a file that keeps its length the time of its last change tells; wisca writes the ledger after the weights.
@@ -85,16 +92,22 @@ public sealed record Ledger(
         {
             string name = Path.GetRelativePath(folder, path).Replace(Path.DirectorySeparatorChar, '/');
             if (name == FileName) continue;
-            if (!files.TryGetValue(name, out long size)) throw new WiscaException($"{Path.Combine(shown, name)} is not from wisca, so --force does not replace its folder", hint);
+            if (!files.TryGetValue(name, out long size))
+                throw new WiscaException($"{Path.Combine(shown, name)} is not from wisca, so --force does not replace its folder", hint);
             var file = new FileInfo(path);
-            if (file.Length != size || file.LastWriteTimeUtc > written) throw new WiscaException($"{Path.Combine(shown, name)} has changed since wisca wrote it, so --force does not replace its folder", hint);
+            if (file.Length != size || file.LastWriteTimeUtc > written)
+                throw new WiscaException(
+                    $"{Path.Combine(shown, name)} has changed since wisca wrote it, so --force does not replace its folder",
+                    hint);
         }
 
         using var opened = Adapter.IsAdapter(folder) ? Adapter.Open(folder) : (IDisposable)Checkpoint.Open(folder);
         foreach (var (tensor, digests) in ledger.LatestDigests())
         {
             if (((IWeightFolder)opened).Find(tensor) is not { } stored || Digest(stored) != digests.After)
-                throw new WiscaException($"tensor '{tensor}' in {shown} has changed since wisca wrote it, so --force does not replace its folder", hint);
+                throw new WiscaException(
+                    $"tensor '{tensor}' in {shown} has changed since wisca wrote it, so --force does not replace its folder",
+                    hint);
         }
     }
 

@@ -11,7 +11,8 @@ namespace Wisca.Rescaling;
 /// <param name="Tensors">Digests of every tensor that was scaled.</param>
 /// <param name="Lost">The original bits of elements that were rounded (only under --allow-lossy).</param>
 /// <param name="InTraining">True where the factors were applied while the model trained: then no file ever held the weights before.</param>
-/// <param name="Vectors">Vectors that followed by a factor of their own for each element (magnitudes of a DoRA adapter); null for none.</param>
+/// <param name="Vectors">Vectors that followed by a factor of their own for each element (magnitudes of a DoRA adapter); null for
+/// none.</param>
 public sealed record LedgerMove(
     Criterion Criterion,
     FactorRounding Rounding,
@@ -22,27 +23,44 @@ public sealed record LedgerMove(
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] bool InTraining = false,
     IReadOnlyList<LedgerVector>? Vectors = null)
 {
-    /// <summary>A change of tensors by other means than factors (merging, balancing an adapter): it is kept when moves are undone.</summary>
-    internal static LedgerMove Edited(IReadOnlyDictionary<string, TensorDigests> tensors) => new(default, FactorRounding.None, 0, [], tensors, []);
+    /// <summary>A change of tensors by other means than factors (merging, balancing an adapter): it is kept when moves are
+    /// undone.</summary>
+    internal static LedgerMove Edited(IReadOnlyDictionary<string, TensorDigests> tensors) =>
+        new(default, FactorRounding.None, 0, [], tensors, []);
 
     /// <summary>True where every factor is a power of two.</summary>
     [JsonIgnore]
-    public bool PowersOfTwo => Groups.All(group => Numerics.Elements.IsPowerOfTwo(group.Factor)) && (Vectors ?? []).All(vector => Array.TrueForAll(vector.Decode(), Numerics.Elements.IsPowerOfTwo));
+    public bool PowersOfTwo =>
+        Groups.All(group => Numerics.Elements.IsPowerOfTwo(group.Factor))
+        && (Vectors ?? []).All(vector => Array.TrueForAll(vector.Decode(), Numerics.Elements.IsPowerOfTwo));
 
     internal string? FindFault()
     {
         if (!Enum.IsDefined(Criterion) || !Enum.IsDefined(Rounding)) return "an unknown criterion or rounding";
-        if (Tensors.FirstOrDefault(tensor => tensor.Value?.Before is null || tensor.Value.After is null) is { Key: { } tensor }) return $"no digests of '{tensor}'";
-        if (Lost.Select(lost => lost is null ? "null" : lost.FindFault()).FirstOrDefault(fault => fault is not null) is { } lost) return lost;
-        if ((Vectors ?? []).Select(vector => vector is null ? "null" : !Tensors.ContainsKey(vector.Tensor) ? $"no digests of '{vector.Tensor}', which is scaled" : vector.FindFault()).FirstOrDefault(fault => fault is not null) is { } wrong) return wrong;
+        if (Tensors.FirstOrDefault(tensor => tensor.Value?.Before is null || tensor.Value.After is null) is { Key: { } tensor })
+            return $"no digests of '{tensor}'";
+        if (Lost.Select(lost => lost is null ? "null" : lost.FindFault()).FirstOrDefault(fault => fault is not null) is { } lost)
+            return lost;
+        if (
+            (Vectors ?? [])
+                .Select(vector =>
+                    vector is null ? "null"
+                    : !Tensors.ContainsKey(vector.Tensor) ? $"no digests of '{vector.Tensor}', which is scaled"
+                    : vector.FindFault())
+                .FirstOrDefault(fault => fault is not null) is
+            { } wrong)
+            return wrong;
         foreach (var group in Groups)
         {
             if (group is null || group.Slices.Contains(null!)) return "a group or slice that is null";
-            if (!Enum.IsDefined(group.Transition) || !Enum.IsDefined(group.Granularity) || !Enum.IsDefined(group.Outcome)) return $"layer {group.Layer}: an unknown transition, granularity or outcome";
-            if (!(group.Factor > 0) || !double.IsFinite(group.Factor) || !double.IsFinite(1 / group.Factor)) return $"layer {group.Layer}: factor {group.Factor} is not a positive number";
+            if (!Enum.IsDefined(group.Transition) || !Enum.IsDefined(group.Granularity) || !Enum.IsDefined(group.Outcome))
+                return $"layer {group.Layer}: an unknown transition, granularity or outcome";
+            if (!(group.Factor > 0) || !double.IsFinite(group.Factor) || !double.IsFinite(1 / group.Factor))
+                return $"layer {group.Layer}: factor {group.Factor} is not a positive number";
             foreach (var slice in group.Slices)
             {
-                if (slice.Axis is not (0 or 1) || slice.Exponent is not (1 or -1)) return $"'{slice.Tensor}': axis {slice.Axis} or exponent {slice.Exponent}";
+                if (slice.Axis is not (0 or 1) || slice.Exponent is not (1 or -1))
+                    return $"'{slice.Tensor}': axis {slice.Axis} or exponent {slice.Exponent}";
                 if (!slice.HasValidIndices()) return $"'{slice.Tensor}': '{slice.Indices}' is not an ascending list of indices";
                 if (group.Factor != 1 && !Tensors.ContainsKey(slice.Tensor)) return $"no digests of '{slice.Tensor}', which is scaled";
             }

@@ -8,12 +8,15 @@ namespace Wisca.Rescaling;
 /// <param name="Factors">Base64 of little-endian float64 factors, one for each element.</param>
 public sealed record LedgerVector(string Tensor, string Factors)
 {
-    internal static LedgerVector Of(string tensor, double[] factors) => new(tensor, Convert.ToBase64String(MemoryMarshal.AsBytes<double>(factors)));
+    internal static LedgerVector Of(string tensor, double[] factors) =>
+        new(tensor, Convert.ToBase64String(MemoryMarshal.AsBytes<double>(factors)));
 
     internal double[] Decode() => MemoryMarshal.Cast<byte, double>(Convert.FromBase64String(Factors)).ToArray();
 
     internal string? FindFault() =>
-        !Base64.IsValid(Factors, out int length) || length % sizeof(double) != 0 || Decode().Any(factor => !(factor > 0) || !double.IsFinite(factor) || !double.IsFinite(1 / factor))
+        !Base64.IsValid(Factors, out int length)
+        || length % sizeof(double) != 0
+        || Decode().Any(factor => !(factor > 0) || !double.IsFinite(factor) || !double.IsFinite(1 / factor))
             ? $"the factors of '{Tensor}' are not base64 of positive numbers"
             : null;
 }

@@ -42,7 +42,8 @@ internal static class LossScan
             if (original.SequenceEqual(back)) return;
             for (int column = 0; column < matrix.Columns; column++)
             {
-                if (!original.Slice(column * size, size).SequenceEqual(back.AsSpan(column * size, size))) lost[matrix.ByRow ? row : column]++;
+                if (!original.Slice(column * size, size).SequenceEqual(back.AsSpan(column * size, size)))
+                    lost[matrix.ByRow ? row : column]++;
             }
         }
     }

@@ -9,8 +9,10 @@ namespace Wisca.Rescaling;
 /// <param name="Bits">Base64 of the elements' bytes before the move, one after the other.</param>
 public sealed record LostElements(string Tensor, string Indices, string Bits)
 {
-    internal static LostElements From(string tensor, List<long> indices, List<byte> bits) => new(
-        tensor, Convert.ToBase64String(MemoryMarshal.AsBytes(CollectionsMarshal.AsSpan(indices))), Convert.ToBase64String(CollectionsMarshal.AsSpan(bits)));
+    internal static LostElements From(string tensor, List<long> indices, List<byte> bits) =>
+        new(
+            tensor, Convert.ToBase64String(MemoryMarshal.AsBytes(CollectionsMarshal.AsSpan(indices))),
+            Convert.ToBase64String(CollectionsMarshal.AsSpan(bits)));
 
     internal long[] DecodeIndices() => MemoryMarshal.Cast<byte, long>(Convert.FromBase64String(Indices)).ToArray();
 
@@ -18,7 +20,8 @@ public sealed record LostElements(string Tensor, string Indices, string Bits)
 
     internal string? FindFault()
     {
-        if (!Base64.IsValid(Indices, out int length) || length % sizeof(long) != 0 || !Base64.IsValid(Bits)) return $"the lost elements of '{Tensor}' are not base64";
+        if (!Base64.IsValid(Indices, out int length) || length % sizeof(long) != 0 || !Base64.IsValid(Bits))
+            return $"the lost elements of '{Tensor}' are not base64";
         long[] indices = DecodeIndices();
         for (int i = 0; i < indices.Length; i++)
         {

@@ -39,7 +39,8 @@ internal sealed partial class OutputFolder : IDisposable
     /// <param name="other">A further folder that is read and must stay as it is; null for none.</param>
     /// <exception cref="WiscaException">The place is not allowed, taken, or too small.</exception>
     public static OutputFolder Prepare(
-        string path, IWeightFolder checkpoint, bool force, Func<string, long>? freeSpace = null, Func<string, string, bool>? tryExchange = null, IWeightFolder? other = null)
+        string path, IWeightFolder checkpoint, bool force, Func<string, long>? freeSpace = null, Func<string, string,
+        bool>? tryExchange = null, IWeightFolder? other = null)
     {
         return Prepare(path, () => CheckpointCopy.Size(checkpoint), Check, force, freeSpace, tryExchange);
 
@@ -57,27 +58,33 @@ internal sealed partial class OutputFolder : IDisposable
     public static OutputFolder Prepare(string path, long size) => Prepare(path, () => size, _ => { }, force: false, null, null);
 
     private static OutputFolder Prepare(
-        string path, Func<long> measure, Action<string> check, bool force, Func<string, long>? freeSpace, Func<string, string, bool>? tryExchange)
+        string path, Func<long> measure, Action<string> check, bool force, Func<string, long>? freeSpace, Func<string, string,
+        bool>? tryExchange)
     {
         if (string.IsNullOrWhiteSpace(path)) throw new WiscaException("the output's path is empty", "name the folder to write");
         try
         {
             string place = RealPath(path);
             check(place);
-            if (FileFailure.IsBrokenLink(place)) throw new WiscaException($"output {path} is a link to nothing", "choose a folder that does not exist yet");
+            if (FileFailure.IsBrokenLink(place))
+                throw new WiscaException($"output {path} is a link to nothing", "choose a folder that does not exist yet");
             if (File.Exists(place)) throw new WiscaException($"output {path} is a file", "choose a folder that does not exist yet");
             string parent = Path.GetDirectoryName(place)!;
-            if (!Directory.Exists(parent)) throw new WiscaException($"the folder of output {path} does not exist", $"create it first: mkdir -p '{parent}'");
+            if (!Directory.Exists(parent))
+                throw new WiscaException($"the folder of output {path} does not exist", $"create it first: mkdir -p '{parent}'");
             ClearLeftovers(place);
             CheckTaken(place, path, force);
             long available = freeSpace?.Invoke(parent) ?? new DriveInfo(parent).AvailableFreeSpace, size = measure();
             if (available < size)
-                throw new WiscaException($"output {path} needs {size / 1e9:0.00} GB, but its disk has {available / 1e9:0.00} GB free", "free some space, or choose a folder on another disk");
+                throw new WiscaException(
+                    $"output {path} needs {size / 1e9:0.00} GB, but its disk has {available / 1e9:0.00} GB free",
+                    "free some space, or choose a folder on another disk");
             return new OutputFolder(place, path, force, tryExchange ?? TryExchange);
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
-            throw new WiscaException($"output {path} cannot be written: {exception.Message}", "choose a folder you may write to", exception);
+            throw new WiscaException(
+                $"output {path} cannot be written: {exception.Message}", "choose a folder you may write to", exception);
         }
     }
 
@@ -134,23 +141,35 @@ internal sealed partial class OutputFolder : IDisposable
         }
     }
 
-    /// <summary>The input and the output must not contain each other, not even through links: replacing the output would change the input.</summary>
+    /// <summary>The input and the output must not contain each other, not even through links: replacing the output would change the
+    /// input.</summary>
     private static void CheckApart(string place, string shown, IWeightFolder checkpoint)
     {
         string source = RealPath(checkpoint.Folder);
-        if (place == source) throw new WiscaException($"output {shown} is the input folder itself", "choose another folder: the input stays as it is");
+        if (place == source)
+            throw new WiscaException($"output {shown} is the input folder itself", "choose another folder: the input stays as it is");
         if (IsInside(place, source)) throw new WiscaException($"output {shown} lies inside the input folder", "choose a folder outside it");
-        if (IsInside(source, place)) throw new WiscaException($"output {shown} contains the input folder", "choose a folder that does not contain it");
-        foreach (string file in checkpoint.Shards.Select(shard => shard.FullPath).Concat(SideFiles.Of(checkpoint).Copied.Select(name => Path.Combine(checkpoint.Folder, name))))
+        if (IsInside(source, place))
+            throw new WiscaException($"output {shown} contains the input folder", "choose a folder that does not contain it");
+        foreach (
+            string file in checkpoint
+                .Shards.Select(shard => shard.FullPath)
+                .Concat(SideFiles.Of(checkpoint).Copied.Select(name => Path.Combine(checkpoint.Folder, name))))
         {
-            if (IsInside(RealPath(file), place)) throw new WiscaException($"output {shown} contains what the input's {Path.GetFileName(file)} links to", "choose a folder that does not contain it");
+            if (IsInside(RealPath(file), place))
+                throw new WiscaException(
+                    $"output {shown} contains what the input's {Path.GetFileName(file)} links to",
+                    "choose a folder that does not contain it");
         }
     }
 
     private static void CheckTaken(string place, string shown, bool force)
     {
         if (!Directory.Exists(place) || !Directory.EnumerateFileSystemEntries(place).Any()) return;
-        if (!force) throw new WiscaException($"output {shown} exists", "choose another folder, or replace it with --force (only a folder that wisca wrote is replaced)");
+        if (!force)
+            throw new WiscaException(
+                $"output {shown} exists",
+                "choose another folder, or replace it with --force (only a folder that wisca wrote is replaced)");
         Ledger.CheckReplaceable(place, shown);
     }
 
@@ -180,7 +199,8 @@ internal sealed partial class OutputFolder : IDisposable
         foreach (string folder in Directory.EnumerateDirectories(Path.GetDirectoryName(place)!, "*" + Suffix))
         {
             string name = Path.GetFileName(folder);
-            if (!name.StartsWith(prefix, StringComparison.Ordinal) || !Guid.TryParseExact(name[prefix.Length..^Suffix.Length], "N", out _)) continue;
+            if (!name.StartsWith(prefix, StringComparison.Ordinal) || !Guid.TryParseExact(name[prefix.Length..^Suffix.Length], "N", out _))
+                continue;
             string lockFile = Path.Combine(folder, LockName);
             try
             {
@@ -220,7 +240,8 @@ internal sealed partial class OutputFolder : IDisposable
         }
     }
 
-    private static bool IsInside(string path, string folder) => path.StartsWith(Path.EndsInDirectorySeparator(folder) ? folder : folder + Path.DirectorySeparatorChar, StringComparison.Ordinal);
+    private static bool IsInside(string path, string folder) =>
+        path.StartsWith(Path.EndsInDirectorySeparator(folder) ? folder : folder + Path.DirectorySeparatorChar, StringComparison.Ordinal);
 
     /// <summary>The full path with every link on the way resolved; what does not exist yet is kept.</summary>
     private static string RealPath(string path)

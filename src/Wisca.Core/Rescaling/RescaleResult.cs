@@ -20,6 +20,7 @@ public sealed record RescaleResult(TransitionSolution Solution, Ledger? Ledger, 
     public ImmutableArray<(GroupOutcome Outcome, string Note, int Groups)> Notes =>
     [
         .. Solution.Groups.Select(entry => entry.Balance).Where(balance => balance.Note is not null)
-            .GroupBy(balance => (balance.Outcome, balance.Note)).Select(balances => (balances.Key.Outcome, balances.Key.Note!, balances.Count())),
+            .GroupBy(balance => (balance.Outcome, balance.Note))
+            .Select(balances => (balances.Key.Outcome, balances.Key.Note!, balances.Count())),
     ];
 }

@@ -26,7 +26,8 @@ public static class Rescaler
         ArgumentNullException.ThrowIfNull(options);
         var plan = TransitionPlan.Create(ModelLayout.Resolve(checkpoint, table), options);
         var counter = new ProgressCounter(progress, MeasuredBytes(checkpoint, plan));
-        return new RescaleResult(new Solver(checkpoint, plan, options.AllowLossy).Solve(options.Threads, counter, cancellation), null, SideFiles.Of(checkpoint));
+        return new RescaleResult(
+            new Solver(checkpoint, plan, options.AllowLossy).Solve(options.Threads, counter, cancellation), null, SideFiles.Of(checkpoint));
     }
 
     /// <summary>Rescales a checkpoint into a new folder, which appears when it is complete.</summary>
@@ -62,31 +63,39 @@ public static class Rescaler
             {
                 solution = solver.Solve(threads, counter, cancellation);
                 return solution.Factors((tensor, axis) => new MatrixView(checkpoint.Find(tensor)!, axis).Length)
-                    .ToDictionary(entry => entry.Key, entry => (TensorEdit)new TensorScale(entry.Value.Axis, entry.Value.Factors, options.AllowLossy), StringComparer.Ordinal);
+                    .ToDictionary(
+                        entry => entry.Key,
+                        entry => (TensorEdit)new TensorScale(entry.Value.Axis, entry.Value.Factors, options.AllowLossy),
+                        StringComparer.Ordinal);
             },
             options.Threads,
             cancellation);
 
         Ledger? ledger = null;
-        var move = ToMove(solution!, NormsAfter(checkpoint, solver, rewriter, plan, options.Threads, folder.Staging, cancellation), rewriter);
+        var move = ToMove(
+            solution!, NormsAfter(checkpoint, solver, rewriter, plan, options.Threads, folder.Staging, cancellation), rewriter);
         var sideFiles = CheckpointCopy.Complete(
             checkpoint, folder, files => ledger = new Ledger(Ledger.CurrentVersion, [.. history?.Moves ?? [], move], files), cancellation);
         return new RescaleResult(solution!, ledger, sideFiles) { WrittenBytes = checkpoint.Shards.Sum(shard => shard.Length) };
     }
 
-    private static long MeasuredBytes(Checkpoint checkpoint, TransitionPlan plan) => plan.Tensors.Sum(tensor => checkpoint.Find(tensor)!.Info.ByteLength);
+    private static long MeasuredBytes(Checkpoint checkpoint, TransitionPlan plan) =>
+        plan.Tensors.Sum(tensor => checkpoint.Find(tensor)!.Info.ByteLength);
 
-    private static LedgerMove ToMove(TransitionSolution solution, (double[] Multiplied, double[] Divided)[] after, CheckpointRewriter rewriter)
+    private static LedgerMove ToMove(
+        TransitionSolution solution, (double[] Multiplied, double[] Divided)[] after, CheckpointRewriter rewriter)
     {
         var options = solution.Plan.Options;
         var groups = solution.Plan.Exchanges.SelectMany((exchange, index) => solution.Balances[index].Select((balance, group) =>
             LedgerGroup.Of(exchange, group, balance, [after[index].Multiplied[group], after[index].Divided[group]])));
-        return new LedgerMove(options.Balance.Criterion, options.Balance.Rounding, options.Balance.MaxLog2, [.. groups], rewriter.Digests, rewriter.Lost);
+        return new LedgerMove(
+            options.Balance.Criterion, options.Balance.Rounding, options.Balance.MaxLog2, [.. groups], rewriter.Digests, rewriter.Lost);
     }
 
     /// <summary>The norms of every group's two sides as they were written.</summary>
     private static (double[] Multiplied, double[] Divided)[] NormsAfter(
-        Checkpoint checkpoint, Solver solver, CheckpointRewriter rewriter, TransitionPlan plan, int threads, string staging, CancellationToken cancellation)
+        Checkpoint checkpoint, Solver solver, CheckpointRewriter rewriter, TransitionPlan plan, int threads, string staging,
+        CancellationToken cancellation)
     {
         // What was not scaled is as it was measured before. The written files are read again only for spectral norms.
         var statistics = new Dictionary<string, AxisStatistics>(solver.Statistics, StringComparer.Ordinal);
@@ -98,8 +107,10 @@ public static class Rescaler
         Workers.Run(
             [.. Enumerable.Range(0, norms.Length)],
             threads,
-            index => norms[index] = (
-                Balancer.Norms(plan.Exchanges[index], source, statistics, criterion, +1), Balancer.Norms(plan.Exchanges[index], source, statistics, criterion, -1)),
+            index =>
+                norms[index] = (
+                    Balancer.Norms(plan.Exchanges[index], source, statistics, criterion, +1),
+                    Balancer.Norms(plan.Exchanges[index], source, statistics, criterion, -1)),
             cancellation);
         return norms;
     }

@@ -79,11 +79,20 @@ internal sealed class Solver(IWeightFolder checkpoint, TransitionPlan plan, bool
             for (int group = 0; group < balances.Length; group++)
             {
                 if (lostInGroup[group] > 0 && balances[group].Outcome == GroupOutcome.Scaled)
-                    balances[group] = Skip(balances[group], $"{lostInGroup[group]} {(lostInGroup[group] == 1 ? "element" : "elements")} of {slice.Tensor} would lose bits in {matrix.Dtype} (--allow-lossy scales it all the same)");
+                    balances[group] = Skip(
+                        balances[group],
+                        $"{lostInGroup[group]} {(lostInGroup[group] == 1 ? "element" : "elements")} of {slice.Tensor} would lose bits in "
+                        + $"{matrix.Dtype} (--allow-lossy scales it all the same)");
             }
         }
 
-        static GroupBalance Skip(GroupBalance balance, string reason) => balance with { Factor = 1, Outcome = GroupOutcome.Skipped, Note = reason };
+        static GroupBalance Skip(GroupBalance balance, string reason) =>
+            balance with
+            {
+                Factor = 1,
+                Outcome = GroupOutcome.Skipped,
+                Note = reason,
+            };
     }
 
     private static IEnumerable<(int Index, int Group)> Indices(Exchange exchange, ScaledAxis slice) =>

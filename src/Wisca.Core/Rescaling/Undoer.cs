@@ -18,7 +18,8 @@ public static class Undoer
     /// <param name="cancellation">Stops it; nothing is left behind.</param>
     /// <exception cref="WiscaException">There is no ledger, nothing to undo, or the ledger does not fit the weights.</exception>
     public static UndoResult Undo(
-        Adapter adapter, string output, bool force = false, int threads = 0, IProgress<RescaleProgress>? progress = null, CancellationToken cancellation = default)
+        Adapter adapter, string output, bool force = false, int threads = 0, IProgress<RescaleProgress>? progress = null,
+        CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(adapter);
         return Undo(adapter, forOriginal: true, output, force, threads, progress, cancellation);
@@ -45,29 +46,48 @@ public static class Undoer
     }
 
     private static UndoResult Undo(
-        IWeightFolder checkpoint, bool forOriginal, string output, bool force, int threads, IProgress<RescaleProgress>? progress, CancellationToken cancellation)
+        IWeightFolder checkpoint, bool forOriginal, string output, bool force, int threads, IProgress<RescaleProgress>? progress,
+        CancellationToken cancellation)
     {
         ArgumentNullException.ThrowIfNull(output);
         var ledger = Ledger.Load(checkpoint.Folder)
-            ?? throw new WiscaException($"{checkpoint.Folder} has no {Ledger.FileName}", forOriginal ? "an adapter that others trained on a rescaled base is taken back with 'wisca express --for original'" : "only a model that wisca rescaled can be undone");
-        if (!ledger.Moves.Any(move => move.Groups.Count > 0)) throw new WiscaException($"{Ledger.FileName} holds no move: there is nothing to undo", "the weights are already in their original gauge");
+            ?? throw new WiscaException(
+                $"{checkpoint.Folder} has no {Ledger.FileName}",
+                forOriginal
+                    ? "an adapter that others trained on a rescaled base is taken back with 'wisca express --for original'"
+                    : "only a model that wisca rescaled can be undone");
+        if (!ledger.Moves.Any(move => move.Groups.Count > 0))
+            throw new WiscaException(
+                $"{Ledger.FileName} holds no move: there is nothing to undo",
+                "the weights are already in their original gauge");
         var factors = Factors(checkpoint, ledger.Moves);
         var trained = Trained(checkpoint, ledger);
-        foreach (string tensor in trained.Where(factors.ContainsKey)) CheckTrained(checkpoint, tensor, factors[tensor].Axis, factors[tensor].Factors);
+        foreach (string tensor in trained.Where(factors.ContainsKey))
+            CheckTrained(checkpoint, tensor, factors[tensor].Axis, factors[tensor].Factors);
         var scales = factors.ToDictionary(
             entry => entry.Key,
-            entry => (TensorEdit)new TensorScale(
-                entry.Value.Axis, Array.ConvertAll(entry.Value.Factors, factor => 1 / factor), Restored: trained.Contains(entry.Key) ? null : Restored(checkpoint, ledger, entry.Key)),
+            entry =>
+                (TensorEdit)
+                    new TensorScale(
+                        entry.Value.Axis, Array.ConvertAll(entry.Value.Factors, factor => 1 / factor),
+                        Restored: trained.Contains(entry.Key) ? null : Restored(checkpoint, ledger, entry.Key)),
             StringComparer.Ordinal);
         using var folder = OutputFolder.Prepare(output, checkpoint, force);
         var counter = new ProgressCounter(progress, checkpoint.Shards.Sum(shard => shard.Length));
         using var rewriter = new CheckpointRewriter(checkpoint, folder.Staging, scales.Keys.ToHashSet(StringComparer.Ordinal), counter);
         rewriter.Write(_ => scales, threads > 0 ? threads : Environment.ProcessorCount, cancellation);
-        var sideFiles = CheckpointCopy.Complete(checkpoint, folder, files => new Ledger(Ledger.CurrentVersion, [], files, forOriginal), cancellation);
+        var sideFiles = CheckpointCopy.Complete(
+            checkpoint,
+            folder,
+            files => new Ledger(Ledger.CurrentVersion, [], files, forOriginal),
+            cancellation);
 
         var original = OriginalDigests(ledger);
         var digests = rewriter.Digests;
-        ImmutableArray<string> exact = [.. digests.Keys.Where(tensor => !trained.Contains(tensor) && digests[tensor].After == original[tensor])];
+        ImmutableArray<string> exact =
+        [
+            .. digests.Keys.Where(tensor => !trained.Contains(tensor) && digests[tensor].After == original[tensor]),
+        ];
         return new UndoResult(
             ledger.Moves.Count(move => move.Groups.Count > 0),
             exact,
@@ -86,7 +106,10 @@ public static class Undoer
             foreach (var slice in group.Slices)
             {
                 var entry = Entry(slice.Tensor, slice.Axis);
-                if (slice.Highest() >= entry.Factors.Length) throw new WiscaException($"{Ledger.FileName}: indices '{slice.Indices}' of '{slice.Tensor}' do not fit its shape", hint);
+                if (slice.Highest() >= entry.Factors.Length)
+                    throw new WiscaException(
+                        $"{Ledger.FileName}: indices '{slice.Indices}' of '{slice.Tensor}' do not fit its shape",
+                        hint);
                 foreach (int index in slice.Enumerate()) entry.Factors[index] *= slice.Exponent > 0 ? group.Factor : 1 / group.Factor;
             }
         }
@@ -95,7 +118,8 @@ public static class Undoer
         {
             var entry = Entry(vector.Tensor, 0);
             double[] elements = vector.Decode();
-            if (elements.Length != entry.Factors.Length) throw new WiscaException($"{Ledger.FileName}: {elements.Length} factors of '{vector.Tensor}' do not fit its shape", hint);
+            if (elements.Length != entry.Factors.Length)
+                throw new WiscaException($"{Ledger.FileName}: {elements.Length} factors of '{vector.Tensor}' do not fit its shape", hint);
             for (int index = 0; index < elements.Length; index++) entry.Factors[index] *= elements[index];
         }
 
@@ -105,9 +129,14 @@ public static class Undoer
         {
             if (!factors.TryGetValue(tensor, out var entry))
             {
-                var stored = checkpoint.Find(tensor) ?? throw new WiscaException($"{Ledger.FileName} names tensor '{tensor}', which the checkpoint does not have", hint);
+                var stored =
+                    checkpoint.Find(tensor)
+                    ?? throw new WiscaException($"{Ledger.FileName} names tensor '{tensor}', which the checkpoint does not have", hint);
                 if (!stored.Info.Dtype.IsRescalable() || stored.Info.Shape.Length is not (1 or 2) || axis >= stored.Info.Shape.Length)
-                    throw new WiscaException($"{Ledger.FileName}: '{tensor}' is scaled along axis {axis}, but it is {stored.Info.Dtype} of shape {stored.Info.ShapeText}", hint);
+                    throw new WiscaException(
+                        $"{Ledger.FileName}: '{tensor}' is scaled along axis {axis}, but it is {stored.Info.Dtype} of shape "
+                        + $"{stored.Info.ShapeText}",
+                        hint);
                 double[] ones = new double[new MatrixView(stored, axis).Length];
                 Array.Fill(ones, 1);
                 factors.Add(tensor, entry = (axis, ones));
@@ -127,7 +156,10 @@ public static class Undoer
     /// <summary>The tensors whose bytes changed between two moves, after the last, or while they were moved.</summary>
     private static HashSet<string> Trained(IWeightFolder checkpoint, Ledger ledger)
     {
-        var trained = ledger.Moves.Where(move => move.InTraining || move.Groups.Count == 0).SelectMany(move => move.Tensors.Keys).ToHashSet(StringComparer.Ordinal);
+        var trained = ledger
+            .Moves.Where(move => move.InTraining || move.Groups.Count == 0)
+            .SelectMany(move => move.Tensors.Keys)
+            .ToHashSet(StringComparer.Ordinal);
         var latest = new Dictionary<string, string>(StringComparer.Ordinal);
         foreach (var (tensor, digests) in ledger.Moves.SelectMany(move => move.Tensors))
         {
@@ -148,12 +180,17 @@ public static class Undoer
     {
         var matrix = new MatrixView(checkpoint.Find(tensor)!, axis);
         var statistics = new CheckpointTensorSource(checkpoint).Measure(tensor, axis);
-        int index = Enumerable.Range(0, factors.Length).FirstOrDefault(index => LossScan.Overflows(matrix, statistics, index, 1 / factors[index]), -1);
+        int index = Enumerable
+            .Range(0, factors.Length)
+            .FirstOrDefault(index => LossScan.Overflows(matrix, statistics, index, 1 / factors[index]), -1);
         if (index >= 0)
-            throw new WiscaException($"tensor '{tensor}' was trained since, and at index {index} it would overflow {matrix.Dtype} in its original gauge", "convert the model to BF16 or F32 first");
+            throw new WiscaException(
+                $"tensor '{tensor}' was trained since, and at index {index} it would overflow {matrix.Dtype} in its original gauge",
+                "convert the model to BF16 or F32 first");
     }
 
-    /// <summary>The original bits of a tensor's lost elements: those that the first move to lose them kept, taken back over the moves before it.</summary>
+    /// <summary>The original bits of a tensor's lost elements: those that the first move to lose them kept, taken back over the moves
+    /// before it.</summary>
     private static LostElements? Restored(IWeightFolder checkpoint, Ledger ledger, string tensor)
     {
         var original = new SortedDictionary<long, byte[]>();
@@ -166,7 +203,9 @@ public static class Undoer
                 long[] indices = lost.DecodeIndices();
                 byte[] bits = lost.DecodeBits();
                 if (bits.Length != indices.Length * size || indices.Any(index => index >= stored.Info.ElementCount))
-                    throw new WiscaException($"{Ledger.FileName}: the lost elements of '{tensor}' do not fit its shape", "the ledger and the weights do not belong together");
+                    throw new WiscaException(
+                        $"{Ledger.FileName}: the lost elements of '{tensor}' do not fit its shape",
+                        "the ledger and the weights do not belong together");
                 var earlier = Factors(checkpoint, [.. ledger.Moves.Take(move)]).GetValueOrDefault(tensor);
                 for (int i = 0; i < indices.Length; i++)
                 {
@@ -182,7 +221,9 @@ public static class Undoer
             }
         }
 
-        return original.Count == 0 ? null : LostElements.From(tensor, [.. original.Keys], [.. original.Values.SelectMany(element => element)]);
+        return original.Count == 0
+            ? null
+            : LostElements.From(tensor, [.. original.Keys], [.. original.Values.SelectMany(element => element)]);
     }
 
     private static int IndexAlong(StoredTensor tensor, int axis, long element)

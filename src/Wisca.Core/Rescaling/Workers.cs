@@ -15,7 +15,8 @@ internal static class Workers
         }
         catch (AggregateException exception)
         {
-            System.Runtime.ExceptionServices.ExceptionDispatchInfo.Throw(exception.InnerExceptions.OfType<WiscaException>().FirstOrDefault() ?? exception.InnerExceptions[0]);
+            System.Runtime.ExceptionServices.ExceptionDispatchInfo.Throw(
+                exception.InnerExceptions.OfType<WiscaException>().FirstOrDefault() ?? exception.InnerExceptions[0]);
         }
     }
 }

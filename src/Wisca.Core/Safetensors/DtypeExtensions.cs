@@ -4,7 +4,8 @@ namespace Wisca.Safetensors;
 public static class DtypeExtensions
 {
     // Enum.TryParse would take more than names: numbers, lists ("BOOL,F32") and white space.
-    private static readonly Dictionary<string, Dtype> ByName = Enum.GetValues<Dtype>().ToDictionary(dtype => dtype.ToString(), StringComparer.Ordinal);
+    private static readonly Dictionary<string, Dtype> ByName = Enum.GetValues<Dtype>()
+        .ToDictionary(dtype => dtype.ToString(), StringComparer.Ordinal);
 
     /// <summary>Size of one element in bits; less than 8 for the packed types.</summary>
     public static int Bits(this Dtype dtype) => dtype switch

@@ -89,7 +89,10 @@ public sealed unsafe class SafetensorsFile : IDisposable
         for (long from = DataOffset + tensor.Begin + offset; target.Length > 0;)
         {
             int read = RandomAccess.Read(Handle, target, from);
-            if (read == 0) throw new WiscaException($"{Path.GetFileName(FullPath)}: the file shrank while it was read", "is another program writing it?");
+            if (read == 0)
+                throw new WiscaException(
+                    $"{Path.GetFileName(FullPath)}: the file shrank while it was read",
+                    "is another program writing it?");
             from += read;
             target = target[read..];
         }
@@ -129,7 +132,9 @@ public sealed unsafe class SafetensorsFile : IDisposable
             {
                 throw new WiscaException(
                     $"{name}: the header claims {headerLength} bytes, the format allows {SafetensorsHeader.MaxLength}",
-                    prefix.StartsWith("version "u8) ? "this is a Git LFS pointer: run 'git lfs pull' to get the weights" : "is this a safetensors file?");
+                    prefix.StartsWith("version "u8)
+                        ? "this is a Git LFS pointer: run 'git lfs pull' to get the weights"
+                        : "is this a safetensors file?");
             }
 
             if ((long)headerLength > length - 8)

@@ -50,13 +50,16 @@ public sealed class SafetensorsHeader
         {
             long bits = checked(shape.Aggregate(1L, (product, dimension) => checked(product * dimension)) * dtype.Bits());
             if (bits % 8 != 0) throw new ArgumentException($"{name}: {bits} bits do not fill whole bytes", nameof(tensors));
-            if (name == MetadataKey || shape.Any(dimension => dimension < 0)) throw new ArgumentException($"{name}: not a tensor's name or shape", nameof(tensors));
+            if (name == MetadataKey || shape.Any(dimension => dimension < 0))
+                throw new ArgumentException($"{name}: not a tensor's name or shape", nameof(tensors));
             laidOut.Add(new TensorInfo(name, dtype, [.. shape], begin, begin + (bits / 8)));
             begin += bits / 8;
         }
 
         return new SafetensorsHeader(
-            laidOut.ToImmutable(), (metadata ?? ImmutableDictionary<string, string>.Empty).ToImmutableSortedDictionary(StringComparer.Ordinal), metadata is not null);
+            laidOut.ToImmutable(),
+            (metadata ?? ImmutableDictionary<string, string>.Empty).ToImmutableSortedDictionary(StringComparer.Ordinal),
+            metadata is not null);
     }
 
     /// <summary>Parses the JSON of a header and checks it against the length of the data that follows.</summary>
@@ -77,7 +80,10 @@ public sealed class SafetensorsHeader
         }
         catch (JsonException exception)
         {
-            string where = exception.LineNumber > 0 ? $"line {exception.LineNumber + 1}, byte {exception.BytePositionInLine + 1}" : $"byte {exception.BytePositionInLine + 8}";
+            string where =
+                exception.LineNumber > 0
+                    ? $"line {exception.LineNumber + 1}, byte {exception.BytePositionInLine + 1}"
+                    : $"byte {exception.BytePositionInLine + 8}";
             throw Broken(file, $"the header is not valid JSON at {where}", exception);
         }
         catch (InvalidOperationException exception)
@@ -177,7 +183,8 @@ public sealed class SafetensorsHeader
                 case "dtype" when dtype is null:
                     if (reader.TokenType != JsonTokenType.String) throw Broken(file, $"tensor {Quote(name)}: dtype is not a string");
                     string text = reader.GetString()!;
-                    if (!DtypeExtensions.TryParse(text, out var parsed)) throw Broken(file, $"tensor {Quote(name)}: unknown dtype {Quote(text)}");
+                    if (!DtypeExtensions.TryParse(text, out var parsed))
+                        throw Broken(file, $"tensor {Quote(name)}: unknown dtype {Quote(text)}");
                     dtype = parsed;
                     break;
                 case "shape" when shape is null:
@@ -228,10 +235,14 @@ public sealed class SafetensorsHeader
         }
 
         UInt128 bits = elements * (UInt128)tensor.Dtype.Bits();
-        if (bits % 8 != 0) throw Broken(file, $"tensor {Quote(tensor.Name)}: {tensor.ShapeText} of {tensor.Dtype} does not fill whole bytes");
+        if (bits % 8 != 0)
+            throw Broken(file, $"tensor {Quote(tensor.Name)}: {tensor.ShapeText} of {tensor.Dtype} does not fill whole bytes");
         if (bits / 8 != (UInt128)tensor.ByteLength)
         {
-            throw Broken(file, $"tensor {Quote(tensor.Name)}: shape {tensor.ShapeText} of {tensor.Dtype} takes {bits / 8} bytes, but its offsets span {tensor.ByteLength}");
+            throw Broken(
+                file,
+                $"tensor {Quote(tensor.Name)}: shape {tensor.ShapeText} of {tensor.Dtype} takes {bits / 8} bytes, but its offsets span "
+                + $"{tensor.ByteLength}");
         }
     }
 
@@ -241,14 +252,16 @@ public sealed class SafetensorsHeader
         if (tensors.FirstOrDefault(tensor => tensor.End > dataLength) is { } cut)
         {
             throw new WiscaException(
-                $"{file}: tensor {Quote(cut.Name)} ends at byte {cut.End} of {dataLength} bytes of data", "the file was cut short, or its download did not finish");
+                $"{file}: tensor {Quote(cut.Name)} ends at byte {cut.End} of {dataLength} bytes of data",
+                "the file was cut short, or its download did not finish");
         }
 
         long expected = 0;
         foreach (var tensor in tensors)
         {
             if (tensor.Begin < expected) throw Broken(file, $"tensor {Quote(tensor.Name)} overlaps the one before it");
-            if (tensor.Begin > expected) throw Broken(file, $"a hole of {tensor.Begin - expected} bytes before tensor {Quote(tensor.Name)}");
+            if (tensor.Begin > expected)
+                throw Broken(file, $"a hole of {tensor.Begin - expected} bytes before tensor {Quote(tensor.Name)}");
             expected = tensor.End;
         }
 

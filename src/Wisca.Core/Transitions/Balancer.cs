@@ -52,7 +52,9 @@ public static class Balancer
         {
             Criterion.L1 or Criterion.L1Mean => measured.SumOfAbsolutes,
             Criterion.Fisher => measured.SumOfSecondMoments
-                ?? throw new WiscaException($"criterion fisher needs the second moments of the gradients of '{slice.Tensor}'", "only an optimizer that keeps them has it (AdamW, in training)"),
+                ?? throw new WiscaException(
+                    $"criterion fisher needs the second moments of the gradients of '{slice.Tensor}'",
+                    "only an optimizer that keeps them has it (AdamW, in training)"),
             _ => measured.SumOfSquares,
         };
         foreach (var run in slice.Runs)
@@ -90,7 +92,9 @@ public static class Balancer
             return new GroupBalance(label, multiplied, divided, 1, GroupOutcome.Unchanged, null);
         double clamped = Math.Clamp(log2, -maxLog2, maxLog2);
         string? note = clamped == log2 ? null : $"factor 2^{log2:0.##} clamped to 2^{clamped:0.##}";
-        double factor = powerOfTwo ? Math.ScaleB(1, (int)Math.Clamp(Math.Round(clamped, MidpointRounding.ToEven), Math.Ceiling(-maxLog2), Math.Floor(maxLog2)))
+        double factor =
+            powerOfTwo
+                ? Math.ScaleB(1, (int)Math.Clamp(Math.Round(clamped, MidpointRounding.ToEven), Math.Ceiling(-maxLog2), Math.Floor(maxLog2)))
             : note is null ? Math.Sqrt(square)
             : Math.Pow(2, clamped);
         return new GroupBalance(label, multiplied, divided, factor, factor == 1 ? GroupOutcome.Unchanged : GroupOutcome.Scaled, note);

@@ -31,7 +31,8 @@ public sealed record Exchange(
     /// <param name="kind">Which projections.</param>
     /// <param name="granularity">How channels are grouped.</param>
     /// <param name="refusal">Why there is no such exchange; null where there is one.</param>
-    public static Exchange? TryCompile(AttentionGeometry geometry, AttentionLayer layer, TransitionKind kind, Granularity granularity, out string? refusal)
+    public static Exchange? TryCompile(
+        AttentionGeometry geometry, AttentionLayer layer, TransitionKind kind, Granularity granularity, out string? refusal)
     {
         ArgumentNullException.ThrowIfNull(geometry);
         ArgumentNullException.ThrowIfNull(layer);
@@ -56,7 +57,11 @@ public sealed record Exchange(
                 };
                 bool isNew = granularity == Granularity.Tensor ? head == 0 && channel == 0 : first == channel;
                 groupOf[(head * d) + channel] = isNew ? groups.Count : groupOf[granularity == Granularity.Tensor ? 0 : (head * d) + first];
-                if (isNew) groups.Add(new GroupLabel(granularity == Granularity.Tensor ? null : head, granularity is Granularity.Tensor or Granularity.KvHead ? null : first));
+                if (isNew)
+                    groups.Add(
+                        new GroupLabel(
+                            granularity == Granularity.Tensor ? null : head,
+                            granularity is Granularity.Tensor or Granularity.KvHead ? null : first));
             }
         }
 

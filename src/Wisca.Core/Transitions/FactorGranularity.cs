@@ -11,7 +11,8 @@ public enum FactorGranularity
     /// <summary>A factor for each rank: each row of A and column of B have equal norms.</summary>
     Rank,
 
-    /// <summary>An invertible matrix between them: A A^T = B^T B, where the sum of squares is least (<see cref="GeneralBalance"/>).</summary>
+    /// <summary>An invertible matrix between them: A A^T = B^T B, where the sum of squares is least
+    /// (<see cref="GeneralBalance"/>).</summary>
     [JsonStringEnumMemberName("gl")]
     General,
 }

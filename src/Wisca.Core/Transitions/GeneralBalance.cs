@@ -15,8 +15,8 @@ public sealed record GeneralBalance(double[,] Transform, double[,] Inverse, bool
     private const double Regularization = 1e-12;
 
     /// <summary>
-    /// Solves S P S = Q for S = M^2, with P = A A^T and Q = B^T B: S = P^-1/2 (P^1/2 Q P^1/2)^1/2 P^-1/2, the geometric mean of P^-1 and Q (Pusz and
-    /// Woronowicz, 1975).
+    /// Solves S P S = Q for S = M^2, with P = A A^T and Q = B^T B: S = P^-1/2 (P^1/2 Q P^1/2)^1/2 P^-1/2, the geometric mean of P^-1 and Q
+    /// (Pusz and Woronowicz, 1975).
     /// </summary>
     /// <param name="aat">P, [r, r].</param>
     /// <param name="btb">Q, [r, r].</param>
@@ -30,14 +30,17 @@ public sealed record GeneralBalance(double[,] Transform, double[,] Inverse, bool
         double meanP = Trace(aat) / n, meanQ = Trace(btb) / n;
         if (!(meanP > 0) || !(meanQ > 0)) return null;
         var (valuesP, vectorsP) = SymmetricEigen.Of(Normalized(aat, meanP));
-        double[,] root = SymmetricEigen.Compose(valuesP, vectorsP, Root), inverseRoot = SymmetricEigen.Compose(valuesP, vectorsP, value => 1 / Root(value));
+        double[,] root = SymmetricEigen.Compose(valuesP, vectorsP, Root),
+            inverseRoot = SymmetricEigen.Compose(valuesP, vectorsP, value => 1 / Root(value));
         var (valuesM, vectorsM) = SymmetricEigen.Of(Product(Product(root, Normalized(btb, meanQ)), root));
         double[,] s = Product(Product(inverseRoot, SymmetricEigen.Compose(valuesM, vectorsM, Root)), inverseRoot);
         var (values, vectors) = SymmetricEigen.Of(Symmetric(s));
         double uniform = Math.Pow(meanQ / meanP, 0.25), most = Math.Pow(2, maxLog2);
         bool clipped = values.Any(value => Root(value) > most || Root(value) < 1 / most);
         return new GeneralBalance(
-            SymmetricEigen.Compose(values, vectors, value => uniform * Stretch(value)), SymmetricEigen.Compose(values, vectors, value => 1 / (uniform * Stretch(value))), clipped);
+            SymmetricEigen.Compose(values, vectors, value => uniform * Stretch(value)),
+            SymmetricEigen.Compose(values, vectors, value => 1 / (uniform * Stretch(value))),
+            clipped);
 
         double Stretch(double value) => Math.Clamp(Root(value), 1 / most, most);
 

@@ -20,7 +20,9 @@ public sealed record LayerRange(string Text)
             (string first, string last) = dash < 0 ? (part, part) : (part[..dash], part[(dash + 1)..]);
             int from = 0, to = layers - 1;
             bool valid = part == "all"
-                || ((dash >= 0 && first.Length == 0 ? last.Length > 0 : TryIndex(first, out from)) && ((dash >= 0 && last.Length == 0) || TryIndex(last, out to)));
+                || (
+                    (dash >= 0 && first.Length == 0 ? last.Length > 0 : TryIndex(first, out from))
+                    && ((dash >= 0 && last.Length == 0) || TryIndex(last, out to)));
             if (!valid) throw new FormatException($"'{Text}' is not a range of layers: expected something like 0-3,8,30-");
             if (from > to || to >= layers) throw new FormatException($"layers '{part}' are not among the model's layers 0 to {layers - 1}");
             for (int layer = from; layer <= to; layer++) covered[layer] = true;

@@ -10,7 +10,8 @@ namespace Wisca.Transitions;
 public sealed record TransitionPlan(TransitionOptions Options, ImmutableArray<Exchange> Exchanges, ImmutableArray<Refusal> Refusals)
 {
     /// <summary>The names of the tensors that take part.</summary>
-    public IReadOnlySet<string> Tensors { get; } = Exchanges.SelectMany(exchange => exchange.Slices, (_, slice) => slice.Tensor).ToHashSet(StringComparer.Ordinal);
+    public IReadOnlySet<string> Tensors { get; } =
+        Exchanges.SelectMany(exchange => exchange.Slices, (_, slice) => slice.Tensor).ToHashSet(StringComparer.Ordinal);
 
     /// <summary>Decides which transitions apply.</summary>
     /// <exception cref="WiscaException">A required transition is not exact, or none applies.</exception>
@@ -41,12 +42,18 @@ public sealed record TransitionPlan(TransitionOptions Options, ImmutableArray<Ex
         }
 
         ImmutableArray<Refusal> refusals =
-            [.. refused.GroupBy(entry => (entry.Kind, entry.Reason)).Select(entries => new Refusal(entries.Key.Kind, [.. entries.Select(entry => entry.Layer)], entries.Key.Reason))];
+        [
+            .. refused
+                .GroupBy(entry => (entry.Kind, entry.Reason))
+                .Select(entries => new Refusal(entries.Key.Kind, [.. entries.Select(entry => entry.Layer)], entries.Key.Reason)),
+        ];
         if (exchanges.Count == 0)
         {
             throw refusals.IsEmpty
                 ? new WiscaException("no transition was asked for", "give --qk or --vo a granularity")
-                : new WiscaException($"no transition applies: {string.Join("; ", refusals.Select(refusal => $"{Name(refusal.Kind)}: {refusal.Reason}"))}", "wisca inspect shows what is exact in this model");
+                : new WiscaException(
+                    $"no transition applies: {string.Join("; ", refusals.Select(refusal => $"{Name(refusal.Kind)}: {refusal.Reason}"))}",
+                    "wisca inspect shows what is exact in this model");
         }
 
         return new TransitionPlan(options, exchanges.ToImmutable(), refusals);
@@ -55,7 +62,10 @@ public sealed record TransitionPlan(TransitionOptions Options, ImmutableArray<Ex
         {
             if (granularity is null) return;
             if (Exchange.TryCompile(geometry, layer, kind, granularity.Value, out string? refusal) is { } exchange) exchanges.Add(exchange);
-            else if (required) throw new WiscaException($"layer {layer.Index}: {Name(kind)} is not exact: {refusal}", "leave the option out to apply what is exact; wisca inspect shows what that is");
+            else if (required)
+                throw new WiscaException(
+                    $"layer {layer.Index}: {Name(kind)} is not exact: {refusal}",
+                    "leave the option out to apply what is exact; wisca inspect shows what that is");
             else refused.Add((kind, layer.Index, refusal!));
         }
     }

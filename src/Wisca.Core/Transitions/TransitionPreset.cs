@@ -24,8 +24,11 @@ public sealed record TransitionPreset(Granularity? QueryKey, Granularity? ValueO
         var parsed = new TransitionPreset(null, null);
         foreach (string name in names.Split('+', StringSplitOptions.TrimEntries))
         {
-            if (!Named.TryGetValue(name, out var named)) throw new FormatException($"'{name}' is not a preset, expected {string.Join(", ", Named.Keys)}, joined with +");
-            if ((parsed.QueryKey is not null && named.QueryKey is not null) || (parsed.ValueOutput is not null && named.ValueOutput is not null))
+            if (!Named.TryGetValue(name, out var named))
+                throw new FormatException($"'{name}' is not a preset, expected {string.Join(", ", Named.Keys)}, joined with +");
+            if (
+                (parsed.QueryKey is not null && named.QueryKey is not null)
+                || (parsed.ValueOutput is not null && named.ValueOutput is not null))
                 throw new FormatException($"preset {names} names two strategies for {name[..2]}, expected one");
             parsed = new(parsed.QueryKey ?? named.QueryKey, parsed.ValueOutput ?? named.ValueOutput);
         }

@@ -4,14 +4,15 @@ namespace Wisca.Corpora;
 /// The documents of files, one after the other. No more of them is held in memory than one document, or one row group of a Parquet file.
 /// </summary>
 /// <remarks>
-/// <para>By extension a file is plain text (<c>.txt</c>, <c>.text</c>, <c>.md</c>), JSON lines (<c>.jsonl</c>, <c>.ndjson</c>, <c>.json</c>)
-/// or Parquet (<c>.parquet</c>), and each of them may be compressed (<c>.txt.gz</c>). A file that is named itself and has another extension
-/// is plain text; one that a folder or a pattern brings in is an error.</para>
-/// <para>Plain text is UTF-8, with or without a byte order mark. A file is one document, or several where there are lines that are exactly the
-/// separator. The line break at a document's end does not belong to it unless the options say so; every other character does. Documents of nothing but white space are
-/// left out.</para>
-/// <para>The order is that of the sources, and within a folder or a pattern that of the paths, compared by character code; a file that comes
-/// twice counts where it comes first. Hidden files and folders (<c>.git</c>) are left out, and links to folders are not followed.</para>
+/// <para>By extension a file is plain text (<c>.txt</c>, <c>.text</c>, <c>.md</c>), JSON lines (<c>.jsonl</c>, <c>.ndjson</c>,
+/// <c>.json</c>) or Parquet (<c>.parquet</c>), and each of them may be compressed (<c>.txt.gz</c>). A file that is named itself and has
+/// another extension is plain text; one that a folder or a pattern brings in is an error.</para>
+/// <para>Plain text is UTF-8, with or without a byte order mark. A file is one document, or several where there are lines that are exactly
+/// the separator. The line break at a document's end does not belong to it unless the options say so; every other character does. Documents
+/// of nothing but white space are left out.</para>
+/// <para>The order is that of the sources, and within a folder or a pattern that of the paths, compared by character code; a file that
+/// comes twice counts where it comes first. Hidden files and folders (<c>.git</c>) are left out, and links to folders are not
+/// followed.</para>
 /// </remarks>
 public sealed class CorpusReader
 {
@@ -34,7 +35,8 @@ public sealed class CorpusReader
 
     /// <summary>Finds the files of a corpus.</summary>
     /// <param name="sources">
-    /// Files, folders (with all below them) and patterns. In a pattern <c>*</c> stands for any characters of a name, <c>?</c> for one of them and
+    /// Files, folders (with all below them) and patterns. In a pattern <c>*</c> stands for any characters of a name, <c>?</c> for one of
+    /// them and
     /// <c>**</c> for any folders.
     /// </param>
     /// <param name="options">How documents are found in the files; null for the defaults.</param>
@@ -43,18 +45,23 @@ public sealed class CorpusReader
     {
         ArgumentNullException.ThrowIfNull(sources);
         options ??= new CorpusReaderOptions();
-        if (options.Field.Length == 0) throw new WiscaException("the name of the text field is empty", "name a field of the JSON objects, such as text");
+        if (options.Field.Length == 0)
+            throw new WiscaException("the name of the text field is empty", "name a field of the JSON objects, such as text");
         if (options.Separator is { } separator && (separator.Length == 0 || separator.AsSpan().ContainsAny('\r', '\n')))
-            throw new WiscaException("the separator is empty or more than one line", "name a text that fills a line, such as <|endoftext|>");
+            throw new WiscaException(
+                "the separator is empty or more than one line",
+                "name a text that fills a line, such as <|endoftext|>");
         var files = sources.SelectMany(SourceFinder.Find).DistinctBy(file => file.FullPath, StringComparer.Ordinal).ToList();
-        return files.Count == 0 ? throw new WiscaException("no source was given", "name files, folders or patterns") : new CorpusReader(files, options);
+        return files.Count == 0
+            ? throw new WiscaException("no source was given", "name files, folders or patterns")
+            : new CorpusReader(files, options);
     }
 
     /// <summary>Reads the documents, from the first one each time.</summary>
     /// <param name="progress">Told, before each document, how many bytes of <see cref="Length"/> were read.</param>
     /// <exception cref="WiscaException">
-    /// A file is gone, cannot be read, or breaks its format: bytes that are no UTF-8, JSON that is no object, a text that is missing or no string,
-    /// a compressed file that is damaged or cut short. The message names the file and, where it has lines, the line.
+    /// A file is gone, cannot be read, or breaks its format: bytes that are no UTF-8, JSON that is no object, a text that is missing or no
+    /// string, a compressed file that is damaged or cut short. The message names the file and, where it has lines, the line.
     /// </exception>
     public IEnumerable<string> Documents(IProgress<long>? progress = null)
     {

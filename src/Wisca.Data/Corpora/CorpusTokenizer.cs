@@ -19,10 +19,12 @@ public static class CorpusTokenizer
     /// <param name="progress">Told after each batch of documents.</param>
     /// <param name="cancellation">Stops it; nothing is left behind.</param>
     /// <exception cref="WiscaException">
-    /// No token ends documents, there is no document, one side of the split has none, a file cannot be read, or an output is taken or cannot be written.
+    /// No token ends documents, there is no document, one side of the split has none, a file cannot be read, or an output is taken or
+    /// cannot be written.
     /// </exception>
     public static TokenizedCorpus Tokenize(
-        CorpusReader corpus, Tokenizer tokenizer, string path, string? heldOutPath = null, CorpusTokenizerOptions? options = null, bool force = false,
+        CorpusReader corpus, Tokenizer tokenizer, string path, string? heldOutPath = null, CorpusTokenizerOptions? options = null,
+        bool force = false,
         IProgress<CorpusProgress>? progress = null, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(corpus);
@@ -41,7 +43,8 @@ public static class CorpusTokenizer
     /// <param name="cancellation">Stops it; nothing is left behind.</param>
     /// <exception cref="WiscaException">As for files.</exception>
     public static TokenizedCorpus Tokenize(
-        IEnumerable<string> documents, Tokenizer tokenizer, string path, string? heldOutPath = null, CorpusTokenizerOptions? options = null, bool force = false,
+        IEnumerable<string> documents, Tokenizer tokenizer, string path, string? heldOutPath = null,
+        CorpusTokenizerOptions? options = null, bool force = false,
         IProgress<CorpusProgress>? progress = null, CancellationToken cancellation = default) =>
         Tokenize(documents, tokenizer, path, heldOutPath, options, force, progress, new Meter(0), cancellation);
 
@@ -50,10 +53,14 @@ public static class CorpusTokenizer
     internal static int EosOf(Tokenizer tokenizer, CorpusTokenizerOptions options)
     {
         int eos = options.EosId ?? tokenizer.EosId
-            ?? throw new WiscaException($"{tokenizer.Source}: the tokenizer has no EOS token to end documents with", "name one of its tokens (--eos), or name an eos_token in tokenizer_config.json");
+            ?? throw new WiscaException(
+                $"{tokenizer.Source}: the tokenizer has no EOS token to end documents with",
+                "name one of its tokens (--eos), or name an eos_token in tokenizer_config.json");
         return eos >= 0 && eos < tokenizer.VocabularySize
             ? eos
-            : throw new WiscaException($"EOS id {eos} is beyond the vocabulary of {tokenizer.VocabularySize}", "name an id of the tokenizer's");
+            : throw new WiscaException(
+                $"EOS id {eos} is beyond the vocabulary of {tokenizer.VocabularySize}",
+                "name an id of the tokenizer's");
     }
 
     private static TokenizedCorpus Tokenize(
@@ -65,55 +72,78 @@ public static class CorpusTokenizer
         ArgumentNullException.ThrowIfNull(path);
         options ??= new CorpusTokenizerOptions();
         Check(options);
-        if (options.HoldsOut != heldOutPath is not null) throw new ArgumentException("a path for what is held out, and a share or a number of it, go together", nameof(heldOutPath));
+        if (options.HoldsOut != heldOutPath is not null)
+            throw new ArgumentException("a path for what is held out, and a share or a number of it, go together", nameof(heldOutPath));
         int eos = EosOf(tokenizer, options);
         string hash = TokenizerHash.Of(tokenizer);
         using var training = TokenFileWriter.Create(path, tokenizer.VocabularySize, hash, eos, force);
         using var heldOut = heldOutPath is null ? null : TokenFileWriter.Create(heldOutPath, tokenizer.VocabularySize, hash, eos, force);
         var split = new HeldOutSplit(documents, options, cancellation);
-        foreach (var batch in InOrder(documents, options.Threads, texts => Encode(texts, tokenizer, options.AddSpecialTokens, eos), cancellation))
+        foreach (
+            var batch in InOrder(documents, options.Threads, texts => Encode(texts, tokenizer, options.AddSpecialTokens, eos), cancellation)
+        )
         {
             foreach (var (text, index, ids) in batch)
             {
                 (split.IsHeldOut(text, index) ? heldOut! : training).Append(ids, Encoding.UTF8.GetByteCount(text));
             }
 
-            progress?.Report(new CorpusProgress(training.Documents + (heldOut?.Documents ?? 0), training.Count + (heldOut?.Count ?? 0), meter.Read, meter.Length));
+            progress?.Report(
+                new CorpusProgress(
+                    training.Documents + (heldOut?.Documents ?? 0), training.Count + (heldOut?.Count ?? 0), meter.Read, meter.Length));
         }
 
-        if (training.Documents + (heldOut?.Documents ?? 0) == 0) throw new WiscaException("the corpus has no document with text in it", "name files that hold text");
-        if (training.Documents == 0) throw new WiscaException($"the only documents there are ({heldOut!.Documents}) were held out", "hold out less, or put lines with the separator between documents");
-        if (heldOut?.Documents == 0) throw new WiscaException($"none of the {training.Documents} documents was held out", "hold out more, or put lines with the separator between documents");
+        if (training.Documents + (heldOut?.Documents ?? 0) == 0)
+            throw new WiscaException("the corpus has no document with text in it", "name files that hold text");
+        if (training.Documents == 0)
+            throw new WiscaException(
+                $"the only documents there are ({heldOut!.Documents}) were held out",
+                "hold out less, or put lines with the separator between documents");
+        if (heldOut?.Documents == 0)
+            throw new WiscaException(
+                $"none of the {training.Documents} documents was held out",
+                "hold out more, or put lines with the separator between documents");
 
         // What is held out comes first: a training file without it would look whole.
         heldOut?.Commit();
         training.Commit();
-        return new TokenizedCorpus(Part(path, training), heldOut is null ? null : Part(heldOutPath!, heldOut), hash, tokenizer.VocabularySize, eos);
+        return new TokenizedCorpus(
+            Part(path, training), heldOut is null ? null : Part(heldOutPath!, heldOut), hash, tokenizer.VocabularySize, eos);
     }
 
     private static void Check(CorpusTokenizerOptions options)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(options.Threads, 1);
-        if (!(options.HeldOutFraction is >= 0 and < 1)) throw new WiscaException($"held-out fraction {options.HeldOutFraction} is not from 0 to below 1", "hold out, for instance, 0.01");
-        if (options.HeldOutCount < 0) throw new WiscaException($"held-out count {options.HeldOutCount} is negative", "hold out, for instance, 100 documents");
-        if (options is { HeldOutFraction: > 0, HeldOutCount: > 0 }) throw new WiscaException("both a fraction and a count of documents are to be held out", "give one of them");
+        if (!(options.HeldOutFraction is >= 0 and < 1))
+            throw new WiscaException(
+                $"held-out fraction {options.HeldOutFraction} is not from 0 to below 1",
+                "hold out, for instance, 0.01");
+        if (options.HeldOutCount < 0)
+            throw new WiscaException($"held-out count {options.HeldOutCount} is negative", "hold out, for instance, 100 documents");
+        if (options is { HeldOutFraction: > 0, HeldOutCount: > 0 })
+            throw new WiscaException("both a fraction and a count of documents are to be held out", "give one of them");
     }
 
     private static TokenizedPart Part(string path, TokenFileWriter writer) => new(path, writer.Documents, writer.Count, writer.TextBytes);
 
-    private static List<(string Text, long Index, int[] Ids)> Encode(List<(string Text, long Index)> texts, Tokenizer tokenizer, bool addSpecialTokens, int eos) =>
-    [
-        .. texts.Select(document =>
-        {
-            int[] ids = tokenizer.Encode(document.Text, addSpecialTokens);
-            return (document.Text, document.Index, ids is [.., var last] && last == eos ? ids : [.. ids, eos]);
-        }),
-    ];
+    private static List<(string Text, long Index, int[] Ids)> Encode(
+        List<(string Text, long Index)> texts, Tokenizer tokenizer, bool addSpecialTokens, int eos
+    ) =>
+        [
+            .. texts.Select(document =>
+            {
+                int[] ids = tokenizer.Encode(document.Text, addSpecialTokens);
+                return (document.Text, document.Index, ids is [.., var last] && last == eos ? ids : [.. ids, eos]);
+            }),
+        ];
 
     /// <summary>Does work on batches of documents on some threads while the next ones are read, and gives the results in order.</summary>
-    private static IEnumerable<T> InOrder<T>(IEnumerable<string> documents, int threads, Func<List<(string Text, long Index)>, T> work, CancellationToken cancellation)
+    private static IEnumerable<T> InOrder<T>(
+        IEnumerable<string> documents, int threads, Func<List<(string Text, long Index)>, T> work, CancellationToken cancellation)
     {
-        var factory = new TaskFactory(cancellation, TaskCreationOptions.None, TaskContinuationOptions.None, new ConcurrentExclusiveSchedulerPair(TaskScheduler.Default, threads).ConcurrentScheduler);
+        var factory = new TaskFactory(
+            cancellation, TaskCreationOptions.None, TaskContinuationOptions.None,
+            new ConcurrentExclusiveSchedulerPair(TaskScheduler.Default, threads).ConcurrentScheduler);
         var running = new Queue<Task<T>>();
         try
         {

@@ -29,7 +29,9 @@ internal sealed class HeldOutSplit
         }
 
         if (index <= options.HeldOutCount)
-            throw new WiscaException($"{options.HeldOutCount} documents are to be held out, but there are {index}", "hold out fewer; does a separator's line part the documents?");
+            throw new WiscaException(
+                $"{options.HeldOutCount} documents are to be held out, but there are {index}",
+                "hold out fewer; does a separator's line part the documents?");
         _last = smallest.Peek();
     }
 

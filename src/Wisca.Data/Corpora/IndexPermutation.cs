@@ -4,8 +4,8 @@ using Wisca.Numerics;
 namespace Wisca.Corpora;
 
 /// <summary>
-/// A permutation of 0 to <c>length - 1</c> that needs no memory: a Feistel network over the next even number of bits, walked until it comes back
-/// into the range (Black and Rogaway, Ciphers with Arbitrary Finite Domains, CT-RSA 2002).
+/// A permutation of 0 to <c>length - 1</c> that needs no memory: a Feistel network over the next even number of bits, walked until it comes
+/// back into the range (Black and Rogaway, Ciphers with Arbitrary Finite Domains, CT-RSA 2002).
 /// </summary>
 internal readonly struct IndexPermutation
 {

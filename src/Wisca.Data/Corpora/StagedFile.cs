@@ -22,12 +22,16 @@ internal sealed class StagedFile : IDisposable
         if (string.IsNullOrWhiteSpace(path)) throw new WiscaException("the output's path is empty", "name the file to write");
         string place = Path.GetFullPath(path), folder = Path.GetDirectoryName(place) ?? place;
         if (Directory.Exists(path)) throw new WiscaException($"output {path} is a folder", "name a file in it");
-        if (!Directory.Exists(folder)) throw new WiscaException($"the folder of output {path} does not exist", $"create it first: mkdir -p '{folder}'");
-        if (File.Exists(path) && !replace) throw new WiscaException($"output {path} exists", "choose another name, or replace it with --force");
+        if (!Directory.Exists(folder))
+            throw new WiscaException($"the folder of output {path} does not exist", $"create it first: mkdir -p '{folder}'");
+        if (File.Exists(path) && !replace)
+            throw new WiscaException($"output {path} exists", "choose another name, or replace it with --force");
         string staging = Path.Combine(folder, $".{Path.GetFileName(place)}.{Guid.NewGuid():N}.wisca-partial");
         try
         {
-            return new StagedFile(place, staging, replace, new FileStream(staging, FileMode.CreateNew, FileAccess.Write, FileShare.None, bufferSize: 1 << 16));
+            return new StagedFile(
+                place, staging, replace,
+                new FileStream(staging, FileMode.CreateNew, FileAccess.Write, FileShare.None, bufferSize: 1 << 16));
         }
         catch (Exception exception) when (FileFailure.IsExpected(exception))
         {

@@ -8,14 +8,18 @@ using Wisca.Tokenizers;
 namespace Wisca.Corpora;
 
 /// <summary>
-/// A folder of tokenised corpora, so that each is tokenised once. A corpus lies in a folder named by its fingerprint: the tokenizer's hash, the
-/// options, and the path, size and time of every file. Whatever of it changes leads to another folder, and nothing that is there is ever changed: runs
-/// may share a cache, at the same time too. What is no longer wanted can be deleted.
+/// A folder of tokenised corpora, so that each is tokenised once. A corpus lies in a folder named by its fingerprint: the tokenizer's hash,
+/// the options, and the path, size and time of every file. Whatever of it changes leads to another folder, and nothing that is there is
+/// ever changed: runs may share a cache, at the same time too. What is no longer wanted can be deleted.
 /// </summary>
 public static class TokenCache
 {
     private const int FormatVersion = 1;
-    private const string TrainingName = "training.tokens", HeldOutName = "held-out.tokens", InfoName = "corpus.json", Partial = ".wisca-partial", LockName = "lock";
+    private const string TrainingName = "training.tokens",
+        HeldOutName = "held-out.tokens",
+        InfoName = "corpus.json",
+        Partial = ".wisca-partial",
+        LockName = "lock";
 
     /// <summary>The token files of a corpus: those that are there, or new ones.</summary>
     /// <param name="corpus">The documents.</param>
@@ -45,7 +49,13 @@ public static class TokenCache
             ]),
         };
         options ??= new CorpusTokenizerOptions();
-        return GetOrCreate(identity, tokenizer, folder, options, (training, heldOut) => CorpusTokenizer.Tokenize(corpus, tokenizer, training, heldOut, options, force: false, progress, cancellation));
+        return GetOrCreate(
+            identity,
+            tokenizer,
+            folder,
+            options,
+            (training, heldOut) =>
+                CorpusTokenizer.Tokenize(corpus, tokenizer, training, heldOut, options, force: false, progress, cancellation));
     }
 
     /// <summary>The token files of documents that are not read from files: those that are there, or new ones.</summary>
@@ -65,10 +75,13 @@ public static class TokenCache
         options ??= new CorpusTokenizerOptions();
         return GetOrCreate(
             new JsonObject { ["documents"] = identity }, tokenizer, folder, options,
-            (training, heldOut) => CorpusTokenizer.Tokenize(documents, tokenizer, training, heldOut, options, force: false, progress, cancellation));
+            (training, heldOut) =>
+                CorpusTokenizer.Tokenize(documents, tokenizer, training, heldOut, options, force: false, progress, cancellation));
     }
 
-    private static TokenizedCorpus GetOrCreate(JsonObject source, Tokenizer tokenizer, string folder, CorpusTokenizerOptions options, Func<string, string?, TokenizedCorpus> tokenize)
+    private static TokenizedCorpus GetOrCreate(
+        JsonObject source, Tokenizer tokenizer, string folder, CorpusTokenizerOptions options,
+        Func<string, string?, TokenizedCorpus> tokenize)
     {
         ArgumentNullException.ThrowIfNull(tokenizer);
         ArgumentException.ThrowIfNullOrEmpty(folder);
@@ -81,7 +94,9 @@ public static class TokenCache
             Directory.CreateDirectory(folder);
             ClearLeftovers(folder, name);
             Directory.CreateDirectory(staging);
-            using (new FileStream(Path.Combine(staging, LockName), FileMode.CreateNew, FileAccess.Write, FileShare.None, 1, FileOptions.DeleteOnClose))
+            using (
+                new FileStream(
+                    Path.Combine(staging, LockName), FileMode.CreateNew, FileAccess.Write, FileShare.None, 1, FileOptions.DeleteOnClose))
             {
                 tokenize(Path.Combine(staging, TrainingName), options.HoldsOut ? Path.Combine(staging, HeldOutName) : null);
                 File.WriteAllText(Path.Combine(staging, InfoName), info);
@@ -92,7 +107,8 @@ public static class TokenCache
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
-            throw new WiscaException($"cache {folder} cannot be written: {exception.Message}", "choose a folder you may write to", exception);
+            throw new WiscaException(
+                $"cache {folder} cannot be written: {exception.Message}", "choose a folder you may write to", exception);
         }
         finally
         {
@@ -116,10 +132,13 @@ public static class TokenCache
     {
         const string hint = "delete this folder: it will be made anew";
         string infoPath = Path.Combine(place, InfoName);
-        if (!File.Exists(infoPath) || File.ReadAllText(infoPath) != info) throw new WiscaException($"{infoPath} is not what was written there", hint);
+        if (!File.Exists(infoPath) || File.ReadAllText(infoPath) != info)
+            throw new WiscaException($"{infoPath} is not what was written there", hint);
         using var training = Open(TrainingName);
         using var heldOut = holdsOut ? Open(HeldOutName) : null;
-        return new TokenizedCorpus(Part(TrainingName, training), heldOut is null ? null : Part(HeldOutName, heldOut), training.TokenizerHash, training.VocabularySize, training.EosId ?? throw new WiscaException($"{training.FullPath} names no EOS", hint), Reused: true);
+        return new TokenizedCorpus(
+            Part(TrainingName, training), heldOut is null ? null : Part(HeldOutName, heldOut), training.TokenizerHash,
+            training.VocabularySize, training.EosId ?? throw new WiscaException($"{training.FullPath} names no EOS", hint), Reused: true);
 
         TokenFile Open(string name)
         {

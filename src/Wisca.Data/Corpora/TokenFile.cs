@@ -5,8 +5,8 @@ using System.Runtime.InteropServices;
 namespace Wisca.Corpora;
 
 /// <summary>
-/// A token file opened for reading: the ids of a corpus, document after document. The ids are memory-mapped: a file larger than the memory is no
-/// trouble, and many threads may read at once.
+/// A token file opened for reading: the ids of a corpus, document after document. The ids are memory-mapped: a file larger than the memory
+/// is no trouble, and many threads may read at once.
 /// </summary>
 /// <remarks>
 /// All numbers are little-endian. A header of 128 bytes, then the ids without gaps to the end of the file:
@@ -14,7 +14,8 @@ namespace Wisca.Corpora;
 /// <listheader><term>bytes</term><description>what</description></listheader>
 /// <item><term>0-7</term><description>the characters <c>WISCATOK</c></description></item>
 /// <item><term>8-11</term><description>version, 1</description></item>
-/// <item><term>12-15</term><description>bits of an id: 16 for a vocabulary of up to 65,536, otherwise 32 (both unsigned)</description></item>
+/// <item><term>12-15</term><description>bits of an id: 16 for a vocabulary of up to 65,536, otherwise 32 (both
+/// unsigned)</description></item>
 /// <item><term>16-19</term><description>vocabulary size</description></item>
 /// <item><term>20-23</term><description>id of the token that ends every document, -1 where there is none</description></item>
 /// <item><term>24-31</term><description>number of ids</description></item>
@@ -104,7 +105,10 @@ public sealed unsafe class TokenFile : IDisposable
             ? Widen(new ReadOnlySpan<ushort>(start, ids.Length), MemoryMarshal.Cast<long, ulong>(ids))
             : Widen(new ReadOnlySpan<uint>(start, ids.Length), MemoryMarshal.Cast<long, ulong>(ids));
         if (ids.Length > 0 && largest >= (ulong)VocabularySize)
-            throw new WiscaException($"{FullPath}: id {largest} among those from {offset} to {offset + ids.Length - 1} is beyond the vocabulary of {VocabularySize}", "the file is damaged; make it anew with wisca tokenize");
+            throw new WiscaException(
+                $"{FullPath}: id {largest} among those from {offset} to {offset + ids.Length - 1} is beyond the vocabulary of "
+                + $"{VocabularySize}",
+                "the file is damaged; make it anew with wisca tokenize");
     }
 
     /// <inheritdoc />

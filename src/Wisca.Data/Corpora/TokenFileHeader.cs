@@ -3,7 +3,8 @@ using System.Buffers.Binary;
 namespace Wisca.Corpora;
 
 /// <summary>The head of a token file; <see cref="TokenFile"/> says what is where.</summary>
-internal sealed record TokenFileHeader(int BytesPerId, int VocabularySize, string TokenizerHash, int? EosId, long Count, long Documents, long TextBytes)
+internal sealed record TokenFileHeader(
+    int BytesPerId, int VocabularySize, string TokenizerHash, int? EosId, long Count, long Documents, long TextBytes)
 {
     public const int Length = 128;
     private const uint Version = 1;
@@ -34,21 +35,30 @@ internal sealed record TokenFileHeader(int BytesPerId, int VocabularySize, strin
     public static TokenFileHeader Parse(ReadOnlySpan<byte> bytes, long fileLength, string name)
     {
         const string again = "make it anew with wisca tokenize";
-        if (!bytes.StartsWith(Magic)) throw new WiscaException($"{name} is no token file: it does not begin with WISCATOK", "token files are made by wisca tokenize");
-        if (bytes.Length < Length) throw new WiscaException($"{name}: {bytes.Length} bytes are too few for a token file", $"it was cut short; {again}");
+        if (!bytes.StartsWith(Magic))
+            throw new WiscaException($"{name} is no token file: it does not begin with WISCATOK", "token files are made by wisca tokenize");
+        if (bytes.Length < Length)
+            throw new WiscaException($"{name}: {bytes.Length} bytes are too few for a token file", $"it was cut short; {again}");
         uint version = BinaryPrimitives.ReadUInt32LittleEndian(bytes[8..]), bits = BinaryPrimitives.ReadUInt32LittleEndian(bytes[12..]);
         if (version != Version) throw new WiscaException($"{name}: version {version}, expected {Version}", again);
         int vocabulary = BinaryPrimitives.ReadInt32LittleEndian(bytes[16..]), eos = BinaryPrimitives.ReadInt32LittleEndian(bytes[20..]);
         if (vocabulary < 1) throw Damaged($"vocabulary size {vocabulary}");
         if (bits != 8 * WidthFor(vocabulary)) throw Damaged($"ids of {bits} bits for a vocabulary of {vocabulary}");
         if (eos < -1 || eos >= vocabulary) throw Damaged($"EOS id {eos} for a vocabulary of {vocabulary}");
-        long count = BinaryPrimitives.ReadInt64LittleEndian(bytes[24..]), documents = BinaryPrimitives.ReadInt64LittleEndian(bytes[32..]), text = BinaryPrimitives.ReadInt64LittleEndian(bytes[40..]);
-        if (count < 0 || documents < 0 || documents > count || text < 0) throw Damaged($"{count} tokens, {documents} documents, {text} bytes of text");
+        long count = BinaryPrimitives.ReadInt64LittleEndian(bytes[24..]),
+            documents = BinaryPrimitives.ReadInt64LittleEndian(bytes[32..]),
+            text = BinaryPrimitives.ReadInt64LittleEndian(bytes[40..]);
+        if (count < 0 || documents < 0 || documents > count || text < 0)
+            throw Damaged($"{count} tokens, {documents} documents, {text} bytes of text");
         if (bytes[64..Length].ContainsAnyExcept((byte)0)) throw Damaged("reserved bytes that are not zero");
         long expected = (fileLength - Length) / (bits / 8);
         if (expected != count || (fileLength - Length) % (bits / 8) != 0)
-            throw new WiscaException($"{name}: the header tells of {count} tokens, but the file has {fileLength - Length} bytes after it, expected {(Int128)count * (bits / 8)}", $"it was cut short or added to; {again}");
-        return new TokenFileHeader((int)bits / 8, vocabulary, Convert.ToHexStringLower(bytes[48..64]), eos < 0 ? null : eos, count, documents, text);
+            throw new WiscaException(
+                $"{name}: the header tells of {count} tokens, but the file has {fileLength - Length} bytes after it, expected "
+                + $"{(Int128)count * (bits / 8)}",
+                $"it was cut short or added to; {again}");
+        return new TokenFileHeader(
+            (int)bits / 8, vocabulary, Convert.ToHexStringLower(bytes[48..64]), eos < 0 ? null : eos, count, documents, text);
 
         WiscaException Damaged(string what) => new($"{name}: the header is damaged: {what}", again);
     }

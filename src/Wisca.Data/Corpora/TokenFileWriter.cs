@@ -3,7 +3,8 @@ using Wisca.Tokenizers;
 
 namespace Wisca.Corpora;
 
-/// <summary>Writes a <see cref="TokenFile"/>, document by document. The file appears under its name when <see cref="Commit"/> is called.</summary>
+/// <summary>Writes a <see cref="TokenFile"/>, document by document. The file appears under its name when <see cref="Commit"/> is
+/// called.</summary>
 public sealed class TokenFileWriter : IDisposable
 {
     private readonly StagedFile _file;
@@ -47,7 +48,8 @@ public sealed class TokenFileWriter : IDisposable
         ArgumentNullException.ThrowIfNull(path);
         ArgumentOutOfRangeException.ThrowIfLessThan(vocabularySize, 1);
         ArgumentNullException.ThrowIfNull(tokenizerHash);
-        if (tokenizerHash.Length != 32 || !tokenizerHash.All(char.IsAsciiHexDigit)) throw new ArgumentException("expected 32 hexadecimal digits", nameof(tokenizerHash));
+        if (tokenizerHash.Length != 32 || !tokenizerHash.All(char.IsAsciiHexDigit))
+            throw new ArgumentException("expected 32 hexadecimal digits", nameof(tokenizerHash));
         if (eosId is { } eos) ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)eos, (uint)vocabularySize, nameof(eosId));
         if (force && File.Exists(path)) TokenFile.Open(path).Dispose();
         return new TokenFileWriter(StagedFile.Create(path, force), path, vocabularySize, tokenizerHash, eosId);
@@ -63,7 +65,10 @@ public sealed class TokenFileWriter : IDisposable
         if (ids.IsEmpty) throw new ArgumentException("a document has at least one id", nameof(ids));
         foreach (int id in ids)
         {
-            if ((uint)id >= (uint)_vocabularySize) throw new WiscaException($"id {id} of document {Documents} is beyond the vocabulary of {_vocabularySize}", "do the ids come from this tokenizer?");
+            if ((uint)id >= (uint)_vocabularySize)
+                throw new WiscaException(
+                    $"id {id} of document {Documents} is beyond the vocabulary of {_vocabularySize}",
+                    "do the ids come from this tokenizer?");
             if (_buffered == _buffer.Length) Flush();
             if (_width == 2) BinaryPrimitives.WriteUInt16LittleEndian(_buffer.AsSpan(_buffered), (ushort)id);
             else BinaryPrimitives.WriteInt32LittleEndian(_buffer.AsSpan(_buffered), id);

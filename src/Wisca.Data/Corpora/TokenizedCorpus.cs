@@ -7,4 +7,5 @@ namespace Wisca.Corpora;
 /// <param name="VocabularySize">The vocabulary's size.</param>
 /// <param name="EosId">The token that ends every document.</param>
 /// <param name="Reused">Whether the files were there already.</param>
-public sealed record TokenizedCorpus(TokenizedPart Training, TokenizedPart? HeldOut, string TokenizerHash, int VocabularySize, int EosId, bool Reused = false);
+public sealed record TokenizedCorpus(
+    TokenizedPart Training, TokenizedPart? HeldOut, string TokenizerHash, int VocabularySize, int EosId, bool Reused = false);

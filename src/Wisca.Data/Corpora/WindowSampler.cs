@@ -3,14 +3,15 @@ using Wisca.Numerics;
 namespace Wisca.Corpora;
 
 /// <summary>
-/// Windows of a token file in a random order that depends on nothing but a seed and a position: what a training run saw is told by the position it
-/// has come to, a simple number that a checkpoint stores.
+/// Windows of a token file in a random order that depends on nothing but a seed and a position: what a training run saw is told by the
+/// position it has come to, a simple number that a checkpoint stores.
 /// </summary>
 /// <remarks>
-/// An epoch lays windows of <c>length</c> inputs side by side, from an offset that each epoch draws anew, so that other tokens begin a window; each
-/// window of the epoch comes once, in an order that each epoch draws anew. A window is read with the one id that follows its inputs: ids 0 to
-/// <c>length - 1</c> are inputs, ids 1 to <c>length</c> their targets. So every target belongs to one window, and less than two windows of the file,
-/// at its ends, are left out of an epoch. The memory needed does not depend on the file.
+/// An epoch lays windows of <c>length</c> inputs side by side, from an offset that each epoch draws anew, so that other tokens begin a
+/// window; each window of the epoch comes once, in an order that each epoch draws anew. A window is read with the one id that follows its
+/// inputs: ids 0 to
+/// <c>length - 1</c> are inputs, ids 1 to <c>length</c> their targets. So every target belongs to one window, and less than two windows of
+/// the file, at its ends, are left out of an epoch. The memory needed does not depend on the file.
 /// </remarks>
 public sealed class WindowSampler
 {
@@ -30,7 +31,8 @@ public sealed class WindowSampler
         if (file.Count - 1 < length)
         {
             throw new WiscaException(
-                $"{file.FullPath} has {file.Count} tokens, fewer than one window of {length} and the token after it", "give more text, or take a shorter sequence length");
+                $"{file.FullPath} has {file.Count} tokens, fewer than one window of {length} and the token after it",
+                "give more text, or take a shorter sequence length");
         }
 
         _file = file;

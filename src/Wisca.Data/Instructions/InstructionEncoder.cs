@@ -3,9 +3,9 @@ using Wisca.Tokenizers;
 namespace Wisca.Instructions;
 
 /// <summary>
-/// Turns examples into tokens. The text between BOS and EOS is encoded as a whole, so that the tokens are those a model would see elsewhere; a token
-/// counts from where the encoding of the whole leaves that of the prompt. Each answer ends with the template's end marker; and with EOS where there
-/// is no marker, or the tokenizer has none such.
+/// Turns examples into tokens. The text between BOS and EOS is encoded as a whole, so that the tokens are those a model would see
+/// elsewhere; a token counts from where the encoding of the whole leaves that of the prompt. Each answer ends with the template's end
+/// marker; and with EOS where there is no marker, or the tokenizer has none such.
 /// </summary>
 public sealed class InstructionEncoder
 {
@@ -24,7 +24,10 @@ public sealed class InstructionEncoder
 
         // What the tokenizer puts before a text; some put EOS behind it, too.
         int[] around = tokenizer.Encode("");
-        _opening = around.Length > 0 && around[^1] == tokenizer.EosId && (around.Length > 1 || tokenizer.BosId != tokenizer.EosId) ? around[..^1] : around;
+        _opening =
+            around.Length > 0 && around[^1] == tokenizer.EosId && (around.Length > 1 || tokenizer.BosId != tokenizer.EosId)
+                ? around[..^1]
+                : around;
     }
 
     /// <summary>Encodes an example.</summary>
@@ -56,7 +59,12 @@ public sealed class InstructionEncoder
             for (int index = 0; index < stretch.Count; index++)
             {
                 characters += stretch[index].Text.Length;
-                int end = index == stretch.Count - 1 ? whole.Length : Math.Max(begin, whole.AsSpan().CommonPrefixLength(_tokenizer.Encode(text[..characters], addSpecialTokens: false)));
+                int end =
+                    index == stretch.Count - 1
+                        ? whole.Length
+                        : Math.Max(
+                            begin,
+                            whole.AsSpan().CommonPrefixLength(_tokenizer.Encode(text[..characters], addSpecialTokens: false)));
                 Add(whole[begin..end], stretch[index].Counts);
                 begin = end;
             }

@@ -4,8 +4,8 @@ using Wisca.Numerics;
 namespace Wisca.Instructions;
 
 /// <summary>
-/// The rows of batches, in an order that depends on nothing but a seed and a position. A row is one example; or, packed, as many as were found to fit
-/// one after the other. Rows are packed once, and each epoch draws their order anew.
+/// The rows of batches, in an order that depends on nothing but a seed and a position. A row is one example; or, packed, as many as were
+/// found to fit one after the other. Rows are packed once, and each epoch draws their order anew.
 /// </summary>
 public sealed class InstructionRows
 {
@@ -21,7 +21,9 @@ public sealed class InstructionRows
         ArgumentNullException.ThrowIfNull(examples);
         if (examples.Count == 0) throw new ArgumentException("no example", nameof(examples));
         _seed = (ulong)seed;
-        _rows = length is { } positions ? Pack(examples, positions) : [.. examples.Select(example => (IReadOnlyList<EncodedInstruction>)[example])];
+        _rows = length is { } positions
+            ? Pack(examples, positions)
+            : [.. examples.Select(example => (IReadOnlyList<EncodedInstruction>)[example])];
     }
 
     /// <summary>Number of rows of one pass over the examples.</summary>
@@ -40,15 +42,20 @@ public sealed class InstructionRows
         }
     }
 
-    /// <summary>Best fit, the longest first: each example goes where it leaves the least room. Examples of one length keep the order of the data.</summary>
+    /// <summary>Best fit, the longest first: each example goes where it leaves the least room. Examples of one length keep the order of the
+    /// data.</summary>
     private static IReadOnlyList<EncodedInstruction>[] Pack(IReadOnlyList<EncodedInstruction> examples, int length)
     {
         var rows = new List<List<EncodedInstruction>>();
         var byRoom = new SortedSet<(int Room, int Row)>();
         foreach (var example in examples.OrderByDescending(example => example.Length))
         {
-            if (example.Length > length) throw new ArgumentException($"an example has {example.Length} positions, a row {length}", nameof(examples));
-            var (room, row) = byRoom.GetViewBetween((example.Length, 0), (int.MaxValue, int.MaxValue)).Min is var found && found.Room > 0 ? found : (length, rows.Count);
+            if (example.Length > length)
+                throw new ArgumentException($"an example has {example.Length} positions, a row {length}", nameof(examples));
+            var (room, row) =
+                byRoom.GetViewBetween((example.Length, 0), (int.MaxValue, int.MaxValue)).Min is var found && found.Room > 0
+                    ? found
+                    : (length, rows.Count);
             if (row == rows.Count) rows.Add([]);
             byRoom.Remove((room, row));
             rows[row].Add(example);

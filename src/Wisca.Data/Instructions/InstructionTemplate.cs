@@ -3,22 +3,33 @@ using System.Collections.Immutable;
 namespace Wisca.Instructions;
 
 /// <summary>
-/// Turns a conversation into text. A fixed catalogue: the Jinja template that a tokenizer may bring along (<c>chat_template</c>) is not interpreted,
-/// so for a model that was trained on conversations choose the one it was trained with.
+/// Turns a conversation into text. A fixed catalogue: the Jinja template that a tokenizer may bring along (<c>chat_template</c>) is not
+/// interpreted, so for a model that was trained on conversations choose the one it was trained with.
 /// </summary>
 public sealed class InstructionTemplate
 {
-    private const string AlpacaPlain = "Below is an instruction that describes a task. Write a response that appropriately completes the request.",
-        AlpacaInput = "Below is an instruction that describes a task, paired with an input that provides further context. Write a response that appropriately completes the request.";
+    private const string AlpacaPlain =
+            "Below is an instruction that describes a task. Write a response that appropriately completes the request.",
+        AlpacaInput =
+            "Below is an instruction that describes a task, paired with an input that provides further context. Write a response that "
+            + "appropriately completes the request.";
 
     private readonly Func<IReadOnlyList<InstructionMessage>, IEnumerable<InstructionPiece>> _render;
 
-    private InstructionTemplate(string name, string? endMarker, Func<IReadOnlyList<InstructionMessage>, IEnumerable<InstructionPiece>> render) => (Name, EndMarker, _render) = (name, endMarker, render);
+    private InstructionTemplate(
+        string name, string? endMarker, Func<IReadOnlyList<InstructionMessage>, IEnumerable<InstructionPiece>> render
+    ) => (Name, EndMarker, _render) = (name, endMarker, render);
 
     /// <summary>All templates.</summary>
     public static ImmutableArray<InstructionTemplate> All { get; } =
     [
-        new("plain", null, messages => messages.Select(message => new InstructionPiece(message.Role == InstructionRole.System ? message.Content + "\n\n" : message.Whole, message.Role == InstructionRole.Assistant))),
+        new(
+            "plain",
+            null,
+            messages =>
+                messages.Select(message => new InstructionPiece(
+                    message.Role == InstructionRole.System ? message.Content + "\n\n" : message.Whole,
+                    message.Role == InstructionRole.Assistant))),
         new("question", null, messages => messages.Select((message, index) => message.Role switch
         {
             InstructionRole.System => new InstructionPiece(message.Content + "\n\n", false),
@@ -28,9 +39,19 @@ public sealed class InstructionTemplate
         new("alpaca", null, Alpaca),
         new("chatml", "<|im_end|>", messages => Marked(messages, role => $"<|im_start|>{RoleName(role)}\n", "<|im_end|>", "\n")),
         new("llama-2", null, Llama2),
-        new("llama-3", "<|eot_id|>", messages => Marked(messages, role => $"<|start_header_id|>{RoleName(role)}<|end_header_id|>\n\n", "<|eot_id|>", "")),
-        new("gemma", "<end_of_turn>", messages => Marked(
-            SystemAsUser(messages), role => $"<start_of_turn>{(role == InstructionRole.Assistant ? "model" : "user")}\n", "<end_of_turn>", "\n")),
+        new(
+            "llama-3",
+            "<|eot_id|>",
+            messages => Marked(messages, role => $"<|start_header_id|>{RoleName(role)}<|end_header_id|>\n\n", "<|eot_id|>", "")),
+        new(
+            "gemma",
+            "<end_of_turn>",
+            messages =>
+                Marked(
+                    SystemAsUser(messages),
+                    role => $"<start_of_turn>{(role == InstructionRole.Assistant ? "model" : "user")}\n",
+                    "<end_of_turn>",
+                    "\n")),
     ];
 
     /// <summary>The name.</summary>
@@ -43,7 +64,10 @@ public sealed class InstructionTemplate
     /// <param name="name">Its name.</param>
     /// <exception cref="WiscaException">There is none of that name.</exception>
     public static InstructionTemplate Find(string name) => All.FirstOrDefault(template => template.Name == name)
-        ?? throw new WiscaException($"there is no template '{name}'", $"expected one of {string.Join(", ", All.Select(template => template.Name))}; a tokenizer's own chat_template is not interpreted");
+        ?? throw new WiscaException(
+            $"there is no template '{name}'",
+            $"expected one of {string.Join(", ", All.Select(template => template.Name))}; a tokenizer's own chat_template is not "
+            + $"interpreted");
 
     /// <summary>The template of a format where none was chosen: that of Alpaca, the text as it is, or ChatML.</summary>
     /// <param name="format">The format of the data.</param>
@@ -57,7 +81,8 @@ public sealed class InstructionTemplate
     /// <summary>A prompt up to where the answer begins, as the model was trained to continue it.</summary>
     /// <param name="messages">The conversation, of which the last message is the user's.</param>
     public string Prompt(IReadOnlyList<InstructionMessage> messages) =>
-        string.Concat(_render([.. messages, new InstructionMessage(InstructionRole.Assistant, "")]).SkipLast(1).Select(piece => piece.Text));
+        string.Concat(
+            _render([.. messages, new InstructionMessage(InstructionRole.Assistant, "")]).SkipLast(1).Select(piece => piece.Text));
 
     /// <summary>The pieces of a conversation, in order; an answer is one piece, with its end marker.</summary>
     internal IEnumerable<InstructionPiece> Render(Instruction example) => _render(example.Messages);
@@ -75,7 +100,9 @@ public sealed class InstructionTemplate
             }
 
             string preamble = first ? opening ?? (message.Input.Length > 0 ? AlpacaInput : AlpacaPlain) : "";
-            yield return new InstructionPiece($"{preamble}\n\n### Instruction:\n{message.Content}\n\n{(message.Input.Length > 0 ? $"### Input:\n{message.Input}\n\n" : "")}### Response:", false);
+            yield return new InstructionPiece(
+                $"{preamble}\n\n### Instruction:\n{message.Content}\n\n{(message.Input.Length > 0 ? $"### Input:\n{message.Input}\n\n" : "")}### Response:",
+                false);
             first = false;
         }
     }
@@ -96,7 +123,8 @@ public sealed class InstructionTemplate
         }
     }
 
-    private static IEnumerable<InstructionPiece> Marked(IReadOnlyList<InstructionMessage> messages, Func<InstructionRole, string> header, string end, string behind)
+    private static IEnumerable<InstructionPiece> Marked(
+        IReadOnlyList<InstructionMessage> messages, Func<InstructionRole, string> header, string end, string behind)
     {
         for (int index = 0; index < messages.Count; index++)
         {
@@ -110,7 +138,9 @@ public sealed class InstructionTemplate
     }
 
     private static IReadOnlyList<InstructionMessage> SystemAsUser(IReadOnlyList<InstructionMessage> messages) =>
-        messages is [{ Role: InstructionRole.System } system, var first, ..] ? [first with { Content = $"{system.Content}\n\n{first.Content}" }, .. messages.Skip(2)] : messages;
+        messages is [{ Role: InstructionRole.System } system, var first, ..]
+            ? [first with { Content = $"{system.Content}\n\n{first.Content}" }, .. messages.Skip(2)]
+            : messages;
 
     private static string RoleName(InstructionRole role) => role.ToString().ToLowerInvariant();
 }

@@ -9,4 +9,10 @@ namespace Wisca.Tokenizers;
 /// <param name="StripRight">Whether it swallows the white space after it.</param>
 /// <param name="Normalized">Whether it is looked for in the normalized text (and normalized itself) instead of the raw one.</param>
 internal sealed record AddedToken(
-    string Content, int Id, bool Special, bool SingleWord = false, bool StripLeft = false, bool StripRight = false, bool Normalized = false);
+    string Content,
+    int Id,
+    bool Special,
+    bool SingleWord = false,
+    bool StripLeft = false,
+    bool StripRight = false,
+    bool Normalized = false);

@@ -27,7 +27,10 @@ internal sealed class SentencePieceNormalizer
         _file = file;
 
         // What the user defined is not touched by the table.
-        _kept = [.. model.Pieces.Where(piece => piece.Type == SentencePieceType.UserDefined).Select(piece => Encoding.UTF8.GetBytes(piece.Text))];
+        _kept =
+        [
+            .. model.Pieces.Where(piece => piece.Type == SentencePieceType.UserDefined).Select(piece => Encoding.UTF8.GetBytes(piece.Text)),
+        ];
         if (model.Charsmap.Length == 0) return;
         uint length = model.Charsmap.Length < 4 ? uint.MaxValue : BinaryPrimitives.ReadUInt32LittleEndian(model.Charsmap);
         if (length > model.Charsmap.Length - 4 || length % 4 != 0 || length == 0) throw Damaged();

@@ -11,9 +11,10 @@ public static class TokenizerHash
 
     /// <summary>
     /// A hash (XXH128, 32 hexadecimal digits) of the files that a tokenizer was read from: its vocabulary (<c>merges.txt</c> too), and
-    /// <c>tokenizer_config.json</c>, <c>special_tokens_map.json</c> and <c>added_tokens.json</c> as far as they are there. Of the model's own
-    /// <c>config.json</c> only the ids of BOS and EOS count, so that the hash outlives the training of the model beside it. A tokenizer that was
-    /// not read from a file is hashed by its tokens.
+    /// <c>tokenizer_config.json</c>, <c>special_tokens_map.json</c> and <c>added_tokens.json</c> as far as they are there. Of the model's
+    /// own
+    /// <c>config.json</c> only the ids of BOS and EOS count, so that the hash outlives the training of the model beside it. A tokenizer
+    /// that was not read from a file is hashed by its tokens.
     /// </summary>
     /// <exception cref="WiscaException">A file is gone or cannot be read.</exception>
     public static string Of(Tokenizer tokenizer)

@@ -25,7 +25,9 @@ public static class TokenizerLoader
         string[] names = ["tokenizer.json", "tokenizer.model", "vocab.json"];
         string? found = names.Select(name => Path.Combine(folder, name)).FirstOrDefault(File.Exists);
         return found is null
-            ? throw new WiscaException($"{path} holds no tokenizer", "expected tokenizer.json, tokenizer.model, or vocab.json with merges.txt")
+            ? throw new WiscaException(
+                $"{path} holds no tokenizer",
+                "expected tokenizer.json, tokenizer.model, or vocab.json with merges.txt")
             : LoadFile(found);
     }
 
@@ -37,7 +39,9 @@ public static class TokenizerLoader
             ".model" => SentencePieceReader.Read(file, settings),
             ".json" when Path.GetFileName(file) == "vocab.json" => VocabularyAndMergesReader.Read(file, settings),
             ".json" => new TokenizerJsonReader(file, settings).Read(),
-            _ => throw new WiscaException($"{file} is no tokenizer", "expected tokenizer.json, tokenizer.model, or vocab.json with merges.txt"),
+            _ => throw new WiscaException(
+                $"{file} is no tokenizer",
+                "expected tokenizer.json, tokenizer.model, or vocab.json with merges.txt"),
         });
     }
 }

@@ -42,7 +42,8 @@ public abstract class AutogradObjective : IObjective
     }
 
     /// <inheritdoc />
-    public Tensor Gradient(CancellationToken cancellation = default) => Sum(Parameters.Names.ToHashSet(), _itemsPerPass, "gradient", (loss, inputs, _) => autograd.grad([loss], inputs), cancellation);
+    public Tensor Gradient(CancellationToken cancellation = default) =>
+        Sum(Parameters.Names.ToHashSet(), _itemsPerPass, "gradient", (loss, inputs, _) => autograd.grad([loss], inputs), cancellation);
 
     /// <inheritdoc />
     public Tensor HessianVectorProduct(Tensor vector, IReadOnlySet<string>? only = null, CancellationToken cancellation = default) =>
@@ -64,14 +65,21 @@ public abstract class AutogradObjective : IObjective
     /// information's diagonal, up to a factor).
     /// </summary>
     public Tensor SquaredGradients(IReadOnlySet<string>? only = null, CancellationToken cancellation = default) =>
-        Sum(only ?? Parameters.Names.ToHashSet(), 1, "gradient", (loss, inputs, _) => [.. autograd.grad([loss], inputs).Select(gradient => gradient.Squared())], cancellation);
+        Sum(
+            only ?? Parameters.Names.ToHashSet(),
+            1,
+            "gradient",
+            (loss, inputs, _) => [.. autograd.grad([loss], inputs).Select(gradient => gradient.Squared())],
+            cancellation);
 
     /// <summary>The part that some items have in the loss, a scalar; the parts of all items add up to the loss.</summary>
     /// <param name="first">The first item.</param>
     /// <param name="count">How many.</param>
     protected abstract Tensor LossOf(int first, int count);
 
-    private Tensor Sum(IReadOnlySet<string> only, int itemsPerPass, string what, Func<Tensor, Tensor[], int[], IEnumerable<Tensor>> differentiate, CancellationToken cancellation)
+    private Tensor Sum(
+        IReadOnlySet<string> only, int itemsPerPass, string what, Func<Tensor, Tensor[], int[], IEnumerable<Tensor>> differentiate,
+        CancellationToken cancellation)
     {
         int[] selected = [.. Enumerable.Range(0, Parameters.Names.Count).Where(index => only.Contains(Parameters.Names[index]))];
         Tensor[] inputs = [.. selected.Select(index => Parameters.Tensors[index])];
@@ -89,7 +97,9 @@ public abstract class AutogradObjective : IObjective
         }
 
         if (!double.IsFinite(sum.sum(ScalarType.Float64).AsDouble()))
-            throw new WiscaException($"the {what} is not finite", "the loss overflows at these weights; is the model intact, and its text one that it can read?");
+            throw new WiscaException(
+                $"the {what} is not finite",
+                "the loss overflows at these weights; is the model intact, and its text one that it can read?");
         return sum.MoveToOuterDisposeScope();
     }
 

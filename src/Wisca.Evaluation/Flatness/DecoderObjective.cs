@@ -21,14 +21,21 @@ public sealed class DecoderObjective : AutogradObjective, IDisposable
     /// <exception cref="WiscaException">The text is not of the model's vocabulary, or a window is longer than its positions.</exception>
     public DecoderObjective(Decoder model, TokenWindows windows)
         : base(
-            new ParameterSpace((model ?? throw new ArgumentNullException(nameof(model))).named_parameters().Select(entry => (entry.name, (Tensor)entry.parameter))),
+            new ParameterSpace(
+                (model ?? throw new ArgumentNullException(nameof(model)))
+                    .named_parameters()
+                    .Select(entry => (entry.name, (Tensor)entry.parameter))),
             (windows ?? throw new ArgumentNullException(nameof(windows))).Count,
             Math.Max(1, TokensPerPass / windows.Length))
     {
         if (windows.Largest >= model.Config.VocabularySize)
-            throw new WiscaException($"token {windows.Largest} is not below the model's vocabulary of {model.Config.VocabularySize}", "the tokenizer belongs to another model");
+            throw new WiscaException(
+                $"token {windows.Largest} is not below the model's vocabulary of {model.Config.VocabularySize}",
+                "the tokenizer belongs to another model");
         if (windows.Length > model.Config.MaxPositions)
-            throw new WiscaException($"windows of {windows.Length} tokens, but the model was made for {model.Config.MaxPositions} positions", $"ask for at most {model.Config.MaxPositions}");
+            throw new WiscaException(
+                $"windows of {windows.Length} tokens, but the model was made for {model.Config.MaxPositions} positions",
+                $"ask for at most {model.Config.MaxPositions}");
         (_model, Windows) = (model, windows);
         model.AttentionPath = AttentionPath.Eager;
         _windows = tensor(windows.Ids, device: model.Device).view(windows.Count, windows.Length + 1).DetachFromDisposeScope();
@@ -41,7 +48,11 @@ public sealed class DecoderObjective : AutogradObjective, IDisposable
     public int FilterAxis(string parameter)
     {
         ArgumentNullException.ThrowIfNull(parameter);
-        return _model.Config.Attention.Orientation == Orientation.Conv1D && parameter.StartsWith($"{_model.Config.Names.Root}.{_model.Config.Names.Layers}.", StringComparison.Ordinal) ? 1 : 0;
+        return
+            _model.Config.Attention.Orientation == Orientation.Conv1D
+            && parameter.StartsWith($"{_model.Config.Names.Root}.{_model.Config.Names.Layers}.", StringComparison.Ordinal)
+            ? 1
+            : 0;
     }
 
     /// <inheritdoc />

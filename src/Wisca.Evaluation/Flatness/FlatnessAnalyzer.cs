@@ -22,7 +22,8 @@ public static class FlatnessAnalyzer
     /// <param name="progress">Told how far it is.</param>
     /// <param name="cancellation">Stops it.</param>
     /// <exception cref="WiscaException">
-    /// The text does not fit the model, the second checkpoint is of another architecture, an orbit is asked for that does not exist, or the loss is not finite.
+    /// The text does not fit the model, the second checkpoint is of another architecture, an orbit is asked for that does not exist, or the
+    /// loss is not finite.
     /// </exception>
     public static FlatnessReport Run(
         Decoder model,
@@ -63,25 +64,54 @@ public static class FlatnessAnalyzer
         {
             report = measure switch
             {
-                FlatnessMeasure.Eigenvalues => report with { Eigenvalues = Lanczos.Largest(objective, options.Eigenvalues with { Seed = options.Seed }, progress, cancellation) },
-                FlatnessMeasure.Trace => report with { Trace = TraceEstimator.Whole(objective, options.Trace with { Seed = options.Seed }, progress, cancellation) },
+                FlatnessMeasure.Eigenvalues => report with
+                {
+                    Eigenvalues = Lanczos.Largest(objective, options.Eigenvalues with { Seed = options.Seed }, progress, cancellation),
+                },
+                FlatnessMeasure.Trace => report with
+                {
+                    Trace = TraceEstimator.Whole(objective, options.Trace with { Seed = options.Seed }, progress, cancellation),
+                },
                 FlatnessMeasure.Sharpness => report with { Sharpness = Sharpness(objective, options, progress, cancellation) },
-                FlatnessMeasure.Gradients => report with { Gradients = GradientTurn.Measure(objective, options.GradientSteps, progress, cancellation) },
+                FlatnessMeasure.Gradients => report with
+                {
+                    Gradients = GradientTurn.Measure(objective, options.GradientSteps, progress, cancellation),
+                },
                 FlatnessMeasure.Pairs when plan is null => report,
-                FlatnessMeasure.Pairs => report with { Pairs = PairMeter.Measure(objective, plan!, options.Pairs with { Seed = options.Seed }, progress, cancellation) },
+                FlatnessMeasure.Pairs => report with
+                {
+                    Pairs = PairMeter.Measure(objective, plan!, options.Pairs with { Seed = options.Seed }, progress, cancellation),
+                },
                 FlatnessMeasure.Slice => report with
                 {
-                    Curves = report.Curves.Add(LossSurface.Slice(objective, objective.FilterAxis, options.SliceDimensions, options.Points, options.SliceRange, options.Seed, progress, cancellation)),
+                    Curves = report.Curves.Add(
+                        LossSurface.Slice(
+                            objective, objective.FilterAxis, options.SliceDimensions, options.Points, options.SliceRange, options.Seed,
+                            progress, cancellation)),
                 },
-                FlatnessMeasure.Between => report with { Curves = report.Curves.Add(LossSurface.Between(objective, Space(other!).Values(), options.Points, progress, cancellation)) },
-                _ => report with { Orbit = new OrbitScanner(objective, orbit!, orbitGroup).Scan(options.Orbit with { Seed = options.Seed }, progress, cancellation) },
+                FlatnessMeasure.Between => report with
+                {
+                    Curves = report.Curves.Add(
+                        LossSurface.Between(objective, Space(other!).Values(), options.Points, progress, cancellation)),
+                },
+                _ => report with
+                {
+                    Orbit = new OrbitScanner(objective, orbit!, orbitGroup).Scan(
+                        options.Orbit with
+                        {
+                            Seed = options.Seed,
+                        },
+                        progress,
+                        cancellation),
+                },
             };
         }
 
         return report;
     }
 
-    private static ImmutableArray<SharpnessEstimate> Sharpness(IObjective objective, FlatnessOptions options, IProgress<FlatnessProgress>? progress, CancellationToken cancellation)
+    private static ImmutableArray<SharpnessEstimate> Sharpness(
+        IObjective objective, FlatnessOptions options, IProgress<FlatnessProgress>? progress, CancellationToken cancellation)
     {
         var kinds = new[] { 1, options.AscentSteps }.Distinct().SelectMany(steps => new[]
         {
@@ -98,12 +128,18 @@ public static class FlatnessAnalyzer
         ];
     }
 
-    private static (TransitionPlan? Plan, ImmutableArray<string> Refusals) Pairs(Decoder model, ModelConfig config, ArchitectureTable? table)
+    private static (TransitionPlan? Plan, ImmutableArray<string> Refusals) Pairs(
+        Decoder model, ModelConfig config, ArchitectureTable? table)
     {
         try
         {
             var plan = WiscaScheduler.PlanFor(Parameters(model), config, new TransitionOptions(), table);
-            return (plan, [.. plan.Refusals.Select(refusal => $"{Name(refusal.Kind)} in layers {string.Join(", ", refusal.Layers)}: {refusal.Reason}")]);
+            return (
+                plan,
+                [
+                    .. plan.Refusals.Select(refusal =>
+                        $"{Name(refusal.Kind)} in layers {string.Join(", ", refusal.Layers)}: {refusal.Reason}"),
+                ]);
         }
         catch (WiscaException exception)
         {
@@ -112,11 +148,14 @@ public static class FlatnessAnalyzer
         }
     }
 
-    private static (Exchange Exchange, int Group) Orbit(Decoder model, ModelConfig config, FlatnessOptions options, ArchitectureTable? table)
+    private static (Exchange Exchange, int Group) Orbit(
+        Decoder model, ModelConfig config, FlatnessOptions options, ArchitectureTable? table)
     {
         int layers = model.Config.Layers.Length;
         if (options.OrbitLayer < 0 || options.OrbitLayer >= layers)
-            throw new WiscaException($"layer {options.OrbitLayer} is not among the model's layers 0 to {layers - 1}", "give --layer one of them");
+            throw new WiscaException(
+                $"layer {options.OrbitLayer} is not among the model's layers 0 to {layers - 1}",
+                "give --layer one of them");
         Granularity granularity = options.OrbitKvHead is null ? Granularity.Tensor : Granularity.KvHead;
         bool queryKey = options.OrbitKind == TransitionKind.QueryKey;
         var plan = WiscaScheduler.PlanFor(
@@ -134,7 +173,9 @@ public static class FlatnessAnalyzer
         var exchange = plan.Exchanges.Single();
         int group = options.OrbitKvHead ?? 0;
         if (group >= exchange.Groups.Length)
-            throw new WiscaException($"kv head {group} is not among the layer's kv heads 0 to {exchange.Groups.Length - 1}", "give --kv-head one of them");
+            throw new WiscaException(
+                $"kv head {group} is not among the layer's kv heads 0 to {exchange.Groups.Length - 1}",
+                "give --kv-head one of them");
         return (exchange, group);
     }
 
@@ -142,7 +183,8 @@ public static class FlatnessAnalyzer
 
     private static ParameterSpace Space(Decoder model) => new(Parameters(model).Select(entry => (entry.Name, (Tensor)entry.Parameter)));
 
-    private static IEnumerable<(string Name, Parameter Parameter)> Parameters(Decoder model) => model.named_parameters().Select(entry => (entry.name, entry.parameter));
+    private static IEnumerable<(string Name, Parameter Parameter)> Parameters(Decoder model) =>
+        model.named_parameters().Select(entry => (entry.name, entry.parameter));
 
     private static string Name(TransitionKind kind) => kind == TransitionKind.QueryKey ? "qk" : "vo";
 }

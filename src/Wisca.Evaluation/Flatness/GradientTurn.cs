@@ -16,7 +16,9 @@ public sealed record GradientTurn(double Step, double? Cosine, double Loss)
     /// <param name="progress">Told of every step.</param>
     /// <param name="cancellation">Stops it.</param>
     /// <exception cref="WiscaException">A gradient is not finite.</exception>
-    public static ImmutableArray<GradientTurn> Measure(IObjective objective, IReadOnlyList<double> steps, IProgress<FlatnessProgress>? progress = null, CancellationToken cancellation = default)
+    public static ImmutableArray<GradientTurn> Measure(
+        IObjective objective, IReadOnlyList<double> steps, IProgress<FlatnessProgress>? progress = null,
+        CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(objective);
         ArgumentNullException.ThrowIfNull(steps);

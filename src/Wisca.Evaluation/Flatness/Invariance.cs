@@ -3,8 +3,8 @@ using System.Collections.Immutable;
 namespace Wisca.Flatness;
 
 /// <summary>
-/// Whether a quantity stays as it is when a model is replaced by an equivalent one. A quantity that does not can be made large or small without
-/// changing the function (Dinh et al., ICML 2017): it tells about training from this point, and not about the function.
+/// Whether a quantity stays as it is when a model is replaced by an equivalent one. A quantity that does not can be made large or small
+/// without changing the function (Dinh et al., ICML 2017): it tells about training from this point, and not about the function.
 /// </summary>
 /// <param name="Measure">What it belongs to; null for the loss itself.</param>
 /// <param name="Quantity">The quantity.</param>
@@ -22,10 +22,16 @@ public sealed record Invariance(FlatnessMeasure? Measure, string Quantity, bool 
         new(FlatnessMeasure.Sharpness, "adaptive sharpness (ASAM)", true, "the ball is scaled with each weight"),
         new(FlatnessMeasure.Gradients, "cosine of gradients", false, "gradients become g_1 / s and s g_2"),
         new(FlatnessMeasure.Pairs, "a, b and the flattest s", false, "a / s^2, b s^2 and s* / s"),
-        new(FlatnessMeasure.Pairs, "least trace of a pair, 2 sqrt(a b)", true, "the factor cancels in the product, at the granularity it is measured at"),
-        new(FlatnessMeasure.Slice, "loss along filter-normalised directions", false, "invariant for qk and for vo per tensor; finer vo scales single columns of W_o, whose filters are rows"),
+        new(
+            FlatnessMeasure.Pairs, "least trace of a pair, 2 sqrt(a b)", true,
+            "the factor cancels in the product, at the granularity it is measured at"),
+        new(
+            FlatnessMeasure.Slice, "loss along filter-normalised directions", false,
+            "invariant for qk and for vo per tensor; finer vo scales single columns of W_o, whose filters are rows"),
         new(FlatnessMeasure.Between, "loss between two checkpoints", false, "unless both are scaled by the same factors"),
         new(FlatnessMeasure.Orbit, "loss along the orbit", true, "checked at every point"),
-        new(FlatnessMeasure.Orbit, "trace and largest eigenvalue along the orbit", false, "that they move although the function does not is what the orbit shows"),
+        new(
+            FlatnessMeasure.Orbit, "trace and largest eigenvalue along the orbit", false,
+            "that they move although the function does not is what the orbit shows"),
     ];
 }

@@ -6,29 +6,35 @@ using static TorchSharp.torch;
 namespace Wisca.Flatness;
 
 /// <summary>
-/// The Lanczos method (1950) with full reorthogonalisation, twice at every step: T = Q^T H Q is tridiagonal, and its extreme eigenvalues are
-/// those of H long before Q is complete. Of an eigenvalue that occurs several times it sees one copy, unless rounding brings out more.
+/// The Lanczos method (1950) with full reorthogonalisation, twice at every step: T = Q^T H Q is tridiagonal, and its extreme eigenvalues
+/// are those of H long before Q is complete. Of an eigenvalue that occurs several times it sees one copy, unless rounding brings out more.
 /// </summary>
 public static class Lanczos
 {
-    /// <summary>The largest eigenvalues of the Hessian, by value and not by magnitude. Holds <see cref="LanczosOptions.MaxSteps"/> + 3 vectors at most.</summary>
+    /// <summary>The largest eigenvalues of the Hessian, by value and not by magnitude. Holds <see cref="LanczosOptions.MaxSteps"/> + 3
+    /// vectors at most.</summary>
     /// <param name="objective">The loss, at the point where its parameters are.</param>
     /// <param name="options">How many, and how well.</param>
     /// <param name="progress">Told of every product.</param>
     /// <param name="cancellation">Stops it.</param>
     /// <exception cref="WiscaException">A product is not finite, or the vectors do not fit into memory.</exception>
-    public static SpectrumEstimate Largest(IObjective objective, LanczosOptions options, IProgress<FlatnessProgress>? progress = null, CancellationToken cancellation = default)
+    public static SpectrumEstimate Largest(
+        IObjective objective, LanczosOptions options, IProgress<FlatnessProgress>? progress = null,
+        CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(objective);
         ArgumentNullException.ThrowIfNull(options);
         ArgumentOutOfRangeException.ThrowIfLessThan(options.Eigenvalues, 1);
         var space = objective.Parameters;
-        int most = (int)Math.Min(Math.Max(options.MaxSteps, options.Eigenvalues), space.Dimension), wanted = Math.Min(options.Eigenvalues, most);
-        double bytes = (most + 3.0) * space.Dimension * space.Dtype.ElementSize(), available = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
+        int most = (int)Math.Min(Math.Max(options.MaxSteps, options.Eigenvalues), space.Dimension),
+            wanted = Math.Min(options.Eigenvalues, most);
+        double bytes = (most + 3.0) * space.Dimension * space.Dtype.ElementSize(),
+            available = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
         if (bytes > available)
         {
             throw new WiscaException(
-                FormattableString.Invariant($"{most} steps of Lanczos hold {bytes / 1e9:0.0} GB of vectors, and this machine has {available / 1e9:0.0} GB"),
+                FormattableString.Invariant(
+                    $"{most} steps of Lanczos hold {bytes / 1e9:0.0} GB of vectors, and this machine has {available / 1e9:0.0} GB"),
                 "ask for fewer steps (--lanczos-steps)");
         }
 
@@ -50,7 +56,8 @@ public static class Lanczos
             double length = next.norm().AsDouble();
             scale = Math.Max(scale, Math.Max(Math.Abs(diagonal[step]), length));
 
-            // Nothing left: what was spanned is mapped into itself. The method goes on in what is orthogonal to it, if anything is still wanted.
+            // Nothing left: what was spanned is mapped into itself. The method goes on in what is orthogonal to it, if anything is still
+            // wanted.
             bool closed = length <= precision * scale;
             off[step] = closed ? 0 : length;
             int steps = step + 1;

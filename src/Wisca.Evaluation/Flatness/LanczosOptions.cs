@@ -10,8 +10,8 @@ public sealed record LanczosOptions
     public int MaxSteps { get; init; } = 60;
 
     /// <summary>
-    /// The residual to reach, as a share of the largest |eigenvalue|. 1e-2 by default. The error of an eigenvalue is at most its residual, and about its
-    /// square over the distance to the next one.
+    /// The residual to reach, as a share of the largest |eigenvalue|. 1e-2 by default. The error of an eigenvalue is at most its residual,
+    /// and about its square over the distance to the next one.
     /// </summary>
     public double Tolerance { get; init; } = 1e-2;
 

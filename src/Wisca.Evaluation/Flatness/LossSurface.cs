@@ -8,8 +8,8 @@ namespace Wisca.Flatness;
 public static class LossSurface
 {
     /// <summary>
-    /// Along filter-normalised random directions (Li et al., NeurIPS 2018): every filter of the direction, the weights of one output, is as long
-    /// as the filter itself. Biases and gains do not move.
+    /// Along filter-normalised random directions (Li et al., NeurIPS 2018): every filter of the direction, the weights of one output, is as
+    /// long as the filter itself. Biases and gains do not move.
     /// </summary>
     /// <param name="objective">The loss.</param>
     /// <param name="filterAxis">For a matrix's name the axis that numbers its filters.</param>
@@ -20,17 +20,23 @@ public static class LossSurface
     /// <param name="progress">Told of every point.</param>
     /// <param name="cancellation">Stops it.</param>
     public static LossCurve Slice(
-        IObjective objective, Func<string, int> filterAxis, int dimensions, int points, double range, ulong seed, IProgress<FlatnessProgress>? progress = null, CancellationToken cancellation = default)
+        IObjective objective, Func<string, int> filterAxis, int dimensions, int points, double range, ulong seed,
+        IProgress<FlatnessProgress>? progress = null, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(objective);
         ArgumentNullException.ThrowIfNull(filterAxis);
         if (dimensions is not (1 or 2)) throw new ArgumentOutOfRangeException(nameof(dimensions), dimensions, "expected 1 or 2");
         ArgumentOutOfRangeException.ThrowIfLessThan(points, 2);
         using var scope = NewDisposeScope();
-        Tensor[] directions = [.. Enumerable.Range(0, dimensions).Select(index => Direction(objective.Parameters, filterAxis, seed, index))];
+        Tensor[] directions =
+        [
+            .. Enumerable.Range(0, dimensions).Select(index => Direction(objective.Parameters, filterAxis, seed, index)),
+        ];
         double[] grid = Grid(-range, range, points);
         var places = dimensions == 1 ? grid.Select(x => (x, (double?)null)) : grid.SelectMany(y => grid, (y, x) => (x, (double?)y));
-        return new LossCurve(dimensions == 1 ? LossCurveKind.Line : LossCurveKind.Plane, Losses(objective, directions, [.. places], "slice", progress, cancellation));
+        return new LossCurve(
+            dimensions == 1 ? LossCurveKind.Line : LossCurveKind.Plane,
+            Losses(objective, directions, [.. places], "slice", progress, cancellation));
     }
 
     /// <summary>On the line through two points of the same space, from a half before the first to a half behind the second.</summary>
@@ -39,7 +45,9 @@ public static class LossSurface
     /// <param name="points">Number of points.</param>
     /// <param name="progress">Told of every point.</param>
     /// <param name="cancellation">Stops it.</param>
-    public static LossCurve Between(IObjective objective, Tensor other, int points, IProgress<FlatnessProgress>? progress = null, CancellationToken cancellation = default)
+    public static LossCurve Between(
+        IObjective objective, Tensor other, int points, IProgress<FlatnessProgress>? progress = null,
+        CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(objective);
         ArgumentNullException.ThrowIfNull(other);
@@ -47,11 +55,20 @@ public static class LossSurface
         using var scope = NewDisposeScope();
         using var ungraded = no_grad();
         var direction = other - objective.Parameters.Values();
-        return new LossCurve(LossCurveKind.Between, Losses(objective, [direction], [.. Grid(-0.5, 1.5, points).Select(x => (x, (double?)null))], "between", progress, cancellation));
+        return new LossCurve(
+            LossCurveKind.Between,
+            Losses(objective, [direction], [.. Grid(-0.5, 1.5, points).Select(x => (x, (double?)null))], "between", progress, cancellation)
+        );
     }
 
     private static ImmutableArray<LossPoint> Losses(
-        IObjective objective, Tensor[] directions, (double X, double? Y)[] places, string stage, IProgress<FlatnessProgress>? progress, CancellationToken cancellation) =>
+        IObjective objective,
+        Tensor[] directions,
+        (double X, double? Y)[] places,
+        string stage,
+        IProgress<FlatnessProgress>? progress,
+        CancellationToken cancellation
+    ) =>
         objective.Parameters.Around(origin =>
         {
             using var ungraded = no_grad();
@@ -89,5 +106,6 @@ public static class LossSurface
 
     private static Tensor Lengths(Tensor filters, int axis) => linalg.norm(filters.movedim([axis], [0]).flatten(1), 2, [1], false);
 
-    private static double[] Grid(double from, double to, int points) => [.. Enumerable.Range(0, points).Select(i => ((from * (points - 1 - i)) + (to * i)) / (points - 1))];
+    private static double[] Grid(double from, double to, int points) =>
+        [.. Enumerable.Range(0, points).Select(i => ((from * (points - 1 - i)) + (to * i)) / (points - 1))];
 }

@@ -8,7 +8,8 @@ namespace Wisca.Flatness;
 /// <param name="Rest">The trace of the block of all other parameters.</param>
 /// <param name="PredictedPair">a / s^2 + b s^2, from the traces at s = 1.</param>
 /// <param name="LargestEigenvalue">The largest eigenvalue of the whole Hessian.</param>
-public sealed record OrbitPoint(int Log2, double Loss, double Multiplied, double Divided, double Rest, double PredictedPair, EigenvalueEstimate LargestEigenvalue)
+public sealed record OrbitPoint(
+    int Log2, double Loss, double Multiplied, double Divided, double Rest, double PredictedPair, EigenvalueEstimate LargestEigenvalue)
 {
     /// <summary>The trace of both blocks of the pair.</summary>
     public double Pair => Multiplied + Divided;

@@ -7,13 +7,18 @@ namespace Wisca.Flatness;
 /// <param name="Rest">The trace of the block of all other parameters at s = 1.</param>
 /// <param name="Points">The grid, in the order of s.</param>
 /// <param name="Marks">Where the criteria land.</param>
-public sealed record OrbitReport(PairCurvature Curvature, TraceEstimate Rest, ImmutableArray<OrbitPoint> Points, ImmutableArray<OrbitMark> Marks)
+public sealed record OrbitReport(
+    PairCurvature Curvature, TraceEstimate Rest, ImmutableArray<OrbitPoint> Points, ImmutableArray<OrbitMark> Marks)
 {
     /// <summary>The largest |loss - loss at s = 1| over the grid; 0 as powers of two promise.</summary>
     public double MaxLossDifference => Points.Max(point => Math.Abs(point.Loss - Points.Single(here => here.Log2 == 0).Loss));
 
     /// <summary>The largest |trace of the pair - prediction| over the grid, as a share of |a| / s^2 + |b| s^2.</summary>
-    public double MaxTraceDeviation => Points.Max(point =>
-        Math.Abs(point.Pair - point.PredictedPair)
-        / Math.Max(double.Epsilon, Math.Abs(Curvature.Multiplied.Value * Math.Pow(2, -2 * point.Log2)) + Math.Abs(Curvature.Divided.Value * Math.Pow(2, 2 * point.Log2))));
+    public double MaxTraceDeviation =>
+        Points.Max(point =>
+            Math.Abs(point.Pair - point.PredictedPair)
+            / Math.Max(
+                double.Epsilon,
+                Math.Abs(Curvature.Multiplied.Value * Math.Pow(2, -2 * point.Log2))
+                    + Math.Abs(Curvature.Divided.Value * Math.Pow(2, 2 * point.Log2))));
 }

@@ -6,8 +6,8 @@ using static TorchSharp.torch;
 namespace Wisca.Flatness;
 
 /// <summary>
-/// Walks along the orbit W_1 -> s W_1, W_2 -> W_2 / s of one group of an exchange, scaling the live model by the same machinery that transitions use,
-/// and measures at each point. The model is put back bit for bit, whatever happens.
+/// Walks along the orbit W_1 -> s W_1, W_2 -> W_2 / s of one group of an exchange, scaling the live model by the same machinery that
+/// transitions use, and measures at each point. The model is put back bit for bit, whatever happens.
 /// </summary>
 public sealed class OrbitScanner
 {
@@ -59,7 +59,11 @@ public sealed class OrbitScanner
             var (loss, one, two, rest, eigenvalue) = log2 == 0 ? here : At(log2, Measure);
             return new OrbitPoint(log2, loss, one.Value, two.Value, rest.Value, curvature.TraceAt(log2), eigenvalue);
         }).ToImmutableArray();
-        return new OrbitReport(curvature, here.Others, walked, [.. marks.Select(mark => mark with { PredictedPair = mark.Log2 is { } log2 ? curvature.TraceAt(log2) : null })]);
+        return new OrbitReport(
+            curvature,
+            here.Others,
+            walked,
+            [.. marks.Select(mark => mark with { PredictedPair = mark.Log2 is { } log2 ? curvature.TraceAt(log2) : null })]);
 
         (double Loss, TraceEstimate Multiplied, TraceEstimate Divided, TraceEstimate Others, EigenvalueEstimate Eigenvalue) Measure()
         {
@@ -68,7 +72,9 @@ public sealed class OrbitScanner
             var two = Trace(inDivided, divided.Tensors);
             var rest = Trace(inRest, null);
             Report();
-            return (loss, one, two, rest, Lanczos.Largest(_objective, options.Eigenvalue with { Eigenvalues = 1 }, null, cancellation).Largest[0]);
+            return (
+                loss, one, two, rest,
+                Lanczos.Largest(_objective, options.Eigenvalue with { Eigenvalues = 1 }, null, cancellation).Largest[0]);
         }
 
         TraceEstimate Trace(Tensor mask, IReadOnlySet<string>? tensors)
@@ -77,33 +83,44 @@ public sealed class OrbitScanner
             return TraceEstimator.Block(_objective, mask, tensors, traces, null, cancellation);
         }
 
-        void Report() => progress?.Report(new FlatnessProgress($"orbit {(_exchange.Kind == TransitionKind.QueryKey ? "qk" : "vo")} of layer {_exchange.Layer}", done++, steps));
+        void Report() =>
+            progress?.Report(
+                new FlatnessProgress(
+                    $"orbit {(_exchange.Kind == TransitionKind.QueryKey ? "qk" : "vo")} of layer {_exchange.Layer}", done++, steps));
     }
 
     /// <summary>Does something where the group's factor is 2^log2, and goes back.</summary>
     internal T At<T>(double log2, Func<T> work) => _objective.Parameters.Around(_ =>
     {
-        var balances = _exchange.Groups.Select((label, group) => new GroupBalance(label, 1, 1, group == _group ? Math.Pow(2, log2) : 1, GroupOutcome.Scaled, null));
+        var balances = _exchange.Groups.Select(
+            (label, group) => new GroupBalance(label, 1, 1, group == _group ? Math.Pow(2, log2) : 1, GroupOutcome.Scaled, null));
         var solution = new TransitionSolution(new TransitionPlan(new TransitionOptions(), [_exchange], []), [[.. balances]]);
         foreach (var (tensor, factors) in solution.Factors(_model.LengthOf)) _model.Scale(tensor, factors, StatePolicy.Keep);
         return work();
     });
 
-    /// <summary>Where each criterion lands. Fisher's takes the squared gradients of single items in place of an optimizer's second moments.</summary>
+    /// <summary>Where each criterion lands. Fisher's takes the squared gradients of single items in place of an optimizer's second
+    /// moments.</summary>
     private List<OrbitMark> Solve(CancellationToken cancellation)
     {
         using var scope = NewDisposeScope();
         string[] weights = [.. _exchange.Slices.Where(slice => !slice.IsBias).Select(slice => slice.Tensor).Distinct()];
         var space = _objective.Parameters;
-        var moments = _objective is AutogradObjective objective ? new Moments(space, objective.SquaredGradients(weights.ToHashSet(), cancellation)) : null;
+        var moments = _objective is AutogradObjective objective
+            ? new Moments(space, objective.SquaredGradients(weights.ToHashSet(), cancellation))
+            : null;
         var measured = moments is null ? _model : new LiveModel(space.Names.Zip(space.Tensors), [moments]);
-        var statistics = _exchange.Slices.Where(slice => !slice.IsBias).DistinctBy(slice => slice.Tensor).ToDictionary(slice => slice.Tensor, slice => measured.Measure(slice.Tensor, slice.Axis), StringComparer.Ordinal);
+        var statistics = _exchange
+            .Slices.Where(slice => !slice.IsBias)
+            .DistinctBy(slice => slice.Tensor)
+            .ToDictionary(slice => slice.Tensor, slice => measured.Measure(slice.Tensor, slice.Axis), StringComparer.Ordinal);
         return
         [
             .. Enum.GetValues<Criterion>().Where(criterion => criterion != Criterion.Fisher || moments is not null).Select(criterion =>
             {
                 var balance = Balancer.Solve(_exchange, measured, statistics, new BalanceOptions(criterion, FactorRounding.None))[_group];
-                return new OrbitMark(criterion, balance.Outcome == GroupOutcome.Skipped ? null : Math.Log2(balance.Factor), null, balance.Note);
+                return new OrbitMark(
+                    criterion, balance.Outcome == GroupOutcome.Skipped ? null : Math.Log2(balance.Factor), null, balance.Note);
             }),
         ];
     }
@@ -113,6 +130,7 @@ public sealed class OrbitScanner
     {
         private readonly Tensor[] _parts = space.Split(squares);
 
-        public IReadOnlyList<StateTensor> StateOf(string parameter) => [new StateTensor("squared_gradients", _parts[space.Names.ToList().IndexOf(parameter)], -2)];
+        public IReadOnlyList<StateTensor> StateOf(string parameter) =>
+            [new StateTensor("squared_gradients", _parts[space.Names.ToList().IndexOf(parameter)], -2)];
     }
 }

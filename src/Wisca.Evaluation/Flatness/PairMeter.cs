@@ -15,7 +15,8 @@ public static class PairMeter
     /// <param name="cancellation">Stops it.</param>
     /// <exception cref="WiscaException">A product is not finite.</exception>
     public static ImmutableArray<PairCurvature> Measure(
-        IObjective objective, TransitionPlan plan, TraceOptions options, IProgress<FlatnessProgress>? progress = null, CancellationToken cancellation = default)
+        IObjective objective, TransitionPlan plan, TraceOptions options, IProgress<FlatnessProgress>? progress = null,
+        CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(objective);
         ArgumentNullException.ThrowIfNull(plan);
@@ -23,8 +24,11 @@ public static class PairMeter
         var groups = plan.Exchanges.SelectMany(exchange => exchange.Groups.Select((_, group) => (exchange, group))).ToList();
         return
         [
-            .. groups.Select((entry, index) => new PairCurvature(
-                entry.exchange.Layer, entry.exchange.Kind, entry.exchange.Groups[entry.group], Side(entry.exchange, entry.group, +1, 2 * index), Side(entry.exchange, entry.group, -1, (2 * index) + 1))),
+            .. groups.Select(
+                (entry, index) =>
+                    new PairCurvature(
+                        entry.exchange.Layer, entry.exchange.Kind, entry.exchange.Groups[entry.group],
+                        Side(entry.exchange, entry.group, +1, 2 * index), Side(entry.exchange, entry.group, -1, (2 * index) + 1))),
         ];
 
         TraceEstimate Side(Exchange exchange, int group, int exponent, int done)

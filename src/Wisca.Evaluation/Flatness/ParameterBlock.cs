@@ -20,7 +20,10 @@ internal sealed record ParameterBlock(ImmutableArray<(string Tensor, int Axis, I
     [
         .. exchange.Slices.Where(slice => slice.Exponent == exponent).Select(slice => (slice.Tensor, slice.Axis, (ImmutableArray<int>)
         [
-            .. from run in slice.Runs from i in Enumerable.Range(0, run.Count) where exchange.GroupOfChannel[run.Channel + i] == @group select run.Start + i,
+            .. from run in slice.Runs
+            from i in Enumerable.Range(0, run.Count)
+            where exchange.GroupOfChannel[run.Channel + i] == @group
+            select run.Start + i,
         ])),
     ]);
 

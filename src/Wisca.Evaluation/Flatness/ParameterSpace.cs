@@ -16,7 +16,8 @@ public sealed class ParameterSpace
         Names = [.. all.Select(entry => entry.Name)];
         Tensors = [.. all.Select(entry => entry.Value)];
         Dtype = Tensors[0].dtype;
-        if (Tensors.Any(tensor => tensor.dtype != Dtype)) throw new ArgumentException("parameters of several element types", nameof(parameters));
+        if (Tensors.Any(tensor => tensor.dtype != Dtype))
+            throw new ArgumentException("parameters of several element types", nameof(parameters));
         _offsets = new long[all.Count];
         foreach (int index in Enumerable.Range(0, all.Count))
         {
@@ -44,7 +45,8 @@ public sealed class ParameterSpace
     public Tensor[] Split(Tensor vector)
     {
         ArgumentNullException.ThrowIfNull(vector);
-        if (vector.dim() != 1 || vector.shape[0] != Dimension) throw new ArgumentException($"expected a vector of {Dimension} elements", nameof(vector));
+        if (vector.dim() != 1 || vector.shape[0] != Dimension)
+            throw new ArgumentException($"expected a vector of {Dimension} elements", nameof(vector));
         return [.. Tensors.Select((tensor, index) => vector.narrow(0, _offsets[index], tensor.numel()).view(tensor.shape))];
     }
 
@@ -91,11 +93,16 @@ public sealed class ParameterSpace
     internal void RequireSame(ParameterSpace other, string what)
     {
         if (!Names.SequenceEqual(other.Names))
-            throw new WiscaException($"{what} has other tensors: {Names.Except(other.Names).Concat(other.Names.Except(Names)).FirstOrDefault() ?? "in another order"}", "the line between two models needs two of the same architecture");
+            throw new WiscaException(
+                $"{what} has other tensors: "
+                + $"{Names.Except(other.Names).Concat(other.Names.Except(Names)).FirstOrDefault() ?? "in another order"}",
+                "the line between two models needs two of the same architecture");
         foreach (var (name, here, there) in Names.Zip(Tensors, other.Tensors))
         {
             if (!here.shape.SequenceEqual(there.shape))
-                throw new WiscaException($"{what} has {name} of shape [{string.Join(", ", there.shape)}], expected [{string.Join(", ", here.shape)}]", "the line between two models needs two of the same size");
+                throw new WiscaException(
+                    $"{what} has {name} of shape [{string.Join(", ", there.shape)}], expected [{string.Join(", ", here.shape)}]",
+                    "the line between two models needs two of the same size");
         }
     }
 }

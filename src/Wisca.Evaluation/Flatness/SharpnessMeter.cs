@@ -4,8 +4,8 @@ using static TorchSharp.torch;
 namespace Wisca.Flatness;
 
 /// <summary>
-/// The highest loss within a ball around the parameters, less the loss in its middle. Plain: |e|_2 at most the radius (SAM: Foret et al., ICLR
-/// 2021). Adaptive: |e / w|_2 elementwise (ASAM: Kwon et al., ICML 2021, without their constant added to |w|, which would break the
+/// The highest loss within a ball around the parameters, less the loss in its middle. Plain: |e|_2 at most the radius (SAM: Foret et al.,
+/// ICLR 2021). Adaptive: |e / w|_2 elementwise (ASAM: Kwon et al., ICML 2021, without their constant added to |w|, which would break the
 /// invariance; a weight of zero stays zero).
 /// </summary>
 public static class SharpnessMeter

@@ -7,4 +7,5 @@ namespace Wisca.Flatness;
 /// <param name="Smallest">The least Ritz value: an upper bound of the least eigenvalue; below zero the point is no minimum.</param>
 /// <param name="Products">Number of Hessian-vector products that it took.</param>
 /// <param name="Converged">Whether all residuals are within the tolerance.</param>
-public sealed record SpectrumEstimate(ImmutableArray<EigenvalueEstimate> Largest, EigenvalueEstimate Smallest, int Products, bool Converged);
+public sealed record SpectrumEstimate(
+    ImmutableArray<EigenvalueEstimate> Largest, EigenvalueEstimate Smallest, int Products, bool Converged);

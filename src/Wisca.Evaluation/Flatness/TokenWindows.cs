@@ -25,13 +25,24 @@ public sealed record TokenWindows(long[] Ids, int Length)
     {
         ArgumentNullException.ThrowIfNull(tokens);
         ArgumentOutOfRangeException.ThrowIfLessThan(length, 1);
-        if (tokens.Count < 2) throw new WiscaException($"the text has {tokens.Count} {(tokens.Count == 1 ? "token" : "tokens")}, expected at least two", "give a longer text, or a larger --tokens");
+        if (tokens.Count < 2)
+            throw new WiscaException(
+                $"the text has {tokens.Count} {(tokens.Count == 1 ? "token" : "tokens")}, expected at least two",
+                "give a longer text, or a larger --tokens");
         length = Math.Min(length, tokens.Count - 1);
         int count = (tokens.Count - 1) / length;
-        return new TokenWindows([.. Enumerable.Range(0, count).SelectMany(window => Enumerable.Range(window * length, length + 1)).Select(at => (long)tokens[at])], length);
+        return new TokenWindows(
+            [
+                .. Enumerable
+                    .Range(0, count)
+                    .SelectMany(window => Enumerable.Range(window * length, length + 1))
+                    .Select(at => (long)tokens[at]),
+            ],
+            length);
     }
 
-    /// <summary>Reads the beginning of a text, its documents behind each other with the tokenizer's EOS between them, as training sees them.</summary>
+    /// <summary>Reads the beginning of a text, its documents behind each other with the tokenizer's EOS between them, as training sees
+    /// them.</summary>
     /// <param name="files">A text file, or whatever else <see cref="CorpusReader.Open"/> takes.</param>
     /// <param name="tokenizer">The model's.</param>
     /// <param name="tokens">How many tokens are to be predicted at most.</param>

@@ -15,7 +15,8 @@ public static class TraceEstimator
     /// <param name="progress">Told of every product.</param>
     /// <param name="cancellation">Stops it.</param>
     /// <exception cref="WiscaException">A product is not finite.</exception>
-    public static ModelTrace Whole(IObjective objective, TraceOptions options, IProgress<FlatnessProgress>? progress = null, CancellationToken cancellation = default)
+    public static ModelTrace Whole(
+        IObjective objective, TraceOptions options, IProgress<FlatnessProgress>? progress = null, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(objective);
         ArgumentNullException.ThrowIfNull(options);
@@ -31,12 +32,15 @@ public static class TraceEstimator
             foreach (var (samples, part) in blocks.Zip(parts)) samples.Add(part.sum(ScalarType.Float64).AsDouble());
             return blocks.Sum(samples => samples[^1]);
         });
-        return new ModelTrace(whole, [.. space.Names.Select((name, index) => new TensorTrace(name, space.Tensors[index].numel(), TraceEstimate.From(blocks[index])))]);
+        return new ModelTrace(
+            whole,
+            [.. space.Names.Select((name, index) => new TensorTrace(name, space.Tensors[index].numel(), TraceEstimate.From(blocks[index])))]
+        );
     }
 
     /// <summary>
-    /// The trace of one diagonal block. Probes are zero outside it, so what couples it to other blocks adds no noise; and the same seed gives
-    /// the same signs at every point, so that traces along an orbit can be compared exactly.
+    /// The trace of one diagonal block. Probes are zero outside it, so what couples it to other blocks adds no noise; and the same seed
+    /// gives the same signs at every point, so that traces along an orbit can be compared exactly.
     /// </summary>
     /// <param name="objective">The loss.</param>
     /// <param name="mask">1 inside the block and 0 outside, [dimension].</param>
@@ -44,7 +48,10 @@ public static class TraceEstimator
     /// <param name="options">How many probes.</param>
     /// <param name="report">Told before every product.</param>
     /// <param name="cancellation">Stops it.</param>
-    internal static TraceEstimate Block(IObjective objective, Tensor mask, IReadOnlySet<string>? tensors, TraceOptions options, Action<int>? report, CancellationToken cancellation) =>
+    internal static TraceEstimate Block(
+        IObjective objective, Tensor mask, IReadOnlySet<string>? tensors, TraceOptions options, Action<int>? report,
+        CancellationToken cancellation
+    ) =>
         Estimate(options, probe =>
         {
             report?.Invoke(probe);
@@ -63,7 +70,10 @@ public static class TraceEstimator
         {
             samples.Add(sample(samples.Count));
             var estimate = TraceEstimate.From(samples);
-            if (samples.Count >= options.MaxProbes || (samples.Count >= least && estimate.StandardError <= options.RelativeError * Math.Abs(estimate.Value))) return estimate;
+            if (
+                samples.Count >= options.MaxProbes
+                || (samples.Count >= least && estimate.StandardError <= options.RelativeError * Math.Abs(estimate.Value)))
+                return estimate;
         }
     }
 }

@@ -68,7 +68,9 @@ internal sealed class BatchLayout
     {
         var ids = tensor(_ids, _shape, device: decoder.Device);
         return _forks
-            ? decoder.Hidden(ids, new Branching(tensor(_positions, _shape, device: decoder.Device), tensor(_branches, _shape, device: decoder.Device)), cancellation)
+            ? decoder.Hidden(
+                ids, new Branching(tensor(_positions, _shape, device: decoder.Device), tensor(_branches, _shape, device: decoder.Device)),
+                cancellation)
             : decoder.Hidden(ids, cancellation);
     }
 

@@ -7,5 +7,6 @@ public interface ILogLikelihoodScorer
     /// <param name="requests">The requests, in any order; equal ones are computed once.</param>
     /// <param name="progress">Told how many are done.</param>
     /// <param name="cancellation">Looked at between batches.</param>
-    LogLikelihood[] Score(IReadOnlyList<LogLikelihoodRequest> requests, IProgress<int>? progress = null, CancellationToken cancellation = default);
+    LogLikelihood[] Score(
+        IReadOnlyList<LogLikelihoodRequest> requests, IProgress<int>? progress = null, CancellationToken cancellation = default);
 }

@@ -5,13 +5,14 @@ using static TorchSharp.torch;
 namespace Wisca.Scoring;
 
 /// <summary>
-/// Answers requests by a model. A context that several continuations have is computed once for all of them, only the rows of continuations are projected to
-/// the vocabulary, and logits are turned into log-probabilities in float32 (float64 in a model of that) and added up in float64.
+/// Answers requests by a model. A context that several continuations have is computed once for all of them, only the rows of continuations
+/// are projected to the vocabulary, and logits are turned into log-probabilities in float32 (float64 in a model of that) and added up in
+/// float64.
 /// </summary>
 /// <remarks>
-/// As in the harness, a request that has more tokens than the model has positions loses the first ones of its context; <see cref="Counts"/> tells how many did.
-/// Equal requests in any order go through the model in the same batches and have the same answers to the last bit. Other batch sizes, and other requests beside
-/// them, change answers by rounding.
+/// As in the harness, a request that has more tokens than the model has positions loses the first ones of its context; <see cref="Counts"/>
+/// tells how many did. Equal requests in any order go through the model in the same batches and have the same answers to the last bit.
+/// Other batch sizes, and other requests beside them, change answers by rounding.
 /// </remarks>
 public sealed class ModelScorer : ILogLikelihoodScorer
 {
@@ -37,7 +38,9 @@ public sealed class ModelScorer : ILogLikelihoodScorer
         MaxLength = _options.MaxLength ?? decoder.Config.MaxPositions;
         ArgumentOutOfRangeException.ThrowIfLessThan(MaxLength, 1);
         if (MaxLength > decoder.Config.MaxPositions)
-            throw new WiscaException($"a length of {MaxLength} tokens, but the model was made for {decoder.Config.MaxPositions} positions", "take a shorter one");
+            throw new WiscaException(
+                $"a length of {MaxLength} tokens, but the model was made for {decoder.Config.MaxPositions} positions",
+                "take a shorter one");
     }
 
     /// <summary>Makes ids of requests.</summary>
@@ -53,8 +56,10 @@ public sealed class ModelScorer : ILogLikelihoodScorer
     public ScoringCounts Counts { get; private set; }
 
     /// <inheritdoc />
-    /// <exception cref="WiscaException">A continuation has no tokens, or more than the model has positions; or an id is not of the model's vocabulary.</exception>
-    public LogLikelihood[] Score(IReadOnlyList<LogLikelihoodRequest> requests, IProgress<int>? progress = null, CancellationToken cancellation = default)
+    /// <exception cref="WiscaException">A continuation has no tokens, or more than the model has positions; or an id is not of the model's
+    /// vocabulary.</exception>
+    public LogLikelihood[] Score(
+        IReadOnlyList<LogLikelihoodRequest> requests, IProgress<int>? progress = null, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(requests);
         var numbers = new Dictionary<LogLikelihoodRequest, int>();
@@ -78,11 +83,18 @@ public sealed class ModelScorer : ILogLikelihoodScorer
                 joined++;
             }
 
-            if (Fault(encoded[i]) is { } fault) throw new WiscaException($"the continuation '{Short(distinct[i].Continuation)}' of the context '{Short(distinct[i].Context)}' {fault.Message}", fault.Hint);
+            if (Fault(encoded[i]) is { } fault)
+                throw new WiscaException(
+                    $"the continuation '{Short(distinct[i].Continuation)}' of the context '{Short(distinct[i].Context)}' {fault.Message}",
+                    fault.Hint);
         }
 
         var answers = Score(encoded, weights, progress, cancellation);
-        Counts = Counts with { Requests = Counts.Requests + requests.Count - distinct.Count, JoinedContinuations = Counts.JoinedContinuations + joined };
+        Counts = Counts with
+        {
+            Requests = Counts.Requests + requests.Count - distinct.Count,
+            JoinedContinuations = Counts.JoinedContinuations + joined,
+        };
         return [.. places.Select(place => answers[place])];
     }
 
@@ -91,7 +103,8 @@ public sealed class ModelScorer : ILogLikelihoodScorer
     /// <param name="weights">For how many each of them counts as done; null for one.</param>
     /// <param name="progress">Told how many are done.</param>
     /// <param name="cancellation">Looked at before every layer.</param>
-    internal LogLikelihood[] Score(IReadOnlyList<TokenRequest> requests, int[]? weights, IProgress<int>? progress, CancellationToken cancellation)
+    internal LogLikelihood[] Score(
+        IReadOnlyList<TokenRequest> requests, int[]? weights, IProgress<int>? progress, CancellationToken cancellation)
     {
         var fitted = new TokenRequest[requests.Count];
         long truncated = 0;
@@ -121,7 +134,8 @@ public sealed class ModelScorer : ILogLikelihoodScorer
                 DistinctRequests = counts.DistinctRequests + batch.Sum(row => row.Branches.Count),
                 ModelTokens = counts.ModelTokens + batch.Sum(row => (long)row.Length),
                 PaddedTokens = counts.PaddedTokens + ((long)batch.Count * batch.Max(row => row.Length)),
-                PredictedTokens = counts.PredictedTokens + batch.SelectMany(row => row.Branches).Sum(branch => (long)branch.Continuation.Length),
+                PredictedTokens =
+                    counts.PredictedTokens + batch.SelectMany(row => row.Branches).Sum(branch => (long)branch.Continuation.Length),
             };
             progress?.Report(done);
         }
@@ -132,9 +146,12 @@ public sealed class ModelScorer : ILogLikelihoodScorer
 
     private (string Message, string Hint)? Fault(TokenRequest request)
     {
-        if (request.Continuation.Length == 0) return ("has no tokens, expected at least one", "a request needs a text to score behind its context");
+        if (request.Continuation.Length == 0)
+            return ("has no tokens, expected at least one", "a request needs a text to score behind its context");
         return request.Continuation.Length > MaxLength
-            ? ($"has {request.Continuation.Length} tokens, but the model has {MaxLength} positions", "give a shorter one, or take another model")
+            ? (
+                $"has {request.Continuation.Length} tokens, but the model has {MaxLength} positions",
+                "give a shorter one, or take another model")
             : null;
     }
 
@@ -143,7 +160,10 @@ public sealed class ModelScorer : ILogLikelihoodScorer
     private void CheckVocabulary(TokenRequest request)
     {
         int size = _decoder.Config.VocabularySize, largest = Math.Max(request.Context.Max(), request.Continuation.Max());
-        if (largest >= size) throw new WiscaException($"token {largest} is not below the model's vocabulary of {size}", "the tokenizer belongs to another model");
+        if (largest >= size)
+            throw new WiscaException(
+                $"token {largest} is not below the model's vocabulary of {size}",
+                "the tokenizer belongs to another model");
     }
 
     /// <summary>What stands before the predicted tokens has at most so many tokens as the model has positions.</summary>
@@ -169,12 +189,14 @@ public sealed class ModelScorer : ILogLikelihoodScorer
             int end = Math.Min(begin + most, layout.Places.Length), first = next;
             while (next < layout.Predictions.Length && layout.Predictions[next].Place < end) next++;
             var predictions = layout.Predictions.AsSpan(first, next - first);
-            var logits = _decoder.Logits(hidden.index_select(0, tensor(layout.Places.AsSpan(begin, end - begin).ToArray(), device: hidden.device)));
+            var logits = _decoder.Logits(
+                hidden.index_select(0, tensor(layout.Places.AsSpan(begin, end - begin).ToArray(), device: hidden.device)));
             if (logits.dtype != ScalarType.Float64) logits = logits.to(ScalarType.Float32);
             long width = logits.shape[1];
             long[] targets = new long[predictions.Length];
             for (int i = 0; i < targets.Length; i++) targets[i] = ((predictions[i].Place - begin) * width) + predictions[i].Token;
-            double[] chosen = Numbers(logits.flatten().index_select(0, tensor(targets, device: logits.device))), totals = Numbers(logits.logsumexp(1));
+            double[] chosen = Numbers(logits.flatten().index_select(0, tensor(targets, device: logits.device))),
+                totals = Numbers(logits.logsumexp(1));
             long[] best = logits.argmax(1).cpu().data<long>().ToArray();
             for (int i = 0; i < targets.Length; i++)
             {

@@ -27,7 +27,9 @@ public sealed class Perplexity
         _options = options ?? new PerplexityOptions();
         _stride = _options.Stride ?? scorer.MaxLength;
         if (_stride < 1 || _stride > scorer.MaxLength)
-            throw new WiscaException($"a stride of {_stride} tokens, but a window has {scorer.MaxLength}", $"take one from 1 to {scorer.MaxLength}");
+            throw new WiscaException(
+                $"a stride of {_stride} tokens, but a window has {scorer.MaxLength}",
+                $"take one from 1 to {scorer.MaxLength}");
     }
 
     /// <summary>Finds the files of a text, so that they are read as the options say.</summary>
@@ -43,11 +45,15 @@ public sealed class Perplexity
 
     /// <summary>Measures texts.</summary>
     /// <param name="texts">What <see cref="CorpusReader.Documents"/> gives; of the same texts in the same order each time.</param>
-    /// <param name="done">What was measured already: its documents are passed over, and its sums added. The result is that of a measurement in one go to the last bit.</param>
+    /// <param name="done">What was measured already: its documents are passed over, and its sums added. The result is that of a measurement
+    /// in one go to the last bit.</param>
     /// <param name="progress">Told the sums so far, whenever they can be gone on from.</param>
     /// <param name="cancellation">Looked at before every layer.</param>
-    /// <exception cref="WiscaException">The texts cannot be read, or there is no document; or the tokenizer has neither BOS nor EOS.</exception>
-    public PerplexitySums Measure(IEnumerable<string> texts, PerplexitySums done = default, IProgress<PerplexitySums>? progress = null, CancellationToken cancellation = default)
+    /// <exception cref="WiscaException">The texts cannot be read, or there is no document; or the tokenizer has neither BOS nor
+    /// EOS.</exception>
+    public PerplexitySums Measure(
+        IEnumerable<string> texts, PerplexitySums done = default, IProgress<PerplexitySums>? progress = null,
+        CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(texts);
         var sums = done;
@@ -58,7 +64,11 @@ public sealed class Perplexity
         {
             cancellation.ThrowIfCancellationRequested();
             if (passed++ < done.Documents) continue;
-            TokenRequest[] cut = [.. RollingWindows.Cut(_scorer.Encoder.EncodeDocument(document.Scored), _scorer.Encoder.PrefixToken, _scorer.MaxLength, _stride)];
+            TokenRequest[] cut =
+            [
+                .. RollingWindows.Cut(
+                    _scorer.Encoder.EncodeDocument(document.Scored), _scorer.Encoder.PrefixToken, _scorer.MaxLength, _stride),
+            ];
             documents.Add((document, cut));
             windows += cut.Length;
             if (windows < BatchesTogether * _scorer.BatchSize) continue;
@@ -66,7 +76,11 @@ public sealed class Perplexity
         }
 
         if (documents.Count > 0) Add();
-        return sums.Tokens > 0 ? sums : throw new WiscaException("the text has no document with a token in it", "name a text, or another way to cut it into documents");
+        return sums.Tokens > 0
+            ? sums
+            : throw new WiscaException(
+                "the text has no document with a token in it",
+                "name a text, or another way to cut it into documents");
 
         void Add()
         {
@@ -77,7 +91,8 @@ public sealed class Perplexity
         }
     }
 
-    private PerplexitySums Sum(PerplexitySums sums, List<(PerplexityDocument Document, TokenRequest[] Windows)> documents, CancellationToken cancellation)
+    private PerplexitySums Sum(
+        PerplexitySums sums, List<(PerplexityDocument Document, TokenRequest[] Windows)> documents, CancellationToken cancellation)
     {
         var answers = _scorer.Score([.. documents.SelectMany(entry => entry.Windows)], null, null, cancellation);
         int next = 0;

@@ -5,7 +5,8 @@ namespace Wisca.Scoring;
 /// <summary>Cuts texts into the documents whose likelihood is measured one by one.</summary>
 internal static class PerplexityDocuments
 {
-    /// <summary>How the reader has to hand over the texts. Files keep their last line break where pages may be cut from them: it is part of the last one.</summary>
+    /// <summary>How the reader has to hand over the texts. Files keep their last line break where pages may be cut from them: it is part of
+    /// the last one.</summary>
     public static CorpusReaderOptions Reading(DocumentKind kind, CorpusReaderOptions options) => options with
     {
         Separator = kind is DocumentKind.Auto or DocumentKind.Separator ? options.Separator : null,
@@ -25,7 +26,9 @@ internal static class PerplexityDocuments
             _ => [text],
         };
         bool detokenizes = options.Detokenization == Detokenization.Wikitext || (options.Detokenization == Detokenization.Auto && headings);
-        return documents.Select(document => new PerplexityDocument(document, detokenizes ? WikitextDetokenizer.Detokenize(document) : document));
+        return documents.Select(document => new PerplexityDocument(
+            document,
+            detokenizes ? WikitextDetokenizer.Detokenize(document) : document));
     }
 
     private static IEnumerable<string> Pages(string text, DocumentKind kind, out bool headings)

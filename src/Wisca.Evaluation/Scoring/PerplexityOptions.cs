@@ -10,8 +10,8 @@ public sealed record PerplexityOptions
     public Detokenization Detokenization { get; init; }
 
     /// <summary>
-    /// Predicted tokens of a window behind the first, so that each has more before it: an extension, which gives lower perplexities than the harness. Null for
-    /// the harness's windows, which predict all their tokens.
+    /// Predicted tokens of a window behind the first, so that each has more before it: an extension, which gives lower perplexities than
+    /// the harness. Null for the harness's windows, which predict all their tokens.
     /// </summary>
     public int? Stride { get; init; }
 

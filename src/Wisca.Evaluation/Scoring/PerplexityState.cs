@@ -4,7 +4,8 @@ using Wisca.Corpora;
 
 namespace Wisca.Scoring;
 
-/// <summary>The sums of a measurement that is not complete, in a file beside its result: a run that was killed goes on with the next document.</summary>
+/// <summary>The sums of a measurement that is not complete, in a file beside its result: a run that was killed goes on with the next
+/// document.</summary>
 public sealed class PerplexityState
 {
     private static readonly JsonSerializerOptions Json = new() { WriteIndented = true, IgnoreReadOnlyProperties = true };
@@ -55,7 +56,9 @@ public sealed class PerplexityState
         }
         catch (Exception exception) when (FileFailure.IsExpected(exception))
         {
-            throw new WiscaException($"{Path} {FileFailure.Reason(Path, exception)}", "it holds the state of an evaluation that was stopped; delete it to begin anew", exception);
+            throw new WiscaException(
+                $"{Path} {FileFailure.Reason(Path, exception)}",
+                "it holds the state of an evaluation that was stopped; delete it to begin anew", exception);
         }
     }
 

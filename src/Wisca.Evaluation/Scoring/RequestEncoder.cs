@@ -3,15 +3,17 @@ using Wisca.Tokenizers;
 namespace Wisca.Scoring;
 
 /// <summary>
-/// Turns requests into token ids as the Language Model Evaluation Harness does for causal models (<c>TemplateLM._encode_pair</c> of its version 0.4):
-/// white space at the end of the context moves to the continuation; the whole text and the context are encoded, and what the whole has behind the
-/// length of the context is the continuation.
+/// Turns requests into token ids as the Language Model Evaluation Harness does for causal models (<c>TemplateLM._encode_pair</c> of its
+/// version 0.4): white space at the end of the context moves to the continuation; the whole text and the context are encoded, and what the
+/// whole has behind the length of the context is the continuation.
 /// </summary>
 /// <remarks>
-/// <para>An empty context is the prefix token: BOS, or EOS where there is no BOS. A continuation that begins with that token gives it up to the context.</para>
-/// <para>Special tokens: the harness asks its tokenizer for what that adds by default (<c>add_bos_token=None</c>, since 0.4.10), unless the text begins with
-/// the prefix token's own text; this is what null stands for here. False is the default of its versions before, which added nothing; true adds always.
-/// Documents for perplexity are encoded without special tokens: the prefix token stands in front of them already.</para>
+/// <para>An empty context is the prefix token: BOS, or EOS where there is no BOS. A continuation that begins with that token gives it up to
+/// the context.</para>
+/// <para>Special tokens: the harness asks its tokenizer for what that adds by default (<c>add_bos_token=None</c>, since 0.4.10), unless the
+/// text begins with the prefix token's own text; this is what null stands for here. False is the default of its versions before, which
+/// added nothing; true adds always. Documents for perplexity are encoded without special tokens: the prefix token stands in front of them
+/// already.</para>
 /// </remarks>
 public sealed class RequestEncoder
 {
@@ -35,9 +37,12 @@ public sealed class RequestEncoder
     /// <summary>What stands before a text that nothing precedes.</summary>
     /// <exception cref="WiscaException">The tokenizer has neither BOS nor EOS.</exception>
     public int PrefixToken => _prefix
-        ?? throw new WiscaException($"{_tokenizer.Source}: no BOS and no EOS token, one of which stands before a text", "name bos_token or eos_token in tokenizer_config.json");
+        ?? throw new WiscaException(
+            $"{_tokenizer.Source}: no BOS and no EOS token, one of which stands before a text",
+            "name bos_token or eos_token in tokenizer_config.json");
 
-    /// <summary>The ids of a request; the continuation has none where its text adds none to the context's (<see cref="ScoringCounts.JoinedContinuations"/>).</summary>
+    /// <summary>The ids of a request; the continuation has none where its text adds none to the context's
+    /// (<see cref="ScoringCounts.JoinedContinuations"/>).</summary>
     /// <exception cref="WiscaException">The context is empty, and the tokenizer has neither BOS nor EOS.</exception>
     public (int[] Context, int[] Continuation) Encode(LogLikelihoodRequest request)
     {
@@ -46,8 +51,8 @@ public sealed class RequestEncoder
     }
 
     /// <summary>
-    /// Where a tokenizer joins the end of the context and the whole continuation into one token, the split leaves nothing to score, and the harness stops. An
-    /// extension then: what counts begins where the ids of context and whole text part, with the joined token.
+    /// Where a tokenizer joins the end of the context and the whole continuation into one token, the split leaves nothing to score, and the
+    /// harness stops. An extension then: what counts begins where the ids of context and whole text part, with the joined token.
     /// </summary>
     /// <returns>The ids; null where context and whole text do not differ.</returns>
     internal TokenRequest? EncodeJoined(LogLikelihoodRequest request)
@@ -86,7 +91,8 @@ public sealed class RequestEncoder
 
     private int[] Context(string text) => text.Length == 0 ? [] : EncodeText(text);
 
-    private int[] Whole(bool emptyContext, string text) => emptyContext ? _tokenizer.Encode(text, addSpecialTokens: false) : EncodeText(text);
+    private int[] Whole(bool emptyContext, string text) =>
+        emptyContext ? _tokenizer.Encode(text, addSpecialTokens: false) : EncodeText(text);
 
     private (int[] Context, int[] Continuation) Split(bool emptyContext, int[] context, int[] whole)
     {

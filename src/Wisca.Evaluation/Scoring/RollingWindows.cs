@@ -1,13 +1,14 @@
 namespace Wisca.Scoring;
 
 /// <summary>
-/// Cuts a document into windows in which each token is predicted once, as the harness does (<c>get_rolling_token_windows</c> and <c>make_disjoint_window</c>).
+/// Cuts a document into windows in which each token is predicted once, as the harness does (<c>get_rolling_token_windows</c> and
+/// <c>make_disjoint_window</c>).
 /// </summary>
 internal static class RollingWindows
 {
     /// <summary>
-    /// The windows: what is given, and what is predicted. Of the first one everything is predicted, behind the prefix token; of those that follow the last
-    /// stride tokens, and of the last one what is left, behind as many tokens as there is room for.
+    /// The windows: what is given, and what is predicted. Of the first one everything is predicted, behind the prefix token; of those that
+    /// follow the last stride tokens, and of the last one what is left, behind as many tokens as there is room for.
     /// </summary>
     /// <param name="tokens">The document.</param>
     /// <param name="prefix">What stands before it.</param>

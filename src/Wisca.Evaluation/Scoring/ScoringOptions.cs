@@ -1,6 +1,7 @@
 namespace Wisca.Scoring;
 
-/// <summary>How requests are put to a model. None of it changes results beyond rounding but <see cref="MaxLength"/> and <see cref="AddSpecialTokens"/>.</summary>
+/// <summary>How requests are put to a model. None of it changes results beyond rounding but <see cref="MaxLength"/> and
+/// <see cref="AddSpecialTokens"/>.</summary>
 public sealed record ScoringOptions
 {
     /// <summary>Sequences that go through the model together; a context with several continuations is one. Default: 32.</summary>

@@ -1,6 +1,7 @@
 namespace Wisca.Scoring;
 
-/// <summary>Groups requests by their context and lays them out in batches. The batches are the same for any order of the requests.</summary>
+/// <summary>Groups requests by their context and lays them out in batches. The batches are the same for any order of the
+/// requests.</summary>
 internal static class ScoringPlan
 {
     // Behind a shorter context it costs more to hide the continuations from each other than to compute the context again.
@@ -28,7 +29,9 @@ internal static class ScoringPlan
         var batch = new List<ScoringRow>();
         foreach (var row in rows)
         {
-            bool full = batch.Count == options.BatchSize || (batch.Count > 0 && (batch[0].Forks != row.Forks || (long)batch[0].Length * (batch.Count + 1) > options.BatchTokens));
+            bool full =
+                batch.Count == options.BatchSize
+                || (batch.Count > 0 && (batch[0].Forks != row.Forks || (long)batch[0].Length * (batch.Count + 1) > options.BatchTokens));
             if (full)
             {
                 yield return batch;
@@ -44,7 +47,10 @@ internal static class ScoringPlan
     private static IEnumerable<ScoringRow> Rows(int[] context, List<int> members, IReadOnlyList<TokenRequest> requests)
     {
         // Texts that differ can have the same ids.
-        var branches = members.GroupBy(member => requests[member].Continuation, new ContentComparer()).Select(same => new ScoringRow.Branch(same.Key, [.. same])).Order();
+        var branches = members
+            .GroupBy(member => requests[member].Continuation, new ContentComparer())
+            .Select(same => new ScoringRow.Branch(same.Key, [.. same]))
+            .Order();
         int most = context.Length < LeastShared ? 0 : MostBranchTokens, fed = 0;
         var row = new List<ScoringRow.Branch>();
         foreach (var branch in branches)

@@ -18,7 +18,8 @@ internal sealed class ScoringRow : IComparable<ScoringRow>
     /// <summary>Number of tokens.</summary>
     public int Length { get; }
 
-    /// <summary>Whether tokens must not see all before them. One-token continuations are predicted by the context's last token and add none of their own.</summary>
+    /// <summary>Whether tokens must not see all before them. One-token continuations are predicted by the context's last token and add none
+    /// of their own.</summary>
     public bool Forks { get; }
 
     /// <summary>An order by content alone, so that batches do not depend on the order of the requests: longest first.</summary>
@@ -27,7 +28,8 @@ internal sealed class ScoringRow : IComparable<ScoringRow>
         int order = other!.Forks.CompareTo(Forks);
         if (order == 0) order = other.Length.CompareTo(Length);
         if (order == 0) order = Context.AsSpan().SequenceCompareTo(other.Context);
-        for (int i = 0; order == 0 && i < Math.Min(Branches.Count, other.Branches.Count); i++) order = Branches[i].CompareTo(other.Branches[i]);
+        for (int i = 0; order == 0 && i < Math.Min(Branches.Count, other.Branches.Count); i++)
+            order = Branches[i].CompareTo(other.Branches[i]);
         return order == 0 ? Branches.Count.CompareTo(other.Branches.Count) : order;
     }
 

@@ -3,8 +3,9 @@ using System.Text.RegularExpressions;
 namespace Wisca.Scoring;
 
 /// <summary>
-/// Takes back the tokenisation of WikiText (" @-@ " for a hyphen inside a word, spaces around punctuation), step by step as the harness's <c>wikitext</c> task
-/// does, its peculiarities included: of quotation marks and apostrophes each two that follow each other are a pair, whether they are one or not.
+/// Takes back the tokenisation of WikiText (" @-@ " for a hyphen inside a word, spaces around punctuation), step by step as the harness's
+/// <c>wikitext</c> task does, its peculiarities included: of quotation marks and apostrophes each two that follow each other are a pair,
+/// whether they are one or not.
 /// </summary>
 public static partial class WikitextDetokenizer
 {
@@ -19,22 +20,24 @@ public static partial class WikitextDetokenizer
         // The second of these was meant to be an expression between slashes; it is one with slashes in it.
         string text = page.Replace("s '", "s'", StringComparison.Ordinal);
         text = SlashedNumber().Replace(text, "/'[0-9]/");
-        foreach (string separator in (string[])["-", ",", "."]) text = text.Replace($" @{separator}@ ", separator, StringComparison.Ordinal);
+        foreach (string separator in (string[])["-", ",", "."])
+            text = text.Replace($" @{separator}@ ", separator, StringComparison.Ordinal);
         foreach (char mark in ":;.!?,") text = text.Replace($" {mark} ", $"{mark} ", StringComparison.Ordinal);
         text = Parentheses().Replace(text, "($1)");
         text = Brackets().Replace(text, "[$1]");
         text = Braces().Replace(text, "{$1}");
         text = Quotes().Replace(text, "\"$1\"");
         text = Apostrophes().Replace(text, "'$1'");
-        foreach (int level in (int[])[4, 3, 2]) text = text.Replace(string.Join(' ', Enumerable.Repeat('=', level)), new string('=', level), StringComparison.Ordinal);
+        foreach (int level in (int[])[4, 3, 2])
+            text = text.Replace(string.Join(' ', Enumerable.Repeat('=', level)), new string('=', level), StringComparison.Ordinal);
         text = text.Replace(" \u00B0 ", "\u00B0", StringComparison.Ordinal);
         text = text.Replace(" \n", "\n", StringComparison.Ordinal).Replace("\n ", "\n", StringComparison.Ordinal);
         return text.Replace(" N ", " 1 ", StringComparison.Ordinal).Replace(" 's", "'s", StringComparison.Ordinal);
     }
 
     /// <summary>
-    /// The pages of a file: each begins with a heading of the first level, and what stands before the first one is a page too unless it is white space. The text
-    /// is cut and nothing left out but the line break before a heading.
+    /// The pages of a file: each begins with a heading of the first level, and what stands before the first one is a page too unless it is
+    /// white space. The text is cut and nothing left out but the line break before a heading.
     /// </summary>
     /// <param name="text">The file, with \n as line break.</param>
     /// <param name="headings">Whether there is a heading; without one the text is one page.</param>

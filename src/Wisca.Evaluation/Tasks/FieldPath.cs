@@ -3,7 +3,8 @@ using System.Text.Json.Nodes;
 
 namespace Wisca.Tasks;
 
-/// <summary>Finds a field of a document by its path: <c>question.choices[0].text</c>; a name applied to a list is applied to each item.</summary>
+/// <summary>Finds a field of a document by its path: <c>question.choices[0].text</c>; a name applied to a list is applied to each
+/// item.</summary>
 internal static class FieldPath
 {
     /// <exception cref="WiscaException">The field is missing.</exception>
@@ -19,7 +20,9 @@ internal static class FieldPath
         if (step[0] == '[')
         {
             int index = int.Parse(step.AsSpan(1, step.Length - 2), CultureInfo.InvariantCulture);
-            return value is JsonArray list && index < list.Count ? list[index] : throw new WiscaException($"the field '{path}' has no item {index}");
+            return value is JsonArray list && index < list.Count
+                ? list[index]
+                : throw new WiscaException($"the field '{path}' has no item {index}");
         }
 
         return value switch

@@ -7,4 +7,6 @@ namespace Wisca.Tasks;
 /// <param name="Documents">The number of documents of the split that is evaluated.</param>
 /// <param name="Fewshot">The number of few-shot examples before each question.</param>
 /// <param name="Items">The documents that are evaluated: all, or the first so many.</param>
-public sealed record LoadedTask(TaskDefinition Definition, TaskDataSection Data, IReadOnlyList<string> Files, int Documents, int Fewshot, IReadOnlyList<TaskItem> Items);
+public sealed record LoadedTask(
+    TaskDefinition Definition, TaskDataSection Data, IReadOnlyList<string> Files, int Documents, int Fewshot,
+    IReadOnlyList<TaskItem> Items);

@@ -20,22 +20,32 @@ public sealed class TaskCatalogue
     public IReadOnlyDictionary<string, TaskGroup> Groups => _groups;
 
     /// <summary>Reads the catalogue.</summary>
-    /// <param name="include">A folder with definitions of one's own (*.yaml), which win over built-in ones of the same name; null for none.</param>
+    /// <param name="include">A folder with definitions of one's own (*.yaml), which win over built-in ones of the same name; null for
+    /// none.</param>
     /// <exception cref="WiscaException">A definition is wrong; file and line are named.</exception>
     public static TaskCatalogue Load(string? include = null)
     {
         var catalogue = new TaskCatalogue();
         var assembly = typeof(TaskCatalogue).Assembly;
-        foreach (string name in assembly.GetManifestResourceNames().Where(name => name.StartsWith("Tasks/", StringComparison.Ordinal)).Order(StringComparer.Ordinal))
+        foreach (
+            string name in assembly
+                .GetManifestResourceNames()
+                .Where(name => name.StartsWith("Tasks/", StringComparison.Ordinal))
+                .Order(StringComparer.Ordinal))
         {
             using var reader = new StreamReader(assembly.GetManifestResourceStream(name)!);
             catalogue.Add(SettingsReader.Read<TaskDefinition>(reader.ReadToEnd(), name, hint: Hint), name, own: []);
         }
 
         if (include is null) return catalogue;
-        if (!Directory.Exists(include)) throw new WiscaException($"{include} is no folder", "--include names a folder with task definitions (*.yaml)");
+        if (!Directory.Exists(include))
+            throw new WiscaException($"{include} is no folder", "--include names a folder with task definitions (*.yaml)");
         var own = new HashSet<string>();
-        foreach (string file in Directory.EnumerateFiles(include).Where(file => Path.GetExtension(file) is ".yaml" or ".yml").Order(StringComparer.Ordinal))
+        foreach (
+            string file in Directory
+                .EnumerateFiles(include)
+                .Where(file => Path.GetExtension(file) is ".yaml" or ".yml")
+                .Order(StringComparer.Ordinal))
             catalogue.Add(SettingsReader.Load<TaskDefinition>(file, hint: Hint), file, own);
         return catalogue;
     }
@@ -51,7 +61,12 @@ public sealed class TaskCatalogue
         foreach (string name in names)
         {
             string[] found = name.Contains('*', StringComparison.Ordinal)
-                ? [.. _groups.Keys.Concat(_tasks.Keys).Where(known => System.IO.Enumeration.FileSystemName.MatchesSimpleExpression(name, known, ignoreCase: false))]
+                ?
+                [
+                    .. _groups
+                        .Keys.Concat(_tasks.Keys)
+                        .Where(known => System.IO.Enumeration.FileSystemName.MatchesSimpleExpression(name, known, ignoreCase: false)),
+                ]
                 : [name];
             if (found.Length == 0) throw Unknown(name);
             foreach (string known in found)
@@ -75,12 +90,14 @@ public sealed class TaskCatalogue
         return new TaskSelection(tasks, groups);
     }
 
-    private static WiscaException Unknown(string name) => new($"no task is called '{name}'", "wisca eval --list-tasks says which there are; --include DIR adds your own");
+    private static WiscaException Unknown(string name) =>
+        new($"no task is called '{name}'", "wisca eval --list-tasks says which there are; --include DIR adds your own");
 
     private void Add(TaskDefinition definition, string file, HashSet<string> own)
     {
         TaskDefinition[] tasks = [.. definition.Expand()];
-        foreach (string name in (string[])[.. tasks.Select(task => task.Task), .. definition.Group.Name is { } group ? [group] : (string[])[]])
+        foreach (
+            string name in (string[])[.. tasks.Select(task => task.Task), .. definition.Group.Name is { } group ? [group] : (string[])[]])
         {
             if (!own.Add(name)) throw new WiscaException($"{file}: a task is called '{name}' for the second time", "rename one of them");
             _groups.Remove(name);
@@ -88,6 +105,7 @@ public sealed class TaskCatalogue
         }
 
         foreach (var task in tasks) _tasks[task.Task] = task;
-        if (definition.Group.Name is { } named) _groups[named] = new TaskGroup(named, definition.About, definition.Group.Version, definition.Group.WeightBySize, tasks);
+        if (definition.Group.Name is { } named)
+            _groups[named] = new TaskGroup(named, definition.About, definition.Group.Version, definition.Group.WeightBySize, tasks);
     }
 }

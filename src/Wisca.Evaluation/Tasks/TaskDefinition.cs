@@ -10,7 +10,10 @@ namespace Wisca.Tasks;
 /// </summary>
 public sealed record TaskDefinition : ISettingsSection
 {
-    [Setting("The task's name.", Required = true, Pattern = "[A-Za-z0-9_.-]+(\\{member\\})?", Expected = "letters, digits, _, . and -, and {member} in a group")]
+    [Setting(
+        "The task's name.", Required = true, Pattern = "[A-Za-z0-9_.-]+(\\{member\\})?",
+        Expected = "letters, digits, _, . and -, and {member} in a group"
+    )]
     public string Task { get; init; } = "";
 
     [Setting("What the task asks, in a few words.")]
@@ -22,7 +25,10 @@ public sealed record TaskDefinition : ISettingsSection
     [Setting("The group that this template describes.")]
     public TaskGroupSection Group { get; init; } = new();
 
-    [Setting("multiple_choice: several continuations of one context; partial: one continuation behind several contexts; loglikelihood: one of each.")]
+    [Setting(
+        "multiple_choice: several continuations of one context; partial: one continuation behind several contexts; loglikelihood: one of "
+        + "each."
+    )]
     public TaskOutputType OutputType { get; init; }
 
     [Setting("The context (not in partial scoring); none for the beginning of a text.")]
@@ -52,7 +58,10 @@ public sealed record TaskDefinition : ISettingsSection
     [Setting("The split that few-shot examples are drawn from.")]
     public TaskSplit Fewshot { get; init; } = TaskSplit.Train;
 
-    [Setting("The number of few-shot examples where nothing else is asked for; 0 stays 0 whatever is asked for; none for 0.", Minimum = 0, Maximum = 1000)]
+    [Setting(
+        "The number of few-shot examples where nothing else is asked for; 0 stays 0 whatever is asked for; none for 0.", Minimum = 0,
+        Maximum = 1000
+    )]
     public int? NumFewshot { get; init; }
 
     [Setting("What is reported.")]
@@ -70,19 +79,30 @@ public sealed record TaskDefinition : ISettingsSection
         foreach (var data in Data)
         {
             string where = $"of container '{data.Name}'";
-            if (data.Files(Evaluation).Count == 0) given.Contradict(["data", "evaluation"], $"{where} names no file of the split that is evaluated");
+            if (data.Files(Evaluation).Count == 0)
+                given.Contradict(["data", "evaluation"], $"{where} names no file of the split that is evaluated");
             bool target = (data.DocToTarget ?? DocToTarget) is not null;
-            if (target != (OutputType != TaskOutputType.MultipleChoice)) given.Contradict(["doc_to_target", "output_type"], $"{where} is {(target ? "given, expected none" : "missing, expected a template")} for this output_type");
+            if (target != (OutputType != TaskOutputType.MultipleChoice))
+                given.Contradict(
+                    ["doc_to_target", "output_type"],
+                    $"{where} is {(target ? "given, expected none" : "missing, expected a template")} for this output_type");
             bool choices = (data.DocToChoice ?? DocToChoice) is { Count: > 0 } && (data.Gold ?? Gold) is not null;
-            if (!choices && OutputType != TaskOutputType.LogLikelihood) given.Contradict(["doc_to_choice", "gold", "output_type"], $"{where} is missing, expected choices and gold for this output_type");
+            if (!choices && OutputType != TaskOutputType.LogLikelihood)
+                given.Contradict(
+                    ["doc_to_choice", "gold", "output_type"],
+                    $"{where} is missing, expected choices and gold for this output_type");
         }
 
-        if (OutputType == TaskOutputType.Partial && DocToText is not null) given.Contradict(["doc_to_text", "output_type"], "given, expected none: in partial scoring the choices are the contexts");
+        if (OutputType == TaskOutputType.Partial && DocToText is not null)
+            given.Contradict(["doc_to_text", "output_type"], "given, expected none: in partial scoring the choices are the contexts");
         if (Metrics.Count == 0) given.Contradict(["metrics"], "an empty list, expected at least one metric");
         var wrong = OutputType == TaskOutputType.LogLikelihood ? TaskMetric.NormalizedAccuracy : TaskMetric.Perplexity;
         if (Metrics.Contains(wrong)) given.Contradict(["metrics", "output_type"], $"{wrong.Key()} is not defined for this output_type");
         bool template = Task.Contains(Member, StringComparison.Ordinal);
-        if (template != Group.Members.Count > 0 || template != Group.Name is not null) given.Contradict(["task", "group.name", "group.members"], "a group's name, its members and {member} in the task's name go together");
+        if (template != Group.Members.Count > 0 || template != Group.Name is not null)
+            given.Contradict(
+                ["task", "group.name", "group.members"],
+                "a group's name, its members and {member} in the task's name go together");
         return this;
     }
 
@@ -93,7 +113,16 @@ public sealed record TaskDefinition : ISettingsSection
         return Group.Members.Select(member => this with
         {
             Task = Task.Replace(Member, member, StringComparison.Ordinal),
-            Data = [.. Data.Select(data => data with { Train = Named(data.Train, member), Validation = Named(data.Validation, member), Test = Named(data.Test, member) })],
+            Data =
+            [
+                .. Data.Select(data =>
+                    data with
+                    {
+                        Train = Named(data.Train, member),
+                        Validation = Named(data.Validation, member),
+                        Test = Named(data.Test, member),
+                    }),
+            ],
         });
     }
 
@@ -115,5 +144,6 @@ public sealed record TaskDefinition : ISettingsSection
 
     private const string Member = "{member}";
 
-    private static IReadOnlyList<string> Named(IReadOnlyList<string> files, string member) => [.. files.Select(file => file.Replace(Member, member, StringComparison.Ordinal))];
+    private static IReadOnlyList<string> Named(IReadOnlyList<string> files, string member) =>
+        [.. files.Select(file => file.Replace(Member, member, StringComparison.Ordinal))];
 }

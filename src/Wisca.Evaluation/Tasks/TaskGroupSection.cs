@@ -16,6 +16,9 @@ public sealed record TaskGroupSection
     [Setting("Whether a task counts in the group's mean by its number of documents; else each task counts the same.")]
     public bool WeightBySize { get; init; }
 
-    [Setting("The members. Each makes a task: {member} stands for it in the task's name and in the names of files.", Pattern = "[A-Za-z0-9_.-]+", Expected = "letters, digits, _, . and -")]
+    [Setting(
+        "The members. Each makes a task: {member} stands for it in the task's name and in the names of files.", Pattern = "[A-Za-z0-9_.-]+",
+        Expected = "letters, digits, _, . and -"
+    )]
     public IReadOnlyList<string> Members { get; init; } = [];
 }

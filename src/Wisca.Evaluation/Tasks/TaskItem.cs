@@ -10,4 +10,5 @@ namespace Wisca.Tasks;
 /// <param name="Gold">The index of the gold choice.</param>
 /// <param name="Lengths">The number of characters (code points) of each choice.</param>
 /// <param name="Target">What the harness logs as the target: the index, or the continuation where that is the target.</param>
-public sealed record TaskItem(int Id, JsonObject Document, IReadOnlyList<LogLikelihoodRequest> Requests, int Gold, IReadOnlyList<int> Lengths, string Target);
+public sealed record TaskItem(
+    int Id, JsonObject Document, IReadOnlyList<LogLikelihoodRequest> Requests, int Gold, IReadOnlyList<int> Lengths, string Target);

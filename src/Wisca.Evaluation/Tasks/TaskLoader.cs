@@ -9,7 +9,8 @@ public static class TaskLoader
     /// <param name="definition">The task; not a template of a group.</param>
     /// <param name="folder">The folder that its data files are looked for in.</param>
     /// <param name="options">Limit and few-shot examples.</param>
-    /// <exception cref="WiscaException">No data file is there, or a document cannot be turned into requests; file and line are named.</exception>
+    /// <exception cref="WiscaException">No data file is there, or a document cannot be turned into requests; file and line are
+    /// named.</exception>
     public static LoadedTask Load(TaskDefinition definition, string folder, TaskOptions options)
     {
         ArgumentNullException.ThrowIfNull(definition);
@@ -27,7 +28,9 @@ public static class TaskLoader
             items.Add(At(document, fields => prompts.Item(items.Count, fields, definition.Description + examples?.Before(fields)), data));
         }
 
-        return new LoadedTask(definition, data, [path, .. examples is null || examples.File == path ? [] : (string[])[examples.File]], documents.Count, fewshot, items);
+        return new LoadedTask(
+            definition, data, [path, .. examples is null || examples.File == path ? [] : (string[])[examples.File]], documents.Count,
+            fewshot, items);
     }
 
     /// <summary>Does something with a processed document; what goes wrong is told with its place.</summary>
@@ -40,7 +43,9 @@ public static class TaskLoader
         }
         catch (WiscaException exception)
         {
-            throw new WiscaException($"{document.Place}: {exception.Message}", exception.Hint ?? $"the file is read as '{data.Name}'; mend the line, or get the file again", exception);
+            throw new WiscaException(
+                $"{document.Place}: {exception.Message}",
+                exception.Hint ?? $"the file is read as '{data.Name}'; mend the line, or get the file again", exception);
         }
     }
 
@@ -53,6 +58,8 @@ public static class TaskLoader
 
         string names = string.Join(", ", definition.Data.SelectMany(data => data.Files(definition.Evaluation)));
         string places = string.Join(", ", TaskFiles.Places.Where(place => place.Length > 0));
-        throw new WiscaException($"no data in {folder}: looked for {names}, there and in its folders {places}", "put one of these files there, or name another folder (--data)");
+        throw new WiscaException(
+            $"no data in {folder}: looked for {names}, there and in its folders {places}",
+            "put one of these files there, or name another folder (--data)");
     }
 }

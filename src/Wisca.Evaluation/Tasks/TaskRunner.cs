@@ -19,7 +19,10 @@ public sealed class TaskRunner(ILogLikelihoodScorer scorer, string folder, TaskO
     public TaskRun Run(TaskSelection selection, ITaskObserver? observer = null, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(selection);
-        if (!Directory.Exists(folder)) throw new WiscaException($"the data folder {folder} does not exist", "--data names the folder that holds the tasks' data files");
+        if (!Directory.Exists(folder))
+            throw new WiscaException(
+                $"the data folder {folder} does not exist",
+                "--data names the folder that holds the tasks' data files");
         var outcomes = new List<TaskOutcome>();
         foreach (var definition in selection.Tasks)
         {
@@ -44,7 +47,14 @@ public sealed class TaskRunner(ILogLikelihoodScorer scorer, string folder, TaskO
             var answers = scorer.Score(requests, observer is null ? null : new Relay(observer, loaded), cancellation);
             var scores = TaskScorer.Score(loaded, answers);
             var metrics = TaskScorer.Aggregate(definition, scores, options, cancellation);
-            return new TaskOutcome(definition, watch.Elapsed) { Loaded = loaded, Scores = scores, Metrics = metrics, Truncated = Counts.TruncatedContexts - before.TruncatedContexts, Joined = Counts.JoinedContinuations - before.JoinedContinuations };
+            return new TaskOutcome(definition, watch.Elapsed)
+            {
+                Loaded = loaded,
+                Scores = scores,
+                Metrics = metrics,
+                Truncated = Counts.TruncatedContexts - before.TruncatedContexts,
+                Joined = Counts.JoinedContinuations - before.JoinedContinuations,
+            };
         }
         catch (WiscaException exception)
         {

@@ -46,21 +46,25 @@ internal sealed partial class Template
     }
 
     /// <summary>Reads a template that is known to be well formed.</summary>
-    public static Template Parse(string text) => TryParse(text, out var template, out string? fault) ? template : throw new ArgumentException(fault, nameof(text));
+    public static Template Parse(string text) =>
+        TryParse(text, out var template, out string? fault) ? template : throw new ArgumentException(fault, nameof(text));
 
     /// <summary>The text for a document.</summary>
     /// <exception cref="WiscaException">A field is missing or has another form.</exception>
     public string Text(JsonObject document)
     {
         var text = new StringBuilder();
-        foreach (var part in _parts) text.Append(part.Expression is null ? part.Text : Write(part.Expression.Evaluate(document), part.Text));
+        foreach (var part in _parts)
+            text.Append(part.Expression is null ? part.Text : Write(part.Expression.Evaluate(document), part.Text));
         return text.ToString();
     }
 
     /// <summary>The items of a template that is one list and nothing else; else its text alone.</summary>
     /// <exception cref="WiscaException">A field is missing or has another form.</exception>
     public IEnumerable<string> Texts(JsonObject document) =>
-        _parts is [{ Expression: { } only } part] && only.Evaluate(document) is JsonArray list ? list.Select(item => Write(item, part.Text)) : [Text(document)];
+        _parts is [{ Expression: { } only } part] && only.Evaluate(document) is JsonArray list
+            ? list.Select(item => Write(item, part.Text))
+            : [Text(document)];
 
     /// <summary>A number: a whole one, text of one, or 1 and 0 for true and false.</summary>
     /// <exception cref="WiscaException">It is none.</exception>
@@ -83,7 +87,8 @@ internal sealed partial class Template
         JsonValueKind.Number => value.ToJsonString(),
         JsonValueKind.True => "True",
         JsonValueKind.False => "False",
-        var kind => throw new WiscaException($"{{{{{what}}}}} is {(kind is null ? "null" : kind == JsonValueKind.Array ? "a list" : "an object")}, expected text"),
+        var kind => throw new WiscaException(
+            $"{{{{{what}}}}} is {(kind is null ? "null" : kind == JsonValueKind.Array ? "a list" : "an object")}, expected text"),
     };
 
     private static string? ParseExpression(string text, out Expression? expression)
@@ -95,8 +100,14 @@ internal sealed partial class Template
         for (int i = 0; i < match.Groups["name"].Captures.Count; i++)
         {
             string name = match.Groups["name"].Captures[i].Value;
-            if (!TemplateFilter.Known.TryGetValue(name, out var filter)) return $"no filter is called '{name}', expected one of {string.Join(", ", TemplateFilter.Known.Keys)}";
-            string[] arguments = [.. ArgumentForm().Matches(match.Groups["arguments"].Captures[i].Value).Select(argument => argument.Groups["text"].Success ? argument.Groups["text"].Value : argument.Value)];
+            if (!TemplateFilter.Known.TryGetValue(name, out var filter))
+                return $"no filter is called '{name}', expected one of {string.Join(", ", TemplateFilter.Known.Keys)}";
+            string[] arguments =
+            [
+                .. ArgumentForm()
+                    .Matches(match.Groups["arguments"].Captures[i].Value)
+                    .Select(argument => argument.Groups["text"].Success ? argument.Groups["text"].Value : argument.Value),
+            ];
             if (!filter.Accepts(arguments.Length)) return $"filter '{name}' has {arguments.Length} arguments, expected {filter.Arguments}";
             filters.Add((filter, arguments));
         }
@@ -105,7 +116,10 @@ internal sealed partial class Template
         return null;
     }
 
-    [GeneratedRegex("""^\s*(?<path>[A-Za-z_][\w-]*(\.[A-Za-z_][\w-]*|\[\d+\])*)\s*(\|\s*(?<name>[a-z_]+)(?<arguments>(\(\s*('[^']*'|[\w.\[\]+-]+)\s*(,\s*('[^']*'|[\w.\[\]+-]+)\s*)*\))?)\s*)*$""", RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant)]
+    [GeneratedRegex(
+        """^\s*(?<path>[A-Za-z_][\w-]*(\.[A-Za-z_][\w-]*|\[\d+\])*)\s*(\|\s*(?<name>[a-z_]+)(?<arguments>(\(\s*('[^']*'|[\w.\[\]+-]+)\s*(,\s*('[^']*'|[\w.\[\]+-]+)\s*)*\))?)\s*)*$""",
+        RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant
+    )]
     private static partial Regex ExpressionForm();
 
     [GeneratedRegex("""'(?<text>[^']*)'|[\w.\[\]+-]+""", RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant)]

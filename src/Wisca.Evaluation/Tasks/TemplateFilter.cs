@@ -21,16 +21,25 @@ internal sealed class TemplateFilter
         ["before"] = OfText(1, (text, arguments) => text[..Place(text, arguments[0])]),
         ["after"] = OfText(1, (text, arguments) => text[(Place(text, arguments[0]) + arguments[0].Length)..]),
         ["before_last"] = OfText(1, (text, arguments) => text[..Math.Max(0, text.LastIndexOf(arguments[0], StringComparison.Ordinal))]),
-        ["after_last"] = OfText(1, (text, arguments) => text.LastIndexOf(arguments[0], StringComparison.Ordinal) is >= 0 and var at ? text[(at + arguments[0].Length)..] : text),
-        ["choose"] = new("an even number, each value with what it becomes", count => count > 0 && count % 2 == 0, (value, arguments, _) => Choose(Text(value), arguments)),
-        ["index"] = new("1, the path of a list", count => count == 1, (value, arguments, document) => Index(Text(value), arguments[0], document)),
+        ["after_last"] = OfText(
+            1,
+            (text, arguments) =>
+                text.LastIndexOf(arguments[0], StringComparison.Ordinal) is >= 0 and var at ? text[(at + arguments[0].Length)..] : text),
+        ["choose"] = new(
+            "an even number, each value with what it becomes", count => count > 0 && count % 2 == 0,
+            (value, arguments, _) => Choose(Text(value), arguments)),
+        ["index"] = new(
+            "1, the path of a list",
+            count => count == 1,
+            (value, arguments, document) => Index(Text(value), arguments[0], document)),
         ["plus"] = new("1, a whole number", count => count == 1, (value, arguments, _) => Whole(Text(value)) + Whole(arguments[0])),
     };
 
     private readonly Func<int, bool> _accepts;
     private readonly Func<JsonNode?, string[], JsonObject, JsonNode?> _apply;
 
-    private TemplateFilter(string arguments, Func<int, bool> accepts, Func<JsonNode?, string[], JsonObject, JsonNode?> apply) => (Arguments, _accepts, _apply) = (arguments, accepts, apply);
+    private TemplateFilter(string arguments, Func<int, bool> accepts, Func<JsonNode?, string[], JsonObject, JsonNode?> apply) =>
+        (Arguments, _accepts, _apply) = (arguments, accepts, apply);
 
     /// <summary>How many arguments it has, in words.</summary>
     public string Arguments { get; }
@@ -75,5 +84,7 @@ internal sealed class TemplateFilter
     }
 
     private static int Whole(string text) =>
-        int.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out int number) ? number : throw new WiscaException($"the value is '{text}', expected a whole number");
+        int.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out int number)
+            ? number
+            : throw new WiscaException($"the value is '{text}', expected a whole number");
 }

@@ -3,14 +3,16 @@ using System.Xml.Linq;
 
 namespace Wisca.Reporting.Documents;
 
-/// <summary>Replaces the characters that neither XML nor HTML can hold: controls, halves of surrogate pairs, and two that are no characters.</summary>
+/// <summary>Replaces the characters that neither XML nor HTML can hold: controls, halves of surrogate pairs, and two that are no
+/// characters.</summary>
 internal static class AllowedText
 {
     public static void Clean(XElement root)
     {
         foreach (var element in root.DescendantsAndSelf())
         {
-            foreach (var attribute in element.Attributes().Where(attribute => !attribute.IsNamespaceDeclaration)) attribute.Value = Of(attribute.Value);
+            foreach (var attribute in element.Attributes().Where(attribute => !attribute.IsNamespaceDeclaration))
+                attribute.Value = Of(attribute.Value);
             foreach (var text in element.Nodes().OfType<XText>()) text.Value = Of(text.Value);
         }
     }
@@ -19,7 +21,11 @@ internal static class AllowedText
     {
         if (text.All(c => c is '\t' or '\n' or (>= ' ' and < '\u007f'))) return text;
         var allowed = new StringBuilder();
-        foreach (var rune in text.EnumerateRunes()) allowed.Append(rune.Value is '\t' or '\n' or (>= 0x20 and not (>= 0x7f and < 0xa0) and not 0xfffe and not 0xffff) ? rune : Rune.ReplacementChar);
+        foreach (var rune in text.EnumerateRunes())
+            allowed.Append(
+                rune.Value is '\t' or '\n' or (>= 0x20 and not (>= 0x7f and < 0xa0) and not 0xfffe and not 0xffff)
+                    ? rune
+                    : Rune.ReplacementChar);
         return allowed.ToString();
     }
 }

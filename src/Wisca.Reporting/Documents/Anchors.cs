@@ -14,7 +14,11 @@ internal sealed class Anchors
 
     private static string Slug(string title)
     {
-        string name = string.Join('-', new string([.. title.Select(c => char.IsAsciiLetterOrDigit(c) ? char.ToLowerInvariant(c) : ' ')]).Split(' ', StringSplitOptions.RemoveEmptyEntries));
+        string name = string.Join(
+            '-',
+            new string([.. title.Select(c => char.IsAsciiLetterOrDigit(c) ? char.ToLowerInvariant(c) : ' ')]).Split(
+                ' ',
+                StringSplitOptions.RemoveEmptyEntries));
         return name.Length == 0 ? "part" : name[..Math.Min(name.Length, 80)];
     }
 }

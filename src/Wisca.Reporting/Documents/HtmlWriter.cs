@@ -7,12 +7,23 @@ using System.Xml.Linq;
 namespace Wisca.Reporting.Documents;
 
 /// <summary>
-/// Writes a report as one page that needs nothing beside it. The page is built as a tree, which escapes every value, and is well-formed XML too. Its own
-/// policy lets a browser load nothing, and run only the script and the style that it was written with.
+/// Writes a report as one page that needs nothing beside it. The page is built as a tree, which escapes every value, and is well-formed XML
+/// too. Its own policy lets a browser load nothing, and run only the script and the style that it was written with.
 /// </summary>
 internal sealed class HtmlWriter
 {
-    private static readonly HashSet<string> Void = new(StringComparer.Ordinal) { "br", "hr", "img", "link", "meta", "path", "ellipse", "rect", "line" };
+    private static readonly HashSet<string> Void = new(StringComparer.Ordinal)
+    {
+        "br",
+        "hr",
+        "img",
+        "link",
+        "meta",
+        "path",
+        "ellipse",
+        "rect",
+        "line",
+    };
 
     private readonly Anchors _anchors = new();
     private readonly List<(string Anchor, string Title)> _contents = [];
@@ -26,7 +37,8 @@ internal sealed class HtmlWriter
 
     private string Page(Document document)
     {
-        string style = Style.Resource("colors.css") + Style.Resource("plot.css") + Style.Resource("page.css"), script = Style.Resource("page.js");
+        string style = Style.Resource("colors.css") + Style.Resource("plot.css") + Style.Resource("page.css"),
+            script = Style.Resource("page.js");
         string main = _anchors.Of("results");
         var blocks = document.Blocks.Select(block => Write(block, 2)).ToList();
         var html = new XElement(
@@ -35,7 +47,12 @@ internal sealed class HtmlWriter
             new XElement(
                 "head",
                 new XElement("meta", new XAttribute("charset", "utf-8")),
-                new XElement("meta", new XAttribute("http-equiv", "Content-Security-Policy"), new XAttribute("content", $"default-src 'none'; img-src data:; style-src '{Digest(style)}'; script-src '{Digest(script)}'")),
+                new XElement(
+                    "meta",
+                    new XAttribute("http-equiv", "Content-Security-Policy"),
+                    new XAttribute(
+                        "content",
+                        $"default-src 'none'; img-src data:; style-src '{Digest(style)}'; script-src '{Digest(script)}'")),
                 new XElement("meta", new XAttribute("name", "viewport"), new XAttribute("content", "width=device-width, initial-scale=1")),
                 new XElement("meta", new XAttribute("name", "color-scheme"), new XAttribute("content", "light dark")),
                 new XElement("title", document.Title),
@@ -45,7 +62,14 @@ internal sealed class HtmlWriter
                 "body",
                 new XElement("a", Class("skip"), new XAttribute("href", $"#{main}"), "Skip to the results"),
                 new XElement("header", new XElement("h1", document.Title), new XElement("p", Class("lead"), document.Lead)),
-                new XElement("nav", new XAttribute("aria-label", "Contents"), new XElement("ul", _contents.Select(entry => new XElement("li", new XElement("a", new XAttribute("href", $"#{entry.Anchor}"), entry.Title))))),
+                new XElement(
+                    "nav",
+                    new XAttribute("aria-label", "Contents"),
+                    new XElement(
+                        "ul",
+                        _contents.Select(entry => new XElement(
+                            "li",
+                            new XElement("a", new XAttribute("href", $"#{entry.Anchor}"), entry.Title))))),
                 new XElement("main", new XAttribute("id", main), blocks),
                 new XElement("script", script)));
         foreach (var element in html.DescendantsAndSelf())
@@ -56,7 +80,16 @@ internal sealed class HtmlWriter
 
         AllowedText.Clean(html);
         var page = new StringBuilder("<!DOCTYPE html>\n");
-        using (var writer = XmlWriter.Create(page, new XmlWriterSettings { OmitXmlDeclaration = true, Indent = false, NewLineHandling = NewLineHandling.None })) html.Save(writer);
+        using (
+            var writer = XmlWriter.Create(
+                page,
+                new XmlWriterSettings
+                {
+                    OmitXmlDeclaration = true,
+                    Indent = false,
+                    NewLineHandling = NewLineHandling.None,
+                }))
+            html.Save(writer);
         return page.Append('\n').ToString();
     }
 
@@ -64,9 +97,15 @@ internal sealed class HtmlWriter
     {
         Section section => Section(section, level),
         Paragraph paragraph => new XElement("p", paragraph.Text),
-        Verdicts verdicts => new XElement("section", new XAttribute("aria-label", "Verdict"), Class("verdicts"), verdicts.Sentences.Select(sentence => new XElement("p", sentence))),
+        Verdicts verdicts => new XElement(
+            "section",
+            new XAttribute("aria-label", "Verdict"),
+            Class("verdicts"),
+            verdicts.Sentences.Select(sentence => new XElement("p", sentence))),
         Items items => new XElement("ul", items.Texts.Select(text => new XElement("li", text))),
-        Code code => new XElement("pre", new XAttribute("tabindex", "0"), new XAttribute("role", "region"), new XAttribute("aria-label", code.Label), new XElement("code", code.Text)),
+        Code code => new XElement(
+            "pre", new XAttribute("tabindex", "0"), new XAttribute("role", "region"), new XAttribute("aria-label", code.Label),
+            new XElement("code", code.Text)),
         Folded folded => new XElement("details", new XElement("summary", folded.Title), folded.Blocks.Select(part => Write(part, level))),
         Table table => Table(table),
         Figure figure => Figure(figure),
@@ -78,25 +117,44 @@ internal sealed class HtmlWriter
         string anchor = _anchors.Of(section.Title);
         if (level == 2) _contents.Add((anchor, section.Title));
         return new XElement(
-            "section", level == 2 ? Class("part") : null, new XAttribute("aria-labelledby", anchor), new XElement($"h{level}", new XAttribute("id", anchor), section.Title), section.Blocks.Select(block => Write(block, level + 1)));
+            "section",
+            level == 2 ? Class("part") : null,
+            new XAttribute("aria-labelledby", anchor),
+            new XElement($"h{level}", new XAttribute("id", anchor), section.Title),
+            section.Blocks.Select(block => Write(block, level + 1)));
     }
 
-    private static XElement Table(Table table) => new(
-        "div",
-        Class("scroll"),
-        new XAttribute("role", "region"),
-        new XAttribute("aria-label", table.Caption),
-        new XAttribute("tabindex", "0"),
-        new XElement(
-            "table",
-            table.Sortable ? Class("sortable") : null,
-            new XElement("caption", table.Caption),
-            new XElement("thead", new XElement("tr", table.Columns.Select(column => new XElement(
-                "th",
-                new XAttribute("scope", "col"),
-                column.IsNumber ? Class("number") : null,
-                table.Sortable ? (object[])[new XAttribute("aria-sort", "none"), new XElement("button", new XAttribute("type", "button"), column.Name)] : [column.Name])))),
-            new XElement("tbody", table.Rows.Select(row => new XElement("tr", row.Select((cell, index) => Cell(cell, table.Columns[index], isFirst: index == 0)))))));
+    private static XElement Table(Table table) =>
+        new(
+            "div",
+            Class("scroll"),
+            new XAttribute("role", "region"),
+            new XAttribute("aria-label", table.Caption),
+            new XAttribute("tabindex", "0"),
+            new XElement(
+                "table",
+                table.Sortable ? Class("sortable") : null,
+                new XElement("caption", table.Caption),
+                new XElement(
+                    "thead",
+                    new XElement(
+                        "tr",
+                        table.Columns.Select(column => new XElement(
+                            "th",
+                            new XAttribute("scope", "col"),
+                            column.IsNumber ? Class("number") : null,
+                            table.Sortable
+                                ? (object[])
+                                    [
+                                        new XAttribute("aria-sort", "none"),
+                                        new XElement("button", new XAttribute("type", "button"), column.Name),
+                                    ]
+                                : [column.Name])))),
+                new XElement(
+                    "tbody",
+                    table.Rows.Select(row => new XElement(
+                        "tr",
+                        row.Select((cell, index) => Cell(cell, table.Columns[index], isFirst: index == 0)))))));
 
     private static XElement Cell(Cell cell, Column column, bool isFirst) => new(
         isFirst ? "th" : "td",
@@ -112,7 +170,10 @@ internal sealed class HtmlWriter
             "figure",
             new XAttribute("id", anchor),
             new XElement("figcaption", new XElement("strong", figure.Title), ". ", figure.Description),
-            new XElement("div", Class(figure.Panels.Count > 1 ? "panels" : "panels alone"), figure.Panels.Select((panel, index) => Plot(panel, $"{anchor}-{index + 1}"))),
+            new XElement(
+                "div",
+                Class(figure.Panels.Count > 1 ? "panels" : "panels alone"),
+                figure.Panels.Select((panel, index) => Plot(panel, $"{anchor}-{index + 1}"))),
             new XElement("details", new XElement("summary", "Data of this plot"), Table(figure.Data)));
     }
 
@@ -123,7 +184,9 @@ internal sealed class HtmlWriter
         svg.Element("desc")!.SetAttributeValue("id", $"{anchor}-description");
         svg.SetAttributeValue("aria-labelledby", $"{anchor}-title");
         svg.SetAttributeValue("aria-describedby", $"{anchor}-description");
-        return new XElement("div", Class("scroll"), new XAttribute("role", "group"), new XAttribute("tabindex", "0"), new XAttribute("aria-labelledby", $"{anchor}-title"), svg);
+        return new XElement(
+            "div", Class("scroll"), new XAttribute("role", "group"), new XAttribute("tabindex", "0"),
+            new XAttribute("aria-labelledby", $"{anchor}-title"), svg);
     }
 
     private static XAttribute Class(string name) => new("class", name);

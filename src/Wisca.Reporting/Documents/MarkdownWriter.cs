@@ -46,7 +46,9 @@ internal sealed partial class MarkdownWriter
                 Paragraph(string.Join('\n', items.Texts.Select(text => $"- {Escaped(text)}")));
                 break;
             case Code code:
-                string fence = new('`', Math.Max(3, 1 + Backticks().Matches(code.Text).Select(match => match.Length).DefaultIfEmpty().Max()));
+                string fence = new(
+                    '`',
+                    Math.Max(3, 1 + Backticks().Matches(code.Text).Select(match => match.Length).DefaultIfEmpty().Max()));
                 Paragraph($"{fence}{code.Language}\n{code.Text.TrimEnd('\n')}\n{fence}");
                 break;
             case Folded { InMarkdown: true } folded:
@@ -65,7 +67,12 @@ internal sealed partial class MarkdownWriter
                 break;
             case Figure figure:
                 Paragraph($"**{Escaped(figure.Title)}.** {Escaped(figure.Description)}");
-                Paragraph(string.Join('\n', figure.Panels.Select(panel => $"![{Escaped(panel.Title.Length > 0 ? $"{figure.Title}, {panel.Title}" : figure.Title)}]({_folder}/{Plot(figure.Name, panel)})")));
+                Paragraph(
+                    string.Join(
+                        '\n',
+                        figure.Panels.Select(panel =>
+                            $"![{Escaped(panel.Title.Length > 0 ? $"{figure.Title}, {panel.Title}" : figure.Title)}]({_folder}/{Plot(figure.Name, panel)})"
+                        )));
                 break;
         }
     }
@@ -77,8 +84,11 @@ internal sealed partial class MarkdownWriter
         string[] box = svg.Attribute("viewBox")!.Value.Split(' ');
         svg.SetAttributeValue("width", box[2]);
         svg.SetAttributeValue("height", box[3]);
-        svg.Elements().First(element => element.Name.LocalName is not ("title" or "desc")).AddBeforeSelf(
-            new XElement("style", Style.Resource("colors.css") + Style.Resource("plot.css")), new XElement("rect", new XAttribute("class", "paper"), new XAttribute("width", box[2]), new XAttribute("height", box[3])));
+        svg.Elements()
+            .First(element => element.Name.LocalName is not ("title" or "desc"))
+            .AddBeforeSelf(
+                new XElement("style", Style.Resource("colors.css") + Style.Resource("plot.css")),
+                new XElement("rect", new XAttribute("class", "paper"), new XAttribute("width", box[2]), new XAttribute("height", box[3])));
         AllowedText.Clean(svg);
         foreach (var element in svg.DescendantsAndSelf()) element.Name = Svg + element.Name.LocalName;
         _plots[file] = svg.ToString(SaveOptions.DisableFormatting) + "\n";

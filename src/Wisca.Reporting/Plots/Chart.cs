@@ -6,8 +6,8 @@ using ScottPlot.TickGenerators;
 namespace Wisca.Reporting.Plots;
 
 /// <summary>
-/// A plot: ScottPlot draws lines, bands, marks and the grid; text is written as text, at places that follow from the numbers, so that the drawing is the
-/// same on machines with other fonts, or none.
+/// A plot: ScottPlot draws lines, bands, marks and the grid; text is written as text, at places that follow from the numbers, so that the
+/// drawing is the same on machines with other fonts, or none.
 /// </summary>
 internal sealed class Chart
 {
@@ -18,7 +18,10 @@ internal sealed class Chart
     private readonly List<Action<Plot>> _drawing = [];
     private readonly List<(Ink Ink, string Name)> _legend = [];
     private double _left = 56;
-    private double _lowX = double.PositiveInfinity, _highX = double.NegativeInfinity, _lowY = double.PositiveInfinity, _highY = double.NegativeInfinity;
+    private double _lowX = double.PositiveInfinity,
+        _highX = double.NegativeInfinity,
+        _lowY = double.PositiveInfinity,
+        _highY = double.NegativeInfinity;
     private Ticks? _ticksX, _ticksY;
     private (double Low, double High)? _fixedY;
 
@@ -40,7 +43,8 @@ internal sealed class Chart
     }
 
     /// <summary>Leaves out what is above or below.</summary>
-    public void LimitY(double low, double high) => _fixedY = high > low ? (low - (0.06 * (high - low)), high + (0.06 * (high - low))) : null;
+    public void LimitY(double low, double high) =>
+        _fixedY = high > low ? (low - (0.06 * (high - low)), high + (0.06 * (high - low))) : null;
 
     /// <summary>A series' name in the legend.</summary>
     public void Name(Ink ink, string name) => _legend.Add((ink, Cut(name, 44)));
@@ -112,7 +116,9 @@ internal sealed class Chart
         var (lowY, highY) = _fixedY ?? Room(_lowY, _highY);
         var ticksX = _ticksX ?? Ticks.Round(lowX, highX, 5);
         var ticksY = _ticksY ?? Ticks.Round(lowY, highY, 5);
-        var svg = new XElement("svg", new XAttribute("class", "plot"), new XAttribute("role", "img"), new XAttribute("viewBox", $"0 0 {N(_width)} {N(height)}"), new XElement("title", title), new XElement("desc", description));
+        var svg = new XElement(
+            "svg", new XAttribute("class", "plot"), new XAttribute("role", "img"),
+            new XAttribute("viewBox", $"0 0 {N(_width)} {N(height)}"), new XElement("title", title), new XElement("desc", description));
         svg.Add(SvgCleaner.Clean(Geometry(top, height, (lowX, highX, lowY, highY), ticksX, ticksY)));
         if (_y.Length > 0) svg.Add(Text(4, 14, "start", "name", _y));
         for (int row = 0; row < legend.Count; row++)
@@ -120,19 +126,33 @@ internal sealed class Chart
             double x = 4, y = (_y.Length > 0 ? RowHeight : 0) + (RowHeight * row) + 10;
             foreach (var (ink, name) in legend[row])
             {
-                svg.Add(new XElement("path", new XAttribute("class", $"{ink.Name} line"), new XAttribute("d", $"M{N(x)} {N(y)}h{N(SampleWidth - 6)}")), new XElement("path", new XAttribute("class", $"{ink.Name} area"), new XAttribute("d", Sample(ink.Shape, x + (SampleWidth / 2) - 3, y))));
+                svg.Add(
+                    new XElement(
+                        "path", new XAttribute("class", $"{ink.Name} line"), new XAttribute("d", $"M{N(x)} {N(y)}h{N(SampleWidth - 6)}")),
+                    new XElement(
+                        "path", new XAttribute("class", $"{ink.Name} area"),
+                        new XAttribute("d", Sample(ink.Shape, x + (SampleWidth / 2) - 3, y))));
                 svg.Add(Text(x + SampleWidth, y + 4, "start", "name", name));
                 x += EntryWidth(name);
             }
         }
 
-        for (int i = 0; i < ticksX.Places.Count; i++) svg.Add(Text(_left + ((_width - _left - Right) * (ticksX.Places[i] - lowX) / (highX - lowX)), top + _height + 18, "middle", "tick", ticksX.Labels[i]));
-        for (int i = 0; i < ticksY.Places.Count; i++) svg.Add(Text(_left - 8, top + (_height * (highY - ticksY.Places[i]) / (highY - lowY)) + 4, "end", _y.Length > 0 ? "tick" : "name", ticksY.Labels[i]));
+        for (int i = 0; i < ticksX.Places.Count; i++)
+            svg.Add(
+                Text(
+                    _left + ((_width - _left - Right) * (ticksX.Places[i] - lowX) / (highX - lowX)), top + _height + 18, "middle", "tick",
+                    ticksX.Labels[i]));
+        for (int i = 0; i < ticksY.Places.Count; i++)
+            svg.Add(
+                Text(
+                    _left - 8, top + (_height * (highY - ticksY.Places[i]) / (highY - lowY)) + 4, "end", _y.Length > 0 ? "tick" : "name",
+                    ticksY.Labels[i]));
         svg.Add(Text(_left + ((_width - _left - Right) / 2), height - 6, "middle", "name", _x));
         return svg;
     }
 
-    private string Geometry(double top, double height, (double LowX, double HighX, double LowY, double HighY) limits, Ticks ticksX, Ticks ticksY)
+    private string Geometry(
+        double top, double height, (double LowX, double HighX, double LowY, double HighY) limits, Ticks ticksX, Ticks ticksY)
     {
         using var plot = new Plot();
         plot.FigureBackground.Color = plot.DataBackground.Color = Colors.Transparent;
@@ -203,7 +223,9 @@ internal sealed class Chart
     };
 
     private static XElement Text(double x, double y, string anchor, string style, string text) =>
-        new("text", new XAttribute("x", N(x)), new XAttribute("y", N(y)), new XAttribute("text-anchor", anchor), new XAttribute("class", style), text);
+        new(
+            "text", new XAttribute("x", N(x)), new XAttribute("y", N(y)), new XAttribute("text-anchor", anchor),
+            new XAttribute("class", style), text);
 
     private static string Cut(string text, int most) => text.Length <= most ? text : text[..(most - 1)] + "…";
 

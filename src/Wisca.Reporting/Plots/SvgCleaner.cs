@@ -5,8 +5,8 @@ using System.Xml.Linq;
 namespace Wisca.Reporting.Plots;
 
 /// <summary>
-/// Makes of ScottPlot's SVG one that lives in a page: classes in place of colours, a nested <c>svg</c> in place of clip paths (which need names),
-/// no namespaces, coordinates of one decimal, marks of one kind in one path.
+/// Makes of ScottPlot's SVG one that lives in a page: classes in place of colours, a nested <c>svg</c> in place of clip paths (which need
+/// names), no namespaces, coordinates of one decimal, marks of one kind in one path.
 /// </summary>
 internal static partial class SvgCleaner
 {
@@ -14,16 +14,28 @@ internal static partial class SvgCleaner
     public static IEnumerable<XElement> Clean(string xml)
     {
         var root = XDocument.Parse(xml).Root!;
-        var clips = root.Elements().Where(element => element.Name.LocalName == "clipPath").ToDictionary(clip => $"url(#{clip.Attribute("id")!.Value})", clip => clip.Elements().Single());
-        return root.Elements().Where(element => element.Name.LocalName != "clipPath").Select(element => Element(element, clips)).OfType<XElement>().ToList();
+        var clips = root.Elements()
+            .Where(element => element.Name.LocalName == "clipPath")
+            .ToDictionary(clip => $"url(#{clip.Attribute("id")!.Value})", clip => clip.Elements().Single());
+        return root.Elements()
+            .Where(element => element.Name.LocalName != "clipPath")
+            .Select(element => Element(element, clips))
+            .OfType<XElement>()
+            .ToList();
     }
 
     private static XElement? Element(XElement element, Dictionary<string, XElement> clips)
     {
         if (element.Name.LocalName == "g") return Group(element, clips);
         var cleaned = new XElement(element.Name.LocalName);
-        foreach (var attribute in element.Attributes().Where(attribute => attribute.Name.LocalName is not ("fill" or "stroke" or "stroke-miterlimit")))
-            cleaned.SetAttributeValue(attribute.Name.LocalName, Numbers().Replace(attribute.Value, match => Rounded(match.Value, attribute.Name.LocalName == "fill-opacity" ? "0.##" : "0.#")));
+        foreach (
+            var attribute in element
+                .Attributes()
+                .Where(attribute => attribute.Name.LocalName is not ("fill" or "stroke" or "stroke-miterlimit")))
+            cleaned.SetAttributeValue(
+                attribute.Name.LocalName,
+                Numbers()
+                    .Replace(attribute.Value, match => Rounded(match.Value, attribute.Name.LocalName == "fill-opacity" ? "0.##" : "0.#")));
         string? fill = element.Attribute("fill")?.Value, stroke = element.Attribute("stroke")?.Value;
         bool isLine = stroke is not (null or "none");
 
@@ -39,7 +51,9 @@ internal static partial class SvgCleaner
     {
         var clip = clips[group.Attribute("clip-path")!.Value];
         string Of(string name) => Rounded(clip.Attribute(name)!.Value, "0.#");
-        var window = new XElement("svg", new XAttribute("x", Of("x")), new XAttribute("y", Of("y")), new XAttribute("width", Of("width")), new XAttribute("height", Of("height")), new XAttribute("viewBox", $"{Of("x")} {Of("y")} {Of("width")} {Of("height")}"));
+        var window = new XElement(
+            "svg", new XAttribute("x", Of("x")), new XAttribute("y", Of("y")), new XAttribute("width", Of("width")),
+            new XAttribute("height", Of("height")), new XAttribute("viewBox", $"{Of("x")} {Of("y")} {Of("width")} {Of("height")}"));
         XElement? last = null;
         foreach (var element in group.Elements().Select(element => Element(element, clips)).OfType<XElement>())
         {

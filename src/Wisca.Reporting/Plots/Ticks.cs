@@ -13,7 +13,20 @@ internal sealed record Ticks(IReadOnlyList<double> Places, IReadOnlyList<string>
         long first = (long)Math.Ceiling((low / step) - 1e-9), last = (long)Math.Floor((high / step) + 1e-9);
         double[] places = [.. Enumerable.Range(0, (int)(last - first) + 1).Select(index => (first + index) * step)];
         int decimals = Math.Clamp((int)Math.Ceiling(-Math.Log10(step) - 1e-9), 0, 9);
-        var (unit, letter) = places.Select(Math.Abs).DefaultIfEmpty().Max() switch { >= 1e9 => (1e9, "G"), >= 1e6 => (1e6, "M"), >= 1e4 => (1e3, "k"), _ => (1, "") };
-        return new Ticks(places, [.. places.Select(place => unit == 1 ? place.ToString($"F{decimals}", CultureInfo.InvariantCulture) : place == 0 ? "0" : (place / unit).ToString("0.###", CultureInfo.InvariantCulture) + letter)]);
+        var (unit, letter) = places.Select(Math.Abs).DefaultIfEmpty().Max() switch
+        {
+            >= 1e9 => (1e9, "G"),
+            >= 1e6 => (1e6, "M"),
+            >= 1e4 => (1e3, "k"),
+            _ => (1, ""),
+        };
+        return new Ticks(
+            places,
+            [
+                .. places.Select(place =>
+                    unit == 1 ? place.ToString($"F{decimals}", CultureInfo.InvariantCulture)
+                    : place == 0 ? "0"
+                    : (place / unit).ToString("0.###", CultureInfo.InvariantCulture) + letter),
+            ]);
     }
 }

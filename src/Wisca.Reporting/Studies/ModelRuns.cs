@@ -18,10 +18,16 @@ internal sealed class ModelRuns(ComparedModel model, string baseline, double con
 
     /// <summary>The results of an arm at a learning rate, in the order of seeds.</summary>
     public IReadOnlyList<RunResult> At(ComparedArm arm, double? rate) =>
-        [.. arm.Runs.Where(run => run.LearningRate == rate && results.ContainsKey(run.Id)).OrderBy(run => run.Seed).Select(run => results[run.Id])];
+        [
+            .. arm
+                .Runs.Where(run => run.LearningRate == rate && results.ContainsKey(run.Id))
+                .OrderBy(run => run.Seed)
+                .Select(run => results[run.Id]),
+        ];
 
     /// <summary>The completed runs of an arm at its best learning rate.</summary>
-    public IReadOnlyList<RunResult> AtBest(ComparedArm arm) => [.. At(arm, arm.BestLearningRate).Where(run => run.Outcome == RunOutcome.Completed)];
+    public IReadOnlyList<RunResult> AtBest(ComparedArm arm) =>
+        [.. At(arm, arm.BestLearningRate).Where(run => run.Outcome == RunOutcome.Completed)];
 
     /// <summary>The arms in handfuls that a plot can hold, the baseline in each.</summary>
     public IEnumerable<IReadOnlyList<ComparedArm>> Handfuls()

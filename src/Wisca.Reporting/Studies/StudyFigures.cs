@@ -29,7 +29,8 @@ internal static class StudyFigures
             if (loss.Interval is { } interval)
             {
                 chart.Stroke(ink, (interval.Low, -row), (interval.High, -row), 1.9);
-                foreach (double end in (double[])[interval.Low, interval.High]) chart.Stroke(ink, (end, -row - 0.14), (end, -row + 0.14), 1.9);
+                foreach (double end in (double[])[interval.Low, interval.High])
+                    chart.Stroke(ink, (end, -row - 0.14), (end, -row + 0.14), 1.9);
             }
 
             chart.Points(ink, [loss.Mean], [-row], 10, MarkerShape.FilledDiamond);
@@ -37,36 +38,54 @@ internal static class StudyFigures
         }
 
         string title = "Paired differences of test loss";
-        string description = $"For each arm the mean difference from {runs.Baseline} (diamond) with its {StudyFormat.Share(runs.Confidence)} interval, and below it a dot for each seed. An interval that crosses the line at zero shows no difference.";
+        string description =
+            $"For each arm the mean difference from {runs.Baseline} (diamond) with its {StudyFormat.Share(runs.Confidence)} interval, and "
+            + $"below it a dot for each seed. An interval that crosses the line at zero shows no difference.";
         return Make(runs, "differences", title, description, chart, new Table(
             $"{title}, {runs.Title}",
             [new("arm"), new("seeds"), new("differences by seed, nats"), new("mean", true), new("interval")],
             [.. arms.Select(arm => (IReadOnlyList<Cell>)
             [
-                new(arm.Name), new(string.Join(", ", arm.AtBest!.Loss.Seeds)), new(string.Join(", ", arm.AtBest.Loss.Differences.Select(StudyFormat.SignedLoss))),
-                new(StudyFormat.SignedLoss(arm.AtBest.Loss.Mean), arm.AtBest.Loss.Mean), new(StudyFormat.LossRange(arm.AtBest.Loss.Interval)),
+                new(arm.Name),
+                new(string.Join(", ", arm.AtBest!.Loss.Seeds)),
+                new(string.Join(", ", arm.AtBest.Loss.Differences.Select(StudyFormat.SignedLoss))),
+                new(StudyFormat.SignedLoss(arm.AtBest.Loss.Mean), arm.AtBest.Loss.Mean),
+                new(StudyFormat.LossRange(arm.AtBest.Loss.Interval)),
             ])]));
     }
 
     /// <summary>Loss on test text over the course of training, the spread over seeds as a band.</summary>
-    public static IEnumerable<Figure> Curves(ModelRuns runs) => runs.Handfuls().Select((arms, part) => Curve(
-        runs,
-        arms,
-        $"curves{Number(part)}",
-        $"Test loss over training{Part(runs, part)}",
-        "Mean over the seeds of each arm at its best learning rate; the band reaches from the lowest to the highest seed. The first tenth of the training is higher than what is shown.",
-        "test loss, nats",
-        arm => Mean([.. runs.AtBest(arm).Select(run => run.HeldOut.Select(point => ((double)point.Tokens, point.Test)))]))).OfType<Figure>();
+    public static IEnumerable<Figure> Curves(ModelRuns runs) =>
+        runs.Handfuls()
+            .Select(
+                (arms, part) =>
+                    Curve(
+                        runs,
+                        arms,
+                        $"curves{Number(part)}",
+                        $"Test loss over training{Part(runs, part)}",
+                        "Mean over the seeds of each arm at its best learning rate; the band reaches from the lowest to the highest seed. "
+                        + "The first tenth of the training is higher than what is shown.",
+                        "test loss, nats",
+                        arm => Mean([.. runs.AtBest(arm).Select(run => run.HeldOut.Select(point => ((double)point.Tokens, point.Test)))])))
+            .OfType<Figure>();
 
     /// <summary>The same of the text that is trained on.</summary>
-    public static IEnumerable<Figure> TrainingCurves(ModelRuns runs) => runs.Handfuls().Select((arms, part) => Curve(
-        runs,
-        arms,
-        $"training{Number(part)}",
-        $"Training loss{Part(runs, part)}",
-        "Mean over the seeds of each arm at its best learning rate; the band reaches from the lowest to the highest seed.",
-        "training loss, nats",
-        arm => Mean([.. runs.AtBest(arm).Select(run => run.TrainingLoss.Select(point => ((double)point.Tokens, point.Loss)))]))).OfType<Figure>();
+    public static IEnumerable<Figure> TrainingCurves(ModelRuns runs) =>
+        runs.Handfuls()
+            .Select(
+                (arms, part) =>
+                    Curve(
+                        runs,
+                        arms,
+                        $"training{Number(part)}",
+                        $"Training loss{Part(runs, part)}",
+                        "Mean over the seeds of each arm at its best learning rate; the band reaches from the lowest to the highest seed.",
+                        "training loss, nats",
+                        arm =>
+                            Mean([.. runs.AtBest(arm).Select(run => run.TrainingLoss.Select(point => ((double)point.Tokens, point.Loss)))]))
+            )
+            .OfType<Figure>();
 
     /// <summary>The paired difference over the course of training.</summary>
     public static IEnumerable<Figure> EqualTokens(ModelRuns runs) => runs.Handfuls().Select((arms, part) =>
@@ -76,19 +95,45 @@ internal static class StudyFigures
         var chart = new Chart(Wide, 260, "tokens", $"test loss minus that of {runs.Baseline}, nats");
         chart.Zero();
         double from = Settled * runs.Model.Tokens;
-        var settled = drawn.SelectMany(entry => entry.arm.EqualTokens).Where(point => point.Tokens >= from).SelectMany(point => (double[])[point.Mean, point.Interval?.Low ?? point.Mean, point.Interval?.High ?? point.Mean]).Where(double.IsFinite).ToList();
+        var settled = drawn
+            .SelectMany(entry => entry.arm.EqualTokens)
+            .Where(point => point.Tokens >= from)
+            .SelectMany(point => (double[])[point.Mean, point.Interval?.Low ?? point.Mean, point.Interval?.High ?? point.Mean])
+            .Where(double.IsFinite)
+            .ToList();
         if (settled.Count > 1) chart.LimitY(Math.Min(0, settled.Min()), Math.Max(0, settled.Max()));
         foreach (var (arm, ink) in drawn)
         {
             chart.Name(ink, arm.Name);
             double[] tokens = [.. arm.EqualTokens.Select(point => (double)point.Tokens)];
-            if (arm.EqualTokens.All(point => point.Interval is not null)) chart.Band(ink, tokens, [.. arm.EqualTokens.Select(point => point.Interval!.Low)], [.. arm.EqualTokens.Select(point => point.Interval!.High)]);
+            if (arm.EqualTokens.All(point => point.Interval is not null))
+                chart.Band(
+                    ink, tokens, [.. arm.EqualTokens.Select(point => point.Interval!.Low)],
+                    [.. arm.EqualTokens.Select(point => point.Interval!.High)]);
             chart.Line(ink, tokens, [.. arm.EqualTokens.Select(point => point.Mean)], marked: tokens.Length <= 30);
         }
 
         string title = $"Difference at equal tokens{Part(runs, part)}";
-        string description = $"Mean paired difference from {runs.Baseline} after the same number of tokens, with its {StudyFormat.Share(runs.Confidence)} interval as a band. Below zero is better.";
-        return Make(runs, $"equal-tokens{Number(part)}", title, description, chart, Series($"{title}, {runs.Title}", "tokens", [.. drawn.Select(entry => (entry.arm.Name, (IReadOnlyList<(double, double)>)[.. entry.arm.EqualTokens.Select(point => ((double)point.Tokens, point.Mean))]))], StudyFormat.SignedLoss));
+        string description =
+            $"Mean paired difference from {runs.Baseline} after the same number of tokens, with its {StudyFormat.Share(runs.Confidence)} "
+            + $"interval as a band. Below zero is better.";
+        return Make(
+            runs,
+            $"equal-tokens{Number(part)}",
+            title,
+            description,
+            chart,
+            Series(
+                $"{title}, {runs.Title}",
+                "tokens",
+                [
+                    .. drawn.Select(entry =>
+                        (
+                            entry.arm.Name,
+                            (IReadOnlyList<(double, double)>)
+                                [.. entry.arm.EqualTokens.Select(point => ((double)point.Tokens, point.Mean))])),
+                ],
+                StudyFormat.SignedLoss));
     }).OfType<Figure>();
 
     /// <summary>Loss against learning rate.</summary>
@@ -112,51 +157,122 @@ internal static class StudyFigures
                 double shift = (index - ((arms.Count - 1) / 2.0)) * 0.012 * Math.Max(0.2, Math.Log10(rates[^1] / rates[0]));
                 var completed = arm.Runs.Where(run => run.Test is not null).ToList();
                 var means = completed.GroupBy(run => run.LearningRate).OrderBy(group => group.Key).ToList();
-                chart.Points(ink, [.. completed.Select(run => Math.Log10(run.LearningRate) + shift)], [.. completed.Select(run => run.Test!.Value)], 4, MarkerShape.FilledCircle);
-                if (means.Count > 0) chart.Line(ink, [.. means.Select(group => Math.Log10(group.Key) + shift)], [.. means.Select(group => group.Average(run => run.Test!.Value))], marked: true);
+                chart.Points(
+                    ink,
+                    [.. completed.Select(run => Math.Log10(run.LearningRate) + shift)],
+                    [.. completed.Select(run => run.Test!.Value)],
+                    4,
+                    MarkerShape.FilledCircle);
+                if (means.Count > 0)
+                    chart.Line(
+                        ink,
+                        [.. means.Select(group => Math.Log10(group.Key) + shift)],
+                        [.. means.Select(group => group.Average(run => run.Test!.Value))],
+                        marked: true);
                 var diverged = arm.Runs.Where(run => run.Outcome == RunOutcome.Diverged).ToList();
-                if (diverged.Count > 0) chart.Points(ink, [.. diverged.Select(run => Math.Log10(run.LearningRate) + shift)], [.. diverged.Select(_ => top + (0.12 * space))], 9, MarkerShape.Eks);
+                if (diverged.Count > 0)
+                    chart.Points(
+                        ink,
+                        [.. diverged.Select(run => Math.Log10(run.LearningRate) + shift)],
+                        [.. diverged.Select(_ => top + (0.12 * space))],
+                        9,
+                        MarkerShape.Eks);
                 rows.AddRange(arm.Runs.GroupBy(run => run.LearningRate).OrderBy(group => group.Key).Select(group => (IReadOnlyList<Cell>)
                 [
-                    new(arm.Name), new(StudyFormat.Rate(group.Key), group.Key), new(Text(group.Count()), group.Count()), StudyTables.Loss(group.Select(run => run.Test).OfType<double>().Select(loss => (double?)loss).DefaultIfEmpty().Average()),
-                    new(Text(group.Count(run => run.Outcome == RunOutcome.Diverged)), group.Count(run => run.Outcome == RunOutcome.Diverged)),
+                    new(arm.Name),
+                    new(StudyFormat.Rate(group.Key), group.Key),
+                    new(Text(group.Count()), group.Count()),
+                    StudyTables.Loss(
+                        group
+                            .Select(run => run.Test)
+                            .OfType<double>()
+                            .Select(loss => (double?)loss)
+                            .DefaultIfEmpty()
+                            .Average()),
+                    new(
+                        Text(group.Count(run => run.Outcome == RunOutcome.Diverged)),
+                        group.Count(run => run.Outcome == RunOutcome.Diverged)),
                 ]));
             }
 
             string title = $"Test loss against learning rate{Part(runs, part)}";
-            return Make(runs, $"rates{Number(part)}", title, "Lines join the means over the seeds, small dots are single runs, crosses at the top are runs that diverged. An arm that only acts like another learning rate has its curve shifted sideways, and its lowest point is no lower.", chart, new Table(
-                $"{title}, {runs.Title}", [new("arm"), new("learning rate", true), new("runs", true), new("mean test loss", true), new("diverged", true)], rows));
+            return Make(
+                runs,
+                $"rates{Number(part)}",
+                title,
+                "Lines join the means over the seeds, small dots are single runs, crosses at the top are runs that diverged. An arm that "
+                + "only acts like another learning rate has its curve shifted sideways, and its lowest point is no lower.",
+                chart,
+                new Table(
+                    $"{title}, {runs.Title}",
+                    [new("arm"), new("learning rate", true), new("runs", true), new("mean test loss", true), new("diverged", true)], rows));
         });
     }
 
     /// <summary>Mean, lowest and highest of several curves at the places that all have.</summary>
-    public static IReadOnlyList<(double X, double Mean, double Low, double High)> Mean(IReadOnlyList<IEnumerable<(double X, double Y)>> curves)
+    public static IReadOnlyList<(double X, double Mean, double Low, double High)> Mean(
+        IReadOnlyList<IEnumerable<(double X, double Y)>> curves)
     {
         if (curves.Count == 0) return [];
-        var maps = curves.Select(curve => curve.Where(point => double.IsFinite(point.Y)).GroupBy(point => point.X).ToDictionary(group => group.Key, group => group.Last().Y)).ToList();
-        return [.. maps[0].Keys.Where(x => maps.All(map => map.ContainsKey(x))).Order().Select(x => (x, maps.Average(map => map[x]), maps.Min(map => map[x]), maps.Max(map => map[x])))];
+        var maps = curves
+            .Select(curve =>
+                curve
+                    .Where(point => double.IsFinite(point.Y))
+                    .GroupBy(point => point.X)
+                    .ToDictionary(group => group.Key, group => group.Last().Y))
+            .ToList();
+        return
+        [
+            .. maps[0]
+                .Keys.Where(x => maps.All(map => map.ContainsKey(x)))
+                .Order()
+                .Select(x => (x, maps.Average(map => map[x]), maps.Min(map => map[x]), maps.Max(map => map[x]))),
+        ];
     }
 
     /// <summary>Curves as a table: a row for each place, at most some twenty of them.</summary>
-    public static Table Series(string caption, string x, IReadOnlyList<(string Name, IReadOnlyList<(double X, double Y)> Points)> series, Func<double, string> format)
+    public static Table Series(
+        string caption, string x, IReadOnlyList<(string Name, IReadOnlyList<(double X, double Y)> Points)> series,
+        Func<double, string> format)
     {
         const int most = 20;
         double[] places = [.. series.SelectMany(entry => entry.Points.Select(point => point.X)).Distinct().Order()];
         int each = ((places.Length - 1) / most) + 1;
-        return new Table(caption, [new(x, true), .. series.Select(entry => new Column(entry.Name, true))], [.. places.Where((_, index) => index % each == 0 || index == places.Length - 1).Select(place => (IReadOnlyList<Cell>)
-        [
-            new(place.ToString("N0", CultureInfo.InvariantCulture), place),
-            .. series.Select(entry => entry.Points.Where(point => point.X == place).Select(point => new Cell(format(point.Y), point.Y)).FirstOrDefault() ?? new Cell("-")),
-        ])]);
+        return new Table(
+            caption,
+            [new(x, true), .. series.Select(entry => new Column(entry.Name, true))],
+            [
+                .. places
+                    .Where((_, index) => index % each == 0 || index == places.Length - 1)
+                    .Select(place =>
+                        (IReadOnlyList<Cell>)
+                            [
+                                new(place.ToString("N0", CultureInfo.InvariantCulture), place),
+                                .. series.Select(entry =>
+                                    entry
+                                        .Points.Where(point => point.X == place)
+                                        .Select(point => new Cell(format(point.Y), point.Y))
+                                        .FirstOrDefault()
+                                    ?? new Cell("-")),
+                            ]),
+            ]);
     }
 
     public static Figure Make(ModelRuns runs, string name, string title, string description, Chart chart, Table data) =>
         new($"{runs.Title} {name}", title, description, [new Panel("", chart.Draw($"{title}, {runs.Title}", description))], data);
 
     private static Figure? Curve(
-        ModelRuns runs, IReadOnlyList<ComparedArm> arms, string name, string title, string description, string axis, Func<ComparedArm, IReadOnlyList<(double X, double Mean, double Low, double High)>> curve)
+        ModelRuns runs,
+        IReadOnlyList<ComparedArm> arms,
+        string name,
+        string title,
+        string description,
+        string axis,
+        Func<ComparedArm, IReadOnlyList<(double X, double Mean, double Low, double High)>> curve)
     {
-        var drawn = arms.Select((arm, index) => (arm.Name, Ink: Ink.Series[index], Points: curve(arm))).Where(entry => entry.Points.Count > 1).ToList();
+        var drawn = arms.Select((arm, index) => (arm.Name, Ink: Ink.Series[index], Points: curve(arm)))
+            .Where(entry => entry.Points.Count > 1)
+            .ToList();
         if (drawn.Count == 0) return null;
         var chart = new Chart(Wide, 260, "tokens", axis);
         var settled = drawn.SelectMany(entry => entry.Points).Where(point => point.X >= Settled * runs.Model.Tokens).ToList();
@@ -169,10 +285,24 @@ internal static class StudyFigures
             chart.Line(ink, x, [.. points.Select(point => point.Mean)], marked: x.Length <= 30);
         }
 
-        return Make(runs, name, title, description, chart, Series($"{title}, {runs.Title}", "tokens", [.. drawn.Select(entry => (entry.Name, (IReadOnlyList<(double, double)>)[.. entry.Points.Select(point => (point.X, point.Mean))]))], loss => StudyFormat.Loss(loss)));
+        return Make(
+            runs,
+            name,
+            title,
+            description,
+            chart,
+            Series(
+                $"{title}, {runs.Title}",
+                "tokens",
+                [
+                    .. drawn.Select(entry =>
+                        (entry.Name, (IReadOnlyList<(double, double)>)[.. entry.Points.Select(point => (point.X, point.Mean))])),
+                ],
+                loss => StudyFormat.Loss(loss)));
     }
 
-    private static string Part(ModelRuns runs, int part) => runs.Handfuls().Count() is > 1 and var parts ? $" ({Text(part + 1)} of {Text(parts)})" : "";
+    private static string Part(ModelRuns runs, int part) =>
+        runs.Handfuls().Count() is > 1 and var parts ? $" ({Text(part + 1)} of {Text(parts)})" : "";
 
     private static string Number(int part) => part == 0 ? "" : $"-{part + 1}";
 

@@ -10,8 +10,8 @@ public sealed record SamplingOptions
     public int? TopK { get; init; }
 
     /// <summary>
-    /// Only the fewest most probable tokens whose probabilities reach this sum are drawn from (nucleus sampling: Holtzman et al., ICLR 2020);
-    /// null for all. Of what <see cref="TopK"/> leaves, as in Hugging Face transformers.
+    /// Only the fewest most probable tokens whose probabilities reach this sum are drawn from (nucleus sampling: Holtzman et al., ICLR
+    /// 2020); null for all. Of what <see cref="TopK"/> leaves, as in Hugging Face transformers.
     /// </summary>
     public double? TopP { get; init; }
 

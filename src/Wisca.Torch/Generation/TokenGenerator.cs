@@ -13,7 +13,8 @@ public static class TokenGenerator
     /// <param name="options">How tokens are chosen; null for the defaults.</param>
     /// <param name="stops">Ends before the first of these; null for none.</param>
     /// <param name="cancellation">Looked at before every token.</param>
-    /// <exception cref="WiscaException">The prompt is empty or not of the vocabulary, or prompt and tokens exceed the model's positions.</exception>
+    /// <exception cref="WiscaException">The prompt is empty or not of the vocabulary, or prompt and tokens exceed the model's
+    /// positions.</exception>
     public static IEnumerable<int> Generate(
         Decoder decoder,
         IReadOnlyList<int> prompt,
@@ -26,18 +27,24 @@ public static class TokenGenerator
         ArgumentNullException.ThrowIfNull(prompt);
         ArgumentOutOfRangeException.ThrowIfNegative(count);
         var sampler = new TokenSampler(options ?? new SamplingOptions());
-        if (prompt.Count == 0) throw new WiscaException("the prompt has no tokens", "begin with a word, or with the token that begins a text");
+        if (prompt.Count == 0)
+            throw new WiscaException("the prompt has no tokens", "begin with a word, or with the token that begins a text");
         foreach (int id in prompt)
         {
             if (id < 0 || id >= decoder.Config.VocabularySize)
-                throw new WiscaException($"token {id} is not below the model's vocabulary of {decoder.Config.VocabularySize}", "the tokenizer belongs to another model");
+                throw new WiscaException(
+                    $"token {id} is not below the model's vocabulary of {decoder.Config.VocabularySize}",
+                    "the tokenizer belongs to another model");
         }
 
         if (prompt.Count + (long)count > decoder.Config.MaxPositions)
         {
             throw new WiscaException(
-                $"{prompt.Count} tokens of prompt and {count} to follow, but the model was made for {decoder.Config.MaxPositions} positions",
-                prompt.Count < decoder.Config.MaxPositions ? $"ask for at most {decoder.Config.MaxPositions - prompt.Count} tokens" : "give a shorter prompt");
+                $"{prompt.Count} tokens of prompt and {count} to follow, but the model was made for {decoder.Config.MaxPositions} "
+                + $"positions",
+                prompt.Count < decoder.Config.MaxPositions
+                    ? $"ask for at most {decoder.Config.MaxPositions - prompt.Count} tokens"
+                    : "give a shorter prompt");
         }
 
         return Continue(decoder, [.. prompt], count, sampler, stops, cancellation);

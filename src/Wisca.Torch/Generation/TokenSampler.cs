@@ -14,8 +14,11 @@ public sealed class TokenSampler
     {
         ArgumentNullException.ThrowIfNull(options);
         if (!double.IsFinite(options.Temperature) || options.Temperature < 0)
-            throw new WiscaException($"a temperature of {options.Temperature}, expected a number from 0", "0 takes the most probable token, 1 samples from the model as it is");
-        if (options.TopK < 1) throw new WiscaException($"top-k is {options.TopK}, expected at least 1", "leave it out to draw from all tokens");
+            throw new WiscaException(
+                $"a temperature of {options.Temperature}, expected a number from 0",
+                "0 takes the most probable token, 1 samples from the model as it is");
+        if (options.TopK < 1)
+            throw new WiscaException($"top-k is {options.TopK}, expected at least 1", "leave it out to draw from all tokens");
         if (options.TopP is { } share && !(share > 0 && share <= 1))
             throw new WiscaException($"top-p is {share}, expected more than 0 and at most 1", "leave it out to draw from all tokens");
         _options = options;
@@ -33,7 +36,8 @@ public sealed class TokenSampler
             if (logits[token] > logits[best] || float.IsNaN(logits[best])) best = token;
         }
 
-        if (logits.IsEmpty || !float.IsFinite(logits[best])) throw new WiscaException("the model's logits are not finite", "its weights are broken, or it overflows in this precision");
+        if (logits.IsEmpty || !float.IsFinite(logits[best]))
+            throw new WiscaException("the model's logits are not finite", "its weights are broken, or it overflows in this precision");
         if (_options.Temperature == 0) return best;
 
         double[] weights = new double[logits.Length];

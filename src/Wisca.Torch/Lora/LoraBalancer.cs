@@ -7,8 +7,8 @@ using static TorchSharp.torch;
 namespace Wisca.Lora;
 
 /// <summary>
-/// Balances the factors of an adapter while it trains, its optimizer's state with them: the product B A does not change. Modules whose B is still
-/// zero are left alone.
+/// Balances the factors of an adapter while it trains, its optimizer's state with them: the product B A does not change. Modules whose B is
+/// still zero are left alone.
 /// </summary>
 public sealed class LoraBalancer
 {
@@ -31,11 +31,21 @@ public sealed class LoraBalancer
         _model = new LiveModel(lora.AllParameters.Select(entry => (entry.Name, (Tensor)entry.Parameter)), all);
         if (options.Granularity != FactorGranularity.General)
         {
-            var wisca = new WiscaOptions { Transitions = new TransitionOptions { Balance = options.Balance }, Trigger = options.Trigger, State = options.State };
-            _scheduler = new WiscaScheduler(lora.AllParameters, lora.BalancePlan(options.Granularity == FactorGranularity.Rank, options.Balance), wisca, all);
+            var wisca = new WiscaOptions
+            {
+                Transitions = new TransitionOptions { Balance = options.Balance },
+                Trigger = options.Trigger,
+                State = options.State,
+            };
+            _scheduler = new WiscaScheduler(
+                lora.AllParameters, lora.BalancePlan(options.Granularity == FactorGranularity.Rank, options.Balance), wisca, all);
         }
-        else if (options.Balance.Rounding == FactorRounding.PowerOfTwo) throw new WiscaException("a matrix between the factors has no powers of two", "balance per tensor or per rank for bits that stay");
-        else if (options.Trigger.Threshold is not null) throw new WiscaException("balancing by a matrix has no threshold of a ratio", "give an interval");
+        else if (options.Balance.Rounding == FactorRounding.PowerOfTwo)
+            throw new WiscaException(
+                "a matrix between the factors has no powers of two",
+                "balance per tensor or per rank for bits that stay");
+        else if (options.Trigger.Threshold is not null)
+            throw new WiscaException("balancing by a matrix has no threshold of a ratio", "give an interval");
     }
 
     /// <summary>Balances where it is due after so many optimizer steps.</summary>
@@ -56,7 +66,10 @@ public sealed class LoraBalancer
 
     /// <summary>How far each module is from balance: |A A^T - B^T B| / (|A A^T| + |B^T B|), 0 in balance and at most 1.</summary>
     public IReadOnlyList<(string Module, double Imbalance)> Imbalances() =>
-        [.. _lora.Modules.Select(name => (name, GeneralBalance.Imbalance(_model.Gram($"{name}.lora_A.weight", 0), _model.Gram($"{name}.lora_B.weight", 1))))];
+        [
+            .. _lora.Modules.Select(name =>
+                (name, GeneralBalance.Imbalance(_model.Gram($"{name}.lora_A.weight", 0), _model.Gram($"{name}.lora_B.weight", 1)))),
+        ];
 
     private LoraBalanceEvent Mix(long step, Stopwatch watch)
     {
@@ -81,6 +94,10 @@ public sealed class LoraBalancer
         var balanced = done.Solution.Balances.Where(groups => groups.Any(group => group.Outcome != GroupOutcome.Skipped)).ToList();
         int clamped = balanced.Count(groups => groups.Any(group => group is { Outcome: GroupOutcome.Scaled, Note: not null }));
         return new LoraBalanceEvent(
-            done.Step, [.. balanced.Select(groups => Math.Exp(groups.Average(group => Math.Log(group.Factor))))], done.Solution.Balances.Length - balanced.Count, clamped, done.Elapsed);
+            done.Step,
+            [.. balanced.Select(groups => Math.Exp(groups.Average(group => Math.Log(group.Factor))))],
+            done.Solution.Balances.Length - balanced.Count,
+            clamped,
+            done.Elapsed);
     }
 }

@@ -7,8 +7,8 @@ using static TorchSharp.torch;
 namespace Wisca.Lora;
 
 /// <summary>
-/// Draws the factors of new adapters. Like those of a model's weights, the numbers follow from a seed and the tensor's name, in float64 and rounded
-/// once; PiSSA and OLoRA decompose the base in float64 and leave the rest of it in its place.
+/// Draws the factors of new adapters. Like those of a model's weights, the numbers follow from a seed and the tensor's name, in float64 and
+/// rounded once; PiSSA and OLoRA decompose the base in float64 and leave the rest of it in its place.
 /// </summary>
 internal static class LoraInitializer
 {
@@ -16,7 +16,9 @@ internal static class LoraInitializer
     public static void Check(LowRankLayer layer, LoraInitialization initialization)
     {
         if (initialization is LoraInitialization.Pissa or LoraInitialization.Olora && layer.Rank > Math.Min(layer.Inputs, layer.Outputs))
-            throw new WiscaException($"rank {layer.Rank} of '{layer.Name}' exceeds what its matrix [{layer.Outputs}, {layer.Inputs}] has", "give the adapter a lower rank");
+            throw new WiscaException(
+                $"rank {layer.Rank} of '{layer.Name}' exceeds what its matrix [{layer.Outputs}, {layer.Inputs}] has",
+                "give the adapter a lower rank");
     }
 
     public static void Fill(LowRankLayer layer, LoraInitialization initialization, ulong seed)
@@ -63,6 +65,7 @@ internal static class LoraInitializer
         layer.Initial = (layer.A.detach().clone().DetachFromDisposeScope(), layer.B.detach().clone().DetachFromDisposeScope());
 
         // From the factors as they are stored, so that base and factors add up to what was there.
-        layer.Store(layer.Base().to(ScalarType.Float64) - layer.B.to(ScalarType.Float64).matmul(layer.A.to(ScalarType.Float64)).Times(layer.Scale));
+        layer.Store(
+            layer.Base().to(ScalarType.Float64) - layer.B.to(ScalarType.Float64).matmul(layer.A.to(ScalarType.Float64)).Times(layer.Scale));
     }
 }

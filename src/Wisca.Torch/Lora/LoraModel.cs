@@ -12,8 +12,9 @@ namespace Wisca.Lora;
 
 /// <summary>
 /// A decoder with a LoRA adapter attached. The base is frozen: it has no gradients, and nothing is kept for it. What trains are
-/// <see cref="Parameters"/>; they are no parameters of the decoder. Give the adapter to a <see cref="WiscaScheduler"/> as one of its states, and it
-/// follows the base's transitions. Disposing of it detaches it from the decoder; modules that were trained whole keep what they learned.
+/// <see cref="Parameters"/>; they are no parameters of the decoder. Give the adapter to a <see cref="WiscaScheduler"/> as one of its
+/// states, and it follows the base's transitions. Disposing of it detaches it from the decoder; modules that were trained whole keep what
+/// they learned.
 /// </summary>
 public sealed class LoraModel : IParameterState, ITransitionFollower, IDisposable
 {
@@ -40,8 +41,8 @@ public sealed class LoraModel : IParameterState, ITransitionFollower, IDisposabl
     public AdapterConfig Config { get; }
 
     /// <summary>
-    /// What trains, under PEFT's names without their prefix: <c>model.layers.0.self_attn.q_proj.lora_A.weight</c>; and of modules that are trained whole
-    /// the decoder's own parameters.
+    /// What trains, under PEFT's names without their prefix: <c>model.layers.0.self_attn.q_proj.lora_A.weight</c>; and of modules that are
+    /// trained whole the decoder's own parameters.
     /// </summary>
     public IReadOnlyList<(string name, Parameter parameter)> Parameters => [.. _layers.SelectMany(layer => layer.Parameters), .. _saved];
 
@@ -58,7 +59,12 @@ public sealed class LoraModel : IParameterState, ITransitionFollower, IDisposabl
         get
         {
             long trainable = Parameters.Sum(entry => entry.parameter.numel());
-            return new LoraSummary(trainable, Decoder.parameters().Sum(parameter => parameter.numel()) + _layers.SelectMany(layer => layer.Parameters).Sum(entry => entry.Parameter.numel()), _layers.Count, _saved.Count);
+            return new LoraSummary(
+                trainable,
+                Decoder.parameters().Sum(parameter => parameter.numel())
+                    + _layers.SelectMany(layer => layer.Parameters).Sum(entry => entry.Parameter.numel()),
+                _layers.Count,
+                _saved.Count);
         }
     }
 
@@ -82,28 +88,47 @@ public sealed class LoraModel : IParameterState, ITransitionFollower, IDisposabl
         ArgumentNullException.ThrowIfNull(decoder);
         ArgumentNullException.ThrowIfNull(config);
         if (config.Initialization == LoraInitialization.Other)
-            throw new WiscaException($"{config.File}: init_lora_weights is {config.Root.GetProperty("init_lora_weights").GetRawText()}, which no adapter is started with here", "use true, gaussian, pissa or olora");
+            throw new WiscaException(
+                $"{config.File}: init_lora_weights is {config.Root.GetProperty("init_lora_weights").GetRawText()}, which no adapter is "
+                + $"started with here",
+                "use true, gaussian, pissa or olora");
         if (config.Dora && config.Initialization is LoraInitialization.Pissa or LoraInitialization.Olora)
-            throw new WiscaException($"{config.File}: use_dora cannot be combined with init_lora_weights {config.Root.GetProperty("init_lora_weights").GetRawText()}", "use one of the two");
-        if (config.Bias != "none") throw new WiscaException($"{config.File}: bias is {config.Bias}; biases of the base are not trained here", "set bias to none, or name modules in modules_to_save");
-        return Build(decoder, config.WithFanInFanOut(decoder.Config.Attention.Orientation == Architectures.Orientation.Conv1D), seed, lora =>
-        {
-            var dense = lora.DenseLayers();
-            foreach (var (name, layer) in dense.Where(entry => config.Adapts(entry.Key) && !(config.Targets.IsAllLinear && entry.Key == decoder.Config.Names.Head)))
-                lora._layers.Add(new LowRankLayer(lora, name, layer, config.RankOf(name), config.ScaleOf(name), config.Dora));
-            lora.CheckTargets(dense.Keys);
-            lora.AddSaved();
-            foreach (var layer in lora._layers) LoraInitializer.Check(layer, config.Initialization);
-            if (!draws) return;
-            foreach (var layer in lora._layers) LoraInitializer.Fill(layer, config.Initialization, seed);
-        });
+            throw new WiscaException(
+                $"{config.File}: use_dora cannot be combined with init_lora_weights "
+                + $"{config.Root.GetProperty("init_lora_weights").GetRawText()}",
+                "use one of the two");
+        if (config.Bias != "none")
+            throw new WiscaException(
+                $"{config.File}: bias is {config.Bias}; biases of the base are not trained here",
+                "set bias to none, or name modules in modules_to_save");
+        return Build(
+            decoder,
+            config.WithFanInFanOut(decoder.Config.Attention.Orientation == Architectures.Orientation.Conv1D),
+            seed,
+            lora =>
+            {
+                var dense = lora.DenseLayers();
+                foreach (
+                    var (name, layer) in dense.Where(entry =>
+                        config.Adapts(entry.Key) && !(config.Targets.IsAllLinear && entry.Key == decoder.Config.Names.Head)))
+                    lora._layers.Add(new LowRankLayer(lora, name, layer, config.RankOf(name), config.ScaleOf(name), config.Dora));
+                lora.CheckTargets(dense.Keys);
+                lora.AddSaved();
+                foreach (var layer in lora._layers)
+                    LoraInitializer.Check(layer, config.Initialization);
+                if (!draws)
+                    return;
+                foreach (var layer in lora._layers)
+                    LoraInitializer.Fill(layer, config.Initialization, seed);
+            });
     }
 
     /// <summary>Attaches an adapter from disk. Its dropout and initialisation go on mattering where it trains on.</summary>
     /// <param name="decoder">The base, loaded from the checkpoint that the adapter is bound to.</param>
     /// <param name="binding">The adapter with its base.</param>
     /// <param name="seed">What dropped inputs follow from.</param>
-    /// <exception cref="WiscaException">The adapter is for the base in another gauge, or for a module that the decoder does not have.</exception>
+    /// <exception cref="WiscaException">The adapter is for the base in another gauge, or for a module that the decoder does not
+    /// have.</exception>
     public static LoraModel Load(Decoder decoder, AdapterBinding binding, ulong seed = 0)
     {
         ArgumentNullException.ThrowIfNull(decoder);
@@ -119,7 +144,10 @@ public sealed class LoraModel : IParameterState, ITransitionFollower, IDisposabl
             foreach (var (module, _, _) in binding.Modules)
             {
                 string name = Find(module.Name + ".weight")[..^".weight".Length];
-                if (!dense.TryGetValue(name, out var linear)) throw new WiscaException($"module '{module.Name}' of the adapter is no linear projection of the model", "only those can have factors");
+                if (!dense.TryGetValue(name, out var linear))
+                    throw new WiscaException(
+                        $"module '{module.Name}' of the adapter is no linear projection of the model",
+                        "only those can have factors");
                 var layer = new LowRankLayer(lora, name, linear, module.Rank, module.Scale, module.Magnitude is not null);
                 lora._layers.Add(layer);
                 WeightLoader.Copy(module.A, layer.A);
@@ -135,20 +163,24 @@ public sealed class LoraModel : IParameterState, ITransitionFollower, IDisposabl
                 lora._saved.Add((name, parameters[name]));
             }
 
-            string Find(string name) => names.Find(name, out _) ?? throw new WiscaException($"the model has no {name}, which the adapter is for", "the decoder was built from another checkpoint");
+            string Find(string name) =>
+                names.Find(name, out _)
+                ?? throw new WiscaException(
+                    $"the model has no {name}, which the adapter is for",
+                    "the decoder was built from another checkpoint");
         });
     }
 
     /// <summary>
-    /// Begins a step of training: what is dropped in its forward passes follows from the seed and this number alone, so that a run that is resumed
-    /// drops the same.
+    /// Begins a step of training: what is dropped in its forward passes follows from the seed and this number alone, so that a run that is
+    /// resumed drops the same.
     /// </summary>
     /// <param name="step">The step.</param>
     public void BeginStep(long step) => _generator.manual_seed(unchecked((long)WeightInitializer.State(_seed, $"dropout {step}")));
 
     /// <summary>
-    /// Adds the factors to the base's weights, rounded to their type; from then on the forward pass is the base's alone. Each matrix is kept as it was
-    /// until <see cref="Unmerge"/>.
+    /// Adds the factors to the base's weights, rounded to their type; from then on the forward pass is the base's alone. Each matrix is
+    /// kept as it was until <see cref="Unmerge"/>.
     /// </summary>
     public void Merge()
     {
@@ -156,7 +188,10 @@ public sealed class LoraModel : IParameterState, ITransitionFollower, IDisposabl
         using var ungraded = no_grad();
         foreach (var layer in _layers.Where(layer => layer.Unmerged is null))
         {
-            var merged = layer.Base().to(ScalarType.Float64).Plus(layer.B.to(ScalarType.Float64).matmul(layer.A.to(ScalarType.Float64)).Times(layer.Scale));
+            var merged = layer
+                .Base()
+                .to(ScalarType.Float64)
+                .Plus(layer.B.to(ScalarType.Float64).matmul(layer.A.to(ScalarType.Float64)).Times(layer.Scale));
             if (layer.Magnitude is { } magnitude) merged *= (magnitude / linalg.norm(merged, 2, [1], false)).unsqueeze(1);
             layer.Unmerged = layer.Layer.Weight.detach().clone().DetachFromDisposeScope();
             layer.Store(merged);
@@ -177,13 +212,15 @@ public sealed class LoraModel : IParameterState, ITransitionFollower, IDisposabl
     }
 
     /// <summary>
-    /// Writes the adapter in PEFT's format, into a folder that appears when it is complete. Factors that started from the base's own (PiSSA, OLoRA) are
-    /// written with twice the rank, [B, -B_0] [A; A_0], as PEFT converts them: such an adapter is for the whole base, and any reader of LoRA knows it.
+    /// Writes the adapter in PEFT's format, into a folder that appears when it is complete. Factors that started from the base's own
+    /// (PiSSA, OLoRA) are written with twice the rank, [B, -B_0] [A; A_0], as PEFT converts them: such an adapter is for the whole base,
+    /// and any reader of LoRA knows it.
     /// </summary>
     /// <param name="folder">A folder that does not exist or is empty, in one that does.</param>
     /// <param name="options">For which base, and the type; null for the defaults.</param>
     /// <exception cref="WiscaException">The place is taken, too small or not writable.</exception>
-    public void Save(string folder, LoraSaveOptions? options = null) => new LoraWriter(this, options ?? new LoraSaveOptions()).Write(folder);
+    public void Save(string folder, LoraSaveOptions? options = null) =>
+        new LoraWriter(this, options ?? new LoraSaveOptions()).Write(folder);
 
     /// <summary>Writes what trains as it is, to the bit, for <see cref="LoadState"/>.</summary>
     /// <param name="path">A safetensors file; it is replaced once the new one is complete.</param>
@@ -192,14 +229,17 @@ public sealed class LoraModel : IParameterState, ITransitionFollower, IDisposabl
 
     /// <summary>Reads what <see cref="SaveState"/> wrote, into an adapter that was attached alike.</summary>
     /// <param name="path">The file.</param>
-    /// <exception cref="WiscaException">Names, shapes or types differ; the message lists the differences, and nothing has changed.</exception>
+    /// <exception cref="WiscaException">Names, shapes or types differ; the message lists the differences, and nothing has
+    /// changed.</exception>
     public void LoadState(string path)
     {
         using var file = SafetensorsFile.Open(path);
         var state = State();
         var known = state.Select(entry => entry.Name).ToHashSet(StringComparer.Ordinal);
         var differences = state.Select(entry => StateFile.Difference(file, entry.Name, entry.Tensor, entry.Tensor.dtype)).OfType<string>();
-        var others = file.Header.Tensors.Where(info => !known.Contains(info.Name)).Select(info => $"{info.Name} {info.ShapeText} is not part of the adapter");
+        var others = file
+            .Header.Tensors.Where(info => !known.Contains(info.Name))
+            .Select(info => $"{info.Name} {info.ShapeText} is not part of the adapter");
         StateFile.ThrowIfAny([.. differences, .. others], path, "the state is not that of this adapter");
         using var scope = NewDisposeScope();
         using var ungraded = no_grad();
@@ -232,7 +272,10 @@ public sealed class LoraModel : IParameterState, ITransitionFollower, IDisposabl
             if (!factors.TryGetValue(layer.Name + ".weight", out var along)) continue;
             bool rows = IsOutput(layer, along.Axis);
             following.Add($"{layer.Name}.{(rows ? "lora_B" : "lora_A")}.weight", new AxisFactors(rows ? 0 : 1, along.Factors));
-            if (layer.Magnitude is not null) following.Add($"{layer.Name}.lora_magnitude_vector", new AxisFactors(0, rows ? along.Factors : Lengths(layer, along.Factors)));
+            if (layer.Magnitude is not null)
+                following.Add(
+                    $"{layer.Name}.lora_magnitude_vector",
+                    new AxisFactors(0, rows ? along.Factors : Lengths(layer, along.Factors)));
         }
 
         return following;
@@ -241,10 +284,14 @@ public sealed class LoraModel : IParameterState, ITransitionFollower, IDisposabl
     /// <summary>The plan of the base's transitions, for a <see cref="WiscaScheduler"/> that is given <see cref="AllParameters"/>.</summary>
     /// <param name="options">Which transitions.</param>
     /// <param name="table">An architecture table of one's own; null to find the built-in one by <c>model_type</c>.</param>
-    /// <exception cref="WiscaException">The table does not fit the model, no transition applies, or the decoder's configuration was not read from JSON.</exception>
+    /// <exception cref="WiscaException">The table does not fit the model, no transition applies, or the decoder's configuration was not
+    /// read from JSON.</exception>
     public TransitionPlan BasePlan(TransitionOptions options, Architectures.ArchitectureTable? table = null)
     {
-        if (Decoder.Config.Source is not { } source) throw new WiscaException("the model's configuration was put together in code and has no JSON to find a table by", "read it with DecoderConfig.From");
+        if (Decoder.Config.Source is not { } source)
+            throw new WiscaException(
+                "the model's configuration was put together in code and has no JSON to find a table by",
+                "read it with DecoderConfig.From");
         return WiscaScheduler.PlanFor(Decoder.named_parameters().Select(entry => (entry.name, entry.parameter)), source, options, table);
     }
 
@@ -253,7 +300,11 @@ public sealed class LoraModel : IParameterState, ITransitionFollower, IDisposabl
     /// <param name="balance">Norm, rounding and clamp.</param>
     public TransitionPlan BalancePlan(bool perRank, BalanceOptions balance) => new(
         new TransitionOptions { Balance = balance },
-        [.. _layers.Select((layer, index) => Exchange.OfFactors(index, $"{layer.Name}.lora_A.weight", $"{layer.Name}.lora_B.weight", layer.Rank, perRank))],
+        [
+            .. _layers.Select(
+                (layer, index) =>
+                    Exchange.OfFactors(index, $"{layer.Name}.lora_A.weight", $"{layer.Name}.lora_B.weight", layer.Rank, perRank)),
+        ],
         []);
 
     /// <inheritdoc />
@@ -265,7 +316,15 @@ public sealed class LoraModel : IParameterState, ITransitionFollower, IDisposabl
         {
             // What PiSSA or OLoRA took out of the base goes back, to rounding.
             foreach (var layer in _layers.Where(layer => layer.Initial is not null))
-                layer.Store(layer.Base().to(ScalarType.Float64).Plus(layer.Initial!.Value.B.to(ScalarType.Float64).matmul(layer.Initial.Value.A.to(ScalarType.Float64)).Times(layer.Scale)));
+                layer.Store(
+                    layer
+                        .Base()
+                        .to(ScalarType.Float64)
+                        .Plus(
+                            layer
+                                .Initial!.Value.B.to(ScalarType.Float64)
+                                .matmul(layer.Initial.Value.A.to(ScalarType.Float64))
+                                .Times(layer.Scale)));
         }
 
         foreach (var layer in _layers)
@@ -300,14 +359,19 @@ public sealed class LoraModel : IParameterState, ITransitionFollower, IDisposabl
         if (Array.TrueForAll(columns, factor => factor == columns[0])) return [.. Enumerable.Repeat(columns[0], (int)layer.Outputs)];
         using var scope = NewDisposeScope();
         using var ungraded = no_grad();
-        var merged = layer.Base().to(ScalarType.Float64).Plus(layer.B.to(ScalarType.Float64).matmul(layer.A.to(ScalarType.Float64)).Times(layer.Scale));
-        Tensor before = linalg.norm(merged, 2, [1], false), after = linalg.norm(merged * tensor(columns, device: merged.device), 2, [1], false);
+        var merged = layer
+            .Base()
+            .to(ScalarType.Float64)
+            .Plus(layer.B.to(ScalarType.Float64).matmul(layer.A.to(ScalarType.Float64)).Times(layer.Scale));
+        Tensor before = linalg.norm(merged, 2, [1], false),
+            after = linalg.norm(merged * tensor(columns, device: merged.device), 2, [1], false);
         return (after / before).nan_to_num(1).cpu().data<double>().ToArray();
     }
 
     private static LoraModel Build(Decoder decoder, AdapterConfig config, ulong seed, Action<LoraModel> fill)
     {
-        if (decoder.modules().OfType<DenseLayer>().Any(layer => layer.Adapter is not null)) throw new InvalidOperationException("the decoder has an adapter already");
+        if (decoder.modules().OfType<DenseLayer>().Any(layer => layer.Adapter is not null))
+            throw new InvalidOperationException("the decoder has an adapter already");
         var lora = new LoraModel(decoder, config, seed);
         try
         {
@@ -323,27 +387,48 @@ public sealed class LoraModel : IParameterState, ITransitionFollower, IDisposabl
     }
 
     private Dictionary<string, DenseLayer> DenseLayers() =>
-        Decoder.named_modules().Where(entry => entry.module is DenseLayer).ToDictionary(entry => entry.name, entry => (DenseLayer)entry.module, StringComparer.Ordinal);
+        Decoder
+            .named_modules()
+            .Where(entry => entry.module is DenseLayer)
+            .ToDictionary(entry => entry.name, entry => (DenseLayer)entry.module, StringComparer.Ordinal);
 
     private void CheckTargets(IEnumerable<string> names)
     {
         string known = string.Join(", ", names.Select(name => name[(name.LastIndexOf('.') + 1)..]).Distinct());
         if (Config.Targets.Names.FirstOrDefault(target => !names.Any(name => TargetModules.EndsWith(name, target))) is { } unknown)
-            throw new WiscaException($"{Config.File}: target_modules names '{unknown}', which no linear module of the model is called", $"it has {known}");
-        if (_layers.Count == 0) throw new WiscaException($"{Config.File}: target_modules fits no linear module of the model", $"it has {known}");
+            throw new WiscaException(
+                $"{Config.File}: target_modules names '{unknown}', which no linear module of the model is called",
+                $"it has {known}");
+        if (_layers.Count == 0)
+            throw new WiscaException($"{Config.File}: target_modules fits no linear module of the model", $"it has {known}");
     }
 
     private void AddSaved()
     {
         foreach (string name in Config.SavedModules)
         {
-            var modules = Decoder.named_modules().Where(entry => entry.module is DenseLayer or NormLayer or EmbeddingTable && TargetModules.EndsWith(entry.name, name)).ToList();
-            if (modules.Count == 0) throw new WiscaException($"{Config.File}: modules_to_save names '{name}', which the model does not have", Decoder.Config.TiedHead ? "its output projection is the embedding" : "name modules such as lm_head or embed_tokens");
+            var modules = Decoder
+                .named_modules()
+                .Where(entry => entry.module is DenseLayer or NormLayer or EmbeddingTable && TargetModules.EndsWith(entry.name, name))
+                .ToList();
+            if (modules.Count == 0)
+                throw new WiscaException(
+                    $"{Config.File}: modules_to_save names '{name}', which the model does not have",
+                    Decoder.Config.TiedHead ? "its output projection is the embedding" : "name modules such as lm_head or embed_tokens");
             foreach (var (path, module) in modules)
             {
-                if (_layers.Any(layer => layer.Name == path)) throw new WiscaException($"{Config.File}: '{path}' is among target_modules and modules_to_save", "a module is adapted or trained whole, not both");
-                if (module is EmbeddingTable && Decoder.Config.TiedHead && path.EndsWith(Decoder.Config.Names.Embedding, StringComparison.Ordinal))
-                    throw new WiscaException($"{Config.File}: modules_to_save names '{name}', which is the output projection too in this model; PEFT would train a copy of the one alone", "untie the base first, or leave it out");
+                if (_layers.Any(layer => layer.Name == path))
+                    throw new WiscaException(
+                        $"{Config.File}: '{path}' is among target_modules and modules_to_save",
+                        "a module is adapted or trained whole, not both");
+                if (
+                    module is EmbeddingTable
+                    && Decoder.Config.TiedHead
+                    && path.EndsWith(Decoder.Config.Names.Embedding, StringComparison.Ordinal))
+                    throw new WiscaException(
+                        $"{Config.File}: modules_to_save names '{name}', which is the output projection too in this model; PEFT would "
+                        + $"train a copy of the one alone",
+                        "untie the base first, or leave it out");
                 foreach (var (parameter, value) in module.named_parameters())
                 {
                     value.requires_grad = true;
@@ -356,7 +441,10 @@ public sealed class LoraModel : IParameterState, ITransitionFollower, IDisposabl
     private List<(string Name, Tensor Tensor)> State() =>
     [
         .. Parameters.Select(entry => (entry.name, (Tensor)entry.parameter)),
-        .. _layers.Where(layer => layer.Initial is not null).SelectMany(layer =>
-            ((string, Tensor)[])[($"{layer.Name}.lora_A.initial", layer.Initial!.Value.A), ($"{layer.Name}.lora_B.initial", layer.Initial.Value.B)]),
+        .. _layers
+            .Where(layer => layer.Initial is not null)
+            .SelectMany(layer =>
+                ((string, Tensor)[])
+                    [($"{layer.Name}.lora_A.initial", layer.Initial!.Value.A), ($"{layer.Name}.lora_B.initial", layer.Initial.Value.B)]),
     ];
 }

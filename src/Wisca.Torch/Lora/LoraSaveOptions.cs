@@ -8,8 +8,8 @@ namespace Wisca.Lora;
 public sealed record LoraSaveOptions
 {
     /// <summary>
-    /// For which base: <see cref="AdapterGauge.Original"/> for the one that was loaded, <see cref="AdapterGauge.Rescaled"/> (the default) for the one that
-    /// transitions have made of it. Without transitions the two are one.
+    /// For which base: <see cref="AdapterGauge.Original"/> for the one that was loaded, <see cref="AdapterGauge.Rescaled"/> (the default)
+    /// for the one that transitions have made of it. Without transitions the two are one.
     /// </summary>
     public AdapterGauge Gauge { get; init; } = AdapterGauge.Rescaled;
 
@@ -17,8 +17,8 @@ public sealed record LoraSaveOptions
     public TransitionSolution? Transitions { get; init; }
 
     /// <summary>
-    /// True where the base that was loaded is known to be the original one, with no ledger of its own: the adapter then says so, and merging it
-    /// into a rescaled base is refused. False by default.
+    /// True where the base that was loaded is known to be the original one, with no ledger of its own: the adapter then says so, and
+    /// merging it into a rescaled base is refused. False by default.
     /// </summary>
     public bool LoadedBaseIsOriginal { get; init; }
 

@@ -13,7 +13,8 @@ internal sealed class LoraWriter(LoraModel lora, LoraSaveOptions options)
 {
     public void Write(string folder)
     {
-        if (!options.Dtype.IsRescalable()) throw new WiscaException($"an adapter cannot be saved as {options.Dtype}", "choose F32, BF16, F16 or F64");
+        if (!options.Dtype.IsRescalable())
+            throw new WiscaException($"an adapter cannot be saved as {options.Dtype}", "choose F32, BF16, F16 or F64");
         using var scope = NewDisposeScope();
         using var ungraded = no_grad();
         bool doubled = lora.Layers.Any(layer => layer.Initial is not null);
@@ -22,7 +23,8 @@ internal sealed class LoraWriter(LoraModel lora, LoraSaveOptions options)
         var tensors = Tensors(options.Gauge == AdapterGauge.Original ? Inverse(moved) : []);
         using var output = OutputFolder.Prepare(folder, tensors.Sum(entry => entry.Tensor.numel() * options.Dtype.Bits() / 8) + (1 << 16));
         var header = SafetensorsHeader.Create(
-            tensors.Select(entry => (Adapter.Prefix + entry.Name, options.Dtype, entry.Tensor.shape)), new Dictionary<string, string> { ["format"] = "pt" });
+            tensors.Select(entry => (Adapter.Prefix + entry.Name, options.Dtype, entry.Tensor.shape)),
+            new Dictionary<string, string> { ["format"] = "pt" });
         using (var writer = new SafetensorsWriter(Path.Combine(output.Staging, Adapter.WeightsName), header))
         {
             foreach (var (_, tensor) in tensors)
@@ -92,17 +94,36 @@ internal sealed class LoraWriter(LoraModel lora, LoraSaveOptions options)
 
         var transitions = options.Transitions!;
         using var adapter = Adapter.Open(staging);
-        var digests = moved.ToDictionary(entry => Adapter.Prefix + entry.Key, entry => TrainedMove.Digests(adapter.Find(Adapter.Prefix + entry.Key)!, entry.Value), StringComparer.Ordinal);
+        var digests = moved.ToDictionary(
+            entry => Adapter.Prefix + entry.Key,
+            entry => TrainedMove.Digests(adapter.Find(Adapter.Prefix + entry.Key)!, entry.Value),
+            StringComparer.Ordinal);
         var balance = transitions.Plan.Options.Balance;
         var groups = transitions.Groups.Select(entry =>
         {
-            var recorded = LedgerGroup.Of(entry.Exchange, entry.Group, entry.Balance, [entry.Balance.MultipliedNorm * entry.Balance.Factor, entry.Balance.DividedNorm / entry.Balance.Factor]);
+            var recorded = LedgerGroup.Of(
+                entry.Exchange, entry.Group, entry.Balance,
+                [entry.Balance.MultipliedNorm * entry.Balance.Factor, entry.Balance.DividedNorm / entry.Balance.Factor]);
             return recorded with { Slices = [.. recorded.Slices.SelectMany(Map)] };
         });
-        var vectors = lora.Layers.Where(layer => layer.Magnitude is not null && moved.ContainsKey($"{layer.Name}.lora_magnitude_vector") && moved.ContainsKey($"{layer.Name}.lora_A.weight"))
-            .Select(layer => LedgerVector.Of($"{Adapter.Prefix}{layer.Name}.lora_magnitude_vector", moved[$"{layer.Name}.lora_magnitude_vector"].Factors)).ToList();
+        var vectors = lora
+            .Layers.Where(layer =>
+                layer.Magnitude is not null
+                && moved.ContainsKey($"{layer.Name}.lora_magnitude_vector")
+                && moved.ContainsKey($"{layer.Name}.lora_A.weight"))
+            .Select(layer =>
+                LedgerVector.Of($"{Adapter.Prefix}{layer.Name}.lora_magnitude_vector", moved[$"{layer.Name}.lora_magnitude_vector"].Factors)
+            )
+            .ToList();
         var move = new LedgerMove(
-            balance.Criterion, balance.Rounding, balance.MaxLog2, [.. groups], new SortedDictionary<string, TensorDigests>(digests, StringComparer.Ordinal), [], InTraining: true, vectors.Count > 0 ? vectors : null);
+            balance.Criterion,
+            balance.Rounding,
+            balance.MaxLog2,
+            [.. groups],
+            new SortedDictionary<string, TensorDigests>(digests, StringComparer.Ordinal),
+            [],
+            InTraining: true,
+            vectors.Count > 0 ? vectors : null);
         new Ledger(Ledger.CurrentVersion, [move], []).Save(staging);
     }
 
@@ -112,12 +133,24 @@ internal sealed class LoraWriter(LoraModel lora, LoraSaveOptions options)
         {
             bool rows = LoraModel.IsOutput(layer, slice.Axis);
             yield return slice with { Tensor = $"{Adapter.Prefix}{layer.Name}.{(rows ? "lora_B" : "lora_A")}.weight", Axis = rows ? 0 : 1 };
-            if (rows && layer.Magnitude is not null) yield return slice with { Tensor = $"{Adapter.Prefix}{layer.Name}.lora_magnitude_vector", Axis = 0 };
+            if (rows && layer.Magnitude is not null)
+                yield return slice with
+                {
+                    Tensor = $"{Adapter.Prefix}{layer.Name}.lora_magnitude_vector",
+                    Axis = 0,
+                };
         }
 
-        foreach (var (name, _) in lora.Saved.Where(entry => entry.Name == slice.Tensor)) yield return slice with { Tensor = Adapter.Prefix + name };
+        foreach (var (name, _) in lora.Saved.Where(entry => entry.Name == slice.Tensor))
+            yield return slice with
+            {
+                Tensor = Adapter.Prefix + name,
+            };
     }
 
     private static Dictionary<string, AxisFactors> Inverse(IReadOnlyDictionary<string, AxisFactors> factors) =>
-        factors.ToDictionary(entry => entry.Key, entry => entry.Value with { Factors = Array.ConvertAll(entry.Value.Factors, factor => 1 / factor) }, StringComparer.Ordinal);
+        factors.ToDictionary(
+            entry => entry.Key,
+            entry => entry.Value with { Factors = Array.ConvertAll(entry.Value.Factors, factor => 1 / factor) },
+            StringComparer.Ordinal);
 }

@@ -63,8 +63,8 @@ internal sealed class LowRankLayer : IDisposable
     }
 
     /// <summary>
-    /// x W^T + b + scale x A^T B^T. With magnitudes each output but the bias is multiplied by m / |row of W + scale B A|, a length that no gradient
-    /// goes through (DoRA, section 4.3). The factors compute in their own type, which is at least float32.
+    /// x W^T + b + scale x A^T B^T. With magnitudes each output but the bias is multiplied by m / |row of W + scale B A|, a length that no
+    /// gradient goes through (DoRA, section 4.3). The factors compute in their own type, which is at least float32.
     /// </summary>
     public Tensor Forward(Tensor input, Tensor weight_ED, Tensor? bias)
     {

@@ -4,8 +4,9 @@ using static TorchSharp.torch;
 namespace Wisca.Models;
 
 /// <summary>
-/// Sequences that fork: behind a common beginning, the trunk, lie several branches one after the other. Each branch sees the trunk and itself,
-/// as if it stood directly behind the trunk, so that the trunk is computed once for all of them. Without a trunk, branches are sequences of their own that share a row.
+/// Sequences that fork: behind a common beginning, the trunk, lie several branches one after the other. Each branch sees the trunk and
+/// itself, as if it stood directly behind the trunk, so that the trunk is computed once for all of them. Without a trunk, branches are
+/// sequences of their own that share a row.
 /// </summary>
 /// <param name="Positions">[B, T] as int64: the place of each token in its own sequence of trunk and branch.</param>
 /// <param name="Branches">[B, T] as int64: 0 for the trunk, if there is one, which comes first, and another number for each branch.</param>

@@ -18,7 +18,8 @@ internal sealed class ConfigReader
         _config = config;
         foreach (string key in (string[])["quantization_config", "quantization"])
         {
-            if (config.Find(key) is not null) throw Wrong($"{key} is set", "packed weights have no forward pass here; take the model in F32, F16 or BF16");
+            if (config.Find(key) is not null)
+                throw Wrong($"{key} is set", "packed weights have no forward pass here; take the model in F32, F16 or BF16");
         }
     }
 
@@ -95,21 +96,27 @@ internal sealed class ConfigReader
         int heads = Size("num_attention_heads"), kvHeads = SizeOr("num_key_value_heads", heads);
         return heads % kvHeads == 0
             ? (heads, kvHeads)
-            : throw Wrong($"num_attention_heads is {heads}, expected a multiple of num_key_value_heads, {kvHeads}", "mend the configuration");
+            : throw Wrong(
+                $"num_attention_heads is {heads}, expected a multiple of num_key_value_heads, {kvHeads}",
+                "mend the configuration");
     }
 
     /// <summary>head_dim where it is stated, hidden size / heads else.</summary>
     public int HeadDim(int hiddenSize, int heads)
     {
         if (FindSize("head_dim") is { } stated) return stated;
-        return hiddenSize % heads == 0 ? hiddenSize / heads : throw Wrong($"the hidden size {hiddenSize} is not a multiple of {heads} heads", "give head_dim");
+        return hiddenSize % heads == 0
+            ? hiddenSize / heads
+            : throw Wrong($"the hidden size {hiddenSize} is not a multiple of {heads} heads", "give head_dim");
     }
 
     /// <summary>Refuses heads that are absurd together.</summary>
     public void CheckWidth(AttentionConfig attention)
     {
         if ((long)attention.Heads * attention.HeadDim > MaxSize)
-            throw Wrong($"{attention.Heads} heads of {attention.HeadDim} channels, expected at most {MaxSize} channels", "mend the configuration");
+            throw Wrong(
+                $"{attention.Heads} heads of {attention.HeadDim} channels, expected at most {MaxSize} channels",
+                "mend the configuration");
     }
 
     /// <summary>A number of layers or experts.</summary>
@@ -139,15 +146,19 @@ internal sealed class ConfigReader
     {
         foreach (string key in new[] { parameters, scaling }.OfType<string>())
         {
-            if (_config.Find(key) is { ValueKind: not JsonValueKind.Object }) throw Wrong($"{key} is not an object", "mend the configuration");
+            if (_config.Find(key) is { ValueKind: not JsonValueKind.Object })
+                throw Wrong($"{key} is not an object", "mend the configuration");
         }
 
         string section = _config.Find(parameters) is null && scaling is not null ? scaling : parameters;
         if (scaling is not null && _config.Find(scaling) is not null && RopeType(scaling) != RopeType(section))
-            throw Wrong($"{scaling} asks for {RopeType(scaling)}, {parameters} for {RopeType(section)}", "take out the one that does not hold");
+            throw Wrong(
+                $"{scaling} asks for {RopeType(scaling)}, {parameters} for {RopeType(section)}",
+                "take out the one that does not hold");
         theta = Stated($"{parameters}.rope_theta", thetaKey) ?? theta;
         double? stated = Stated($"{parameters}.partial_rotary_factor", shareKey);
-        if (share is null && stated is not (null or 1)) throw Unsupported($"{shareKey} is {stated}", $"{ModelType} models rotate every channel");
+        if (share is null && stated is not (null or 1))
+            throw Unsupported($"{shareKey} is {stated}", $"{ModelType} models rotate every channel");
         int dims = (int)(headDim * (stated ?? share ?? 1));
         if (dims < 2 || dims > headDim || dims % 2 != 0)
             throw Wrong($"{dims} rotary channels in heads of {headDim}", "expected an even number of at most head_dim");
@@ -164,7 +175,10 @@ internal sealed class ConfigReader
             case "llama3":
                 double factor = RopeNumber(section, "factor");
                 double low = RopeNumber(section, "low_freq_factor"), high = RopeNumber(section, "high_freq_factor");
-                if (high <= low) throw Wrong($"{section}.high_freq_factor is {high}, expected more than low_freq_factor, {low}", "mend the configuration");
+                if (high <= low)
+                    throw Wrong(
+                        $"{section}.high_freq_factor is {high}, expected more than low_freq_factor, {low}",
+                        "mend the configuration");
                 int context = Size($"{section}.original_max_position_embeddings");
                 frequencies = [.. frequencies.Select(frequency => RopeConfig.ScaleLlama3(frequency, factor, low, high, context))];
                 break;
@@ -186,12 +200,20 @@ internal sealed class ConfigReader
         if (_config.Find(key) is not { } list) return [.. Enumerable.Range(0, layers).Select(rule)];
         if (list.ValueKind != JsonValueKind.Array || list.GetArrayLength() != layers)
             throw Wrong($"{key} is not a list of {layers} names", "it needs one a layer");
-        return [.. list.EnumerateArray().Select((entry, layer) => (entry.ValueKind == JsonValueKind.String ? entry.GetString() : null) switch
-        {
-            "full_attention" => false,
-            "sliding_attention" => true,
-            _ => throw Unsupported($"{key}[{layer}] is {entry.GetRawText()}", "supported are full_attention and sliding_attention"),
-        })];
+        return
+        [
+            .. list.EnumerateArray()
+                .Select(
+                    (entry, layer) =>
+                        (entry.ValueKind == JsonValueKind.String ? entry.GetString() : null) switch
+                        {
+                            "full_attention" => false,
+                            "sliding_attention" => true,
+                            _ => throw Unsupported(
+                                $"{key}[{layer}] is {entry.GetRawText()}",
+                                "supported are full_attention and sliding_attention"),
+                        }),
+        ];
     }
 
     /// <summary>Layer numbers under a key; none where it is absent.</summary>
@@ -199,14 +221,22 @@ internal sealed class ConfigReader
     {
         if (_config.Find(key) is not { } list) return [];
         if (list.ValueKind != JsonValueKind.Array) throw Wrong($"{key} is not a list of layer numbers", "mend the configuration");
-        return [.. list.EnumerateArray().Select(entry => entry.ValueKind == JsonValueKind.Number && entry.TryGetInt32(out int layer) && layer >= 0 && layer < layers
-            ? layer
-            : throw Wrong($"{key} holds {entry.GetRawText()}, expected layer numbers from 0 to {layers - 1}", "mend the configuration"))];
+        return
+        [
+            .. list.EnumerateArray()
+                .Select(entry =>
+                    entry.ValueKind == JsonValueKind.Number && entry.TryGetInt32(out int layer) && layer >= 0 && layer < layers
+                        ? layer
+                        : throw Wrong(
+                            $"{key} holds {entry.GetRawText()}, expected layer numbers from 0 to {layers - 1}",
+                            "mend the configuration")),
+        ];
     }
 
     public WiscaException Wrong(string what, string hint) => new($"{_config.File}: {what}", hint);
 
-    public WiscaException Unsupported(string what, string hint) => new($"{_config.File}: {what}, which the forward pass does not have", hint);
+    public WiscaException Unsupported(string what, string hint) =>
+        new($"{_config.File}: {what}, which the forward pass does not have", hint);
 
     /// <summary>A positive number that may stand in two places; where it stands in both, it must be the same.</summary>
     private double? Stated(string nested, string top)

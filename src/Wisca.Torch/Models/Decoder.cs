@@ -39,7 +39,11 @@ public sealed class Decoder : nn.Module<Tensor, Tensor>
         _blocks = [.. config.Layers.Select((_, layer) => new DecoderBlock(tree, $"{names.Root}.{names.Layers}.{layer}", config, layer))];
         _finalNorm = tree.Norm($"{names.Root}.{names.FinalNorm}", config.Norm, config.HiddenSize);
         if (!config.TiedHead) _head = tree.Dense(names.Head, config.HiddenSize, config.VocabularySize, config.HeadBias);
-        _rotary = config.Layers.Select(layer => layer.Rope).OfType<RopeConfig>().Distinct().ToDictionary(rope => rope, rope => new RotaryTable(rope));
+        _rotary = config
+            .Layers.Select(layer => layer.Rope)
+            .OfType<RopeConfig>()
+            .Distinct()
+            .ToDictionary(rope => rope, rope => new RotaryTable(rope));
     }
 
     /// <summary>What the model was built from.</summary>
@@ -58,7 +62,8 @@ public sealed class Decoder : nn.Module<Tensor, Tensor>
     /// </summary>
     public ScalarType? ComputeType { get; set; }
 
-    /// <summary>Makes a new model with random weights, which depend on nothing but the seed and the names and shapes of the parameters.</summary>
+    /// <summary>Makes a new model with random weights, which depend on nothing but the seed and the names and shapes of the
+    /// parameters.</summary>
     /// <param name="config">The model.</param>
     /// <param name="seed">The seed.</param>
     /// <param name="initialization">How weights are drawn; null for the way of the family.</param>
@@ -66,7 +71,8 @@ public sealed class Decoder : nn.Module<Tensor, Tensor>
     /// <param name="device">Where they go; the CPU where null.</param>
     /// <exception cref="WiscaException">A deviation is negative, a pattern fits no parameter, or libtorch does not load.</exception>
     public static Decoder Create(
-        DecoderConfig config, ulong seed, InitializationOptions? initialization = null, ScalarType dtype = ScalarType.Float32, Device? device = null)
+        DecoderConfig config, ulong seed, InitializationOptions? initialization = null, ScalarType dtype = ScalarType.Float32,
+        Device? device = null)
     {
         var decoder = new Decoder(config, dtype, device);
         try
@@ -100,7 +106,8 @@ public sealed class Decoder : nn.Module<Tensor, Tensor>
     /// </summary>
     /// <param name="folder">A folder that does not exist or is empty, in one that does.</param>
     /// <param name="options">How; null for the defaults.</param>
-    /// <exception cref="WiscaException">The place is taken, too small or not writable, or the configuration was not read from JSON.</exception>
+    /// <exception cref="WiscaException">The place is taken, too small or not writable, or the configuration was not read from
+    /// JSON.</exception>
     public void Save(string folder, SaveOptions? options = null) => new ModelWriter(this, options ?? new SaveOptions()).Write(folder);
 
     /// <summary>The loss of predicting targets [B, T] from ids [B, T]: the target of a position is the token that follows it.</summary>
@@ -136,7 +143,8 @@ public sealed class Decoder : nn.Module<Tensor, Tensor>
     /// <exception cref="WiscaException">The sequence is longer than the model's learned positions.</exception>
     public Tensor Hidden(Tensor ids, CancellationToken cancellation = default) => Run(ids, null, null, null, cancellation);
 
-    /// <summary>As <see cref="Hidden(Tensor, CancellationToken)"/>, of sequences that fork. To rounding, the result of a branch is that of trunk and branch alone.</summary>
+    /// <summary>As <see cref="Hidden(Tensor, CancellationToken)"/>, of sequences that fork. To rounding, the result of a branch is that of
+    /// trunk and branch alone.</summary>
     /// <param name="ids">Ids [B, T] as int64, each below the size of the vocabulary: trunks with their branches.</param>
     /// <param name="branching">Where they fork, on the same device.</param>
     /// <param name="cancellation">Looked at before every layer.</param>
@@ -166,7 +174,8 @@ public sealed class Decoder : nn.Module<Tensor, Tensor>
         return Logits(hidden.select(1, -1)).MoveToOuterDisposeScope();
     }
 
-    /// <summary>Logits [..., vocabulary] for what <see cref="Hidden(Tensor, CancellationToken)"/> returns, or for some positions of it.</summary>
+    /// <summary>Logits [..., vocabulary] for what <see cref="Hidden(Tensor, CancellationToken)"/> returns, or for some positions of
+    /// it.</summary>
     public Tensor Logits(Tensor hidden)
     {
         ArgumentNullException.ThrowIfNull(hidden);
@@ -194,9 +203,13 @@ public sealed class Decoder : nn.Module<Tensor, Tensor>
     private Tensor Run(Tensor ids, Branching? branching, KeyValueCache? cache, List<Routing>? routings, CancellationToken cancellation)
     {
         ArgumentNullException.ThrowIfNull(ids);
-        long begin = cache?.Length ?? 0, length = ids.shape[1], end = branching is null ? begin + length : branching.Positions.max().AsInt64() + 1;
+        long begin = cache?.Length ?? 0,
+            length = ids.shape[1],
+            end = branching is null ? begin + length : branching.Positions.max().AsInt64() + 1;
         if (_positions is not null && end > Config.MaxPositions)
-            throw new WiscaException($"a sequence of {end} tokens, but the model has {Config.MaxPositions} positions", "give it shorter sequences");
+            throw new WiscaException(
+                $"a sequence of {end} tokens, but the model has {Config.MaxPositions} positions",
+                "give it shorter sequences");
 
         using var whole = NewDisposeScope();
         var x = _embedding.forward(ids);
@@ -204,11 +217,24 @@ public sealed class Decoder : nn.Module<Tensor, Tensor>
         // The factor is rounded to the model's type first, as the family's own code does.
         if (Config.EmbeddingScale != 1) x = x * tensor(Config.EmbeddingScale, x.dtype, x.device);
         if (_positions is not null)
-            x = x.Plus(branching is null ? _positions.Rows(Config.PositionOffset + begin, length) : _positions.forward(branching.Positions.Plus(Config.PositionOffset)));
+            x = x.Plus(
+                branching is null
+                    ? _positions.Rows(Config.PositionOffset + begin, length)
+                    : _positions.forward(branching.Positions.Plus(Config.PositionOffset)));
 
-        var pass = new ForwardPass(AttentionPath, ComputeType ?? x.dtype) { Cache = cache, Positions = branching?.Positions, Routings = routings };
+        var pass = new ForwardPass(AttentionPath, ComputeType ?? x.dtype)
+        {
+            Cache = cache,
+            Positions = branching?.Positions,
+            Routings = routings,
+        };
         foreach (var table in _rotary.Values) table.Reach(end, pass.ComputeType, x.device);
-        var masks = Config.Layers.Select(layer => layer.Window).Distinct().ToDictionary(window => window ?? 0, window => branching?.Mask(window, pass.ComputeType) ?? Mask(begin, length, window, pass.ComputeType, x.device));
+        var masks = Config
+            .Layers.Select(layer => layer.Window)
+            .Distinct()
+            .ToDictionary(
+                window => window ?? 0,
+                window => branching?.Mask(window, pass.ComputeType) ?? Mask(begin, length, window, pass.ComputeType, x.device));
         for (int layer = 0; layer < _blocks.Length; layer++)
         {
             cancellation.ThrowIfCancellationRequested();
@@ -239,7 +265,8 @@ public sealed class Decoder : nn.Module<Tensor, Tensor>
         return nameof(Decoder);
     }
 
-    /// <summary>0 where a query sees a key and minus infinity elsewhere; null where the fused kernel's own causal mask says the same.</summary>
+    /// <summary>0 where a query sees a key and minus infinity elsewhere; null where the fused kernel's own causal mask says the
+    /// same.</summary>
     private Tensor? Mask(long begin, long length, int? window, ScalarType dtype, Device device)
     {
         bool all = window is null || window >= begin + length;

@@ -10,24 +10,25 @@ namespace Wisca.Models;
 /// </summary>
 internal static class DecoderFamilies
 {
-    public static FrozenDictionary<string, Func<ConfigReader, DecoderConfig>> ByModelType { get; } = new Dictionary<string, Func<ConfigReader, DecoderConfig>>
-    {
-        ["cohere"] = Cohere,
-        ["falcon"] = Falcon,
-        ["gemma"] = Gemma,
-        ["gemma3_text"] = Gemma3,
-        ["gpt2"] = Gpt2,
-        ["gpt_neox"] = GptNeoX,
-        ["llama"] = Llama,
-        ["mistral"] = Mistral,
-        ["mixtral"] = Mixtral,
-        ["olmo2"] = Olmo2,
-        ["opt"] = Opt,
-        ["phi"] = Phi,
-        ["qwen2"] = Qwen2,
-        ["qwen2_moe"] = Qwen2Mixture,
-        ["qwen3"] = Qwen3,
-    }.ToFrozenDictionary(StringComparer.Ordinal);
+    public static FrozenDictionary<string, Func<ConfigReader, DecoderConfig>> ByModelType { get; } =
+        new Dictionary<string, Func<ConfigReader, DecoderConfig>>
+        {
+            ["cohere"] = Cohere,
+            ["falcon"] = Falcon,
+            ["gemma"] = Gemma,
+            ["gemma3_text"] = Gemma3,
+            ["gpt2"] = Gpt2,
+            ["gpt_neox"] = GptNeoX,
+            ["llama"] = Llama,
+            ["mistral"] = Mistral,
+            ["mixtral"] = Mixtral,
+            ["olmo2"] = Olmo2,
+            ["opt"] = Opt,
+            ["phi"] = Phi,
+            ["qwen2"] = Qwen2,
+            ["qwen2_moe"] = Qwen2Mixture,
+            ["qwen3"] = Qwen3,
+        }.ToFrozenDictionary(StringComparer.Ordinal);
 
     /// <summary>What Hugging Face transformers calls a family's model with an output projection.</summary>
     public static string ClassName(string modelType) => modelType switch
@@ -62,7 +63,8 @@ internal static class DecoderFamilies
     }
 
     private static DecoderConfig Mistral(ConfigReader reader) =>
-        LlamaLike(reader, positions: 131072, epsilon: 1e-6, window: reader.Has("sliding_window") ? reader.FindSize("sliding_window") : 4096);
+        LlamaLike(
+            reader, positions: 131072, epsilon: 1e-6, window: reader.Has("sliding_window") ? reader.FindSize("sliding_window") : 4096);
 
     private static DecoderConfig Mixtral(ConfigReader reader)
     {
@@ -108,9 +110,13 @@ internal static class DecoderFamilies
     private static DecoderConfig Qwen2Mixture(ConfigReader reader)
     {
         var config = LlamaLike(reader, positions: 32768, epsilon: 1e-6);
-        int layers = config.Layers.Length, step = reader.SizeOr("decoder_sparse_step", 1), before = reader.SizeOr("max_window_layers", 28, minimum: 0);
+        int layers = config.Layers.Length,
+            step = reader.SizeOr("decoder_sparse_step", 1),
+            before = reader.SizeOr("max_window_layers", 28, minimum: 0);
         var dense = reader.LayerNumbers("mlp_only_layers", layers);
-        var mixture = new MixtureConfig(reader.Count(reader.SizeOr("num_experts", 60, minimum: 0), "experts"), reader.SizeOr("num_experts_per_tok", 4))
+        var mixture = new MixtureConfig(
+            reader.Count(reader.SizeOr("num_experts", 60, minimum: 0), "experts"),
+            reader.SizeOr("num_experts_per_tok", 4))
         {
             NormalizeWeights = reader.FlagOr("norm_topk_prob", false),
             IntermediateSize = reader.SizeOr("moe_intermediate_size", 1408),
@@ -118,7 +124,9 @@ internal static class DecoderFamilies
             BalanceWeight = reader.NumberOr("router_aux_loss_coef", 0.001),
         };
         if (mixture.Experts > 0 && mixture.ExpertsPerToken > mixture.Experts)
-            throw reader.Wrong($"num_experts_per_tok is {mixture.ExpertsPerToken}, expected at most num_experts, {mixture.Experts}", "mend the configuration");
+            throw reader.Wrong(
+                $"num_experts_per_tok is {mixture.ExpertsPerToken}, expected at most num_experts, {mixture.Experts}",
+                "mend the configuration");
         var windows = QwenWindows(reader, config, layer => layer % 2 == 0 && layer < before);
         return config with
         {
@@ -133,14 +141,17 @@ internal static class DecoderFamilies
         };
     }
 
-    /// <summary>The layers of a Qwen: those that layer_types calls sliding, or the rule where it is not stated, have a window if the model uses one.</summary>
+    /// <summary>The layers of a Qwen: those that layer_types calls sliding, or the rule where it is not stated, have a window if the model
+    /// uses one.</summary>
     private static ImmutableArray<LayerConfig> QwenWindows(ConfigReader reader, DecoderConfig config, Func<int, bool> rule)
     {
         int? window = null;
         if (reader.FlagOr("use_sliding_window", false)) window = reader.Has("sliding_window") ? reader.FindSize("sliding_window") : 4096;
         bool[] sliding = reader.SlidingLayers(config.Layers.Length, layer => window is not null && rule(layer));
         if (window is null && sliding.Contains(true))
-            throw reader.Wrong("layer_types names sliding layers, but there is no sliding window", "set use_sliding_window and sliding_window");
+            throw reader.Wrong(
+                "layer_types names sliding layers, but there is no sliding window",
+                "set use_sliding_window and sliding_window");
         return [.. config.Layers.Select((layer, index) => layer with { Window = sliding[index] ? window : null })];
     }
 
@@ -169,7 +180,9 @@ internal static class DecoderFamilies
         reader.ExpectAbsent("attn_logit_softcapping");
         reader.ExpectAbsent("final_logit_softcapping");
         reader.Expect("use_bidirectional_attention", expected: false, missing: false);
-        int headDim = reader.SizeOr("head_dim", 256), window = reader.SizeOr("sliding_window", 4096), pattern = reader.SizeOr("sliding_window_pattern", 6);
+        int headDim = reader.SizeOr("head_dim", 256),
+            window = reader.SizeOr("sliding_window", 4096),
+            pattern = reader.SizeOr("sliding_window_pattern", 6);
         var config = LlamaLike(reader, positions: 131072, epsilon: 1e-6, tied: true, headDim: headDim, rope: FullRope(reader, headDim));
         bool[] sliding = reader.SlidingLayers(config.Layers.Length, layer => (layer + 1) % pattern != 0);
         var local = reader.Rope(headDim, 10000, "rope_local_base_freq", parameters: "rope_parameters.sliding_attention", scaling: null);
@@ -222,7 +235,8 @@ internal static class DecoderFamilies
     private static DecoderConfig Cohere(ConfigReader reader)
     {
         bool bias = reader.FlagOr("attention_bias", false);
-        var config = LlamaLike(reader, positions: 8192, epsilon: 1e-5, tied: true, pairs: RopePairs.Interleaved, epsilonKey: "layer_norm_eps");
+        var config = LlamaLike(
+            reader, positions: 8192, epsilon: 1e-5, tied: true, pairs: RopePairs.Interleaved, epsilonKey: "layer_norm_eps");
         return config with
         {
             Parallel = true,
@@ -257,7 +271,15 @@ internal static class DecoderFamilies
             Norm = new NormConfig(NormKind.Layer, reader.PositiveOr("layer_norm_eps", 1e-5), Bias: true),
             Parallel = true,
             HeadBias = true,
-            Names = new DecoderNames { FinalNorm = "final_layernorm", Output = "dense", Gate = null, Up = "fc1", Down = "fc2", FeedForwardNorm = null },
+            Names = new DecoderNames
+            {
+                FinalNorm = "final_layernorm",
+                Output = "dense",
+                Gate = null,
+                Up = "fc1",
+                Down = "fc2",
+                FeedForwardNorm = null,
+            },
         };
     }
 
@@ -283,7 +305,8 @@ internal static class DecoderFamilies
                 Orientation = Orientation.Conv1D,
                 FusedOrder = FusedOrder.Blocks,
             },
-            FeedForward = new FeedForwardConfig(reader.SizeOr("n_inner", 4 * hidden), reader.Activation("activation_function", "gelu_new"), Bias: true),
+            FeedForward = new FeedForwardConfig(
+                reader.SizeOr("n_inner", 4 * hidden), reader.Activation("activation_function", "gelu_new"), Bias: true),
             Norm = new NormConfig(NormKind.Layer, reader.PositiveOr("layer_norm_epsilon", 1e-5), Bias: true),
             TiedHead = reader.FlagOr("tie_word_embeddings", true),
             Names = new DecoderNames
@@ -360,8 +383,14 @@ internal static class DecoderFamilies
             HiddenSize = hidden,
             MaxPositions = reader.SizeOr("max_position_embeddings", 2048),
             Layers = reader.Alike(null, reader.Rope(headDim), "num_hidden_layers", "n_layer"),
-            Attention = new AttentionConfig(heads, 1, headDim, 1 / Math.Sqrt(headDim)) { QkvBias = bias, OutputBias = bias, FusedOrder = FusedOrder.Blocks },
-            FeedForward = new FeedForwardConfig(reader.SizeOr("ffn_hidden_size", 4 * hidden), reader.Activation("activation", "gelu"), bias),
+            Attention = new AttentionConfig(heads, 1, headDim, 1 / Math.Sqrt(headDim))
+            {
+                QkvBias = bias,
+                OutputBias = bias,
+                FusedOrder = FusedOrder.Blocks,
+            },
+            FeedForward = new FeedForwardConfig(
+                reader.SizeOr("ffn_hidden_size", 4 * hidden), reader.Activation("activation", "gelu"), bias),
             Norm = new NormConfig(NormKind.Layer, reader.PositiveOr("layer_norm_epsilon", 1e-5), Bias: true),
             Parallel = true,
             TiedHead = reader.FlagOr("tie_word_embeddings", true),
@@ -389,7 +418,9 @@ internal static class DecoderFamilies
         reader.Expect("_remove_final_layer_norm", expected: false, missing: false);
         int hidden = reader.Size("hidden_size"), heads = reader.Size("num_attention_heads");
         if (reader.SizeOr("word_embed_proj_dim", hidden) is var width && width != hidden)
-            throw reader.Unsupported($"word_embed_proj_dim is {width} and not hidden_size, {hidden}", "supported are opt models that do not project the embedding");
+            throw reader.Unsupported(
+                $"word_embed_proj_dim is {width} and not hidden_size, {hidden}",
+                "supported are opt models that do not project the embedding");
         int headDim = reader.HeadDim(hidden, heads);
         bool bias = reader.FlagOr("enable_bias", true);
         return new DecoderConfig

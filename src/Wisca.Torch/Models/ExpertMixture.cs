@@ -67,7 +67,8 @@ internal sealed class ExpertMixture : IFeedForward
     public static Tensor Balance(IReadOnlyList<Routing> routings)
     {
         double tokens = routings.Sum(routing => routing.Tokens);
-        Tensor choices = routings.Select(routing => routing.Choices).Aggregate((a, b) => a.Plus(b)), probabilities = routings.Select(routing => routing.Probabilities).Aggregate((a, b) => a.Plus(b));
+        Tensor choices = routings.Select(routing => routing.Choices).Aggregate((a, b) => a.Plus(b)),
+            probabilities = routings.Select(routing => routing.Probabilities).Aggregate((a, b) => a.Plus(b));
         return (choices.Over(tokens) * probabilities.Over(tokens)).sum().Times(choices.shape[0]);
     }
 }

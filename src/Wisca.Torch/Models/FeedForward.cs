@@ -25,7 +25,8 @@ internal sealed class FeedForward : IFeedForward
         _down = tree.Dense(path + config.Names.Down, inner, config.HiddenSize, bias, orientation);
     }
 
-    public Tensor Forward(Tensor x, ForwardPass pass) => _down.forward(_gate is null ? Activate(_up.forward(x)) : Activate(_gate.forward(x)) * _up.forward(x));
+    public Tensor Forward(Tensor x, ForwardPass pass) =>
+        _down.forward(_gate is null ? Activate(_up.forward(x)) : Activate(_gate.forward(x)) * _up.forward(x));
 
     private Tensor Activate(Tensor x) => _activation switch
     {

@@ -8,7 +8,8 @@ public sealed record InitializationOptions
     /// <summary>Standard deviation of projections and embeddings; null for <see cref="DecoderConfig.StandardDeviation"/>.</summary>
     public double? StandardDeviation { get; init; }
 
-    /// <summary>Whether projections into the residual stream start smaller by sqrt(2 x layers); null for <see cref="DecoderConfig.ScalesResidual"/>.</summary>
+    /// <summary>Whether projections into the residual stream start smaller by sqrt(2 x layers); null for
+    /// <see cref="DecoderConfig.ScalesResidual"/>.</summary>
     public bool? ScalesResidual { get; init; }
 
     /// <summary>Other standard deviations for some parameters, norms and biases among them; the first whose pattern fits holds.</summary>

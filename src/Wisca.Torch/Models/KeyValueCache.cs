@@ -52,13 +52,15 @@ public sealed class KeyValueCache : IDisposable
     internal void Check(Decoder decoder, Tensor ids)
     {
         if (!ReferenceEquals(decoder.Config, _config)) throw new ArgumentException("the cache was made for another model");
-        if (ids.shape[0] != Sequences) throw new ArgumentException($"{ids.shape[0]} sequences, but the cache was made for {Sequences}", nameof(ids));
+        if (ids.shape[0] != Sequences)
+            throw new ArgumentException($"{ids.shape[0]} sequences, but the cache was made for {Sequences}", nameof(ids));
         if (Length + ids.shape[1] > Capacity)
             throw new WiscaException($"{Length + ids.shape[1]} positions, but the cache was made for {Capacity}", "make a larger cache");
     }
 
     /// <summary>Puts keys and values [B, G, T, d] of a layer behind those that are cached, and returns all of them.</summary>
-    internal (Tensor Keys, Tensor Values) Append(int layer, Tensor keys, Tensor values) => (Append(_keys[layer], keys), Append(_values[layer], values));
+    internal (Tensor Keys, Tensor Values) Append(int layer, Tensor keys, Tensor values) =>
+        (Append(_keys[layer], keys), Append(_values[layer], values));
 
     internal void Advance(long count) => Length += (int)count;
 

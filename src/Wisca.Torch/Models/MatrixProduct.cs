@@ -5,9 +5,9 @@ using static TorchSharp.torch;
 namespace Wisca.Models;
 
 /// <summary>
-/// Products of bfloat16 matrices, where the processor has no instructions for them: libtorch then multiplies element by element, some hundred
-/// times slower than in float32. The same operands are multiplied in float32 instead, and the result rounded: it is what the instructions
-/// compute too, with sums in another order.
+/// Products of bfloat16 matrices, where the processor has no instructions for them: libtorch then multiplies element by element, some
+/// hundred times slower than in float32. The same operands are multiplied in float32 instead, and the result rounded: it is what the
+/// instructions compute too, with sums in another order.
 /// </summary>
 internal static class MatrixProduct
 {
@@ -20,5 +20,7 @@ internal static class MatrixProduct
 
     /// <summary>The type to multiply a tensor's values in.</summary>
     public static ScalarType TypeFor(Tensor operand) =>
-        operand.dtype == ScalarType.BFloat16 && operand.device_type == DeviceType.CPU && !TorchRuntime.FastBFloat16 ? ScalarType.Float32 : operand.dtype;
+        operand.dtype == ScalarType.BFloat16 && operand.device_type == DeviceType.CPU && !TorchRuntime.FastBFloat16
+            ? ScalarType.Float32
+            : operand.dtype;
 }

@@ -47,9 +47,12 @@ internal sealed class ModelWriter(Decoder decoder, SaveOptions options)
     private string Config()
     {
         if (decoder.Config.Source is not { } source)
-            throw new WiscaException("the model's configuration was put together in code and has no JSON to save", "read it with DecoderConfig.From");
+            throw new WiscaException(
+                "the model's configuration was put together in code and has no JSON to save",
+                "read it with DecoderConfig.From");
         var json = JsonObject.Create(source.Root)!;
-        if (json["architectures"] is not JsonArray { Count: > 0 }) json["architectures"] = new JsonArray(DecoderFamilies.ClassName(decoder.Config.ModelType));
+        if (json["architectures"] is not JsonArray { Count: > 0 })
+            json["architectures"] = new JsonArray(DecoderFamilies.ClassName(decoder.Config.ModelType));
 
         // Newer versions of transformers call it dtype.
         json[json.ContainsKey("dtype") ? "dtype" : "torch_dtype"] = _type.ToString().ToLowerInvariant();
@@ -81,7 +84,8 @@ internal sealed class ModelWriter(Decoder decoder, SaveOptions options)
     private void WriteShard(string path, List<(string Name, Tensor Tensor)> parameters)
     {
         var header = SafetensorsHeader.Create(
-            parameters.Select(entry => (entry.Name, options.Dtype, entry.Tensor.shape)), new Dictionary<string, string> { ["format"] = "pt" });
+            parameters.Select(entry => (entry.Name, options.Dtype, entry.Tensor.shape)),
+            new Dictionary<string, string> { ["format"] = "pt" });
         using var writer = new SafetensorsWriter(path, header);
         using var ungraded = no_grad();
         foreach (var (_, tensor) in parameters)

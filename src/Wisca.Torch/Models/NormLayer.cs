@@ -52,7 +52,8 @@ internal sealed class NormLayer : nn.Module<Tensor, Tensor>
         return (_weight * normal.to(Wider(input.dtype, _weight.dtype))).to(input.dtype);
     }
 
-    private static ScalarType Wider(ScalarType input, ScalarType gain) => gain is ScalarType.Float32 or ScalarType.Float64 ? AtLeastFloat32(input) : input;
+    private static ScalarType Wider(ScalarType input, ScalarType gain) =>
+        gain is ScalarType.Float32 or ScalarType.Float64 ? AtLeastFloat32(input) : input;
 
     /// <summary>The type that sums of this type are held in.</summary>
     internal static ScalarType AtLeastFloat32(ScalarType dtype) => dtype == ScalarType.Float64 ? ScalarType.Float64 : ScalarType.Float32;

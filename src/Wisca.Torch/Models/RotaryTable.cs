@@ -54,7 +54,11 @@ internal sealed class RotaryTable(RopeConfig config) : IDisposable
     }
 
     private static Tensor Rows(Tensor table, Tensor x, ForwardPass pass) =>
-        (pass.Positions is null ? table.narrow(0, pass.Begin, x.shape[1]) : table.index_select(0, pass.Positions.flatten()).unflatten(0, x.shape[0], x.shape[1])).unsqueeze(-2);
+        (
+            pass.Positions is null
+                ? table.narrow(0, pass.Begin, x.shape[1])
+                : table.index_select(0, pass.Positions.flatten()).unflatten(0, x.shape[0], x.shape[1])
+        ).unsqueeze(-2);
 
     public void Dispose()
     {

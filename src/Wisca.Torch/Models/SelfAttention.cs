@@ -48,14 +48,16 @@ internal sealed class SelfAttention
     /// <param name="x">The normalised residual stream.</param>
     /// <param name="rotary">RoPE, which reaches far enough; null for none.</param>
     /// <param name="mask">
-    /// What is added to scores, [T, cached positions + T] or [B, 1, T, T]; null for the fused kernel where T positions see each other causally, or where one
-    /// position sees all that are cached.
+    /// What is added to scores, [T, cached positions + T] or [B, 1, T, T]; null for the fused kernel where T positions see each other
+    /// causally, or where one position sees all that are cached.
     /// </param>
     /// <param name="pass">The whole pass; eager operators need a mask.</param>
     public Tensor Forward(Tensor x, RotaryTable? rotary, Tensor? mask, ForwardPass pass)
     {
         var (q_BTE, k_BTE, v_BTE) = Project(x);
-        Tensor q_BTHd = Heads(q_BTE, _config.Heads, _queryNorm), k_BTGd = Heads(k_BTE, _config.KvHeads, _keyNorm), v_BTGd = Heads(v_BTE, _config.KvHeads, null);
+        Tensor q_BTHd = Heads(q_BTE, _config.Heads, _queryNorm),
+            k_BTGd = Heads(k_BTE, _config.KvHeads, _keyNorm),
+            v_BTGd = Heads(v_BTE, _config.KvHeads, null);
         if (rotary is not null) (q_BTHd, k_BTGd) = (rotary.Rotate(q_BTHd, pass), rotary.Rotate(k_BTGd, pass));
         Tensor q_BHTd = q_BTHd.transpose(1, 2), k_BGTd = k_BTGd.transpose(1, 2), v_BGTd = v_BTGd.transpose(1, 2);
         if (pass.Cache is { } cache) (k_BGTd, v_BGTd) = cache.Append(_layer, k_BGTd, v_BGTd);

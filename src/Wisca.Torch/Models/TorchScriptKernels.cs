@@ -26,14 +26,16 @@ internal static class TorchScriptKernels
 
     private static readonly Lazy<jit.CompilationUnit> Unit = new(() => jit.compile(Source));
 
-    /// <summary>Causal attention of q [B, heads, T, d] to k and v [B, kv heads, T, d], a group of query heads sharing each kv head.</summary>
+    /// <summary>Causal attention of q [B, heads, T, d] to k and v [B, kv heads, T, d], a group of query heads sharing each kv
+    /// head.</summary>
     public static Tensor AttendCausal(Tensor q, Tensor k, Tensor v, double scale) => Invoke("attend_causal", q, k, v, scale);
 
     /// <summary>As <see cref="AttendCausal"/>, but every query sees every key.</summary>
     public static Tensor AttendAll(Tensor q, Tensor k, Tensor v, double scale) => Invoke("attend_all", q, k, v, scale);
 
     /// <summary>As <see cref="AttendAll"/>, under an additive mask [queries, keys] of q's type.</summary>
-    public static Tensor AttendMasked(Tensor q, Tensor k, Tensor v, Tensor mask, double scale) => Invoke("attend_masked", q, k, v, mask, scale);
+    public static Tensor AttendMasked(Tensor q, Tensor k, Tensor v, Tensor mask, double scale) =>
+        Invoke("attend_masked", q, k, v, mask, scale);
 
     /// <summary>Rows of weight [n, D] for ids of any shape.</summary>
     public static Tensor Embed(Tensor weight, Tensor ids) => Invoke("embed", weight, ids);

@@ -26,14 +26,17 @@ internal sealed class WeightInitializer(DecoderConfig config, ulong seed, Initia
         {
             int dot = name.LastIndexOf('.');
             unmatched.RemoveWhere(pattern => Fits(pattern, name));
-            if (options.Overrides.FirstOrDefault(entry => Fits(entry.Pattern, name)) is { } other) Draw(name, parameter, other.StandardDeviation);
+            if (options.Overrides.FirstOrDefault(entry => Fits(entry.Pattern, name)) is { } other)
+                Draw(name, parameter, other.StandardDeviation);
             else if (name[dot..] == ".bias") parameter.zero_();
             else if (layers[name[..dot]] is NormLayer) _ = config.Norm.UnitOffset ? parameter.zero_() : nn.init.ones_(parameter);
             else Draw(name, parameter, Deviation(name[..dot]));
         }
 
         if (unmatched.Count > 0)
-            throw new WiscaException($"no parameter of the model is called {string.Join(" or ", unmatched.Order(StringComparer.Ordinal))}", "patterns are whole names, with * for any characters");
+            throw new WiscaException(
+                $"no parameter of the model is called {string.Join(" or ", unmatched.Order(StringComparer.Ordinal))}",
+                "patterns are whole names, with * for any characters");
     }
 
     private static bool Fits(string pattern, string name) => FileSystemName.MatchesSimpleExpression(pattern, name, ignoreCase: false);

@@ -14,7 +14,10 @@ internal sealed class WeightLoader(Checkpoint checkpoint, DecoderConfig config)
     private const int Piece = 1 << 20;
 
     // Tensors that older saves hold beside the weights: causal masks and RoPE frequencies, which follow from the configuration.
-    private static readonly string[] Buffers = [".attn.bias", ".attn.masked_bias", ".attention.bias", ".attention.masked_bias", ".rotary_emb.inv_freq"];
+    private static readonly string[] Buffers =
+    [
+        ".attn.bias", ".attn.masked_bias", ".attention.bias", ".attention.masked_bias", ".rotary_emb.inv_freq",
+    ];
 
     private readonly List<string> _differences = [];
     private readonly HashSet<string> _used = new(StringComparer.Ordinal);
@@ -61,10 +64,14 @@ internal sealed class WeightLoader(Checkpoint checkpoint, DecoderConfig config)
     private ScalarType ElementType(ComputePrecision precision)
     {
         if (precision != ComputePrecision.Native) return precision == ComputePrecision.F32 ? ScalarType.Float32 : ScalarType.Float64;
-        Dtype[] stored = [.. checkpoint.Tensors.Where(tensor => !IsBuffer(tensor.Info.Name)).Select(tensor => tensor.Info.Dtype).Distinct().Order()];
+        Dtype[] stored =
+        [
+            .. checkpoint.Tensors.Where(tensor => !IsBuffer(tensor.Info.Name)).Select(tensor => tensor.Info.Dtype).Distinct().Order(),
+        ];
         if (stored is [var dtype] && dtype.IsRescalable()) return dtype.ToScalarType();
         throw new WiscaException(
-            $"{checkpoint.Folder}: the weights are stored as {string.Join(" and ", stored)}; computing in the stored type needs one of F16, BF16, F32 and F64",
+            $"{checkpoint.Folder}: the weights are stored as {string.Join(" and ", stored)}; computing in the stored type needs one of "
+            + $"F16, BF16, F32 and F64",
             "compute in float32");
     }
 
@@ -109,7 +116,12 @@ internal sealed class WeightLoader(Checkpoint checkpoint, DecoderConfig config)
     /// <summary>Tied models are often saved with the output projection too; it must be the embedding, or they are not tied.</summary>
     private void CheckTiedHead()
     {
-        if (!config.TiedHead || _used.Contains(HeadName) || checkpoint.Find(HeadName) is not { } head || Find(EmbeddingName) is not { } embedding) return;
+        if (
+            !config.TiedHead
+            || _used.Contains(HeadName)
+            || checkpoint.Find(HeadName) is not { } head
+            || Find(EmbeddingName) is not { } embedding)
+            return;
         _used.Add(HeadName);
         if (!SameBytes(head, embedding)) _differences.Add($"{HeadName} is not {embedding.Info.Name}, although tie_word_embeddings is true");
     }

@@ -34,7 +34,8 @@ public sealed class AdamW : Optimizer
 
     private protected override bool HasEpsilon(OptimizedParameter parameter) => true;
 
-    private protected override void Update(IReadOnlyList<ParameterUpdate> updates, double learningRate) => Update(updates, learningRate, _options);
+    private protected override void Update(IReadOnlyList<ParameterUpdate> updates, double learningRate) =>
+        Update(updates, learningRate, _options);
 
     internal static void Update(IEnumerable<ParameterUpdate> updates, double learningRate, AdamWOptions options)
     {
@@ -47,7 +48,10 @@ public sealed class AdamW : Optimizer
         {
             var (multiplier, decay, epsilon, _, _) = bucket.Key;
             var device = bucket.First().Weight.device;
-            var steps = bucket.Select(update => update.Parameter.Steps).Distinct().ToDictionary(count => count, count => tensor((float)count, device: device));
+            var steps = bucket
+                .Select(update => update.Parameter.Steps)
+                .Distinct()
+                .ToDictionary(count => count, count => tensor((float)count, device: device));
             OptimizerKernels.AdamW(
                 [.. bucket.Select(update => update.Weight)],
                 [.. bucket.Select(update => update.Gradient)],

@@ -24,7 +24,8 @@ public interface IOptimizerState : IParameterState
     /// <param name="parameter">The parameter's name.</param>
     bool HasEpsilon(string parameter);
 
-    /// <summary>Multiplies the epsilon of one parameter from now on: by 1/s after the parameter was multiplied by s, as its gradient is.</summary>
+    /// <summary>Multiplies the epsilon of one parameter from now on: by 1/s after the parameter was multiplied by s, as its gradient
+    /// is.</summary>
     /// <param name="parameter">The parameter's name.</param>
     /// <param name="factor">Positive and finite.</param>
     /// <exception cref="NotSupportedException">The update of this parameter has no epsilon.</exception>
@@ -36,6 +37,7 @@ public interface IOptimizerState : IParameterState
     /// </summary>
     /// <param name="parameter">The parameter's name.</param>
     /// <param name="factor">Positive and finite.</param>
-    /// <param name="keepDecay">True to keep learning rate times weight decay as it is, so that only the gradient's part of the step changes.</param>
+    /// <param name="keepDecay">True to keep learning rate times weight decay as it is, so that only the gradient's part of the step
+    /// changes.</param>
     void MultiplyLearningRate(string parameter, double factor, bool keepDecay = true);
 }

@@ -1,8 +1,9 @@
 namespace Wisca.Optimizers;
 
 /// <summary>
-/// The learning rate as a pure function of the step: it climbs linearly over the warm-up, stays at its peak, and falls over the last steps. Constant,
-/// linear, cosine and WSD (warm-up, stable, decay) schedules differ in how long and in which shape it falls; nothing has to be saved.
+/// The learning rate as a pure function of the step: it climbs linearly over the warm-up, stays at its peak, and falls over the last steps.
+/// Constant, linear, cosine and WSD (warm-up, stable, decay) schedules differ in how long and in which shape it falls; nothing has to be
+/// saved.
 /// </summary>
 /// <param name="Peak">The highest learning rate; positive.</param>
 /// <param name="TotalSteps">Steps of the run; from 1.</param>
@@ -21,19 +22,38 @@ public sealed record LearningRateSchedule(double Peak, long TotalSteps)
     public double MinimumRatio { get; init; }
 
     /// <summary>Warm-up, then the peak to the end.</summary>
-    public static LearningRateSchedule Constant(double peak, long totalSteps, long warmupSteps = 0) => new(peak, totalSteps) { WarmupSteps = warmupSteps };
+    public static LearningRateSchedule Constant(double peak, long totalSteps, long warmupSteps = 0) =>
+        new(peak, totalSteps) { WarmupSteps = warmupSteps };
 
     /// <summary>Warm-up, then a straight fall to the end.</summary>
     public static LearningRateSchedule Linear(double peak, long totalSteps, long warmupSteps = 0, double minimumRatio = 0) =>
-        new(peak, totalSteps) { WarmupSteps = warmupSteps, DecaySteps = Math.Max(0, totalSteps - warmupSteps), Shape = DecayShape.Linear, MinimumRatio = minimumRatio };
+        new(peak, totalSteps)
+        {
+            WarmupSteps = warmupSteps,
+            DecaySteps = Math.Max(0, totalSteps - warmupSteps),
+            Shape = DecayShape.Linear,
+            MinimumRatio = minimumRatio,
+        };
 
     /// <summary>Warm-up, then half a cosine to the end.</summary>
     public static LearningRateSchedule Cosine(double peak, long totalSteps, long warmupSteps = 0, double minimumRatio = 0) =>
-        new(peak, totalSteps) { WarmupSteps = warmupSteps, DecaySteps = Math.Max(0, totalSteps - warmupSteps), Shape = DecayShape.Cosine, MinimumRatio = minimumRatio };
+        new(peak, totalSteps)
+        {
+            WarmupSteps = warmupSteps,
+            DecaySteps = Math.Max(0, totalSteps - warmupSteps),
+            Shape = DecayShape.Cosine,
+            MinimumRatio = minimumRatio,
+        };
 
     /// <summary>Warm-up, the peak, and a fall over the last steps (WSD).</summary>
     public static LearningRateSchedule WarmupStableDecay(
-        double peak, long totalSteps, long warmupSteps, long decaySteps, DecayShape shape = DecayShape.OneMinusSqrt, double minimumRatio = 0) =>
+        double peak,
+        long totalSteps,
+        long warmupSteps,
+        long decaySteps,
+        DecayShape shape = DecayShape.OneMinusSqrt,
+        double minimumRatio = 0
+    ) =>
         new(peak, totalSteps) { WarmupSteps = warmupSteps, DecaySteps = decaySteps, Shape = shape, MinimumRatio = minimumRatio };
 
     /// <summary>The learning rate of a step.</summary>
@@ -43,7 +63,9 @@ public sealed record LearningRateSchedule(double Peak, long TotalSteps)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(step);
         if (Mistakes() is { Count: > 0 } mistakes)
-            throw new WiscaException($"learning-rate schedule: {string.Join("; ", mistakes)}", "warm-up and decay are counted in steps, and are part of the run");
+            throw new WiscaException(
+                $"learning-rate schedule: {string.Join("; ", mistakes)}",
+                "warm-up and decay are counted in steps, and are part of the run");
         if (step < WarmupSteps) return Peak * (step + 1) / WarmupSteps;
         long begin = TotalSteps - DecaySteps;
         if (DecaySteps == 0 || step < begin) return Peak;

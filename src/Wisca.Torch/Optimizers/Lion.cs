@@ -4,8 +4,8 @@ using Parameter = TorchSharp.Modules.Parameter;
 namespace Wisca.Optimizers;
 
 /// <summary>
-/// Lion (Chen et al., "Symbolic Discovery of Optimization Algorithms", 2023): w *= 1 - lr * decay, w -= lr * sign(beta1 * m + (1 - beta1) * g),
-/// then m = beta2 * m + (1 - beta2) * g. State: <c>exp_avg</c> (m).
+/// Lion (Chen et al., "Symbolic Discovery of Optimization Algorithms", 2023): w *= 1 - lr * decay, w -= lr * sign(beta1 * m + (1 - beta1) *
+/// g), then m = beta2 * m + (1 - beta2) * g. State: <c>exp_avg</c> (m).
 /// </summary>
 public sealed class Lion : Optimizer
 {

@@ -7,8 +7,8 @@ namespace Wisca.Optimizers;
 
 /// <summary>
 /// Muon (Jordan, "Muon: An optimizer for hidden layers in neural networks", 2024) for the matrices inside the model, AdamW for the rest.
-/// m = momentum * m + (1 - momentum) * g; the direction is m (or its Nesterov form) with all singular values brought near 1 by Newton-Schulz
-/// iterations; w *= 1 - lr * decay, w -= lr * scale * direction. State: <c>momentum_buffer</c> (m), or AdamW's.
+/// m = momentum * m + (1 - momentum) * g; the direction is m (or its Nesterov form) with all singular values brought near 1 by
+/// Newton-Schulz iterations; w *= 1 - lr * decay, w -= lr * scale * direction. State: <c>momentum_buffer</c> (m), or AdamW's.
 /// </summary>
 public sealed class Muon : Optimizer
 {
@@ -27,10 +27,18 @@ public sealed class Muon : Optimizer
     {
         _options = options ?? new MuonOptions();
         _options.Check();
-        Func<string, bool>[] others = [.. _options.HeadPatterns.Concat(_options.AdamW.Parameters.EmbeddingPatterns).Select(NamePattern.Matcher)];
-        _hiddenMatrices = [.. Parameters.Where(parameter => parameter.Parameter.dim() == 2 && !others.Any(matches => matches(parameter.Name)))];
+        Func<string, bool>[] others =
+        [
+            .. _options.HeadPatterns.Concat(_options.AdamW.Parameters.EmbeddingPatterns).Select(NamePattern.Matcher),
+        ];
+        _hiddenMatrices =
+        [
+            .. Parameters.Where(parameter => parameter.Parameter.dim() == 2 && !others.Any(matches => matches(parameter.Name))),
+        ];
         if (_hiddenMatrices.FirstOrDefault(parameter => parameter.Parts.Count > 0) is { } parted)
-            throw new WiscaException($"{parted.Name}: a part of it has a learning rate of its own, but muon updates whole matrices", "use another optimizer, or a multiplier for the whole tensor");
+            throw new WiscaException(
+                $"{parted.Name}: a part of it has a learning rate of its own, but muon updates whole matrices",
+                "use another optimizer, or a multiplier for the whole tensor");
     }
 
     /// <inheritdoc />
@@ -59,14 +67,15 @@ public sealed class Muon : Optimizer
         average.Times_(_options.Momentum).Plus_(gradient, 1 - _options.Momentum);
         var direction = _options.Nesterov ? average.Times(_options.Momentum).Plus_(gradient, 1 - _options.Momentum) : average;
         double rows = weight.shape[0], columns = weight.shape[1];
-        double scale = _options.Scale == MuonScale.AdamWSize ? 0.2 * Math.Sqrt(Math.Max(rows, columns)) : Math.Sqrt(Math.Max(1, rows / columns));
+        double scale =
+            _options.Scale == MuonScale.AdamWSize ? 0.2 * Math.Sqrt(Math.Max(rows, columns)) : Math.Sqrt(Math.Max(1, rows / columns));
         weight.Times_(1 - (rate * update.WeightDecay));
         weight.Plus_(Orthogonalise(direction, _options.Iterations), -rate * scale);
     }
 
     /// <summary>
-    /// Brings the singular values of a matrix near 1 (to between 0.7 and 1.2 after five iterations): X = aX + (bA + cA^2)X with A = XX^T, from X of
-    /// Frobenius norm 1. A zero matrix stays zero. No epsilon beside the norm: the result does not depend on the matrix's scale.
+    /// Brings the singular values of a matrix near 1 (to between 0.7 and 1.2 after five iterations): X = aX + (bA + cA^2)X with A = XX^T,
+    /// from X of Frobenius norm 1. A zero matrix stays zero. No epsilon beside the norm: the result does not depend on the matrix's scale.
     /// </summary>
     internal static Tensor Orthogonalise(Tensor matrix, int iterations)
     {

@@ -21,8 +21,8 @@ public sealed record MuonOptions
     public ImmutableArray<string> HeadPatterns { get; init; } = ["*lm_head.weight", "*embed_out.weight"];
 
     /// <summary>
-    /// AdamW for all other parameters: embeddings (by its <see cref="ParameterSettings.EmbeddingPatterns"/>), output projections, and what has not two
-    /// dimensions. Its weight decay, groups and multipliers hold for Muon's parameters too.
+    /// AdamW for all other parameters: embeddings (by its <see cref="ParameterSettings.EmbeddingPatterns"/>), output projections, and what
+    /// has not two dimensions. Its weight decay, groups and multipliers hold for Muon's parameters too.
     /// </summary>
     public AdamWOptions AdamW { get; init; } = new();
 

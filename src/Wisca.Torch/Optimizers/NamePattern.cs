@@ -8,7 +8,9 @@ internal static class NamePattern
     public static Func<string, bool> Matcher(string pattern)
     {
         string expression = string.Join(".*", pattern.Split('*').Select(Regex.Escape));
-        var regex = new Regex($@"\A(?:{expression})\z", RegexOptions.Singleline | RegexOptions.NonBacktracking | RegexOptions.CultureInvariant);
+        var regex = new Regex(
+            $@"\A(?:{expression})\z",
+            RegexOptions.Singleline | RegexOptions.NonBacktracking | RegexOptions.CultureInvariant);
         return regex.IsMatch;
     }
 }

@@ -4,11 +4,14 @@ using Parameter = TorchSharp.Modules.Parameter;
 namespace Wisca.Optimizers;
 
 /// <summary>A parameter with its settings and what its optimizer keeps for it.</summary>
-internal sealed class OptimizedParameter(string name, Parameter parameter, double learningRateMultiplier, double weightDecay, double epsilonMultiplier)
+internal sealed class OptimizedParameter(
+    string name, Parameter parameter, double learningRateMultiplier, double weightDecay, double epsilonMultiplier)
 {
     public const string MasterName = "master";
 
-    private readonly double _learningRateMultiplier = learningRateMultiplier, _weightDecay = weightDecay, _epsilonMultiplier = epsilonMultiplier;
+    private readonly double _learningRateMultiplier = learningRateMultiplier,
+        _weightDecay = weightDecay,
+        _epsilonMultiplier = epsilonMultiplier;
 
     public string Name { get; } = name;
 

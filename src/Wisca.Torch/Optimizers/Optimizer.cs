@@ -40,7 +40,8 @@ public abstract class Optimizer : IOptimizerState, IDisposable
     private protected IReadOnlyList<OptimizedParameter> Parameters => _parameters;
 
     /// <summary>Updates every parameter that has a gradient.</summary>
-    /// <param name="learningRate">The learning rate of this step, before the multipliers of single parameters. Not negative, finite.</param>
+    /// <param name="learningRate">The learning rate of this step, before the multipliers of single parameters. Not negative,
+    /// finite.</param>
     /// <exception cref="WiscaException">A parameter is not contiguous in memory.</exception>
     public void Step(double learningRate)
     {
@@ -56,20 +57,26 @@ public abstract class Optimizer : IOptimizerState, IDisposable
             if (parameter.NeedsMaster && parameter.Master is null) parameter.CreateMaster();
             if (parameter.State.Count == 0) parameter.CreateState(Layout(parameter));
             parameter.Steps++;
-            updates.AddRange(new ParameterUpdate(parameter, parameter.Master ?? parameter.Parameter, gradient.to(parameter.StateType).contiguous()).Split());
+            updates.AddRange(
+                new ParameterUpdate(
+                    parameter, parameter.Master ?? parameter.Parameter, gradient.to(parameter.StateType).contiguous()
+                ).Split());
         }
 
         if (updates.Count == 0) return;
         Update(updates, learningRate);
         foreach (var update in updates) update.PutBack();
         var mastered = updates.Select(update => update.Parameter).Where(parameter => parameter.Master is not null).Distinct().ToList();
-        if (mastered.Count > 0) OptimizerKernels.Copy([.. mastered.Select(parameter => (Tensor)parameter.Parameter)], [.. mastered.Select(parameter => parameter.Master!)]);
+        if (mastered.Count > 0)
+            OptimizerKernels.Copy(
+                [.. mastered.Select(parameter => (Tensor)parameter.Parameter)],
+                [.. mastered.Select(parameter => parameter.Master!)]);
     }
 
     /// <summary>Forgets all gradients.</summary>
     /// <param name="free">
-    /// True, the default, to free them, so that the next backward pass brings its own memory and parameters that took no part are passed over; false
-    /// to fill them with zeros.
+    /// True, the default, to free them, so that the next backward pass brings its own memory and parameters that took no part are passed
+    /// over; false to fill them with zeros.
     /// </param>
     public void ZeroGradients(bool free = true)
     {
@@ -90,8 +97,8 @@ public abstract class Optimizer : IOptimizerState, IDisposable
     }
 
     /// <summary>
-    /// Scales all gradients by one factor so that their norm is at most maxNorm. Gradients whose norm is not finite stay as they are: look at
-    /// the result before the step.
+    /// Scales all gradients by one factor so that their norm is at most maxNorm. Gradients whose norm is not finite stay as they are: look
+    /// at the result before the step.
     /// </summary>
     /// <param name="maxNorm">The largest norm allowed; positive, and infinity only measures.</param>
     /// <returns>The norm before.</returns>
@@ -110,7 +117,12 @@ public abstract class Optimizer : IOptimizerState, IDisposable
     public IReadOnlyList<string> NonFiniteGradients()
     {
         using var scope = NewDisposeScope();
-        return [.. _parameters.Where(parameter => parameter.Parameter.grad is { } gradient && !gradient.isfinite().all().AsBoolean()).Select(parameter => parameter.Name)];
+        return
+        [
+            .. _parameters
+                .Where(parameter => parameter.Parameter.grad is { } gradient && !gradient.isfinite().all().AsBoolean())
+                .Select(parameter => parameter.Name),
+        ];
     }
 
     /// <inheritdoc />
@@ -162,11 +174,12 @@ public abstract class Optimizer : IOptimizerState, IDisposable
     /// <exception cref="WiscaException">The file cannot be written.</exception>
     public void Save(string path) => OptimizerStateFile.Save(path, Kind, _parameters);
 
-    /// <summary>Reads what <see cref="Save"/> wrote, to the bit. Tensors of <see cref="StateOf"/> from before are no longer valid.</summary>
+    /// <summary>Reads what <see cref="Save"/> wrote, to the bit. Tensors of <see cref="StateOf"/> from before are no longer
+    /// valid.</summary>
     /// <param name="path">The file.</param>
     /// <exception cref="WiscaException">
-    /// The file is not the state of this kind of optimizer over parameters of these names, shapes and types; the message lists the differences, and
-    /// the state is what it was before.
+    /// The file is not the state of this kind of optimizer over parameters of these names, shapes and types; the message lists the
+    /// differences, and the state is what it was before.
     /// </exception>
     public void Load(string path) => OptimizerStateFile.Load(path, Kind, _parameters, Layout);
 
@@ -198,14 +211,16 @@ public abstract class Optimizer : IOptimizerState, IDisposable
     private protected abstract void Update(IReadOnlyList<ParameterUpdate> updates, double learningRate);
 
     private OptimizedParameter Find(string parameter) =>
-        _byName.GetValueOrDefault(parameter) ?? throw new ArgumentException($"the optimizer has no parameter {parameter}", nameof(parameter));
+        _byName.GetValueOrDefault(parameter)
+        ?? throw new ArgumentException($"the optimizer has no parameter {parameter}", nameof(parameter));
 
     private List<Tensor> Gradients() => [.. _parameters.Select(parameter => parameter.Parameter.grad).OfType<Tensor>()];
 
     private static double Norm(List<Tensor> gradients)
     {
         double sum = 0;
-        var wide = gradients.Select(gradient => gradient.dtype is ScalarType.Float16 or ScalarType.BFloat16 ? gradient.to(ScalarType.Float32) : gradient);
+        var wide = gradients.Select(gradient =>
+            gradient.dtype is ScalarType.Float16 or ScalarType.BFloat16 ? gradient.to(ScalarType.Float32) : gradient);
         foreach (var group in wide.GroupBy(gradient => (gradient.dtype, gradient.device.ToString())))
         {
             double norm = OptimizerKernels.Norms([.. group]).to(ScalarType.Float64).norm().AsDouble();
@@ -217,7 +232,8 @@ public abstract class Optimizer : IOptimizerState, IDisposable
 
     private static void CheckFactor(double factor)
     {
-        if (!(factor > 0) || !double.IsFinite(factor)) throw new ArgumentOutOfRangeException(nameof(factor), factor, "not positive and finite");
+        if (!(factor > 0) || !double.IsFinite(factor))
+            throw new ArgumentOutOfRangeException(nameof(factor), factor, "not positive and finite");
     }
 
     private static void CheckContiguous(string name, Tensor parameter)

@@ -4,8 +4,8 @@ using static TorchSharp.torch;
 namespace Wisca.Optimizers;
 
 /// <summary>
-/// ATen operators on lists of tensors, reached through TorchScript: one call for all parameters. A mistake in the source ends the process, so
-/// the tests run every function. Functions return a tensor because TorchSharp cannot receive nothing.
+/// ATen operators on lists of tensors, reached through TorchScript: one call for all parameters. A mistake in the source ends the process,
+/// so the tests run every function. Functions return a tensor because TorchSharp cannot receive nothing.
 /// </summary>
 internal static class OptimizerKernels
 {

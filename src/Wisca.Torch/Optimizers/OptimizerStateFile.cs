@@ -26,16 +26,27 @@ internal static class OptimizerStateFile
             parameter => parameter.Name,
             parameter => new Scalars(parameter.Steps, parameter.LearningRateFactor, parameter.DecayFactor, parameter.EpsilonFactor));
         var metadata = new Dictionary<string, string> { [KindKey] = kind, [ParametersKey] = JsonSerializer.Serialize(scalars, Json) };
-        StateFile.Write(path, [.. parameters.SelectMany(parameter => parameter.All.Select(state => (TensorName(parameter, state.Name), state.Tensor)))], metadata);
+        StateFile.Write(
+            path,
+            [.. parameters.SelectMany(parameter => parameter.All.Select(state => (TensorName(parameter, state.Name), state.Tensor)))],
+            metadata);
     }
 
     /// <summary>Compares everything, then reads everything, then puts it in place: what fails leaves the optimizer as it was.</summary>
     public static void Load(
-        string path, string kind, IReadOnlyList<OptimizedParameter> parameters, Func<OptimizedParameter, IReadOnlyList<(string Name, int Degree)>> layout)
+        string path,
+        string kind,
+        IReadOnlyList<OptimizedParameter> parameters,
+        Func<OptimizedParameter, IReadOnlyList<(string Name, int Degree)>> layout)
     {
         using var file = SafetensorsFile.Open(path);
         var scalars = ReadScalars(path, kind, file.Header);
-        List<string> differences = [.. scalars.Keys.Except(parameters.Select(parameter => parameter.Name)).Select(name => $"{name} is not a parameter of the model")];
+        List<string> differences =
+        [
+            .. scalars
+                .Keys.Except(parameters.Select(parameter => parameter.Name))
+                .Select(name => $"{name} is not a parameter of the model"),
+        ];
         var expected = new HashSet<string>(StringComparer.Ordinal);
         foreach (var parameter in parameters)
         {
@@ -48,22 +59,28 @@ internal static class OptimizerStateFile
             foreach (string state in States(parameter, found, layout(parameter), file.Header))
             {
                 expected.Add(TensorName(parameter, state));
-                if (StateFile.Difference(file, TensorName(parameter, state), parameter.Parameter, parameter.StateType) is { } difference) differences.Add(difference);
+                if (StateFile.Difference(file, TensorName(parameter, state), parameter.Parameter, parameter.StateType) is { } difference)
+                    differences.Add(difference);
             }
         }
 
-        differences.AddRange(file.Header.Tensors.Where(tensor => !expected.Contains(tensor.Name)).Select(tensor => $"{tensor.Name} {tensor.ShapeText} is not expected"));
+        differences.AddRange(
+            file.Header.Tensors.Where(tensor => !expected.Contains(tensor.Name))
+                .Select(tensor => $"{tensor.Name} {tensor.ShapeText} is not expected"));
         StateFile.ThrowIfAny(differences, path, $"the state is not that of this {kind}");
         Replace(file, parameters, scalars, layout);
     }
 
     private static string TensorName(OptimizedParameter parameter, string state) => $"{parameter.Name}/{state}";
 
-    /// <summary>The states a parameter must have in the file: moments once it has made a step; a master then, or where one was kept.</summary>
-    private static IEnumerable<string> States(OptimizedParameter parameter, Scalars scalars, IReadOnlyList<(string Name, int Degree)> layout, SafetensorsHeader header)
+    /// <summary>The states a parameter must have in the file: moments once it has made a step; a master then, or where one was
+    /// kept.</summary>
+    private static IEnumerable<string> States(
+        OptimizedParameter parameter, Scalars scalars, IReadOnlyList<(string Name, int Degree)> layout, SafetensorsHeader header)
     {
         IEnumerable<string> moments = scalars.Steps > 0 ? layout.Select(state => state.Name) : [];
-        bool master = parameter.NeedsMaster && (scalars.Steps > 0 || header.Find(TensorName(parameter, OptimizedParameter.MasterName)) is not null);
+        bool master =
+            parameter.NeedsMaster && (scalars.Steps > 0 || header.Find(TensorName(parameter, OptimizedParameter.MasterName)) is not null);
         return master ? moments.Append(OptimizedParameter.MasterName) : moments;
     }
 
@@ -79,7 +96,9 @@ internal static class OptimizerStateFile
             foreach (var parameter in parameters)
             {
                 foreach (string state in States(parameter, scalars[parameter.Name], layout(parameter), file.Header))
-                    read.Add(StateFile.Read(file, file.Header.Find(TensorName(parameter, state))!, parameter.StateType, parameter.Parameter.device));
+                    read.Add(
+                        StateFile.Read(
+                            file, file.Header.Find(TensorName(parameter, state))!, parameter.StateType, parameter.Parameter.device));
             }
         }
         catch
@@ -121,15 +140,20 @@ internal static class OptimizerStateFile
         }
         catch (JsonException exception)
         {
-            throw new WiscaException($"{path}: {ParametersKey} in the metadata is not what {kind} writes", "the file is damaged; use another checkpoint", exception);
+            throw new WiscaException(
+                $"{path}: {ParametersKey} in the metadata is not what {kind} writes", "the file is damaged; use another checkpoint",
+                exception);
         }
 
         throw new WiscaException(
-            $"{path}: {ParametersKey} in the metadata holds a negative step count or a factor that is not positive", "the file is damaged; use another checkpoint");
+            $"{path}: {ParametersKey} in the metadata holds a negative step count or a factor that is not positive",
+            "the file is damaged; use another checkpoint");
     }
 
     private static bool IsSound(Scalars? scalars) =>
-        scalars is { Steps: >= 0 } && new[] { scalars.LearningRateFactor, scalars.DecayFactor, scalars.EpsilonFactor }.All(factor => factor > 0 && double.IsFinite(factor));
+        scalars is { Steps: >= 0 }
+        && new[] { scalars.LearningRateFactor, scalars.DecayFactor, scalars.EpsilonFactor }.All(factor =>
+            factor > 0 && double.IsFinite(factor));
 
     private sealed record Scalars(long Steps, double LearningRateFactor, double DecayFactor, double EpsilonFactor);
 }

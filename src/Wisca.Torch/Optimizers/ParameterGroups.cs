@@ -40,7 +40,8 @@ internal sealed class ParameterGroups
         string[] unused = [.. _settings.Rules.Where((_, index) => !_used[index]).Select(rule => $"'{rule.Pattern}'")];
         if (unused.Length == 0) return;
         throw new WiscaException(
-            $"no parameter matches the pattern {string.Join(" or ", unused)}", "patterns are whole parameter names with * for any characters, such as *.q_proj.weight");
+            $"no parameter matches the pattern {string.Join(" or ", unused)}",
+            "patterns are whole parameter names with * for any characters, such as *.q_proj.weight");
     }
 
     private static (double LearningRate, double Decay, double Epsilon) Combine(IEnumerable<ParameterRule> rules, double decay)
@@ -63,7 +64,9 @@ internal sealed class ParameterGroups
         if (counts.Length == 0) return [];
         long length = parameter.dim() == 0 ? 1 : parameter.shape[^1];
         if (counts is not [var count] || length % count != 0)
-            throw new WiscaException($"{name}: its last axis of {length} is parted by {string.Join(" and ", counts)}, expected one number of equal parts", "part 3/3 means the last of three equal parts");
+            throw new WiscaException(
+                $"{name}: its last axis of {length} is parted by {string.Join(" and ", counts)}, expected one number of equal parts",
+                "part 3/3 means the last of three equal parts");
         return
         [
             .. Enumerable.Range(0, count).Select(index =>
@@ -81,9 +84,12 @@ internal sealed class ParameterGroups
         CheckNotNegative(where + "weight decay", rule.WeightDecay ?? 0);
         if (!(rule.EpsilonMultiplier > 0) || !double.IsFinite(rule.EpsilonMultiplier))
             throw new WiscaException($"{where}epsilon multiplier is {rule.EpsilonMultiplier}, expected a positive number");
-        if (rule.Part is { } part && (part.Number < 1 || part.Number > part.Of)) throw new WiscaException($"{where}part {part.Number} of {part.Of}, expected one from 1");
+        if (rule.Part is { } part && (part.Number < 1 || part.Number > part.Of))
+            throw new WiscaException($"{where}part {part.Number} of {part.Of}, expected one from 1");
         if (rule.KeepDecay && rule.LearningRateMultiplier == 0)
-            throw new WiscaException($"{where}a learning-rate multiplier of 0 cannot keep the decay", "freeze the parameter without keeping the decay");
+            throw new WiscaException(
+                $"{where}a learning-rate multiplier of 0 cannot keep the decay",
+                "freeze the parameter without keeping the decay");
     }
 
     private static void CheckNotNegative(string what, double value)

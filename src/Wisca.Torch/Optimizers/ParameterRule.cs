@@ -17,8 +17,8 @@ public sealed record ParameterRule(string Pattern)
     public double? WeightDecay { get; init; }
 
     /// <summary>
-    /// Which of several equal parts of the parameter along its last axis the rule is for, counted from 1, and of how many: 3 of 3 for the values where
-    /// GPT-2 stores queries, keys and values as one. Null, the default, for the whole parameter.
+    /// Which of several equal parts of the parameter along its last axis the rule is for, counted from 1, and of how many: 3 of 3 for the
+    /// values where GPT-2 stores queries, keys and values as one. Null, the default, for the whole parameter.
     /// </summary>
     public (int Number, int Of)? Part { get; init; }
 

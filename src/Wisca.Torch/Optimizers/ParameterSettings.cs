@@ -6,15 +6,16 @@ namespace Wisca.Optimizers;
 public sealed record ParameterSettings
 {
     /// <summary>
-    /// The weight decay of parameters with two or more dimensions; 0.1 by default. Parameters with fewer, biases and the gains of norms, have
-    /// none unless a rule says so.
+    /// The weight decay of parameters with two or more dimensions; 0.1 by default. Parameters with fewer, biases and the gains of norms,
+    /// have none unless a rule says so.
     /// </summary>
     public double WeightDecay { get; init; } = 0.1;
 
     /// <summary>Whether the parameters of <see cref="EmbeddingPatterns"/> decay. The default is true.</summary>
     public bool DecayEmbeddings { get; init; } = true;
 
-    /// <summary>Which parameters are embeddings; the default knows the names of the decoders here. Patterns as in <see cref="ParameterRule"/>.</summary>
+    /// <summary>Which parameters are embeddings; the default knows the names of the decoders here. Patterns as in
+    /// <see cref="ParameterRule"/>.</summary>
     public ImmutableArray<string> EmbeddingPatterns { get; init; } =
         ["*embed_tokens.weight", "*wte.weight", "*wpe.weight", "*embed_in.weight", "*word_embeddings.weight", "*embed_positions.weight"];
 

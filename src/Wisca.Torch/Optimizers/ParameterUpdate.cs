@@ -3,8 +3,8 @@ using static TorchSharp.torch;
 namespace Wisca.Optimizers;
 
 /// <summary>
-/// One parameter, or one part of it, in one step: the weights to change, and a gradient of the same type and layout. A part is a contiguous copy,
-/// which the fused kernels need, and is put back after the step.
+/// One parameter, or one part of it, in one step: the weights to change, and a gradient of the same type and layout. A part is a contiguous
+/// copy, which the fused kernels need, and is put back after the step.
 /// </summary>
 internal sealed class ParameterUpdate(OptimizedParameter parameter, Tensor weight, Tensor gradient, PartSettings? part = null)
 {
@@ -17,7 +17,8 @@ internal sealed class ParameterUpdate(OptimizedParameter parameter, Tensor weigh
 
     public Tensor Gradient { get; private init; } = gradient;
 
-    public double LearningRateMultiplier => part is null ? parameter.LearningRateMultiplier : part.LearningRate * parameter.LearningRateFactor;
+    public double LearningRateMultiplier =>
+        part is null ? parameter.LearningRateMultiplier : part.LearningRate * parameter.LearningRateFactor;
 
     public double WeightDecay => part is null ? parameter.WeightDecay : part.Decay * parameter.DecayFactor;
 

@@ -28,7 +28,8 @@ public sealed class SgdMomentum : Optimizer
     /// <inheritdoc />
     public override string Kind => "sgd";
 
-    private protected override IReadOnlyList<(string Name, int Degree)> Layout(OptimizedParameter parameter) => _options.Momentum == 0 ? [] : StateLayout;
+    private protected override IReadOnlyList<(string Name, int Degree)> Layout(OptimizedParameter parameter) =>
+        _options.Momentum == 0 ? [] : StateLayout;
 
     private protected override bool HasEpsilon(OptimizedParameter parameter) => false;
 

@@ -10,8 +10,8 @@ public sealed record SgdMomentumOptions
     public bool Nesterov { get; init; }
 
     /// <summary>
-    /// False, the default and PyTorch's SGD, to add weight decay times weight to the gradient, so that it passes through the momentum; true to
-    /// shrink the weight by learning rate times weight decay beside it, as AdamW does.
+    /// False, the default and PyTorch's SGD, to add weight decay times weight to the gradient, so that it passes through the momentum; true
+    /// to shrink the weight by learning rate times weight decay beside it, as AdamW does.
     /// </summary>
     public bool DecoupledDecay { get; init; }
 
@@ -21,6 +21,7 @@ public sealed record SgdMomentumOptions
     internal void Check()
     {
         OptionCheck.Decay("momentum", Momentum);
-        if (Nesterov && Momentum == 0) throw new WiscaException("nesterov is set and momentum is 0", "give momentum a value, or leave nesterov out");
+        if (Nesterov && Momentum == 0)
+            throw new WiscaException("nesterov is set and momentum is 0", "give momentum a value, or leave nesterov out");
     }
 }

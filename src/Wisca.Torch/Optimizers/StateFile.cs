@@ -18,7 +18,9 @@ internal static class StateFile
         try
         {
             File.Delete(staging);
-            var header = SafetensorsHeader.Create(tensors.Select(tensor => (tensor.Name, tensor.Tensor.dtype.ToDtype(), tensor.Tensor.shape)), metadata);
+            var header = SafetensorsHeader.Create(
+                tensors.Select(tensor => (tensor.Name, tensor.Tensor.dtype.ToDtype(), tensor.Tensor.shape)),
+                metadata);
             using (var writer = new SafetensorsWriter(staging, header))
             {
                 foreach (var (_, tensor) in tensors) ForEachPiece(tensor, (piece, _) => writer.Write(piece.bytes));
@@ -29,7 +31,8 @@ internal static class StateFile
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
-            throw new WiscaException($"{path} cannot be written: {exception.Message}", "check the folder, its permissions and the space on its disk", exception);
+            throw new WiscaException(
+                $"{path} cannot be written: {exception.Message}", "check the folder, its permissions and the space on its disk", exception);
         }
     }
 
@@ -48,7 +51,9 @@ internal static class StateFile
     {
         var (shape, dtype) = ($"[{string.Join(", ", expected.shape)}]", type.ToDtype());
         if (file.Header.Find(name) is not { } info) return $"no {name} {shape} {dtype}";
-        return info.Dtype == dtype && info.Shape.AsSpan().SequenceEqual(expected.shape) ? null : $"{name} is {info.ShapeText} {info.Dtype}, expected {shape} {dtype}";
+        return info.Dtype == dtype && info.Shape.AsSpan().SequenceEqual(expected.shape)
+            ? null
+            : $"{name} is {info.ShapeText} {info.Dtype}, expected {shape} {dtype}";
     }
 
     public static void ThrowIfAny(IReadOnlyList<string> differences, string path, string what)
@@ -56,7 +61,8 @@ internal static class StateFile
         if (differences.Count == 0) return;
         string more = differences.Count > ListedDifferences ? $"; and {differences.Count - ListedDifferences} more" : "";
         throw new WiscaException(
-            $"{path}: {what}: {string.Join("; ", differences.Take(ListedDifferences))}{more}", "the state and the model or the optimizer do not belong together");
+            $"{path}: {what}: {string.Join("; ", differences.Take(ListedDifferences))}{more}",
+            "the state and the model or the optimizer do not belong together");
     }
 
     private static void ForEachPiece(Tensor tensor, Action<Tensor, long> act)

@@ -6,8 +6,9 @@ using Parameter = TorchSharp.Modules.Parameter;
 namespace Wisca.Optimizers;
 
 /// <summary>
-/// The exponential moving average of weights, average += (1 - decay) * (weight - average), from the weights as they were at first. It is kept in float32
-/// for 16-bit parameters and in the parameter's own type otherwise. State: <c>average</c>, a copy of the weight (degree +1).
+/// The exponential moving average of weights, average += (1 - decay) * (weight - average), from the weights as they were at first. It is
+/// kept in float32 for 16-bit parameters and in the parameter's own type otherwise. State: <c>average</c>, a copy of the weight (degree
+/// +1).
 /// </summary>
 public sealed class WeightAverage : IParameterState, IDisposable
 {
@@ -29,7 +30,8 @@ public sealed class WeightAverage : IParameterState, IDisposable
         foreach (var (name, parameter) in parameters)
         {
             var average = parameter.detach().to(Wide(parameter.dtype), copy: true).DetachFromDisposeScope();
-            if (!_byName.TryAdd(name, (parameter, average))) throw new ArgumentException($"two parameters are called {name}", nameof(parameters));
+            if (!_byName.TryAdd(name, (parameter, average)))
+                throw new ArgumentException($"two parameters are called {name}", nameof(parameters));
         }
     }
 
@@ -47,20 +49,23 @@ public sealed class WeightAverage : IParameterState, IDisposable
         if (_byName.Count == 0) return;
         using var scope = NewDisposeScope();
         using var ungraded = no_grad();
-        var weights = _byName.Values.Select(pair => pair.Parameter.dtype == pair.Average.dtype ? pair.Parameter : pair.Parameter.to(pair.Average.dtype));
+        var weights = _byName.Values.Select(pair =>
+            pair.Parameter.dtype == pair.Average.dtype ? pair.Parameter : pair.Parameter.to(pair.Average.dtype));
         OptimizerKernels.Approach([.. _byName.Values.Select(pair => pair.Average)], [.. weights], 1 - kept);
     }
 
     /// <summary>
-    /// Puts the average into the parameters, until the result is disposed of: then they hold their own weights again, to the bit. In between
-    /// nothing may update or rescale them.
+    /// Puts the average into the parameters, until the result is disposed of: then they hold their own weights again, to the bit. In
+    /// between nothing may update or rescale them.
     /// </summary>
     public IDisposable SwapIn()
     {
         if (_swapped) throw new InvalidOperationException("the parameters hold the average already");
         using var scope = NewDisposeScope();
         using var ungraded = no_grad();
-        var weights = _byName.Values.Select(pair => (pair.Parameter, Weight: pair.Parameter.detach().clone().DetachFromDisposeScope())).ToList();
+        var weights = _byName
+            .Values.Select(pair => (pair.Parameter, Weight: pair.Parameter.detach().clone().DetachFromDisposeScope()))
+            .ToList();
         foreach (var (parameter, average) in _byName.Values) parameter.copy_(average);
         _swapped = true;
         return new Swap(this, weights);
@@ -74,11 +79,14 @@ public sealed class WeightAverage : IParameterState, IDisposable
 
     /// <summary>Reads what <see cref="Save"/> wrote, to the bit, into the tensors of <see cref="StateOf"/>.</summary>
     /// <param name="path">The file.</param>
-    /// <exception cref="WiscaException">Names, shapes or types differ; the message lists the differences, and nothing has changed.</exception>
+    /// <exception cref="WiscaException">Names, shapes or types differ; the message lists the differences, and nothing has
+    /// changed.</exception>
     public void Load(string path)
     {
         using var file = SafetensorsFile.Open(path);
-        var differences = _byName.Select(pair => StateFile.Difference(file, pair.Key, pair.Value.Average, pair.Value.Average.dtype)).OfType<string>();
+        var differences = _byName
+            .Select(pair => StateFile.Difference(file, pair.Key, pair.Value.Average, pair.Value.Average.dtype))
+            .OfType<string>();
         var unknown = file.Header.Tensors.Where(tensor => !_byName.ContainsKey(tensor.Name));
         var others = unknown.Select(tensor => $"{tensor.Name} {tensor.ShapeText} is not a parameter of the model");
         StateFile.ThrowIfAny([.. differences, .. others], path, "the averages are not those of this model");

@@ -25,8 +25,8 @@ public static class ForwardProof
     /// <param name="progress">Told the share that is done, 0 to 1.</param>
     /// <param name="cancellation">Stops it.</param>
     /// <exception cref="WiscaException">
-    /// A family has no forward pass here, a checkpoint is broken, the vocabularies differ, the tokens do not fit them, the models do not fit
-    /// into memory, or libtorch does not load.
+    /// A family has no forward pass here, a checkpoint is broken, the vocabularies differ, the tokens do not fit them, the models do not
+    /// fit into memory, or libtorch does not load.
     /// </exception>
     public static ForwardProofReport Compare(
         Checkpoint a,
@@ -74,7 +74,10 @@ public static class ForwardProof
     /// </summary>
     private static double RelativeTolerance(Checkpoint a, Checkpoint b)
     {
-        int bits = a.Tensors.Concat(b.Tensors).Where(tensor => tensor.Info.Dtype.IsRescalable()).Min(tensor => tensor.Info.Dtype.SignificandBits());
+        int bits = a
+            .Tensors.Concat(b.Tensors)
+            .Where(tensor => tensor.Info.Dtype.IsRescalable())
+            .Min(tensor => tensor.Info.Dtype.SignificandBits());
         return bits >= 24 ? 1e-5 : 8 * Math.ScaleB(1, -bits);
     }
 
@@ -88,7 +91,8 @@ public static class ForwardProof
         if (configB.VocabularySize != vocabulary)
         {
             throw new WiscaException(
-                $"{a.Folder} has {vocabulary} tokens, {b.Folder} {configB.VocabularySize}", "only models of one vocabulary can be compared");
+                $"{a.Folder} has {vocabulary} tokens, {b.Folder} {configB.VocabularySize}",
+                "only models of one vocabulary can be compared");
         }
 
         if (tokens.Count < 2) throw new WiscaException($"{tokens.Count} tokens are too few to predict one from another", "give at least 2");
@@ -96,7 +100,8 @@ public static class ForwardProof
         {
             if (tokens[i] >= 0 && tokens[i] < vocabulary) continue;
             throw new WiscaException(
-                $"token {tokens[i]} at position {i} is not below the model's vocabulary of {vocabulary}", "the tokenizer belongs to another model");
+                $"token {tokens[i]} at position {i} is not below the model's vocabulary of {vocabulary}",
+                "the tokenizer belongs to another model");
         }
 
         int longest = Math.Min(configA.MaxPositions, configB.MaxPositions);
@@ -112,7 +117,9 @@ public static class ForwardProof
         double needed = Bytes(a) + Bytes(b);
         if (needed <= available) return;
         throw new WiscaException(
-            string.Create(CultureInfo.InvariantCulture, $"the two models take {needed / 1e9:0.0} GB in this precision, the machine has {available / 1e9:0.0} GB"),
+            string.Create(
+                CultureInfo.InvariantCulture,
+                $"the two models take {needed / 1e9:0.0} GB in this precision, the machine has {available / 1e9:0.0} GB"),
             "compute in the stored type, or rely on the certificate, which needs no forward pass");
 
         double Bytes(Checkpoint checkpoint) => precision switch
@@ -133,7 +140,8 @@ public static class ForwardProof
     /// <param name="count">Number of tokens in the window.</param>
     /// <param name="comparison">Where the results go.</param>
     /// <param name="cancellation">Stops it.</param>
-    private static void CompareWindow(Decoder modelA, Decoder modelB, long[] tokens, int count, LogitComparison comparison, CancellationToken cancellation)
+    private static void CompareWindow(
+        Decoder modelA, Decoder modelB, long[] tokens, int count, LogitComparison comparison, CancellationToken cancellation)
     {
         using var scope = NewDisposeScope();
         var ids = tensor(tokens);

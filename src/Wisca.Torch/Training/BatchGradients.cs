@@ -8,8 +8,8 @@ namespace Wisca.Training;
 internal static class BatchGradients
 {
     /// <summary>
-    /// Adds the gradients of the mean loss over all targets of all batches. What keeps a mixture's experts in use is computed in each batch for
-    /// itself and weighted by its targets.
+    /// Adds the gradients of the mean loss over all targets of all batches. What keeps a mixture's experts in use is computed in each batch
+    /// for itself and weighted by its targets.
     /// </summary>
     /// <returns>The mean negative log-likelihood of a target, and the mean of what joined it.</returns>
     public static (double Loss, double Auxiliary) Add(Decoder model, IReadOnlyList<TrainingBatch> batches)
@@ -32,7 +32,9 @@ internal static class BatchGradients
     public static DecoderLoss Loss(Decoder model, TrainingBatch batch)
     {
         long[] shape = [batch.Sequences, batch.Length];
-        var branching = batch.Positions is null ? null : new Branching(tensor(batch.Positions, shape, device: model.Device), tensor(batch.Examples!, shape, device: model.Device));
+        var branching = batch.Positions is null
+            ? null
+            : new Branching(tensor(batch.Positions, shape, device: model.Device), tensor(batch.Examples!, shape, device: model.Device));
         return model.Loss(tensor(batch.Ids, shape, device: model.Device), tensor(batch.Targets, shape, device: model.Device), branching);
     }
 }

@@ -3,7 +3,8 @@ using static TorchSharp.torch;
 
 namespace Wisca.Training;
 
-/// <summary>The mean negative log-likelihood of held-out text, cut into windows side by side from its first token on: always the same ones.</summary>
+/// <summary>The mean negative log-likelihood of held-out text, cut into windows side by side from its first token on: always the same
+/// ones.</summary>
 internal sealed class HeldOutEvaluator : IHeldOutEvaluator
 {
     private readonly HeldOutTokens _text;
@@ -18,7 +19,10 @@ internal sealed class HeldOutEvaluator : IHeldOutEvaluator
     {
         _text = text;
         _length = (int)Math.Min(length, text.Count - 1);
-        if (_length < 1) throw new WiscaException($"the {text.Name} text has {text.Count} tokens, expected at least two", "hold out more (data.held_out), or name more text of its own");
+        if (_length < 1)
+            throw new WiscaException(
+                $"the {text.Name} text has {text.Count} tokens, expected at least two",
+                "hold out more (data.held_out), or name more text of its own");
         _sequences = sequences;
         _windows = Math.Max(1, Math.Min((text.Count - 1) / _length, (tokens ?? long.MaxValue) / _length));
     }
@@ -40,7 +44,9 @@ internal sealed class HeldOutEvaluator : IHeldOutEvaluator
             long[] ids = new long[(sequences * _length) + 1];
             _text.Read(window * _length, ids);
             var flat = tensor(ids, device: model.Device);
-            var loss = model.Loss(flat.narrow(0, 0, ids.Length - 1).view(sequences, _length), flat.narrow(0, 1, ids.Length - 1).view(sequences, _length));
+            var loss = model.Loss(
+                flat.narrow(0, 0, ids.Length - 1).view(sequences, _length),
+                flat.narrow(0, 1, ids.Length - 1).view(sequences, _length));
             sum += loss.Mean * loss.Targets;
             count += loss.Targets;
         }

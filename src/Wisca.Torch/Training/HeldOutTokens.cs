@@ -20,8 +20,8 @@ internal sealed class HeldOutTokens
     public long Count { get; }
 
     /// <summary>
-    /// Parts the documents of a token file by a hash of their tokens: the same document is on the same side whatever stands beside it and whatever the
-    /// run's seed is.
+    /// Parts the documents of a token file by a hash of their tokens: the same document is on the same side whatever stands beside it and
+    /// whatever the run's seed is.
     /// </summary>
     /// <param name="file">The file; each of its documents ends with EOS.</param>
     /// <param name="share">The share of documents that is test text.</param>

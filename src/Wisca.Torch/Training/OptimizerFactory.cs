@@ -14,7 +14,14 @@ internal static class OptimizerFactory
         return section.Name switch
         {
             OptimizerKind.AdamW => new AdamW(parameters, adamW),
-            OptimizerKind.Sgd => new SgdMomentum(parameters, new SgdMomentumOptions { Momentum = section.MomentumOrDefault, DecoupledDecay = true, Parameters = settings }),
+            OptimizerKind.Sgd => new SgdMomentum(
+                parameters,
+                new SgdMomentumOptions
+                {
+                    Momentum = section.MomentumOrDefault,
+                    DecoupledDecay = true,
+                    Parameters = settings,
+                }),
             OptimizerKind.Lion => new Lion(parameters, new LionOptions { Beta1 = first, Beta2 = second, Parameters = settings }),
             OptimizerKind.Muon => new Muon(parameters, new MuonOptions { Momentum = section.MomentumOrDefault, AdamW = adamW }),
             _ => throw new ArgumentOutOfRangeException(nameof(section), section.Name, null),

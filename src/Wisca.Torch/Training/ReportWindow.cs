@@ -12,7 +12,12 @@ internal sealed class ReportWindow
     {
         (_rate, _norm) = (rate, norm);
         Pending = new PendingReport(
-            Pending.Steps + 1, Pending.Tokens + tokens, Pending.Loss + loss, Pending.Auxiliary + auxiliary, Pending.Seconds + seconds, Pending.PassSeconds + passSeconds);
+            Pending.Steps + 1,
+            Pending.Tokens + tokens,
+            Pending.Loss + loss,
+            Pending.Auxiliary + auxiliary,
+            Pending.Seconds + seconds,
+            Pending.PassSeconds + passSeconds);
     }
 
     /// <summary>The report of what was gathered, which begins anew.</summary>
@@ -21,7 +26,14 @@ internal sealed class ReportWindow
         var (count, tokens, loss, auxiliary, seconds, passes) = Pending;
         Pending = default;
         return new StepReport(
-            step, steps, loss / count, _rate, _norm, tokens / seconds, Math.Max(0, 1 - (passes / seconds)), TimeSpan.FromSeconds(seconds / count * (steps - step)))
+            step,
+            steps,
+            loss / count,
+            _rate,
+            _norm,
+            tokens / seconds,
+            Math.Max(0, 1 - (passes / seconds)),
+            TimeSpan.FromSeconds(seconds / count * (steps - step)))
         {
             Auxiliary = auxiliary == 0 ? null : auxiliary / count,
         };

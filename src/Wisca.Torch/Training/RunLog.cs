@@ -24,7 +24,13 @@ internal sealed class RunLog : ITrainingObserver, IDisposable
     /// <param name="digest">A digest of the weights before anything is done to them.</param>
     /// <param name="baseDigest">A digest of the frozen model that they are trained on; null for none.</param>
     public void Began(long parameters, string digest, string? baseDigest) =>
-        _metrics?.WriteRecord(0, [new("model/parameters", parameters), new("model/digest", digest), .. baseDigest is null ? [] : (KeyValuePair<string, JsonNode?>[])[new("model/base", baseDigest)]]);
+        _metrics?.WriteRecord(
+            0,
+            [
+                new("model/parameters", parameters),
+                new("model/digest", digest),
+                .. baseDigest is null ? [] : (KeyValuePair<string, JsonNode?>[])[new("model/base", baseDigest)],
+            ]);
 
     public void Trained(StepReport report)
     {
@@ -51,7 +57,12 @@ internal sealed class RunLog : ITrainingObserver, IDisposable
 
     public void Evaluated(EvaluationReport report)
     {
-        var metrics = new List<KeyValuePair<string, double>> { new("validation/loss", report.Loss), new("validation/perplexity", report.Perplexity), new("time/evaluation_seconds", report.Elapsed.TotalSeconds) };
+        var metrics = new List<KeyValuePair<string, double>>
+        {
+            new("validation/loss", report.Loss),
+            new("validation/perplexity", report.Perplexity),
+            new("time/evaluation_seconds", report.Elapsed.TotalSeconds),
+        };
         if (report.TestLoss is { } test) metrics.AddRange([new("test/loss", test), new("test/perplexity", Math.Exp(test))]);
         if (report.AverageLoss is { } average) metrics.Add(new("validation/average_loss", average));
         Write(report.Step, metrics);
@@ -59,14 +70,23 @@ internal sealed class RunLog : ITrainingObserver, IDisposable
 
     public void Transitioned(TransitionEvent transition)
     {
-        _board?.WriteScalars(transition.Step, [new("wisca/largest_log2", transition.LargestLog2), new("wisca/scaled_groups", transition.Scaled), new("time/transition_seconds", transition.Elapsed.TotalSeconds)]);
+        _board?.WriteScalars(
+            transition.Step,
+            [
+                new("wisca/largest_log2", transition.LargestLog2), new("wisca/scaled_groups", transition.Scaled),
+                new("time/transition_seconds", transition.Elapsed.TotalSeconds),
+            ]);
         _metrics?.WriteRecord(transition.Step,
         [
             new("wisca/largest_log2", transition.LargestLog2),
             new("wisca/scaled_groups", transition.Scaled),
             new("time/transition_seconds", transition.Elapsed.TotalSeconds),
-            new("wisca/groups", new JsonArray([.. transition.Solution.Groups.Select(entry => (JsonNode?)Group(entry.Exchange, entry.Balance))])),
-            .. transition.Loss is { } loss ? (KeyValuePair<string, JsonNode?>[])[new("wisca/loss_before", loss.Before), new("wisca/loss_after", loss.After)] : [],
+            new(
+                "wisca/groups",
+                new JsonArray([.. transition.Solution.Groups.Select(entry => (JsonNode?)Group(entry.Exchange, entry.Balance))])),
+            .. transition.Loss is { } loss
+                ? (KeyValuePair<string, JsonNode?>[])[new("wisca/loss_before", loss.Before), new("wisca/loss_after", loss.After)]
+                : [],
         ]);
     }
 
@@ -75,7 +95,13 @@ internal sealed class RunLog : ITrainingObserver, IDisposable
         new("adapter/balanced", balance.Balanced),
         new("adapter/skipped", balance.Skipped),
         new("adapter/clamped", balance.Clamped),
-        .. balance.Factors is { } factors ? (KeyValuePair<string, double>[])[new("adapter/mean_factor", factors.Mean), new("adapter/least_factor", factors.Least), new("adapter/greatest_factor", factors.Greatest)] : [],
+        .. balance.Factors is { } factors
+            ? (KeyValuePair<string, double>[])
+                [
+                    new("adapter/mean_factor", factors.Mean), new("adapter/least_factor", factors.Least),
+                    new("adapter/greatest_factor", factors.Greatest),
+                ]
+            : [],
         new("time/balance_seconds", balance.Elapsed.TotalSeconds),
     ]);
 
@@ -101,7 +127,13 @@ internal sealed class RunLog : ITrainingObserver, IDisposable
 
     private static JsonObject Group(Exchange exchange, GroupBalance balance)
     {
-        var group = new JsonObject { ["layer"] = exchange.Layer, ["transition"] = Name(exchange.Kind), ["factor"] = balance.Factor, ["norms"] = new JsonArray(balance.MultipliedNorm, balance.DividedNorm) };
+        var group = new JsonObject
+        {
+            ["layer"] = exchange.Layer,
+            ["transition"] = Name(exchange.Kind),
+            ["factor"] = balance.Factor,
+            ["norms"] = new JsonArray(balance.MultipliedNorm, balance.DividedNorm),
+        };
         if (balance.Label.KvHead is { } head) group["kv_head"] = head;
         if (balance.Label.Channel is { } channel) group["channel"] = channel;
         if (balance.Note is { } note) group["note"] = note;

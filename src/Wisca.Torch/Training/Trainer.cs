@@ -12,12 +12,14 @@ using static TorchSharp.torch;
 namespace Wisca.Training;
 
 /// <summary>
-/// Trains a decoder: gradients of one or more batches, weighted by their real tokens, make a step; transitions, evaluations and checkpoints come
-/// between steps. A run that is resumed goes on bit for bit as if it had not stopped, on one machine with one number of threads.
+/// Trains a decoder: gradients of one or more batches, weighted by their real tokens, make a step; transitions, evaluations and checkpoints
+/// come between steps. A run that is resumed goes on bit for bit as if it had not stopped, on one machine with one number of threads.
 /// </summary>
 public sealed class Trainer : IDisposable
 {
-    private const string OptimizerFile = "training/optimizer.safetensors", AverageFile = "training/average.safetensors", AverageFolder = "average";
+    private const string OptimizerFile = "training/optimizer.safetensors",
+        AverageFile = "training/average.safetensors",
+        AverageFolder = "average";
 
     // Steps over which the running average of the loss forgets, and before which it is not compared with.
     private const int AverageSteps = 50;
@@ -78,7 +80,8 @@ public sealed class Trainer : IDisposable
     /// <summary>Time spent on steps, over all parts of a resumed run.</summary>
     public TimeSpan TrainingTime => TimeSpan.FromSeconds(_seconds);
 
-    /// <summary>Why the run ended before its last step, where the loss or the weights are not finite or the loss exploded; null otherwise.</summary>
+    /// <summary>Why the run ended before its last step, where the loss or the weights are not finite or the loss exploded; null
+    /// otherwise.</summary>
     public string? Divergence { get; private set; }
 
     /// <summary>Which transitions apply, and which are refused and why; null where there are none.</summary>
@@ -90,7 +93,8 @@ public sealed class Trainer : IDisposable
     /// <param name="observer">Told what happens.</param>
     /// <param name="cancellation">Stops the preparation.</param>
     /// <exception cref="WiscaException">Something that the configuration names is missing, broken or does not fit.</exception>
-    public static Trainer Prepare(TrainingConfig config, ResumeMode resume, ITrainingObserver observer, CancellationToken cancellation = default)
+    public static Trainer Prepare(
+        TrainingConfig config, ResumeMode resume, ITrainingObserver observer, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(config);
         ArgumentNullException.ThrowIfNull(resume);
@@ -107,7 +111,8 @@ public sealed class Trainer : IDisposable
     /// <param name="observer">Told what happens.</param>
     /// <param name="cancellation">Stops the preparation.</param>
     /// <exception cref="WiscaException">Something that the configuration names is missing, broken or does not fit.</exception>
-    public static Trainer Prepare(FinetuneConfig config, ResumeMode resume, ITrainingObserver observer, CancellationToken cancellation = default)
+    public static Trainer Prepare(
+        FinetuneConfig config, ResumeMode resume, ITrainingObserver observer, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(config);
         ArgumentNullException.ThrowIfNull(resume);
@@ -115,7 +120,8 @@ public sealed class Trainer : IDisposable
         return Prepare(config, resume, observer, (_, checkpoint) => FinetuneTask.Prepare(config, checkpoint, observer, cancellation));
     }
 
-    private static Trainer Prepare(IRunConfig config, ResumeMode resume, ITrainingObserver observer, Func<RunFolder, string?, TrainingTask> prepare)
+    private static Trainer Prepare(
+        IRunConfig config, ResumeMode resume, ITrainingObserver observer, Func<RunFolder, string?, TrainingTask> prepare)
     {
         var folder = RunFolder.Open(config.Output);
         try
@@ -131,7 +137,8 @@ public sealed class Trainer : IDisposable
 
     /// <summary>Trains to the last step, or until it is stopped: then the step is finished and a checkpoint saved.</summary>
     /// <param name="stop">Stops it.</param>
-    /// <exception cref="WiscaException">The loss is not finite or explodes, a transition changes the function, or a checkpoint cannot be written.</exception>
+    /// <exception cref="WiscaException">The loss is not finite or explodes, a transition changes the function, or a checkpoint cannot be
+    /// written.</exception>
     public TrainingResult Run(CancellationToken stop = default)
     {
         var began = Stopwatch.StartNew();
@@ -189,7 +196,9 @@ public sealed class Trainer : IDisposable
         try
         {
             var changes = _config.ChangesSince(before);
-            return changes.Count == 0 ? "" : $" ({string.Join("; ", changes.Select(change => $"{change.Key}: {change.Before} became {change.After}"))})";
+            return changes.Count == 0
+                ? ""
+                : $" ({string.Join("; ", changes.Select(change => $"{change.Key}: {change.Before} became {change.After}"))})";
         }
         catch (WiscaException)
         {
@@ -197,7 +206,8 @@ public sealed class Trainer : IDisposable
         }
     }
 
-    /// <summary>The transitions of the run, and, for the record of imbalances in runs without, all that would be exact per tensor.</summary>
+    /// <summary>The transitions of the run, and, for the record of imbalances in runs without, all that would be exact per
+    /// tensor.</summary>
     private (WiscaScheduler? Active, WiscaScheduler? Gauge) CreateSchedulers()
     {
         var section = _config.Wisca;
@@ -215,7 +225,9 @@ public sealed class Trainer : IDisposable
             }
 
             foreach (var refusal in active.Plan.Refusals)
-                _observer.Notice($"{TransitionPlan.Name(refusal.Kind)} is left out in {refusal.Layers.Length} of {Trainee.Model.Config.Layers.Length} layers: {refusal.Reason}");
+                _observer.Notice(
+                    $"{TransitionPlan.Name(refusal.Kind)} is left out in {refusal.Layers.Length} of {Trainee.Model.Config.Layers.Length} "
+                    + $"layers: {refusal.Reason}");
         }
 
         if (!Trainee.RecordsNorms) return (active, null);
@@ -230,21 +242,32 @@ public sealed class Trainer : IDisposable
         }
 
         WiscaScheduler Create(WiscaOptions options) =>
-            new(Trainee.Movable, WiscaScheduler.PlanFor(layers, Trainee.Model.Config.Source!, options.Transitions), options, [.. States, .. Trainee.Followers]);
+            new(
+                Trainee.Movable, WiscaScheduler.PlanFor(layers, Trainee.Model.Config.Source!, options.Transitions), options,
+                [.. States, .. Trainee.Followers]);
     }
 
     /// <summary>One optimizer step.</summary>
     private void Step()
     {
         long began = Stopwatch.GetTimestamp();
-        TrainingBatch[] batches = [.. Enumerable.Range(0, _config.Accumulation).Select(index => _task.Data.Batches.Read(_position + ((long)index * _config.BatchSize), _config.BatchSize))];
+        TrainingBatch[] batches =
+        [
+            .. Enumerable
+                .Range(0, _config.Accumulation)
+                .Select(index => _task.Data.Batches.Read(_position + ((long)index * _config.BatchSize), _config.BatchSize)),
+        ];
         _optimizer.ZeroGradients();
         long passed = Stopwatch.GetTimestamp();
         var (loss, auxiliary) = Trainee.AddGradients(_step, batches);
         double passSeconds = Stopwatch.GetElapsedTime(passed).TotalSeconds;
         CheckLoss(loss);
-        double rate = _schedule.At(_step), norm = _config.Optimizer.ClipNorm is { } clip ? _optimizer.ClipGradients(clip) : _optimizer.GradientNorm();
-        if (!double.IsFinite(norm)) throw Diverged(_step + 1, $"the gradients of {string.Join(", ", _optimizer.NonFiniteGradients().Take(3))} hold NaN or infinity");
+        double rate = _schedule.At(_step),
+            norm = _config.Optimizer.ClipNorm is { } clip ? _optimizer.ClipGradients(clip) : _optimizer.GradientNorm();
+        if (!double.IsFinite(norm))
+            throw Diverged(
+                _step + 1,
+                $"the gradients of {string.Join(", ", _optimizer.NonFiniteGradients().Take(3))} hold NaN or infinity");
         _optimizer.Step(rate);
         _average?.Update();
         _averageLoss = double.IsNaN(_averageLoss) ? loss : _averageLoss + ((loss - _averageLoss) / AverageSteps);
@@ -261,7 +284,11 @@ public sealed class Trainer : IDisposable
     {
         if (!double.IsFinite(loss)) throw Diverged(_step + 1, $"the loss is {loss.ToString(CultureInfo.InvariantCulture)}");
         if (_config.Ending.LossExplosion is { } factor && _step >= AverageSteps && loss > factor * _averageLoss)
-            throw Diverged(_step + 1, string.Create(CultureInfo.InvariantCulture, $"the loss is {loss:0.###}, more than {factor} times its running average of {_averageLoss:0.###}"));
+            throw Diverged(
+                _step + 1,
+                string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"the loss is {loss:0.###}, more than {factor} times its running average of {_averageLoss:0.###}"));
     }
 
     private WiscaException Diverged(long step, string what)
@@ -271,7 +298,9 @@ public sealed class Trainer : IDisposable
         string? good = _checkpoint is not null && _checkpointStep < _step ? _checkpoint : _folder.CheckpointBefore(_step);
         string left = good is null ? "there is no good checkpoint" : $"the last good checkpoint is {good}";
         string way = good is null ? "begin anew with --resume never" : $"resume with --resume {good}";
-        return new WiscaException($"step {step}: {what}; {left}", $"lower optimizer.learning_rate, lengthen schedule.warmup, or clip gradients (optimizer.clip); then {way}");
+        return new WiscaException(
+            $"step {step}: {what}; {left}",
+            $"lower optimizer.learning_rate, lengthen schedule.warmup, or clip gradients (optimizer.clip); then {way}");
     }
 
     /// <summary>Calls what measures the weights, which cannot measure those of a run that has diverged.</summary>
@@ -345,7 +374,11 @@ public sealed class Trainer : IDisposable
 
     private void Report()
     {
-        var report = _window.Take(_step, _task.Steps) with { TokensSeen = _tokens, Imbalances = _gauge is null ? [] : Measured(_gauge.Imbalances) };
+        var report = _window.Take(_step, _task.Steps) with
+        {
+            TokensSeen = _tokens,
+            Imbalances = _gauge is null ? [] : Measured(_gauge.Imbalances),
+        };
         _log.Trained(report);
         _observer.Trained(report);
     }
@@ -422,7 +455,11 @@ public sealed class Trainer : IDisposable
             _log.Position,
             _config.ComputationHash,
             TorchRuntime.Threads,
-            new SortedDictionary<string, string> { ["libtorch"] = TorchRuntime.LibtorchVersion, ["torchsharp"] = TorchRuntime.TorchSharpVersion })
+            new SortedDictionary<string, string>
+            {
+                ["libtorch"] = TorchRuntime.LibtorchVersion,
+                ["torchsharp"] = TorchRuntime.TorchSharpVersion,
+            })
         {
             Pending = _window.Pending,
             Base = Trainee.BaseDigest,
@@ -431,12 +468,23 @@ public sealed class Trainer : IDisposable
 
     private void Restore(TrainingState state, string checkpoint)
     {
-        if (state.Step > _task.Steps) throw new WiscaException($"the checkpoint {checkpoint} has {state.Step} steps behind it, but steps is {_task.Steps}", "raise steps to go on from it, or begin anew with --resume never");
-        if (state.ConfigHash != _config.ComputationHash) _observer.Notice($"the configuration is not the one that the checkpoint was trained with{ChangedSettings(checkpoint)}: the run goes on from it, but not as if it had never stopped");
-        if (state.Threads != TorchRuntime.Threads) _observer.Notice($"the checkpoint was trained with {state.Threads} threads, this run has {TorchRuntime.Threads}: results differ in their last bits");
-        (_step, _checkpointStep, _position, _tokens, _seconds) = (state.Step, state.Step, state.SamplerPosition, state.TokensSeen, state.Seconds);
+        if (state.Step > _task.Steps)
+            throw new WiscaException(
+                $"the checkpoint {checkpoint} has {state.Step} steps behind it, but steps is {_task.Steps}",
+                "raise steps to go on from it, or begin anew with --resume never");
+        if (state.ConfigHash != _config.ComputationHash)
+            _observer.Notice(
+                $"the configuration is not the one that the checkpoint was trained with{ChangedSettings(checkpoint)}: the run goes on "
+                + $"from it, but not as if it had never stopped");
+        if (state.Threads != TorchRuntime.Threads)
+            _observer.Notice(
+                $"the checkpoint was trained with {state.Threads} threads, this run has {TorchRuntime.Threads}: results differ in their "
+                + $"last bits");
+        (_step, _checkpointStep, _position, _tokens, _seconds) = (
+            state.Step, state.Step, state.SamplerPosition, state.TokensSeen, state.Seconds);
         _window.Pending = state.Pending;
-        (_averageLoss, _bestLoss, _bestStep) = (state.AverageLoss ?? double.NaN, state.BestLoss ?? double.PositiveInfinity, state.BestStep ?? 0);
+        (_averageLoss, _bestLoss, _bestStep) = (
+            state.AverageLoss ?? double.NaN, state.BestLoss ?? double.PositiveInfinity, state.BestStep ?? 0);
         _optimizer.Load(Path.Combine(checkpoint, OptimizerFile));
         string average = Path.Combine(checkpoint, AverageFile);
         if (_average is not null && File.Exists(average)) _average.Load(average);

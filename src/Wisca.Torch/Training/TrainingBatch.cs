@@ -12,7 +12,8 @@ public sealed record TrainingBatch(long[] Ids, long[] Targets, int Sequences)
     /// <summary>For rows that hold several examples, the place of each token in its own; null where each row is one sequence.</summary>
     public long[]? Positions { get; init; }
 
-    /// <summary>For rows that hold several examples, which of them each token belongs to, counted from 1: tokens of one do not see those of another. Null where each row is one sequence.</summary>
+    /// <summary>For rows that hold several examples, which of them each token belongs to, counted from 1: tokens of one do not see those of
+    /// another. Null where each row is one sequence.</summary>
     public long[]? Examples { get; init; }
 
     /// <summary>Tokens of a sequence.</summary>

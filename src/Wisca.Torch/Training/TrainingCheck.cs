@@ -10,10 +10,11 @@ namespace Wisca.Training;
 
 /// <summary>What a run will train, found out without training it.</summary>
 /// <param name="Parameters">Number of parameters that train.</param>
-/// <param name="ActiveParameters">Of all parameters, frozen ones too, those that a token meets: all but the experts it is not sent to.</param>
+/// <param name="ActiveParameters">Of all parameters, frozen ones too, those that a token meets: all but the experts it is not sent
+/// to.</param>
 /// <param name="FlopsPerToken">
-/// Floating-point operations of a token's forward and backward pass, attention aside: 6 for each parameter that it meets (Kaplan et al. 2020), 4 for a
-/// frozen one, which has no gradient of its own.
+/// Floating-point operations of a token's forward and backward pass, attention aside: 6 for each parameter that it meets (Kaplan et al.
+/// 2020), 4 for a frozen one, which has no gradient of its own.
 /// </param>
 /// <param name="Steps">Number of optimizer steps.</param>
 /// <param name="TokensPerStep">Number of tokens of a step; a mean where batches differ in length.</param>
@@ -25,8 +26,9 @@ public sealed record TrainingCheck(long Parameters, long ActiveParameters, doubl
     public long Tokens => (long)Math.Round(Steps * TokensPerStep);
 
     /// <summary>
-    /// Makes the run's model, without drawing its weights, its optimizer and its transitions: names that match no tensor, models that do not exist and
-    /// transitions that are not exact are found before anything runs. Where the tokenizer is yet to be trained it is taken to have as many tokens as was asked for.
+    /// Makes the run's model, without drawing its weights, its optimizer and its transitions: names that match no tensor, models that do
+    /// not exist and transitions that are not exact are found before anything runs. Where the tokenizer is yet to be trained it is taken to
+    /// have as many tokens as was asked for.
     /// </summary>
     /// <param name="config">The run.</param>
     /// <exception cref="WiscaException">The run would not begin.</exception>
@@ -39,17 +41,28 @@ public sealed record TrainingCheck(long Parameters, long ActiveParameters, doubl
         using var optimizer = OptimizerFactory.Create(config.Optimizer, parameters);
         CheckTransitions(config.Wisca, model, parameters, optimizer);
         long all = parameters.Sum(entry => entry.Parameter.numel()), active = all - Idle(model.Config);
-        return new TrainingCheck(all, active, FlopsPerParameter * active, config.Steps, (double)config.BatchSize * config.Accumulation * config.Data.SequenceLength);
+        return new TrainingCheck(
+            all, active, FlopsPerParameter * active, config.Steps,
+            (double)config.BatchSize * config.Accumulation * config.Data.SequenceLength);
     }
 
     /// <summary>Makes the transitions of a run, if there are any.</summary>
-    internal static void CheckTransitions(WiscaSection section, Decoder model, IReadOnlyList<(string Name, Parameter Parameter)> movable, params IReadOnlyList<IParameterState> states)
+    internal static void CheckTransitions(
+        WiscaSection section, Decoder model, IReadOnlyList<(string Name, Parameter Parameter)> movable,
+        params IReadOnlyList<IParameterState> states)
     {
         if (!section.IsActive) return;
         var options = section.Options;
         try
         {
-            _ = new WiscaScheduler(movable, WiscaScheduler.PlanFor(model.named_parameters().Select(entry => (entry.name, entry.parameter)), model.Config.Source!, options.Transitions), options, states);
+            _ = new WiscaScheduler(
+                movable,
+                WiscaScheduler.PlanFor(
+                    model.named_parameters().Select(entry => (entry.name, entry.parameter)),
+                    model.Config.Source!,
+                    options.Transitions),
+                options,
+                states);
         }
         catch (FormatException exception)
         {

@@ -14,7 +14,9 @@ internal static class TrainingModel
     public static Decoder Prepare(TrainingConfig config, string? checkpoint, Tokenizer tokenizer)
     {
         TorchRuntime.Require();
-        return Fit((checkpoint ?? config.Model.From) is { } folder ? Load(folder) : Create(config, tokenizer), tokenizer, config.Data.SequenceLength, config.Precision, config.Device);
+        return Fit(
+            (checkpoint ?? config.Model.From) is { } folder ? Load(folder) : Create(config, tokenizer), tokenizer,
+            config.Data.SequenceLength, config.Precision, config.Device);
     }
 
     /// <summary>Reads a model.</summary>
@@ -38,7 +40,9 @@ internal static class TrainingModel
             }
 
             if (model.Config.MaxPositions < length)
-                throw new WiscaException($"data.sequence_length is {length}, but the model has {model.Config.MaxPositions} positions", "take shorter sequences, or set max_position_embeddings");
+                throw new WiscaException(
+                    $"data.sequence_length is {length}, but the model has {model.Config.MaxPositions} positions",
+                    "take shorter sequences, or set max_position_embeddings");
             model.ComputeType = precision == TrainingPrecision.Bf16 ? ScalarType.BFloat16 : null;
             return device.type == DeviceType.CPU ? model : model.to(device);
         }
@@ -51,12 +55,19 @@ internal static class TrainingModel
 
     private static Device FindDevice(TrainingDevice device) => device == TrainingDevice.Cpu ? CPU
         : cuda.is_available() ? CUDA
-        : throw new WiscaException("device is cuda, but libtorch finds none", "build with -p:TorchBackend=cuda-12.8 on a machine with a GPU, or set device: cpu");
+        : throw new WiscaException(
+            "device is cuda, but libtorch finds none",
+            "build with -p:TorchBackend=cuda-12.8 on a machine with a GPU, or set device: cpu");
 
-    private static Decoder Create(TrainingConfig config, Tokenizer tokenizer) => Decoder.Create(
-        Describe(config, tokenizer.VocabularySize, tokenizer.EosId, tokenizer.BosId),
-        (ulong)config.Seed,
-        new InitializationOptions { StandardDeviation = config.Model.Initialization.StandardDeviation, ScalesResidual = config.Model.Initialization.ResidualScaling });
+    private static Decoder Create(TrainingConfig config, Tokenizer tokenizer) =>
+        Decoder.Create(
+            Describe(config, tokenizer.VocabularySize, tokenizer.EosId, tokenizer.BosId),
+            (ulong)config.Seed,
+            new InitializationOptions
+            {
+                StandardDeviation = config.Model.Initialization.StandardDeviation,
+                ScalesResidual = config.Model.Initialization.ResidualScaling,
+            });
 
     /// <summary>The new model of a run.</summary>
     public static DecoderConfig Describe(TrainingConfig config, int vocabulary, int? eosId, int? bosId)

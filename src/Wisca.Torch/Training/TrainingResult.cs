@@ -7,4 +7,5 @@ namespace Wisca.Training;
 /// <param name="Final">The last evaluation; null where the run was interrupted before one.</param>
 /// <param name="TokensSeen">Number of tokens trained on.</param>
 /// <param name="Training">Time spent on steps, over all parts of a resumed run.</param>
-public sealed record TrainingResult(long Step, bool Interrupted, string Checkpoint, EvaluationReport? Final, long TokensSeen, TimeSpan Training);
+public sealed record TrainingResult(
+    long Step, bool Interrupted, string Checkpoint, EvaluationReport? Final, long TokensSeen, TimeSpan Training);

@@ -42,18 +42,54 @@ internal sealed class TrainingText : TrainingData
     /// <param name="checkpoint">The checkpoint that is resumed, whose tokenizer holds; null for a new run.</param>
     /// <param name="observer">Told what takes long.</param>
     /// <param name="cancellation">Stops it.</param>
-    public static TrainingText Prepare(TrainingConfig config, RunFolder folder, string? checkpoint, ITrainingObserver observer, CancellationToken cancellation)
+    public static TrainingText Prepare(
+        TrainingConfig config, RunFolder folder, string? checkpoint, ITrainingObserver observer, CancellationToken cancellation)
     {
         var tokenizer = FindTokenizer(config, folder, checkpoint, observer, cancellation);
         string cache = config.Data.Cache ?? folder.CacheFolder;
         double share = config.Data.HeldOutShare;
-        var options = new CorpusTokenizerOptions { HeldOutFraction = share, Seed = config.Seed, Threads = config.Threads == 0 ? Environment.ProcessorCount : config.Threads };
+        var options = new CorpusTokenizerOptions
+        {
+            HeldOutFraction = share,
+            Seed = config.Seed,
+            Threads = config.Threads == 0 ? Environment.ProcessorCount : config.Threads,
+        };
         var training = Tokenize(config, config.Data.Train, TrainingPart, tokenizer, cache, options, cancellation);
-        var heldOut = share > 0 ? training.HeldOut!
-            : Tokenize(config, config.Data.Validation, ValidationText, tokenizer, cache, options with { HeldOutFraction = 0 }, cancellation).Training;
-        if (!training.Reused) observer.Notice(FormattableString.Invariant($"tokenised {training.Training.Documents} documents: {training.Training.Tokens} tokens; held out: {heldOut.Documents} documents, {heldOut.Tokens} tokens"));
-        string? test = config.Data.Test.Count == 0 ? null
-            : Tokenize(config, config.Data.Test, TestText, tokenizer, cache, options with { HeldOutFraction = 0 }, cancellation).Training.Path;
+        var heldOut =
+            share > 0
+                ? training.HeldOut!
+                : Tokenize(
+                    config,
+                    config.Data.Validation,
+                    ValidationText,
+                    tokenizer,
+                    cache,
+                    options with
+                    {
+                        HeldOutFraction = 0,
+                    },
+                    cancellation
+                ).Training;
+        if (!training.Reused)
+            observer.Notice(
+                FormattableString.Invariant(
+                    $"tokenised {training.Training.Documents} documents: {training.Training.Tokens} tokens; held out: {heldOut.Documents} documents, {heldOut.Tokens} tokens"
+                ));
+        string? test =
+            config.Data.Test.Count == 0
+                ? null
+                : Tokenize(
+                    config,
+                    config.Data.Test,
+                    TestText,
+                    tokenizer,
+                    cache,
+                    options with
+                    {
+                        HeldOutFraction = 0,
+                    },
+                    cancellation
+                ).Training.Path;
         var files = new List<TokenFile>();
         try
         {
@@ -77,27 +113,47 @@ internal sealed class TrainingText : TrainingData
         base.Dispose();
     }
 
-    private static Tokenizer FindTokenizer(TrainingConfig config, RunFolder folder, string? checkpoint, ITrainingObserver observer, CancellationToken cancellation)
+    private static Tokenizer FindTokenizer(
+        TrainingConfig config, RunFolder folder, string? checkpoint, ITrainingObserver observer, CancellationToken cancellation)
     {
         if ((checkpoint ?? config.Tokenizer.Path ?? config.Model.From) is { } path) return TokenizerLoader.Load(path);
         string place = Path.Combine(folder.FullPath, "tokenizer");
         if (config.Tokenizer.Source == TokenizerSource.Bytes) return ByteTokenizer.Create().Save(place);
         observer.Notice($"training a tokenizer of {config.Tokenizer.Vocabulary} tokens");
-        var trained = BytePairTrainer.Train(Documents(config, config.Data.Train, TrainingPart), new BytePairTrainingOptions { VocabularySize = config.Tokenizer.Vocabulary }, cancellation);
+        var trained = BytePairTrainer.Train(
+            Documents(config, config.Data.Train, TrainingPart),
+            new BytePairTrainingOptions { VocabularySize = config.Tokenizer.Vocabulary }, cancellation);
         if (trained.VocabularySize < config.Tokenizer.Vocabulary)
-            observer.Notice($"the text gives a tokenizer of {trained.VocabularySize} tokens only, fewer than tokenizer.vocabulary, {config.Tokenizer.Vocabulary}");
+            observer.Notice(
+                $"the text gives a tokenizer of {trained.VocabularySize} tokens only, fewer than tokenizer.vocabulary, "
+                + $"{config.Tokenizer.Vocabulary}");
         return trained.Save(place);
     }
 
     private static TokenizedCorpus Tokenize(
-        TrainingConfig config, IReadOnlyList<string> sources, ulong part, Tokenizer tokenizer, string cache, CorpusTokenizerOptions options, CancellationToken cancellation) =>
+        TrainingConfig config,
+        IReadOnlyList<string> sources,
+        ulong part,
+        Tokenizer tokenizer,
+        string cache,
+        CorpusTokenizerOptions options,
+        CancellationToken cancellation
+    ) =>
         IsBuiltIn(sources)
             ? TokenCache.GetOrCreate(
-                Documents(config, sources, part), FormattableString.Invariant($"stories of grammar {StoryGenerator.GrammarVersion}, seed {StorySeed(config, part)}, {config.Data.Stories} of them"), tokenizer, cache, options, cancellation: cancellation)
+                Documents(config, sources, part),
+                FormattableString.Invariant(
+                    $"stories of grammar {StoryGenerator.GrammarVersion}, seed {StorySeed(config, part)}, {config.Data.Stories} of them"),
+                tokenizer,
+                cache,
+                options,
+                cancellation: cancellation)
             : TokenCache.GetOrCreate(Open(config, sources), tokenizer, cache, options, cancellation: cancellation);
 
     private static IEnumerable<string> Documents(TrainingConfig config, IReadOnlyList<string> sources, ulong part) =>
-        IsBuiltIn(sources) ? new StoryGenerator(StorySeed(config, part)).Stories().Take(config.Data.Stories) : Open(config, sources).Documents();
+        IsBuiltIn(sources)
+            ? new StoryGenerator(StorySeed(config, part)).Stories().Take(config.Data.Stories)
+            : Open(config, sources).Documents();
 
     private static ulong StorySeed(TrainingConfig config, ulong part) => (ulong)config.Seed + part;
 
@@ -107,6 +163,10 @@ internal sealed class TrainingText : TrainingData
     private static bool IsBuiltIn(IReadOnlyList<string> sources)
     {
         if (!sources.Contains(BuiltIn)) return false;
-        return sources.Count == 1 ? true : throw new WiscaException($"the built-in {BuiltIn} cannot be mixed with other text ({string.Join(", ", sources)})", "name either; a file called stories is ./stories");
+        return sources.Count == 1
+            ? true
+            : throw new WiscaException(
+                $"the built-in {BuiltIn} cannot be mixed with other text ({string.Join(", ", sources)})",
+                "name either; a file called stories is ./stories");
     }
 }

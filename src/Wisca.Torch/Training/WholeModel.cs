@@ -16,7 +16,8 @@ internal sealed class WholeModel(Decoder model, string? origin) : Trainee(model)
     private WiscaScheduler? _scheduler;
     private IReadOnlyList<LedgerMove> _history = [];
 
-    public override IReadOnlyList<(string Name, Parameter Parameter)> Trained { get; } = [.. model.named_parameters().Select(entry => (entry.name, entry.parameter))];
+    public override IReadOnlyList<(string Name, Parameter Parameter)> Trained { get; } =
+    [.. model.named_parameters().Select(entry => (entry.name, entry.parameter))];
 
     public override void Begin(WiscaScheduler? scheduler, IReadOnlyList<IParameterState> states)
     {

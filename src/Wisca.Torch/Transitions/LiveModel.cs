@@ -8,8 +8,8 @@ using static TorchSharp.torch;
 namespace Wisca.Transitions;
 
 /// <summary>
-/// The tensors of a model in training as a transition sees them: where an optimizer keeps a float32 master of a 16-bit parameter, the master
-/// is the weight, and the parameter its copy. Sums are in float64, products are formed in float64 and rounded once, as on disk.
+/// The tensors of a model in training as a transition sees them: where an optimizer keeps a float32 master of a 16-bit parameter, the
+/// master is the weight, and the parameter its copy. Sums are in float64, products are formed in float64 and rounded once, as on disk.
 /// </summary>
 internal sealed class LiveModel : ITensorSource
 {
@@ -23,7 +23,8 @@ internal sealed class LiveModel : ITensorSource
     }
 
     /// <summary>Names, types and shapes, as an architecture table wants them.</summary>
-    public IEnumerable<TensorInfo> Infos => _parameters.Select(entry => new TensorInfo(entry.Key, entry.Value.dtype.ToDtype(), [.. entry.Value.shape], 0, 0));
+    public IEnumerable<TensorInfo> Infos =>
+        _parameters.Select(entry => new TensorInfo(entry.Key, entry.Value.dtype.ToDtype(), [.. entry.Value.shape], 0, 0));
 
     public bool TryFind(string name, [MaybeNullWhen(false)] out Tensor parameter) => _parameters.TryGetValue(name, out parameter);
 
@@ -38,10 +39,13 @@ internal sealed class LiveModel : ITensorSource
         var magnitudes = AlongAxis(Weight(tensor), axis).abs();
         double[] sums = Read(magnitudes.sum(1));
         if (!Array.TrueForAll(sums, double.IsFinite))
-            throw new WiscaException($"parameter '{tensor}' holds NaN or infinity", "the run has diverged; go back to an earlier checkpoint, with a lower learning rate");
+            throw new WiscaException(
+                $"parameter '{tensor}' holds NaN or infinity",
+                "the run has diverged; go back to an earlier checkpoint, with a lower learning rate");
         using var infinity = double.PositiveInfinity.ToScalar();
         var nonzero = magnitudes.masked_fill(magnitudes.logical_not(), infinity);
-        return new AxisStatistics(sums, Read(magnitudes.Squared().sum(1)), Read(nonzero.amin([1])), Read(magnitudes.amax([1])), magnitudes.shape[1])
+        return new AxisStatistics(
+            sums, Read(magnitudes.Squared().sum(1)), Read(nonzero.amin([1])), Read(magnitudes.amax([1])), magnitudes.shape[1])
         {
             SumOfSecondMoments = SecondMoments(tensor) is { } moments ? Read(AlongAxis(moments, axis).sum(1)) : null,
         };
@@ -52,11 +56,22 @@ internal sealed class LiveModel : ITensorSource
         using var scope = NewDisposeScope();
         using var ungraded = no_grad();
         var rows = AlongAxis(Weight(tensor), axis);
-        var members = groupOfIndex.Select((group, index) => (Group: group, Index: (long)index)).ToLookup(entry => entry.Group, entry => entry.Index);
-        return [.. Enumerable.Range(0, groups).Select(group => linalg.norm(rows.index_select(0, torch.tensor(members[group].ToArray(), device: rows.device)), 2, [0, 1], false).AsDouble())];
+        var members = groupOfIndex
+            .Select((group, index) => (Group: group, Index: (long)index))
+            .ToLookup(entry => entry.Group, entry => entry.Index);
+        return
+        [
+            .. Enumerable
+                .Range(0, groups)
+                .Select(group =>
+                    linalg
+                        .norm(rows.index_select(0, torch.tensor(members[group].ToArray(), device: rows.device)), 2, [0, 1], false)
+                        .AsDouble()),
+        ];
     }
 
-    /// <summary>Multiplies a parameter by its factors, its copies by the same, and its optimizer state by the power that the policy gives it.</summary>
+    /// <summary>Multiplies a parameter by its factors, its copies by the same, and its optimizer state by the power that the policy gives
+    /// it.</summary>
     public void Scale(string name, AxisFactors factors, StatePolicy policy)
     {
         using var scope = NewDisposeScope();
@@ -76,8 +91,8 @@ internal sealed class LiveModel : ITensorSource
     }
 
     /// <summary>
-    /// Mixes a parameter along an axis by a symmetric matrix, its copies by the same, and what is gathered from gradients by the inverse: momenta
-    /// exactly, second moments by the squares of its elements, which is exact where the gradient's elements are independent.
+    /// Mixes a parameter along an axis by a symmetric matrix, its copies by the same, and what is gathered from gradients by the inverse:
+    /// momenta exactly, second moments by the squares of its elements, which is exact where the gradient's elements are independent.
     /// </summary>
     public void Mix(string name, int axis, double[,] matrix, double[,] inverse, StatePolicy policy)
     {
@@ -106,7 +121,9 @@ internal sealed class LiveModel : ITensorSource
         var rows = AlongAxis(Weight(name), axis);
         double[] values = Read(rows.matmul(rows.transpose(0, 1)).contiguous());
         if (!Array.TrueForAll(values, double.IsFinite))
-            throw new WiscaException($"parameter '{name}' holds NaN or infinity", "the run has diverged; go back to an earlier checkpoint, with a lower learning rate");
+            throw new WiscaException(
+                $"parameter '{name}' holds NaN or infinity",
+                "the run has diverged; go back to an earlier checkpoint, with a lower learning rate");
         int length = (int)rows.shape[0];
         double[,] gram = new double[length, length];
         Buffer.BlockCopy(values, 0, gram, 0, values.Length * sizeof(double));
@@ -141,9 +158,14 @@ internal sealed class LiveModel : ITensorSource
     private Tensor Weight(string tensor) => Master(tensor) ?? _parameters[tensor];
 
     private Tensor? Master(string tensor) =>
-        _states.OfType<IOptimizerState>().SelectMany(states => states.StateOf(tensor)).FirstOrDefault(state => state.Name == "master")?.Tensor;
+        _states
+            .OfType<IOptimizerState>()
+            .SelectMany(states => states.StateOf(tensor))
+            .FirstOrDefault(state => state.Name == "master")
+            ?.Tensor;
 
-    private Tensor? SecondMoments(string tensor) => _states.SelectMany(states => states.StateOf(tensor)).FirstOrDefault(state => state.Degree == -2)?.Tensor;
+    private Tensor? SecondMoments(string tensor) =>
+        _states.SelectMany(states => states.StateOf(tensor)).FirstOrDefault(state => state.Degree == -2)?.Tensor;
 
     /// <summary>[length of the axis, all else] in float64.</summary>
     private static Tensor AlongAxis(Tensor tensor, int axis)

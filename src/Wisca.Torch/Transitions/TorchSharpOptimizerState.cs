@@ -27,7 +27,8 @@ public sealed class TorchSharpOptimizerState : IOptimizerState
         {
             throw new WiscaException(
                 $"the state of optimizer {optimizer.GetType().Name} is not known, so it could not follow a transition",
-                "supported are TorchSharp's Adam, AdamW, SGD and RMSProp and the optimizers of Wisca.Optimizers; for your own implement IOptimizerState");
+                "supported are TorchSharp's Adam, AdamW, SGD and RMSProp and the optimizers of Wisca.Optimizers; for your own implement "
+                + "IOptimizerState");
         }
 
         var names = parameters.ToDictionary(entry => entry.Parameter.Handle, entry => entry.Name);
@@ -35,7 +36,9 @@ public sealed class TorchSharpOptimizerState : IOptimizerState
         foreach (var (parameter, index) in helper.parameters().Zip(states.StateIndexRef.SelectMany(indices => indices)))
         {
             if (!names.TryGetValue(parameter.Handle, out string? name))
-                throw new WiscaException($"the optimizer holds a parameter of shape [{string.Join(", ", parameter.shape)}] that the model does not have", "build the optimizer from the same model, after its last to(...)");
+                throw new WiscaException(
+                    $"the optimizer holds a parameter of shape [{string.Join(", ", parameter.shape)}] that the model does not have",
+                    "build the optimizer from the same model, after its last to(...)");
             _states[name] = states.State[index];
         }
     }
@@ -45,13 +48,25 @@ public sealed class TorchSharpOptimizerState : IOptimizerState
     {
         (string Name, Tensor? Tensor, int Degree)[] tensors = _states.GetValueOrDefault(parameter) switch
         {
-            Adam.State adam => [("exp_avg", adam.exp_avg, -1), ("exp_avg_sq", adam.exp_avg_sq, -2), ("max_exp_avg_sq", adam.max_exp_avg_sq, -2)],
-            AdamW.State adamW => [("exp_avg", adamW.exp_avg, -1), ("exp_avg_sq", adamW.exp_avg_sq, -2), ("max_exp_avg_sq", adamW.max_exp_avg_sq, -2)],
+            Adam.State adam =>
+            [
+                ("exp_avg", adam.exp_avg, -1), ("exp_avg_sq", adam.exp_avg_sq, -2), ("max_exp_avg_sq", adam.max_exp_avg_sq, -2),
+            ],
+            AdamW.State adamW =>
+            [
+                ("exp_avg", adamW.exp_avg, -1), ("exp_avg_sq", adamW.exp_avg_sq, -2), ("max_exp_avg_sq", adamW.max_exp_avg_sq, -2),
+            ],
             SGD.State sgd => [("momentum_buffer", sgd.momentum_buffer, -1)],
-            RMSProp.State rms => [("square_avg", rms.square_avg, -2), ("momentum_buffer", rms.momentum_buffer, -1), ("grad_avg", rms.grad_avg, -1)],
+            RMSProp.State rms =>
+            [
+                ("square_avg", rms.square_avg, -2), ("momentum_buffer", rms.momentum_buffer, -1), ("grad_avg", rms.grad_avg, -1),
+            ],
             _ => [],
         };
-        return [.. tensors.Where(state => state.Tensor is not null).Select(state => new StateTensor(state.Name, state.Tensor!, state.Degree))];
+        return
+        [
+            .. tensors.Where(state => state.Tensor is not null).Select(state => new StateTensor(state.Name, state.Tensor!, state.Degree)),
+        ];
     }
 
     /// <inheritdoc />
@@ -77,9 +92,11 @@ public sealed class TorchSharpOptimizerState : IOptimizerState
 
     /// <inheritdoc />
     public void MultiplyEpsilon(string parameter, double factor) =>
-        throw new NotSupportedException("TorchSharp's optimizers have one epsilon for a whole group; Wisca.Optimizers.AdamW has one for each parameter");
+        throw new NotSupportedException(
+            "TorchSharp's optimizers have one epsilon for a whole group; Wisca.Optimizers.AdamW has one for each parameter");
 
     /// <inheritdoc />
     public void MultiplyLearningRate(string parameter, double factor, bool keepDecay = true) =>
-        throw new NotSupportedException("TorchSharp's optimizers have one learning rate for a whole group; those of Wisca.Optimizers have one for each parameter");
+        throw new NotSupportedException(
+            "TorchSharp's optimizers have one learning rate for a whole group; those of Wisca.Optimizers have one for each parameter");
 }

@@ -13,8 +13,8 @@ public sealed record WiscaOptions
     public StatePolicy State { get; init; } = StatePolicy.Transport;
 
     /// <summary>
-    /// True to divide the optimizer's epsilon of a scaled parameter by the factor, as its gradient is. Without it the equivalence to changed learning
-    /// rates holds but for epsilon. It needs one factor for the whole tensor. False by default.
+    /// True to divide the optimizer's epsilon of a scaled parameter by the factor, as its gradient is. Without it the equivalence to
+    /// changed learning rates holds but for epsilon. It needs one factor for the whole tensor. False by default.
     /// </summary>
     public bool TransportEpsilon { get; init; }
 }

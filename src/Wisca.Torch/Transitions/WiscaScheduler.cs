@@ -25,14 +25,17 @@ public sealed class WiscaScheduler
     /// <param name="plan">Which transitions; made from the same names.</param>
     /// <param name="options">When, and what becomes of the optimizer's state. Its transitions must be those of the plan.</param>
     /// <param name="states">
-    /// What is kept beside the parameters: the optimizer, averages of weights. One that is an <see cref="ITransitionFollower"/> (an adapter) tells which
-    /// parameters move when those of the plan do; they must be among the parameters.
+    /// What is kept beside the parameters: the optimizer, averages of weights. One that is an <see cref="ITransitionFollower"/> (an
+    /// adapter) tells which parameters move when those of the plan do; they must be among the parameters.
     /// </param>
     /// <exception cref="WiscaException">
     /// A tensor of the plan is not contiguous or not among the parameters, or epsilon cannot be transported as asked.
     /// </exception>
     public WiscaScheduler(
-        IEnumerable<(string Name, Parameter Parameter)> parameters, TransitionPlan plan, WiscaOptions options, params IReadOnlyList<IParameterState> states)
+        IEnumerable<(string Name, Parameter Parameter)> parameters,
+        TransitionPlan plan,
+        WiscaOptions options,
+        params IReadOnlyList<IParameterState> states)
     {
         ArgumentNullException.ThrowIfNull(parameters);
         ArgumentNullException.ThrowIfNull(plan);
@@ -43,9 +46,13 @@ public sealed class WiscaScheduler
         foreach (string tensor in plan.Tensors)
         {
             if (!_model.TryFind(tensor, out var parameter))
-                throw new WiscaException($"a transition needs parameter '{tensor}', which the model does not have", "make the plan from the model's own names");
+                throw new WiscaException(
+                    $"a transition needs parameter '{tensor}', which the model does not have",
+                    "make the plan from the model's own names");
             if (!parameter.is_contiguous())
-                throw new WiscaException($"parameter '{tensor}' is not contiguous: fused optimizers update such tensors wrongly without a word", "make it contiguous before the optimizer is built");
+                throw new WiscaException(
+                    $"parameter '{tensor}' is not contiguous: fused optimizers update such tensors wrongly without a word",
+                    "make it contiguous before the optimizer is built");
         }
 
         if (options.TransportEpsilon) CheckEpsilon();
@@ -61,34 +68,43 @@ public sealed class WiscaScheduler
     public long CompletedSteps { get; set; }
 
     /// <summary>
-    /// A scheduler for a model whose attention is named by hand, with one of TorchSharp's optimizers. The transition before the first step, if there
-    /// is to be one, is applied here.
+    /// A scheduler for a model whose attention is named by hand, with one of TorchSharp's optimizers. The transition before the first step,
+    /// if there is to be one, is applied here.
     /// </summary>
     /// <param name="model">The model.</param>
     /// <param name="optimizer">Its optimizer.</param>
     /// <param name="names">Where the attention is.</param>
     /// <param name="options">Which transitions, when, and what becomes of the optimizer's state.</param>
-    /// <exception cref="WiscaException">The names do not fit the model, no transition applies, or the optimizer is of a kind that is not known.</exception>
+    /// <exception cref="WiscaException">The names do not fit the model, no transition applies, or the optimizer is of a kind that is not
+    /// known.</exception>
     public static WiscaScheduler Attach(nn.Module model, optim.Optimizer optimizer, AttentionNames names, WiscaOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(names);
         options ??= new WiscaOptions();
         var parameters = Parameters(model);
-        return Started(parameters, TransitionPlan.Create(new AttentionGeometry(names.KvHeads, names.HeadDim, names.RopePairs), NamedLayers.Find(parameters, names), options.Transitions), options, optimizer);
+        return Started(
+            parameters,
+            TransitionPlan.Create(
+                new AttentionGeometry(names.KvHeads, names.HeadDim, names.RopePairs), NamedLayers.Find(parameters, names),
+                options.Transitions),
+            options,
+            optimizer);
     }
 
     /// <summary>
-    /// A scheduler for a model whose parameters carry Hugging Face names, with one of TorchSharp's optimizers. The transition before the first
-    /// step, if there is to be one, is applied here.
+    /// A scheduler for a model whose parameters carry Hugging Face names, with one of TorchSharp's optimizers. The transition before the
+    /// first step, if there is to be one, is applied here.
     /// </summary>
     /// <param name="model">The model.</param>
     /// <param name="optimizer">Its optimizer.</param>
     /// <param name="config">Its <c>config.json</c>.</param>
     /// <param name="options">Which transitions, when, and what becomes of the optimizer's state.</param>
     /// <param name="table">An architecture table of one's own; null to find the built-in one by <c>model_type</c>.</param>
-    /// <exception cref="WiscaException">The table does not fit the model, no transition applies, or the optimizer is of a kind that is not known.</exception>
-    public static WiscaScheduler Attach(nn.Module model, optim.Optimizer optimizer, ModelConfig config, WiscaOptions? options = null, ArchitectureTable? table = null)
+    /// <exception cref="WiscaException">The table does not fit the model, no transition applies, or the optimizer is of a kind that is not
+    /// known.</exception>
+    public static WiscaScheduler Attach(
+        nn.Module model, optim.Optimizer optimizer, ModelConfig config, WiscaOptions? options = null, ArchitectureTable? table = null)
     {
         ArgumentNullException.ThrowIfNull(model);
         options ??= new WiscaOptions();
@@ -103,8 +119,14 @@ public sealed class WiscaScheduler
     /// <param name="table">An architecture table of one's own; null to find the built-in one by <c>model_type</c>.</param>
     /// <exception cref="WiscaException">The table does not fit the parameters, or no transition applies.</exception>
     public static TransitionPlan PlanFor(
-        IEnumerable<(string Name, Parameter Parameter)> parameters, ModelConfig config, TransitionOptions options, ArchitectureTable? table = null) =>
-        TransitionPlan.Create(ModelLayout.Resolve(config, new LiveModel(parameters.Select(entry => (entry.Name, (Tensor)entry.Parameter)), []).Infos, table), options);
+        IEnumerable<(string Name, Parameter Parameter)> parameters,
+        ModelConfig config,
+        TransitionOptions options,
+        ArchitectureTable? table = null
+    ) =>
+        TransitionPlan.Create(
+            ModelLayout.Resolve(config, new LiveModel(parameters.Select(entry => (entry.Name, (Tensor)entry.Parameter)), []).Infos, table),
+            options);
 
     /// <summary>Counts an optimizer step, and applies a transition where one is due.</summary>
     /// <returns>What was done; null where none was due.</returns>
@@ -114,20 +136,29 @@ public sealed class WiscaScheduler
     /// <param name="step">Number of optimizer steps taken; 0 before the first.</param>
     /// <param name="probe">The loss on a batch that stays the same, to verify that the function did; null to trust it.</param>
     /// <returns>What was done; null where none was due.</returns>
-    /// <exception cref="WiscaException">Weights hold NaN or infinity, or the probe shows that the function changed; it is then taken back.</exception>
+    /// <exception cref="WiscaException">Weights hold NaN or infinity, or the probe shows that the function changed; it is then taken
+    /// back.</exception>
     public TransitionEvent? Step(long step, Func<double>? probe = null)
     {
         CompletedSteps = step;
         var trigger = _options.Trigger;
         bool due = trigger.IsDue(step);
-        if (!due && !(trigger.Threshold is { } threshold && step > 0 && trigger.IsAllowed(step) && Imbalances().Select(group => Math.Abs(group.Log2Ratio)).DefaultIfEmpty().Max() > threshold)) return null;
+        if (
+            !due
+            && !(
+                trigger.Threshold is { } threshold
+                && step > 0
+                && trigger.IsAllowed(step)
+                && Imbalances().Select(group => Math.Abs(group.Log2Ratio)).DefaultIfEmpty().Max() > threshold))
+            return null;
         return Apply(step, probe);
     }
 
     /// <summary>Applies a transition now.</summary>
     /// <param name="step">Number of optimizer steps taken, for the record.</param>
     /// <param name="probe">The loss on a batch that stays the same, to verify that the function did; null to trust it.</param>
-    /// <exception cref="WiscaException">Weights hold NaN or infinity, or the probe shows that the function changed; it is then taken back.</exception>
+    /// <exception cref="WiscaException">Weights hold NaN or infinity, or the probe shows that the function changed; it is then taken
+    /// back.</exception>
     public TransitionEvent Apply(long step, Func<double>? probe = null) => Apply(step, Solve, probe);
 
     /// <summary>Applies a solution, which may come from elsewhere than the weights.</summary>
@@ -147,7 +178,10 @@ public sealed class WiscaScheduler
             {
                 Scale(Inverse(solution));
                 throw new WiscaException(
-                    string.Create(CultureInfo.InvariantCulture, $"the transition after step {step} changed the loss of a fixed batch from {before:R} to {after:R}; it was taken back"),
+                    string.Create(
+                        CultureInfo.InvariantCulture,
+                        $"the transition after step {step} changed the loss of a fixed batch from {before:R} to {after:R}; it was taken "
+                        + $"back"),
                     "the architecture table does not describe this model, or something in the forward pass sees more than q.k and W_o v");
             }
         }
@@ -158,26 +192,41 @@ public sealed class WiscaScheduler
     }
 
     /// <summary>
-    /// For each group that a transition balances, log2 of the ratio of its two norms (|W_q| / |W_k|, |W_v| / |W_o| for the norm of the criterion).
+    /// For each group that a transition balances, log2 of the ratio of its two norms (|W_q| / |W_k|, |W_v| / |W_o| for the norm of the
+    /// criterion).
     /// </summary>
     /// <exception cref="WiscaException">Weights hold NaN or infinity.</exception>
     public IReadOnlyList<GroupImbalance> Imbalances()
     {
-        return [.. Solve().Groups.Where(entry => entry.Balance is { MultipliedNorm: > 0, DividedNorm: > 0 }).Select(entry => new GroupImbalance(
-            entry.Exchange.Layer, entry.Exchange.Kind, entry.Balance.Label, Math.Log2(entry.Balance.MultipliedNorm / entry.Balance.DividedNorm))
-        {
-            MultipliedNorm = entry.Balance.MultipliedNorm,
-            DividedNorm = entry.Balance.DividedNorm,
-        })];
+        return
+        [
+            .. Solve()
+                .Groups.Where(entry => entry.Balance is { MultipliedNorm: > 0, DividedNorm: > 0 })
+                .Select(entry => new GroupImbalance(
+                    entry.Exchange.Layer, entry.Exchange.Kind, entry.Balance.Label,
+                    Math.Log2(entry.Balance.MultipliedNorm / entry.Balance.DividedNorm))
+                {
+                    MultipliedNorm = entry.Balance.MultipliedNorm,
+                    DividedNorm = entry.Balance.DividedNorm,
+                }),
+        ];
     }
 
-    /// <summary>The product of all factors so far, for each group of each exchange of the plan; what a resumed run sets, and an undo divides by.</summary>
+    /// <summary>The product of all factors so far, for each group of each exchange of the plan; what a resumed run sets, and an undo
+    /// divides by.</summary>
     public ImmutableArray<ImmutableArray<double>> Product
     {
-        get => [.. Plan.Exchanges.Select((exchange, index) => (ImmutableArray<double>)[.. exchange.Groups.Select((_, group) => _product.GetValueOrDefault((index, group), 1))])];
+        get =>
+            [
+                .. Plan.Exchanges.Select(
+                    (exchange, index) =>
+                        (ImmutableArray<double>)[.. exchange.Groups.Select((_, group) => _product.GetValueOrDefault((index, group), 1))]),
+            ];
         set
         {
-            if (value.Length != Plan.Exchanges.Length || value.Where((groups, index) => groups.Length != Plan.Exchanges[index].Groups.Length).Any())
+            if (
+                value.Length != Plan.Exchanges.Length
+                || value.Where((groups, index) => groups.Length != Plan.Exchanges[index].Groups.Length).Any())
                 throw new ArgumentException("the factors are those of another plan", nameof(value));
             for (int index = 0; index < value.Length; index++)
             {
@@ -188,25 +237,38 @@ public sealed class WiscaScheduler
 
     /// <summary>All transitions so far as one: <see cref="Product"/> as factors, with the norms as they are.</summary>
     /// <exception cref="WiscaException">Weights hold NaN or infinity.</exception>
-    public TransitionSolution Total() => new(Plan, [.. Solve().Balances.Zip(Product, (balances, factors) => (ImmutableArray<GroupBalance>)[.. balances.Zip(factors, Whole)])]);
+    public TransitionSolution Total() =>
+        new(
+            Plan,
+            [.. Solve().Balances.Zip(Product, (balances, factors) => (ImmutableArray<GroupBalance>)[.. balances.Zip(factors, Whole)])]);
 
     /// <summary>The length of an axis of a parameter.</summary>
     internal int LengthOf(string parameter, int axis) => _model.LengthOf(parameter, axis);
 
-    private static WiscaScheduler Started(List<(string Name, Parameter Parameter)> parameters, TransitionPlan plan, WiscaOptions options, optim.Optimizer optimizer)
+    private static WiscaScheduler Started(
+        List<(string Name, Parameter Parameter)> parameters, TransitionPlan plan, WiscaOptions options, optim.Optimizer optimizer)
     {
         var scheduler = new WiscaScheduler(parameters, plan, options, new TorchSharpOptimizerState(optimizer, parameters));
         scheduler.Step(0);
         return scheduler;
     }
 
-    private static List<(string Name, Parameter Parameter)> Parameters(nn.Module model) => [.. model.named_parameters().Select(entry => (entry.name, entry.parameter))];
+    private static List<(string Name, Parameter Parameter)> Parameters(nn.Module model) =>
+        [.. model.named_parameters().Select(entry => (entry.name, entry.parameter))];
 
     private TransitionSolution Solve()
     {
-        var statistics = Plan.Exchanges.SelectMany(exchange => exchange.Slices).Where(slice => !slice.IsBias).DistinctBy(slice => slice.Tensor)
+        var statistics = Plan
+            .Exchanges.SelectMany(exchange => exchange.Slices)
+            .Where(slice => !slice.IsBias)
+            .DistinctBy(slice => slice.Tensor)
             .ToDictionary(slice => slice.Tensor, slice => _model.Measure(slice.Tensor, slice.Axis), StringComparer.Ordinal);
-        return new TransitionSolution(Plan, [.. Plan.Exchanges.Select(exchange => (ImmutableArray<GroupBalance>)[.. Balancer.Solve(exchange, _model, statistics, _options.Transitions.Balance)])]);
+        return new TransitionSolution(
+            Plan,
+            [
+                .. Plan.Exchanges.Select(exchange =>
+                    (ImmutableArray<GroupBalance>)[.. Balancer.Solve(exchange, _model, statistics, _options.Transitions.Balance)]),
+            ]);
     }
 
     private void Scale(TransitionSolution solution)
@@ -218,7 +280,8 @@ public sealed class WiscaScheduler
         {
             _model.Scale(tensor, factors, _options.State);
             if (!_options.TransportEpsilon) continue;
-            foreach (var state in _states.OfType<IOptimizerState>().Where(state => state.HasEpsilon(tensor))) state.MultiplyEpsilon(tensor, 1 / factors.Factors[0]);
+            foreach (var state in _states.OfType<IOptimizerState>().Where(state => state.HasEpsilon(tensor)))
+                state.MultiplyEpsilon(tensor, 1 / factors.Factors[0]);
         }
     }
 
@@ -231,12 +294,18 @@ public sealed class WiscaScheduler
         }
     }
 
-    private static GroupBalance Whole(GroupBalance balance, double factor) => new(
-        balance.Label, balance.MultipliedNorm / factor, balance.DividedNorm * factor, factor, factor == 1 ? GroupOutcome.Unchanged : GroupOutcome.Scaled, null);
+    private static GroupBalance Whole(GroupBalance balance, double factor) =>
+        new(
+            balance.Label, balance.MultipliedNorm / factor, balance.DividedNorm * factor, factor,
+            factor == 1 ? GroupOutcome.Unchanged : GroupOutcome.Scaled, null);
 
     private static TransitionSolution Inverse(TransitionSolution solution) => solution with
     {
-        Balances = [.. solution.Balances.Select(groups => (ImmutableArray<GroupBalance>)[.. groups.Select(group => group with { Factor = 1 / group.Factor })])],
+        Balances =
+        [
+            .. solution.Balances.Select(groups =>
+                (ImmutableArray<GroupBalance>)[.. groups.Select(group => group with { Factor = 1 / group.Factor })]),
+        ],
     };
 
     /// <summary>How far the loss may move: not at all for powers of two, by the rounding of weights else.</summary>
@@ -247,13 +316,20 @@ public sealed class WiscaScheduler
 
     private void CheckEpsilon()
     {
-        var solution = new TransitionSolution(Plan, [.. Plan.Exchanges.Select(exchange => (ImmutableArray<GroupBalance>)[.. exchange.Groups.Select((label, group) => new GroupBalance(label, 1, 1, 2 + group, GroupOutcome.Scaled, null))])]);
+        var solution = new TransitionSolution(
+            Plan,
+            [
+                .. Plan.Exchanges.Select(exchange =>
+                    (ImmutableArray<GroupBalance>)
+                        [.. exchange.Groups.Select((label, group) => new GroupBalance(label, 1, 1, 2 + group, GroupOutcome.Scaled, null))]),
+            ]);
         foreach (var (tensor, factors) in solution.Factors(_model.LengthOf))
         {
             if (Array.Exists(factors.Factors, factor => factor != factors.Factors[0]))
             {
                 throw new WiscaException(
-                    $"epsilon cannot follow parameter '{tensor}', whose parts get different factors: an optimizer has one epsilon for a parameter",
+                    $"epsilon cannot follow parameter '{tensor}', whose parts get different factors: an optimizer has one epsilon for a "
+                    + $"parameter",
                     "transport epsilon at granularity tensor, on projections that are stored apart; or leave epsilon as it is");
             }
         }

@@ -8,8 +8,10 @@ namespace Wisca.Tests;
 /// <summary>Writes checkpoints the tests' own way: values as float32, rounded once into the stored type.</summary>
 internal static class ModelCopy
 {
-    /// <summary>Copies a model into another folder, element type and number of shards; edit may change a tensor's values, row-major.</summary>
-    public static void Write(Checkpoint source, string folder, Dtype dtype = Dtype.F32, int shards = 1, Action<TensorInfo, float[]>? edit = null)
+    /// <summary>Copies a model into another folder, element type and number of shards; edit may change a tensor's values,
+    /// row-major.</summary>
+    public static void Write(
+        Checkpoint source, string folder, Dtype dtype = Dtype.F32, int shards = 1, Action<TensorInfo, float[]>? edit = null)
     {
         var tensors = source.Tensors.Select(tensor =>
         {
@@ -59,7 +61,9 @@ internal static class ModelCopy
         {
             Dtype.F32 => MemoryMarshal.Cast<byte, float>(bytes).ToArray(),
             Dtype.F16 => Array.ConvertAll(MemoryMarshal.Cast<byte, Half>(bytes).ToArray(), half => (float)half),
-            Dtype.BF16 => Array.ConvertAll(MemoryMarshal.Cast<byte, ushort>(bytes).ToArray(), bits => BitConverter.UInt32BitsToSingle((uint)bits << 16)),
+            Dtype.BF16 => Array.ConvertAll(
+                MemoryMarshal.Cast<byte, ushort>(bytes).ToArray(),
+                bits => BitConverter.UInt32BitsToSingle((uint)bits << 16)),
             var other => throw new NotSupportedException($"{other}"),
         };
     }

@@ -5,8 +5,8 @@ using Wisca.Safetensors;
 namespace Wisca.Tests;
 
 /// <summary>
-/// The forward passes of qwen3, gemma3_text, qwen2_moe and mixtral in float64 loops, written from the families' formulas and sharing no code
-/// with the library: the oracle of the tests.
+/// The forward passes of qwen3, gemma3_text, qwen2_moe and mixtral in float64 loops, written from the families' formulas and sharing no
+/// code with the library: the oracle of the tests.
 /// </summary>
 internal sealed class PlainDecoder(Checkpoint checkpoint)
 {
@@ -37,7 +37,8 @@ internal sealed class PlainDecoder(Checkpoint checkpoint)
         return Product(Norm(x, "model.norm"), head);
     }
 
-    /// <summary>The load-balancing loss of the last forward pass: over all layers' tokens together, experts x sum of share x mean probability.</summary>
+    /// <summary>The load-balancing loss of the last forward pass: over all layers' tokens together, experts x sum of share x mean
+    /// probability.</summary>
     public double Balance()
     {
         int experts = _routed[0].Probabilities.Length;
@@ -71,7 +72,10 @@ internal sealed class PlainDecoder(Checkpoint checkpoint)
             for (int t = 0; t < x.Length; t++)
             {
                 int first = window > t ? 0 : t - window + 1;
-                double[] weights = [.. Enumerable.Range(first, t + 1 - first).Select(s => Math.Exp(queries[t].Zip(keys[s], (a, b) => a * b).Sum() / scale))];
+                double[] weights =
+                [
+                    .. Enumerable.Range(first, t + 1 - first).Select(s => Math.Exp(queries[t].Zip(keys[s], (a, b) => a * b).Sum() / scale)),
+                ];
                 double total = weights.Sum();
                 for (int s = first; s <= t; s++)
                 {
@@ -107,7 +111,10 @@ internal sealed class PlainDecoder(Checkpoint checkpoint)
         bool mixtral = _kind == "mixtral";
         double[] scores = Product([token], Matrix(name + "gate.weight"))[0], odds = [.. scores.Select(Math.Exp)];
         double[] probabilities = [.. odds.Select(value => value / odds.Sum())];
-        int[] chosen = [.. Enumerable.Range(0, scores.Length).OrderByDescending(expert => scores[expert]).Take(Number("num_experts_per_tok"))];
+        int[] chosen =
+        [
+            .. Enumerable.Range(0, scores.Length).OrderByDescending(expert => scores[expert]).Take(Number("num_experts_per_tok")),
+        ];
         _routed.Add((probabilities, chosen));
         double total = mixtral || checkpoint.Config.FindBool("norm_topk_prob") == true ? chosen.Sum(expert => probabilities[expert]) : 1;
         double[] result = new double[token.Length];
@@ -149,7 +156,9 @@ internal sealed class PlainDecoder(Checkpoint checkpoint)
     private double[][] Linear(double[][] x, string module)
     {
         double[][] result = Product(x, Matrix(module + ".weight"));
-        return Vector(module + ".bias") is { } bias ? [.. result.Select(row => row.Select((value, i) => value + bias[i]).ToArray())] : result;
+        return Vector(module + ".bias") is { } bias
+            ? [.. result.Select(row => row.Select((value, i) => value + bias[i]).ToArray())]
+            : result;
     }
 
     private static double[][] Product(double[][] x, double[][] weight) =>

@@ -74,9 +74,13 @@ internal sealed class PlainLlama(Checkpoint checkpoint)
                 {
                     for (int pair = 0; pair < d / 2; pair++)
                     {
-                        // q.k after both have turned is q.k after q has turned by the distance: as complex numbers, Re(q conj(k) e^{i angle}).
+                        // q.k after both have turned is q.k after q has turned by the distance: as complex numbers, Re(q conj(k) e^{i
+                        // angle}).
                         var (sin, cos) = Math.SinCos((t - s) * Frequency(pair, d));
-                        double qr = q[t][from + pair], qi = q[t][from + pair + (d / 2)], kr = k[s][kv + pair], ki = k[s][kv + pair + (d / 2)];
+                        double qr = q[t][from + pair],
+                            qi = q[t][from + pair + (d / 2)],
+                            kr = k[s][kv + pair],
+                            ki = k[s][kv + pair + (d / 2)];
                         scores[s - first] += (((qr * kr) + (qi * ki)) * cos) - (((qi * kr) - (qr * ki)) * sin);
                     }
 
@@ -116,7 +120,8 @@ internal sealed class PlainLlama(Checkpoint checkpoint)
     private double[][]? Matrix(string name) =>
         _matrices.GetOrAdd(name, _ => Vector(name) is { } values ? [.. values.Chunk((int)checkpoint.Find(name)!.Info.Shape[1])] : null);
 
-    private double[]? Vector(string name) => checkpoint.Find(name) is { } tensor ? Array.ConvertAll(ModelCopy.Values(tensor), value => (double)value) : null;
+    private double[]? Vector(string name) =>
+        checkpoint.Find(name) is { } tensor ? Array.ConvertAll(ModelCopy.Values(tensor), value => (double)value) : null;
 
     private static double Dot(double[] a, double[] b)
     {

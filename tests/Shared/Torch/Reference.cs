@@ -33,7 +33,8 @@ internal static class Reference
         if (sharded)
         {
             File.Copy(Path.Combine(root, $"tiny_{name}.safetensors.index.json"), folder[Checkpoint.IndexName]);
-            foreach (string shard in Directory.GetFiles(root, $"tiny_{name}-*-of-*.safetensors")) File.CreateSymbolicLink(folder[Path.GetFileName(shard)], shard);
+            foreach (string shard in Directory.GetFiles(root, $"tiny_{name}-*-of-*.safetensors"))
+                File.CreateSymbolicLink(folder[Path.GetFileName(shard)], shard);
         }
         else
         {

@@ -22,8 +22,12 @@ internal static class TinyFamilies
         "llama" => Grouped(modelType, """, "attention_bias": true, "tie_word_embeddings": true"""),
         "mistral" => Grouped(modelType, """, "sliding_window": 3"""),
         "gemma3_text" => Grouped(
-            modelType, """, "sliding_window": 3, "sliding_window_pattern": 2, "query_pre_attn_scalar": 9, "rope_theta": 500, "rope_local_base_freq": 20"""),
-        "mixtral" => Grouped(modelType, """, "num_local_experts": 3, "num_experts_per_tok": 2, "router_aux_loss_coef": 0.3, "rope_theta": 500"""),
+            modelType,
+            """, "sliding_window": 3, "sliding_window_pattern": 2, "query_pre_attn_scalar": 9, "rope_theta": 500, "rope_local_base_freq": 20"""
+        ),
+        "mixtral" => Grouped(
+            modelType,
+            """, "num_local_experts": 3, "num_experts_per_tok": 2, "router_aux_loss_coef": 0.3, "rope_theta": 500"""),
         "qwen2_moe" => Grouped(
             modelType,
             """
@@ -36,7 +40,8 @@ internal static class TinyFamilies
 
     public static Decoder Create(string modelType, ulong seed = 1, ScalarType dtype = ScalarType.Float64)
     {
-        var decoder = Decoder.Create(DecoderConfig.From(ModelConfig.Parse(Config(modelType))), seed, new InitializationOptions { StandardDeviation = 0.35 }, dtype);
+        var decoder = Decoder.Create(
+            DecoderConfig.From(ModelConfig.Parse(Config(modelType))), seed, new InitializationOptions { StandardDeviation = 0.35 }, dtype);
         using var ungraded = no_grad();
         using var scope = NewDisposeScope();
         using var generator = new Generator(seed);

@@ -26,7 +26,9 @@ internal static class TorchTinyModels
         {
             string name = $"model.layers.{layer}.";
             yield return Gain(name + "input_layernorm.weight");
-            foreach (var (role, rows) in ((string, int)[])[("q_proj", Heads * HeadDim), ("k_proj", KvHeads * HeadDim), ("v_proj", KvHeads * HeadDim)])
+            foreach (
+                var (role, rows) in ((string, int)[])
+                    [("q_proj", Heads * HeadDim), ("k_proj", KvHeads * HeadDim), ("v_proj", KvHeads * HeadDim)])
             {
                 yield return Matrix($"{name}self_attn.{role}.weight", rows, Hidden, 0.35);
                 if (bias) yield return ($"{name}self_attn.{role}.bias", [rows], Normal(rows, 0.3));
@@ -42,16 +44,24 @@ internal static class TorchTinyModels
         yield return Gain("model.norm.weight");
         if (head) yield return Matrix("lm_head.weight", Vocabulary, Hidden, 0.5);
 
-        (string, long[], float[]) Matrix(string name, int rows, int columns, double deviation) => (name, [rows, columns], Normal(rows * columns, deviation));
+        (string, long[], float[]) Matrix(string name, int rows, int columns, double deviation) =>
+            (name, [rows, columns], Normal(rows * columns, deviation));
 
         (string, long[], float[]) Gain(string name) => (name, [Hidden], Array.ConvertAll(Normal(Hidden, 0.2), value => 1 + value));
 
         float[] Normal(int count, double deviation) =>
-            [.. Enumerable.Range(0, count).Select(_ => (float)(deviation * Math.Sqrt(-2 * Math.Log(1 - random.NextDouble())) * Math.Cos(2 * Math.PI * random.NextDouble())))];
+            [
+                .. Enumerable
+                    .Range(0, count)
+                    .Select(_ =>
+                        (float)(deviation * Math.Sqrt(-2 * Math.Log(1 - random.NextDouble())) * Math.Cos(2 * Math.PI * random.NextDouble()))
+                    ),
+            ];
     }
 
     /// <summary>Writes a llama.</summary>
-    public static void WriteLlama(string folder, int seed = 1, Dtype dtype = Dtype.F32, int shards = 1) => ModelCopy.Write(folder, Config(), Tensors(seed), dtype, shards);
+    public static void WriteLlama(string folder, int seed = 1, Dtype dtype = Dtype.F32, int shards = 1) =>
+        ModelCopy.Write(folder, Config(), Tensors(seed), dtype, shards);
 
     /// <summary>Ids below <see cref="Vocabulary"/>.</summary>
     public static int[] Tokens(int count, int seed = 5)

@@ -12,7 +12,8 @@ public sealed class WiscaApplicationTests
     {
         var run = await CommandRun.RunAsync();
         run.ExitCode.ShouldBe(2);
-        foreach (string verb in (string[])["inspect", "rescale", "undo", "verify", "tokenize", "architectures", "doctor", "demo"]) run.Output.ShouldContain($"  {verb}");
+        foreach (string verb in (string[])["inspect", "rescale", "undo", "verify", "tokenize", "architectures", "doctor", "demo"])
+            run.Output.ShouldContain($"  {verb}");
     }
 
     [Fact]

@@ -9,7 +9,8 @@ public sealed class EvalKillTests
     [Fact]
     public void Eval_Killed_GoesOnToTheResultOfAnUninterruptedRun()
     {
-        string model = TestData.Require("models", "TinyStories-656K"), stories = TestData.Require("text", "tinystories", "valid.first220.txt");
+        string model = TestData.Require("models", "TinyStories-656K"),
+            stories = TestData.Require("text", "tinystories", "valid.first220.txt");
         using var folder = new TemporaryFolder();
         string[] arguments = ["eval", model, "--text", stories, "--limit", "40", "--batch-size", "1", "--threads", "1", "--out"];
         WiscaProcess.Run([.. arguments, folder["whole.json"]]);
@@ -19,7 +20,8 @@ public sealed class EvalKillTests
         {
             for (var clock = Stopwatch.StartNew(); !File.Exists(state) && clock.Elapsed < TimeSpan.FromMinutes(1);)
             {
-                if (process.Wait(TimeSpan.FromMilliseconds(5))) throw new InvalidOperationException($"the run ended before it was killed: {process.Error}");
+                if (process.Wait(TimeSpan.FromMilliseconds(5)))
+                    throw new InvalidOperationException($"the run ended before it was killed: {process.Error}");
             }
 
             process.Kill();

@@ -48,7 +48,9 @@ public sealed class KillTests(ITestOutputHelper log)
             else beforeTheRename++;
             if (force) Directory.Exists(folder["out"]).ShouldBeTrue();
             leftovers += Leftovers(folder).Length;
-            foreach (string config in Directory.EnumerateFiles(folder.FullPath, "config.json", new EnumerationOptions { RecurseSubdirectories = true, AttributesToSkip = 0 }))
+            foreach (
+                string config in Directory.EnumerateFiles(
+                    folder.FullPath, "config.json", new EnumerationOptions { RecurseSubdirectories = true, AttributesToSkip = 0 }))
             {
                 string looksWhole = Path.GetDirectoryName(config)!;
                 if (looksWhole == folder["model"] || (force && Contents(looksWhole).SequenceEqual(old))) continue;
@@ -61,7 +63,9 @@ public sealed class KillTests(ITestOutputHelper log)
             Directory.EnumerateFileSystemEntries(folder.FullPath).Select(path => Path.GetFileName(path)).Order().ShouldBe(["model", "out"]);
         }
 
-        log.WriteLine($"{layers} layers, {whole.TotalSeconds:0.0} s a run; {Kills} kills, {beforeTheRename} before the rename, {leftovers} working folders left and cleared");
+        log.WriteLine(
+            $"{layers} layers, {whole.TotalSeconds:0.0} s a run; {Kills} kills, {beforeTheRename} before the rename, {leftovers} working "
+            + $"folders left and cleared");
         beforeTheRename.ShouldBeGreaterThan(Kills / 2);
         leftovers.ShouldBeGreaterThan(0);
     }
@@ -72,8 +76,10 @@ public sealed class KillTests(ITestOutputHelper log)
         if (OperatingSystem.IsWindows()) return;
         using var folder = new TemporaryFolder();
         new SmallLlama { Layers = 12, Hidden = 512, Heads = 8, KvHeads = 2, HeadDim = 64 }.Write(folder["model"]);
-        using var process = WiscaProcess.Start("rescale", folder["model"], "--out", folder["out"], "--criterion", "spectral", "--threads", "1");
-        for (int waited = 0; Leftovers(folder).Length == 0 && waited < 10_000; waited += 10) process.Wait(TimeSpan.FromMilliseconds(10)).ShouldBeFalse();
+        using var process = WiscaProcess.Start(
+            "rescale", folder["model"], "--out", folder["out"], "--criterion", "spectral", "--threads", "1");
+        for (int waited = 0; Leftovers(folder).Length == 0 && waited < 10_000; waited += 10)
+            process.Wait(TimeSpan.FromMilliseconds(10)).ShouldBeFalse();
         process.Interrupt();
         process.Wait(TimeSpan.FromSeconds(20)).ShouldBeTrue();
         process.ExitCode.ShouldBe(1);
@@ -85,5 +91,12 @@ public sealed class KillTests(ITestOutputHelper log)
     private static string[] Leftovers(TemporaryFolder folder) => Directory.GetDirectories(folder.FullPath, ".out.*.wisca-partial");
 
     private static string[] Contents(string folder) =>
-        [.. Directory.EnumerateFiles(folder).Order(StringComparer.Ordinal).Select(path => $"{Path.GetFileName(path)} {Convert.ToHexString(System.Security.Cryptography.SHA256.HashData(File.ReadAllBytes(path)))}")];
+        [
+            .. Directory
+                .EnumerateFiles(folder)
+                .Order(StringComparer.Ordinal)
+                .Select(path =>
+                    $"{Path.GetFileName(path)} {Convert.ToHexString(System.Security.Cryptography.SHA256.HashData(File.ReadAllBytes(path)))}"
+                ),
+        ];
 }

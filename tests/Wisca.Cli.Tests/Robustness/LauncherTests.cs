@@ -36,7 +36,8 @@ public sealed class LauncherTests : IDisposable
     [Fact]
     public void Run_Twice_BuildsOnceAndAsksDotnetForNothingElse()
     {
-        Run("sdks", "inspect", "a b").ShouldBe((0, $"ran inspect a b with {_folder["sdks"]}\n", "wisca: building (once, and when sources change) ...\n"));
+        Run("sdks", "inspect", "a b")
+            .ShouldBe((0, $"ran inspect a b with {_folder["sdks"]}\n", "wisca: building (once, and when sources change) ...\n"));
         Run("sdks", "--version").ShouldBe((0, $"ran --version with {_folder["sdks"]}\n", ""));
         File.ReadAllLines(_folder["calls"]).ShouldBe(["build"]);
 
@@ -59,7 +60,8 @@ public sealed class LauncherTests : IDisposable
     public void Run_DotnetIsAScriptElsewhere_FindsItsSdks()
     {
         WriteScript("path/dotnet", $"#!/bin/sh\nexec \"{_folder["sdks/dotnet"]}\" \"$@\"\n");
-        Run("path", "doctor").ShouldBe((0, $"ran doctor with {_folder["sdks"]}\n", "wisca: building (once, and when sources change) ...\n"));
+        Run("path", "doctor")
+            .ShouldBe((0, $"ran doctor with {_folder["sdks"]}\n", "wisca: building (once, and when sources change) ...\n"));
     }
 
     [Fact]

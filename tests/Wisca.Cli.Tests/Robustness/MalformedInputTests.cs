@@ -44,7 +44,11 @@ public sealed class MalformedInputTests
         using var folder = new TemporaryFolder();
         MalformedCorpus.Model.Write(folder["model"]);
         using (var stream = File.OpenWrite(folder["model", TestCheckpoint.Weights])) stream.SetLength(length);
-        await Fails(folder, new MalformedCase(what.StartsWith("tensor", StringComparison.Ordinal) ? "model.safetensors: tensor '" : "model.safetensors: ", _ => { }));
+        await Fails(
+            folder,
+            new MalformedCase(
+                what.StartsWith("tensor", StringComparison.Ordinal) ? "model.safetensors: tensor '" : "model.safetensors: ",
+                _ => { }));
     }
 
     /// <summary>The unbroken folder passes, so that the failures above are due to what was broken.</summary>
@@ -76,7 +80,16 @@ public sealed class MalformedInputTests
     /// <summary>Everything below a folder: names, links and contents.</summary>
     private static string[] Snapshot(string folder) =>
     [
-        .. Directory.EnumerateFileSystemEntries(folder, "*", new EnumerationOptions { RecurseSubdirectories = true, AttributesToSkip = FileAttributes.ReparsePoint, MaxRecursionDepth = 5 })
+        .. Directory
+            .EnumerateFileSystemEntries(
+                folder,
+                "*",
+                new EnumerationOptions
+                {
+                    RecurseSubdirectories = true,
+                    AttributesToSkip = FileAttributes.ReparsePoint,
+                    MaxRecursionDepth = 5,
+                })
             .Order(StringComparer.Ordinal).Select(path => Directory.Exists(path) ? path : $"{path} {Content(path)}"),
         .. Directory.EnumerateFileSystemEntries(folder, "*", SearchOption.TopDirectoryOnly),
     ];
@@ -99,7 +112,10 @@ public sealed class MalformedInputTests
         byte[] file = TestCheckpoint.File(MalformedCorpus.Model.Tensors(), new JsonObject { ["format"] = "pt" });
         int header = BitConverter.ToInt32(file), data = 8 + header;
         boundaries = [.. Enumerable.Range(0, 9).Select(length => ($"prefix, {length} bytes", length))];
-        boundaries.AddRange([("header, first byte", 9), ("header, half", 8 + (header / 2)), ("header, but its last byte", data - 1), ("tensor data, none", data)]);
+        boundaries.AddRange([
+            ("header, first byte", 9), ("header, half", 8 + (header / 2)), ("header, but its last byte", data - 1),
+            ("tensor data, none", data),
+        ]);
         foreach (var (name, entry) in JsonNode.Parse(file.AsSpan(8, header))!.AsObject())
         {
             if (name == "__metadata__") continue;

@@ -5,7 +5,10 @@ namespace Wisca.Tests.Robustness;
 /// <summary>What the command line says and refuses around the output folder.</summary>
 public sealed class RescaleCommandTests : IDisposable
 {
-    private static readonly string[] LeftOut = ["consolidated.00.pth", "model.gguf", "optimizer.pt", "pytorch_model-00001-of-00002.bin", "pytorch_model.bin"];
+    private static readonly string[] LeftOut =
+    [
+        "consolidated.00.pth", "model.gguf", "optimizer.pt", "pytorch_model-00001-of-00002.bin", "pytorch_model.bin",
+    ];
     private readonly TemporaryFolder _folder = new();
 
     public RescaleCommandTests() => new SmallLlama().Write(_folder["model"]);
@@ -28,7 +31,8 @@ public sealed class RescaleCommandTests : IDisposable
         string path = Path.Combine(_folder.FullPath, place);
         string[] before = Entries();
         (await CommandRun.RunAsync("rescale", _folder["model"], "--out", path)).ShouldFail(expected);
-        if (place == "full") (await CommandRun.RunAsync("rescale", _folder["model"], "--out", path, "--force")).ShouldFail("is not from wisca");
+        if (place == "full")
+            (await CommandRun.RunAsync("rescale", _folder["model"], "--out", path, "--force")).ShouldFail("is not from wisca");
         Entries().ShouldBe(before);
 
         await CommandRun.RunAsync("rescale", _folder["model"], "--out", _folder["scaled"]);
@@ -59,7 +63,11 @@ public sealed class RescaleCommandTests : IDisposable
         json.ExitCode.ShouldBe(0);
         JsonNode.Parse(json.Output)!["not_copied"]!.AsArray().Select(entry => (string)entry!["path"]!).ShouldBe(LeftOut);
         foreach (string output in (string[])["plain", "json"])
-            Directory.EnumerateFiles(_folder[output]).Select(path => Path.GetFileName(path)).Order().ShouldBe(["config.json", "model.safetensors", "tokenizer.json", "wisca.json"]);
+            Directory
+                .EnumerateFiles(_folder[output])
+                .Select(path => Path.GetFileName(path))
+                .Order()
+                .ShouldBe(["config.json", "model.safetensors", "tokenizer.json", "wisca.json"]);
 
         var undo = await CommandRun.RunAsync("undo", _folder["json"], "--out", _folder["undone"]);
         undo.ExitCode.ShouldBe(0, undo.Error);
@@ -91,7 +99,8 @@ public sealed class RescaleCommandTests : IDisposable
         var run = await CommandRun.RunAsync("inspect", _folder["missing"], "--verbose");
         run.ExitCode.ShouldBe(1);
         run.Error.ShouldContain("   at Wisca.Checkpoints.Checkpoint.Open");
-        run.ErrorLines.ShouldContain(line => line.StartsWith("wisca: ", StringComparison.Ordinal) && line.EndsWith("missing does not exist", StringComparison.Ordinal));
+        run.ErrorLines.ShouldContain(line =>
+            line.StartsWith("wisca: ", StringComparison.Ordinal) && line.EndsWith("missing does not exist", StringComparison.Ordinal));
     }
 
     [Theory]
@@ -110,5 +119,6 @@ public sealed class RescaleCommandTests : IDisposable
         Directory.EnumerateFileSystemEntries(_folder.FullPath).Count().ShouldBe(1);
     }
 
-    private string[] Entries() => [.. Directory.EnumerateFileSystemEntries(_folder.FullPath, "*", SearchOption.AllDirectories).Order(StringComparer.Ordinal)];
+    private string[] Entries() =>
+        [.. Directory.EnumerateFileSystemEntries(_folder.FullPath, "*", SearchOption.AllDirectories).Order(StringComparer.Ordinal)];
 }

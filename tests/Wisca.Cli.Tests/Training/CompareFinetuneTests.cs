@@ -39,7 +39,16 @@ public sealed class CompareFinetuneTests : IDisposable
     private string[] Command(string yaml, params string[] settings)
     {
         File.WriteAllText(_folder["study.yaml"], yaml);
-        return ["compare", "--config", _folder["study.yaml"], "--set", $"output={_folder["out"]}", .. TinyStudy.Inputs(_folder), .. settings];
+        return
+        [
+            "compare",
+            "--config",
+            _folder["study.yaml"],
+            "--set",
+            $"output={_folder["out"]}",
+            .. TinyStudy.Inputs(_folder),
+            .. settings,
+        ];
     }
 
     [Fact]
@@ -48,11 +57,18 @@ public sealed class CompareFinetuneTests : IDisposable
         // An arm may have a base of its own too, which is the same function.
         TinyStudy.Inputs(_folder);
         (await CommandRun.RunAsync("rescale", _folder["base"], "--out", _folder["rescaled"])).ExitCode.ShouldBe(0);
-        foreach (string file in Directory.GetFiles(_folder["base"], "token*")) File.Copy(file, Path.Combine(_folder["rescaled"], Path.GetFileName(file)), overwrite: true);
-        WiscaProcess.Run(Command(Small, "workers=2", "seeds=[1]", "arms.pissa.adapter.init=pissa", $"arms.other.base.model={_folder["rescaled"]}"));
+        foreach (string file in Directory.GetFiles(_folder["base"], "token*"))
+            File.Copy(file, Path.Combine(_folder["rescaled"], Path.GetFileName(file)), overwrite: true);
+        WiscaProcess.Run(
+            Command(Small, "workers=2", "seeds=[1]", "arms.pissa.adapter.init=pissa", $"arms.other.base.model={_folder["rescaled"]}"));
         using var study = new StudyFolder(_folder["out"]);
         var results = study.ReadResults().Values.OrderBy(result => result.Label, StringComparer.Ordinal).ToList();
-        results.Select(result => result.Label).ShouldBe(["main/model/both lr 1e-2 seed 1", "main/model/lora lr 1e-2 seed 1", "main/model/other lr 1e-2 seed 1", "main/model/pissa lr 1e-2 seed 1"]);
+        results
+            .Select(result => result.Label)
+            .ShouldBe([
+                "main/model/both lr 1e-2 seed 1", "main/model/lora lr 1e-2 seed 1", "main/model/other lr 1e-2 seed 1",
+                "main/model/pissa lr 1e-2 seed 1",
+            ]);
         results.ShouldAllBe(result => result.Outcome == RunOutcome.Completed && result.Steps == 6 && result.Imbalances.Count == 0);
         results[0].Transitions.Select(applied => applied.Step).Distinct().ShouldBe([0, 2, 4, 6]);
         var balancings = results[0].Transitions.Where(applied => applied.Name == AppliedFactors.Adapter).ToList();
@@ -62,7 +78,9 @@ public sealed class CompareFinetuneTests : IDisposable
         results[1].Transitions.ShouldBeEmpty();
 
         // Other factors in one arm, another base in one, one function in all.
-        results.Select(result => result.InitialWeights).ShouldBe([results[0].InitialWeights, results[0].InitialWeights, results[0].InitialWeights, results[3].InitialWeights]);
+        results
+            .Select(result => result.InitialWeights)
+            .ShouldBe([results[0].InitialWeights, results[0].InitialWeights, results[0].InitialWeights, results[3].InitialWeights]);
         results[3].InitialWeights.ShouldNotBe(results[0].InitialWeights);
         string own = Digest(_folder["base"]);
         results.Select(result => result.Base).ShouldBe([own, own, Digest(_folder["rescaled"]), own]);
@@ -91,7 +109,12 @@ public sealed class CompareFinetuneTests : IDisposable
             merged.ExitCode.ShouldBe(0, merged.Error);
             var config = SettingsReader.Read<FinetuneConfig>(result.Configuration, "result") with
             {
-                Output = _folder[result.Id + "-again"], Base = new() { Model = _folder[result.Id], Tokenizer = _folder["base"] }, Adapter = new(), Wisca = new() { QueryKey = null, ValueOutput = null }, Steps = 1, Threads = 1,
+                Output = _folder[result.Id + "-again"],
+                Base = new() { Model = _folder[result.Id], Tokenizer = _folder["base"] },
+                Adapter = new(),
+                Wisca = new() { QueryKey = null, ValueOutput = null },
+                Steps = 1,
+                Threads = 1,
             };
             using var trainer = Trainer.Prepare(config, ResumeMode.Never, new Recorder(), CancellationToken.None);
             trainer.Run();
@@ -112,7 +135,9 @@ public sealed class CompareFinetuneTests : IDisposable
         {
             // In the middle of a run, when it has a checkpoint to go on from.
             for (int tries = 0; tries < 3000 && !begun && !process.Wait(TimeSpan.FromMilliseconds(5)); tries++)
-                begun = Directory.Exists(_folder["out", "work"]) && Directory.GetFiles(_folder["out", "work"], "latest.json", SearchOption.AllDirectories).Length > 0;
+                begun =
+                    Directory.Exists(_folder["out", "work"])
+                    && Directory.GetFiles(_folder["out", "work"], "latest.json", SearchOption.AllDirectories).Length > 0;
             process.Kill();
         }
 
@@ -128,7 +153,11 @@ public sealed class CompareFinetuneTests : IDisposable
         run.ExitCode.ShouldBe(0, run.Error);
         var runs = JsonNode.Parse(run.Output)!["runs"]!.AsArray();
         runs.Count.ShouldBe(4);
-        var whole = await CommandRun.RunAsync([.. Command(Small, "training.adapter={type: none}", "arms={lora: {}, both: {wisca: {preset: qk_ten+vo_ten}}}"), "--dry-run", "--json"]);
+        var whole = await CommandRun.RunAsync([
+            .. Command(Small, "training.adapter={type: none}", "arms={lora: {}, both: {wisca: {preset: qk_ten+vo_ten}}}"),
+            "--dry-run",
+            "--json",
+        ]);
         whole.ExitCode.ShouldBe(0, whole.Error);
         double share = (double)runs[0]!["flops"]! / (double)JsonNode.Parse(whole.Output)!["runs"]!.AsArray()[0]!["flops"]!;
         share.ShouldBeInRange(4 / 6.0, 0.85);
@@ -172,7 +201,14 @@ public sealed class CompareFinetuneTests : IDisposable
     private string[] Numbers()
     {
         using var study = new StudyFolder(_folder["out"]);
-        return [.. study.ReadResults().Values.OrderBy(result => result.Id, StringComparer.Ordinal).Select(result => JsonSerializer.Serialize(result with { Seconds = 0, Environment = result.Environment with { Finished = default } }))];
+        return
+        [
+            .. study
+                .ReadResults()
+                .Values.OrderBy(result => result.Id, StringComparer.Ordinal)
+                .Select(result =>
+                    JsonSerializer.Serialize(result with { Seconds = 0, Environment = result.Environment with { Finished = default } })),
+        ];
     }
 
     private sealed class Recorder : ITrainingObserver

@@ -14,7 +14,8 @@ public sealed class CompareKillTests(ITestOutputHelper log)
     {
         TinyRun.Write(folder, steps, further: "checkpoints: {every: 1}");
         string run = string.Join('\n', File.ReadAllLines(folder["run.yaml"]).Where(line => !line.StartsWith("output", StringComparison.Ordinal) && !line.StartsWith("threads", StringComparison.Ordinal)).Select(line => "  " + line.Replace("held_out: 0.1", "held_out: 0.4", StringComparison.Ordinal)));
-        File.WriteAllText(folder["study.yaml"], $"output: '{folder["out"]}'\nworkers: 2\ntraining:\n{run}\narms:\n  origin: {{ wisca: {{ preset: origin }} }}\n{arms}\n{further}");
+        File.WriteAllText(folder["study.yaml"], $"output: '{folder["out"]}'\nworkers: 2\ntraining:\n{run}\narms:\n  origin: {{ wisca: {{ "
+            + $"preset: origin }} }}\n{arms}\n{further}");
         return folder["study.yaml"];
     }
 
@@ -120,7 +121,8 @@ public sealed class CompareKillTests(ITestOutputHelper log)
         // Scores that are asked for later are of the models that were kept, and are what wisca eval says.
         Directory.CreateDirectory(folder["data"]);
         File.Copy(folder["text.txt"], folder["more.txt"]);
-        File.WriteAllText(folder["data", "riddles.yaml"], "task: riddles\ndoc_to_choice: [\"{{a}}\", \"{{b}}\"]\ngold: \"0\"\ndata:\n  - name: mine\n    test: riddles.jsonl\n");
+        File.WriteAllText(folder["data", "riddles.yaml"], "task: riddles\ndoc_to_choice: [\"{{a}}\", \"{{b}}\"]\ngold: \"0\"\ndata:\n  - "
+            + "name: mine\n    test: riddles.jsonl\n");
         File.WriteAllLines(folder["data", "riddles.jsonl"], Enumerable.Range(0, 9).Select(i => $$"""{"a": "the number {{i * 31 % 97}} and", "b": "a number {{i * 17 % 89}} or"}"""));
         string[] scored = [.. command, $"scores.texts=[{folder["more.txt"]}]", "scores.tasks=[riddles]", $"scores.data={folder["data"]}", $"scores.include={folder["data"]}", "scores.limit=8"];
         Said(scored).Error.ShouldContain("scored 4 of 4: main/model/");

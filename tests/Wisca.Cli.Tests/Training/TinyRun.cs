@@ -33,14 +33,22 @@ internal static class TinyRun
     /// <summary>Everything in a checkpoint but what a clock measured: a digest of each file.</summary>
     public static string[] Contents(string checkpoint) =>
     [
-        .. Directory.EnumerateFiles(checkpoint, "*", SearchOption.AllDirectories).Order(StringComparer.Ordinal).Where(path => Path.GetFileName(path) != "state.json")
+        .. Directory
+            .EnumerateFiles(checkpoint, "*", SearchOption.AllDirectories)
+            .Order(StringComparer.Ordinal)
+            .Where(path => Path.GetFileName(path) != "state.json")
             .Select(path => $"{Path.GetRelativePath(checkpoint, path)} {Convert.ToHexString(SHA256.HashData(File.ReadAllBytes(path)))}"),
         State(checkpoint),
     ];
 
     /// <summary>The lines of metrics.jsonl after a step, without what a clock measured.</summary>
     public static string[] Metrics(string run, int after = -1) =>
-        [.. File.ReadAllLines(Path.Combine(run, "metrics.jsonl")).Select(line => Timeless(JsonNode.Parse(line)!.AsObject())).Where(values => (int)values["step"]! > after).Select(values => values.ToJsonString())];
+        [
+            .. File.ReadAllLines(Path.Combine(run, "metrics.jsonl"))
+                .Select(line => Timeless(JsonNode.Parse(line)!.AsObject()))
+                .Where(values => (int)values["step"]! > after)
+                .Select(values => values.ToJsonString()),
+        ];
 
     private static string State(string checkpoint)
     {
@@ -51,7 +59,8 @@ internal static class TinyRun
 
     private static JsonObject Timeless(JsonObject values)
     {
-        foreach (string name in values.Select(entry => entry.Key).Where(key => key.StartsWith("time", StringComparison.Ordinal)).ToList()) values.Remove(name);
+        foreach (string name in values.Select(entry => entry.Key).Where(key => key.StartsWith("time", StringComparison.Ordinal)).ToList())
+            values.Remove(name);
         return values;
     }
 }

@@ -20,7 +20,10 @@ internal static class TinyStudy
                 """);
             using (var model = Decoder.Create(DecoderConfig.From(config), 3)) model.Save(folder["base"]);
             ByteTokenizer.Create().Save(folder["base"]);
-            File.WriteAllText(folder["data.json"], $"[{string.Join(",\n", Enumerable.Range(0, 60).Select(i => $$"""{"prompt": "item {{i}}: ", "completion": "{{(i % 3 == 0 ? "red" : "blue")}}"}"""))}]");
+            File.WriteAllText(
+                folder["data.json"],
+                $"[{string.Join(",\n", Enumerable.Range(0, 60).Select(i => $$"""{"prompt": "item {{i}}: ", "completion": "{{(i % 3 == 0 ? "red" : "blue")}}"}"""))}]"
+            );
         }
 
         return [$"training.base.model={folder["base"]}", $"training.data.train=[{folder["data.json"]}]"];

@@ -56,7 +56,8 @@ public sealed class TrainKillTests(ITestOutputHelper log)
         TinyRun.Metrics(killed["run"]).ShouldBe(TinyRun.Metrics(whole["run"]));
         Names(killed).ShouldBe(Names(whole));
 
-        static IEnumerable<string?> Names(TemporaryFolder folder) => Directory.EnumerateFileSystemEntries(folder["run", "checkpoints"]).Select(path => Path.GetFileName(path)).Order();
+        static IEnumerable<string?> Names(TemporaryFolder folder) =>
+            Directory.EnumerateFileSystemEntries(folder["run", "checkpoints"]).Select(path => Path.GetFileName(path)).Order();
     }
 
     private static void AwaitCheckpoint(string run, WiscaProcess process, long before)
@@ -74,7 +75,8 @@ public sealed class TrainKillTests(ITestOutputHelper log)
         throw new InvalidOperationException("the run stored no checkpoint");
     }
 
-    private static long Step(string run) => long.Parse(Path.GetFileName(RunFolder.FindLatest(run)!)["step-".Length..], System.Globalization.CultureInfo.InvariantCulture);
+    private static long Step(string run) =>
+        long.Parse(Path.GetFileName(RunFolder.FindLatest(run)!)["step-".Length..], System.Globalization.CultureInfo.InvariantCulture);
 
     /// <summary>What the latest checkpoint names is whole: weights, averages, state.</summary>
     private static void Loads(string run)

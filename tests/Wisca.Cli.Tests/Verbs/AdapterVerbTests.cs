@@ -26,20 +26,24 @@ public sealed class AdapterVerbTests : IDisposable
         run.ExitCode.ShouldBe(0, run.Error);
         run.Output.ShouldContain("8 modules merged");
         run.Output.ShouldContain("logits not compared");
-        TestCheckpoint.Read(_folder["out"])[SmallLlama.Weight(0, "q")].Bytes.ShouldNotBe(TestCheckpoint.Read(_folder["model"])[SmallLlama.Weight(0, "q")].Bytes);
+        TestCheckpoint
+            .Read(_folder["out"])[SmallLlama.Weight(0, "q")]
+            .Bytes.ShouldNotBe(TestCheckpoint.Read(_folder["model"])[SmallLlama.Weight(0, "q")].Bytes);
     }
 
     [Fact]
     public async Task Merge_AnotherBase_Fails()
     {
         (Llama with { Hidden = 24 }).Write(_folder["other"]);
-        (await CommandRun.RunAsync("merge", _folder["other"], _folder["adapter"], "--out", _folder["out"])).ShouldFail("is not an adapter for");
+        (await CommandRun.RunAsync("merge", _folder["other"], _folder["adapter"], "--out", _folder["out"])).ShouldFail(
+            "is not an adapter for");
         Directory.Exists(_folder["out"]).ShouldBeFalse();
     }
 
     [Fact]
     public async Task Merge_OntoTheAdapter_Fails() =>
-        (await CommandRun.RunAsync("merge", _folder["model"], _folder["adapter"], "--out", _folder["adapter"])).ShouldFail("is the input folder itself");
+        (await CommandRun.RunAsync("merge", _folder["model"], _folder["adapter"], "--out", _folder["adapter"])).ShouldFail(
+            "is the input folder itself");
 
     [Theory]
     [InlineData("tensor", "none")]
@@ -47,21 +51,27 @@ public sealed class AdapterVerbTests : IDisposable
     [InlineData("gl", "none")]
     public async Task Balance_Json_TellsEveryModule(string granularity, string round)
     {
-        var run = await CommandRun.RunAsync("balance", _folder["adapter"], "--out", _folder["out"], "--granularity", granularity, "--round", round, "--json");
+        var run = await CommandRun.RunAsync(
+            "balance", _folder["adapter"], "--out", _folder["out"], "--granularity", granularity, "--round", round, "--json");
         run.ExitCode.ShouldBe(0, run.Error);
         var modules = JsonDocument.Parse(run.Output).RootElement.GetProperty("modules").EnumerateArray().ToList();
         modules.Count.ShouldBe(8);
-        modules.ShouldAllBe(module => module.GetProperty("outcome").GetString() == "scaled" && module.GetProperty("imbalance_after").GetDouble() < module.GetProperty("imbalance_before").GetDouble());
+        modules.ShouldAllBe(module =>
+            module.GetProperty("outcome").GetString() == "scaled"
+            && module.GetProperty("imbalance_after").GetDouble() < module.GetProperty("imbalance_before").GetDouble());
     }
 
     [Fact]
     public async Task Balance_MatrixByPowersOfTwo_Fails() =>
-        (await CommandRun.RunAsync("balance", _folder["adapter"], "--out", _folder["out"], "--round", "pow2")).ShouldFail("no powers of two");
+        (await CommandRun.RunAsync("balance", _folder["adapter"], "--out", _folder["out"], "--round", "pow2")).ShouldFail(
+            "no powers of two");
 
     [Fact]
     public async Task Rescale_WithAdapter_UndoAndExpressTakeBothBack()
     {
-        var run = await CommandRun.RunAsync("rescale", _folder["model"], "--out", _folder["m2"], "--adapter", _folder["adapter"], "--adapter-out", _folder["a2"], "--round", "pow2");
+        var run = await CommandRun.RunAsync(
+            "rescale", _folder["model"], "--out", _folder["m2"], "--adapter", _folder["adapter"], "--adapter-out", _folder["a2"], "--round",
+            "pow2");
         run.ExitCode.ShouldBe(0, run.Error);
         run.Output.ShouldContain("the adapter, for the rescaled model");
         (await CommandRun.RunAsync("undo", _folder["m2"], "--out", _folder["m3"])).ExitCode.ShouldBe(0);
@@ -70,10 +80,12 @@ public sealed class AdapterVerbTests : IDisposable
         undo.Output.ShouldContain("bit for bit: 8 tensors");
         Same("m3", "model");
         Same("a3", "adapter");
-        var express = await CommandRun.RunAsync("express", _folder["a2"], "--base", _folder["m2"], "--for", "original", "--out", _folder["a4"]);
+        var express = await CommandRun.RunAsync(
+            "express", _folder["a2"], "--base", _folder["m2"], "--for", "original", "--out", _folder["a4"]);
         express.ExitCode.ShouldBe(0, express.Error);
         Same("a4", "adapter");
-        (await CommandRun.RunAsync("merge", _folder["m2"], _folder["a4"], "--out", _folder["x"])).ShouldFail("expressed for the original base");
+        (await CommandRun.RunAsync("merge", _folder["m2"], _folder["a4"], "--out", _folder["x"])).ShouldFail(
+            "expressed for the original base");
         (await CommandRun.RunAsync("undo", _folder["a4"], "--out", _folder["x"])).ShouldFail("nothing to undo");
     }
 

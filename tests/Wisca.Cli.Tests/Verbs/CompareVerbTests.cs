@@ -14,16 +14,20 @@ public sealed class CompareVerbTests
     private static string[] ShippedFiles() => Directory.GetFiles(TestRepository.PathOf("configs", "compare"), "*.yaml");
 
     /// <summary>Settings that make a shipped study need no data.</summary>
-    private static string[] OnStories(string file) => Path.GetFileName(file) == "stories.yaml" ? [] : ["training.data.train=stories", "training.data.validation=stories"];
+    private static string[] OnStories(string file) =>
+        Path.GetFileName(file) == "stories.yaml" ? [] : ["training.data.train=stories", "training.data.validation=stories"];
 
     /// <summary>Settings that give a shipped study what it needs.</summary>
-    private static string[] Furnished(string file, TemporaryFolder folder) => Path.GetFileName(file) == "finetune.yaml" ? TinyStudy.Inputs(folder) : OnStories(file);
+    private static string[] Furnished(string file, TemporaryFolder folder) =>
+        Path.GetFileName(file) == "finetune.yaml" ? TinyStudy.Inputs(folder) : OnStories(file);
 
     [Fact]
     public async Task DryRun_EveryShippedStudy_PrintsItsRunsAndTheirCost()
     {
         using var folder = new TemporaryFolder();
-        ShippedFiles().Select(Path.GetFileName).ShouldBe(["finetune.yaml", "stories.yaml", "tinystories-1m.yaml", "tinystories.yaml"], ignoreOrder: true);
+        ShippedFiles()
+            .Select(Path.GetFileName)
+            .ShouldBe(["finetune.yaml", "stories.yaml", "tinystories-1m.yaml", "tinystories.yaml"], ignoreOrder: true);
         foreach (string file in ShippedFiles())
         {
             string[] command = ["compare", "--config", file, "--dry-run", "--set", $"output={folder["none"]}", .. Furnished(file, folder)];
@@ -39,7 +43,9 @@ public sealed class CompareVerbTests
             for (int index = 0; index < lines.Length; index++)
             {
                 string line = lines[index].Trim();
-                if (line.Length > 0 && line[0] != '#') (line.Contains(" #", StringComparison.Ordinal) || lines[index - 1].TrimStart().StartsWith('#')).ShouldBeTrue($"{file}:{index + 1}: {line}");
+                if (line.Length > 0 && line[0] != '#')
+                    (line.Contains(" #", StringComparison.Ordinal) || lines[index - 1].TrimStart().StartsWith('#')).ShouldBeTrue(
+                        $"{file}:{index + 1}: {line}");
             }
         }
 
@@ -53,23 +59,29 @@ public sealed class CompareVerbTests
     {
         var study = Study.Load(Shipped("tinystories.yaml"), OnStories("tinystories.yaml"));
         WiscaSection Of(string arm) => study.ConfigOf("main", "llama", arm).Wisca;
-        foreach (string arm in (string[])["origin", "control", "attention_x0.5", "attention_x1.5", "attention_x2", "attention_x3"]) Of(arm).IsActive.ShouldBeFalse(arm);
+        foreach (string arm in (string[])["origin", "control", "attention_x0.5", "attention_x1.5", "attention_x2", "attention_x3"])
+            Of(arm).IsActive.ShouldBeFalse(arm);
         (Of("qk_ten").QueryKey, Of("qk_ten").ValueOutput).ShouldBe((Granularity.Tensor, null));
         (Of("vo_ten").QueryKey, Of("vo_ten").ValueOutput).ShouldBe((null, Granularity.Tensor));
         (Of("qk_row+vo_ten").QueryKey, Of("qk_row+vo_ten").ValueOutput).ShouldBe((Granularity.Pair, Granularity.Tensor));
         (Of("kv-head").QueryKey, Of("kv-head").ValueOutput).ShouldBe((Granularity.KvHead, Granularity.KvHead));
-        foreach (string arm in (string[])["qk_ten+vo_ten", "keep", "reset", "l2", "l1-mean", "fisher"]) (Of(arm).Every, Of(arm).Init, Of(arm).QueryKey).ShouldBe((250, arm != "fisher", Granularity.Tensor), arm);
+        foreach (string arm in (string[])["qk_ten+vo_ten", "keep", "reset", "l2", "l1-mean", "fisher"])
+            (Of(arm).Every, Of(arm).Init, Of(arm).QueryKey).ShouldBe((250, arm != "fisher", Granularity.Tensor), arm);
         (Of("init").Every, Of("init").Init).ShouldBe((0, true));
-        ((string[])["qk_ten+vo_ten", "l1-mean", "l2", "fisher"]).Select(arm => Of(arm).Criterion).ShouldBe([Criterion.L1, Criterion.L1Mean, Criterion.L2, Criterion.Fisher]);
-        ((string[])["qk_ten+vo_ten", "keep", "reset"]).Select(arm => Of(arm).State).ShouldBe([StatePolicy.Transport, StatePolicy.Keep, StatePolicy.Reset]);
+        ((string[])["qk_ten+vo_ten", "l1-mean", "l2", "fisher"])
+            .Select(arm => Of(arm).Criterion)
+            .ShouldBe([Criterion.L1, Criterion.L1Mean, Criterion.L2, Criterion.Fisher]);
+        ((string[])["qk_ten+vo_ten", "keep", "reset"])
+            .Select(arm => Of(arm).State)
+            .ShouldBe([StatePolicy.Transport, StatePolicy.Keep, StatePolicy.Reset]);
         foreach (string model in study.Models) ((TrainingConfig)study.ConfigOf("main", model, "origin")).Steps.ShouldBe(1500);
         var checks = study.CheckRuns();
         foreach (string model in study.Models) checks[("main", model, "origin")].Parameters.ShouldBeInRange(350_000, 1_000_000, model);
     }
 
     /// <summary>
-    /// The controls have no transition, and yet compute what init_pow2 does: with factors that are powers of two and without clipping by the global norm,
-    /// which sees gradients in another gauge, all losses are the same to the bit.
+    /// The controls have no transition, and yet compute what init_pow2 does: with factors that are powers of two and without clipping by
+    /// the global norm, which sees gradients in another gauge, all losses are the same to the bit.
     /// </summary>
     [Theory]
     [InlineData("llama", "control")]
@@ -79,7 +91,11 @@ public sealed class CompareVerbTests
     {
         using var folder = new TemporaryFolder();
         var study = Study.Load(Shipped("tinystories.yaml"), OnStories("tinystories.yaml"));
-        double[][] losses = [.. ((string[])["origin", "init_pow2", control]).Select(arm => Losses(folder, arm, (TrainingConfig)study.ConfigOf("main", model, arm) with { Seed = 1 }))];
+        double[][] losses =
+        [
+            .. ((string[])["origin", "init_pow2", control]).Select(arm =>
+                Losses(folder, arm, (TrainingConfig)study.ConfigOf("main", model, arm) with { Seed = 1 })),
+        ];
         losses[2].ShouldBe(losses[1]);
         losses[0][^1].ShouldNotBe(losses[1][^1]);
     }
@@ -90,8 +106,27 @@ public sealed class CompareVerbTests
         using var trainer = Trainer.Prepare(
             config with
             {
-                Output = folder[arm], Threads = 1, BatchSize = 2, Steps = 6, Tokenizer = new() { Source = TokenizerSource.Bytes }, Data = new() { Stories = 30, SequenceLength = 32, Cache = folder["cache"], HeldOut = 0.1 },
-                Optimizer = config.Optimizer with { LearningRate = 8e-3, Clip = null }, Schedule = new() { Warmup = 0 }, Evaluation = new() { AtStart = false, Every = 2, Tokens = 256, Samples = new() { Every = 0 } },
+                Output = folder[arm],
+                Threads = 1,
+                BatchSize = 2,
+                Steps = 6,
+                Tokenizer = new() { Source = TokenizerSource.Bytes },
+                Data = new()
+                {
+                    Stories = 30,
+                    SequenceLength = 32,
+                    Cache = folder["cache"],
+                    HeldOut = 0.1,
+                },
+                Optimizer = config.Optimizer with { LearningRate = 8e-3, Clip = null },
+                Schedule = new() { Warmup = 0 },
+                Evaluation = new()
+                {
+                    AtStart = false,
+                    Every = 2,
+                    Tokens = 256,
+                    Samples = new() { Every = 0 },
+                },
                 Checkpoints = new() { Every = 0 }, Logging = new() { Every = 1, Tensorboard = false },
             },
             ResumeMode.Never, observer);
@@ -104,19 +139,30 @@ public sealed class CompareVerbTests
     {
         using var folder = new TemporaryFolder();
         (await CommandRun.RunAsync("compare")).ErrorLines[0].ShouldContain("--config is missing");
-        (await CommandRun.RunAsync("compare", "--config", Shipped("stories.yaml"), "--shard", "3/2")).ErrorLines[0].ShouldContain("--shard is '3/2'");
+        (await CommandRun.RunAsync("compare", "--config", Shipped("stories.yaml"), "--shard", "3/2"))
+            .ErrorLines[0]
+            .ShouldContain("--shard is '3/2'");
         (await CommandRun.RunAsync("compare", "--config", folder["none.yaml"])).ShouldFail("none.yaml does not exist");
 
         // So is what cannot be scored.
-        (await CommandRun.RunAsync("compare", "--config", Shipped("stories.yaml"), "--set", "scores.texts=[a.txt]")).ShouldFail("keep_models: false, expected true");
-        (await CommandRun.RunAsync("compare", "--config", Shipped("stories.yaml"), "--set", "keep_models=true", "scores.tasks=[blimp]")).ShouldFail("scores.data: none, expected the folder");
+        (await CommandRun.RunAsync("compare", "--config", Shipped("stories.yaml"), "--set", "scores.texts=[a.txt]")).ShouldFail(
+            "keep_models: false, expected true");
+        (
+            await CommandRun.RunAsync("compare", "--config", Shipped("stories.yaml"), "--set", "keep_models=true", "scores.tasks=[blimp]")
+        ).ShouldFail("scores.data: none, expected the folder");
         foreach (string missing in (string[])["scores.texts=[none.txt]", "scores.tasks=[pika]"])
-            (await CommandRun.RunAsync("compare", "--config", Shipped("stories.yaml"), "--set", $"output={folder["out"]}", "keep_models=true", $"scores.data={folder.FullPath}", missing)).ExitCode.ShouldBe(1);
+            (
+                await CommandRun.RunAsync(
+                    "compare", "--config", Shipped("stories.yaml"), "--set", $"output={folder["out"]}", "keep_models=true",
+                    $"scores.data={folder.FullPath}", missing)
+            ).ExitCode.ShouldBe(1);
         Directory.Exists(folder["out", "runs"]).ShouldBeFalse();
         Directory.Delete(folder["out"], recursive: true);
 
         // What would not begin is found before anything runs.
-        var run = await CommandRun.RunAsync("compare", "--config", Shipped("stories.yaml"), "--set", $"output={folder["out"]}", "arms.wrong.optimizer.multipliers=[{ parameters: '*.nothing.*' }]", "models.new.model.config.model_type=nothing");
+        var run = await CommandRun.RunAsync(
+            "compare", "--config", Shipped("stories.yaml"), "--set", $"output={folder["out"]}",
+            "arms.wrong.optimizer.multipliers=[{ parameters: '*.nothing.*' }]", "models.new.model.config.model_type=nothing");
         run.ExitCode.ShouldBe(1);
         run.Error.ShouldContain("main/new/origin: ");
         Directory.Exists(folder["out"]).ShouldBeFalse();
@@ -131,7 +177,10 @@ public sealed class CompareVerbTests
         File.WriteAllText(folder["printed.yaml"], run.Output);
         run.Output.ShouldContain("# The arm that the others are compared with.");
         var (before, after) = (Study.Load(Shipped("stories.yaml")), Study.Load(folder["printed.yaml"]));
-        after.Plan(new Dictionary<string, RunResult>()).Runs.Select(entry => entry.Id).ShouldBe(before.Plan(new Dictionary<string, RunResult>()).Runs.Select(entry => entry.Id));
+        after
+            .Plan(new Dictionary<string, RunResult>())
+            .Runs.Select(entry => entry.Id)
+            .ShouldBe(before.Plan(new Dictionary<string, RunResult>()).Runs.Select(entry => entry.Id));
     }
 
     private sealed class LossRecorder : ITrainingObserver

@@ -39,7 +39,8 @@ public sealed class EvalVerbTests
     public async Task Eval_Stride_IsLabelledAndLowersThePerplexity()
     {
         string[] args = ["eval", Model, "--text", Stories, "--limit", "2", "--max-length", "40", "--threads", "1", "--json"];
-        JsonNode plain = JsonNode.Parse((await CommandRun.RunAsync(args)).Output)!, strided = JsonNode.Parse((await CommandRun.RunAsync([.. args, "--stride", "10"])).Output)!;
+        JsonNode plain = JsonNode.Parse((await CommandRun.RunAsync(args)).Output)!,
+            strided = JsonNode.Parse((await CommandRun.RunAsync([.. args, "--stride", "10"])).Output)!;
         ((int)strided["stride"]!).ShouldBe(10);
         ((string)strided["extension"]!).ShouldContain("not comparable");
         ((double)strided["token_perplexity"]!).ShouldBeLessThan((double)plain["token_perplexity"]!);
@@ -52,9 +53,12 @@ public sealed class EvalVerbTests
     public async Task Eval_WikitextPage_IsDetokenisedUnlessToldOtherwise()
     {
         using var folder = new TemporaryFolder();
-        File.WriteAllText(folder["a.txt"], " = Harbour = \n \n The well @-@ known boats , and the sea . \n \n = Hills = \n \n They are high . \n");
+        File.WriteAllText(
+            folder["a.txt"],
+            " = Harbour = \n \n The well @-@ known boats , and the sea . \n \n = Hills = \n \n They are high . \n");
         string[] args = ["eval", Model, "--text", folder["a.txt"], "--threads", "1", "--json"];
-        JsonNode auto = JsonNode.Parse((await CommandRun.RunAsync(args)).Output)!, none = JsonNode.Parse((await CommandRun.RunAsync([.. args, "--detokenize", "none"])).Output)!;
+        JsonNode auto = JsonNode.Parse((await CommandRun.RunAsync(args)).Output)!,
+            none = JsonNode.Parse((await CommandRun.RunAsync([.. args, "--detokenize", "none"])).Output)!;
         ((int)auto["documents"]!).ShouldBe(2);
         ((int)auto["detokenized_documents"]!).ShouldBe(2);
         ((int)none["detokenized_documents"]!).ShouldBe(0);

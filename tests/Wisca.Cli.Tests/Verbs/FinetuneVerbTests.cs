@@ -24,7 +24,10 @@ public sealed class FinetuneVerbTests : IDisposable
             """);
         using (var model = Decoder.Create(DecoderConfig.From(config), 3)) model.Save(_folder["base"]);
         ByteTokenizer.Create().Save(_folder["base"]);
-        File.WriteAllText(_folder["data.json"], $"[{string.Join(",\n", Enumerable.Range(0, 30).Select(i => $$"""{"prompt": "item {{i}}: ", "completion": "{{(i % 3 == 0 ? "red" : "blue")}}"}"""))}]");
+        File.WriteAllText(
+            _folder["data.json"],
+            $"[{string.Join(",\n", Enumerable.Range(0, 30).Select(i => $$"""{"prompt": "item {{i}}: ", "completion": "{{(i % 3 == 0 ? "red" : "blue")}}"}"""))}]"
+        );
         File.WriteAllText(
             _folder["run.yaml"],
             $$"""
@@ -54,7 +57,10 @@ public sealed class FinetuneVerbTests : IDisposable
         string checkpoint = RunFolder.CheckpointPath(_folder["run"], 6);
         ((string)result["checkpoint"]!).ShouldBe(checkpoint);
         Math.Exp((double)result["held_out_loss"]!).ShouldBe((double)result["perplexity"]!, 1e-6);
-        foreach (string told in (string[])["examples to train on", "examples held out", "14 modules", "template plain", "transition of", "modules balanced"]) run.Error.ShouldContain(told);
+        foreach (
+            string told in (string[])
+                ["examples to train on", "examples held out", "14 modules", "template plain", "transition of", "modules balanced"])
+            run.Error.ShouldContain(told);
 
         // For the base as it lies on disk, although the run moved it twice.
         var merged = await CommandRun.RunAsync("merge", _folder["base"], checkpoint, "--out", _folder["merged"], "--json");
@@ -69,7 +75,9 @@ public sealed class FinetuneVerbTests : IDisposable
     {
         WiscaProcess.Run(_command);
         WiscaProcess.Run([.. _command, "--resume", RunFolder.CheckpointPath(_folder["run"], 3), "--set", $"output={_folder["second"]}"]);
-        TinyRun.Contents(RunFolder.CheckpointPath(_folder["second"], 6)).ShouldBe(TinyRun.Contents(RunFolder.CheckpointPath(_folder["run"], 6)));
+        TinyRun
+            .Contents(RunFolder.CheckpointPath(_folder["second"], 6))
+            .ShouldBe(TinyRun.Contents(RunFolder.CheckpointPath(_folder["run"], 6)));
         TinyRun.Metrics(_folder["second"]).ShouldBe(TinyRun.Metrics(_folder["run"], after: 3));
     }
 

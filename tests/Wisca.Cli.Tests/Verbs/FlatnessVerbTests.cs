@@ -26,7 +26,13 @@ public sealed class FlatnessVerbTests : IDisposable
     {
         var run = await RunAsync("--trace-probes", "8", "--eigenvalues", "1", "--lanczos-steps", "4");
         run.ExitCode.ShouldBe(0, run.Error);
-        foreach (string line in (string[])["loss ", "eigenvalue 1", "trace", "plain sharpness, r 0.05", "adaptive sharpness, r 0.5", "cosine of gradients, eta 0.1", "qk 0", "vo 1", "invariant adaptive sharpness", "moves     trace: a / s^2 + b s^2 + the rest"])
+        foreach (
+            string line in (string[])
+                [
+                    "loss ", "eigenvalue 1", "trace", "plain sharpness, r 0.05", "adaptive sharpness, r 0.5",
+                    "cosine of gradients, eta 0.1", "qk 0", "vo 1", "invariant adaptive sharpness",
+                    "moves     trace: a / s^2 + b s^2 + the rest",
+                ])
             run.Output.ShouldContain(line);
         run.Output.ShouldContain("eigenvalues did not converge in 4 steps");
         run.ErrorLines.ShouldBe(["eigenvalues ...", "trace ...", "sharpness ...", "gradients ...", "pairs ..."]);
@@ -52,15 +58,26 @@ public sealed class FlatnessVerbTests : IDisposable
         string[] lines = File.ReadAllLines(_folder["orbit.csv"]);
         lines[0].ShouldBe("curve,x,y,quantity,value");
         lines.Count(line => line.StartsWith("orbit,", StringComparison.Ordinal)).ShouldBe(3 * 8);
-        lines.Where(line => line.StartsWith("orbit,", StringComparison.Ordinal) && line.Contains(",loss,", StringComparison.Ordinal)).Select(line => line.Split(',')[4]).Distinct().Count().ShouldBe(1);
-        Directory.EnumerateFileSystemEntries(_folder.FullPath).Select(Path.GetFileName).Order().ShouldBe(["model", "orbit.csv", "text.txt"]);
+        lines
+            .Where(line => line.StartsWith("orbit,", StringComparison.Ordinal) && line.Contains(",loss,", StringComparison.Ordinal))
+            .Select(line => line.Split(',')[4])
+            .Distinct()
+            .Count()
+            .ShouldBe(1);
+        Directory
+            .EnumerateFileSystemEntries(_folder.FullPath)
+            .Select(Path.GetFileName)
+            .Order()
+            .ShouldBe(["model", "orbit.csv", "text.txt"]);
 
         string shown = (await RunAsync(orbit)).Output;
         shown.ShouldContain("orbit of qk in layer 1; the model is at log2 s = 0");
 
         // Drawn in quarters, with each criterion on the line nearest to where it lands.
         string[] drawn = [.. shown[shown.IndexOf("trace of the pair against log2 s", StringComparison.Ordinal)..].Split('\n')[1..10]];
-        drawn.Select(line => line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[0]).ShouldBe(["-1.00", "-0.75", "-0.50", "-0.25", "0.00", "0.25", "0.50", "0.75", "1.00"]);
+        drawn
+            .Select(line => line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[0])
+            .ShouldBe(["-1.00", "-0.75", "-0.50", "-0.25", "0.00", "0.25", "0.50", "0.75", "1.00"]);
         drawn[4].ShouldContain("here");
         int nearest = (int)Math.Round(Math.Clamp(Math.Log2(factor), -1, 1) * 4) + 4;
         drawn[nearest].Split(' ', ',').ShouldContain("l1");
@@ -108,8 +125,10 @@ public sealed class FlatnessVerbTests : IDisposable
     {
         (await CommandRun.RunAsync("flatness", _folder["model"], "--text", _folder["none.txt"])).ShouldFail("none.txt");
         (await RunAsync("--orbit", "vo", "--layer", "2")).ShouldFail("layer 2 is not among the model's layers 0 to 1");
-        (await RunAsync("--sequence-length", "1000", "--tokens", "60", "--measure", "sam")).Output.ShouldContain("on 60 tokens in windows of 60");
-        (await RunAsync("--sequence-length", "65", "--tokens", "65")).ShouldFail("windows of 65 tokens, but the model was made for 64 positions");
+        (await RunAsync("--sequence-length", "1000", "--tokens", "60", "--measure", "sam")).Output.ShouldContain(
+            "on 60 tokens in windows of 60");
+        (await RunAsync("--sequence-length", "65", "--tokens", "65")).ShouldFail(
+            "windows of 65 tokens, but the model was made for 64 positions");
         WriteModel("wide", 1, hidden: 64);
         (await RunAsync("--between", _folder["wide"])).ShouldFail("the second model has model.embed_tokens.weight of shape");
         (await RunAsync("--slice", "1d", "--out", _folder["no", "such.json"])).ShouldFail("does not exist");
@@ -120,7 +139,18 @@ public sealed class FlatnessVerbTests : IDisposable
     public void Flatness_Interrupted_LeavesNothing()
     {
         using var process = WiscaProcess.Start(
-            "flatness", _folder["model"], "--text", _folder["text.txt"], "--measure", "trace", "--trace-probes", "1000000", "--threads", "1", "--out", _folder["report.json"]);
+            "flatness",
+            _folder["model"],
+            "--text",
+            _folder["text.txt"],
+            "--measure",
+            "trace",
+            "--trace-probes",
+            "1000000",
+            "--threads",
+            "1",
+            "--out",
+            _folder["report.json"]);
         process.Wait(TimeSpan.FromSeconds(3)).ShouldBeFalse();
         process.Interrupt();
         process.Wait(TimeSpan.FromSeconds(60)).ShouldBeTrue();
@@ -130,7 +160,8 @@ public sealed class FlatnessVerbTests : IDisposable
         Directory.EnumerateFileSystemEntries(_folder.FullPath).Select(Path.GetFileName).Order().ShouldBe(["model", "text.txt"]);
     }
 
-    private Task<CommandRun> RunAsync(params string[] arguments) => CommandRun.RunAsync(["flatness", _folder["model"], "--text", _folder["text.txt"], "--threads", "1", .. arguments]);
+    private Task<CommandRun> RunAsync(params string[] arguments) =>
+        CommandRun.RunAsync(["flatness", _folder["model"], "--text", _folder["text.txt"], "--threads", "1", .. arguments]);
 
     /// <summary>A model that reads bytes.</summary>
     private void WriteModel(string name, ulong seed, int hidden = 16)
@@ -142,7 +173,8 @@ public sealed class FlatnessVerbTests : IDisposable
               "vocab_size": {{tokenizer.VocabularySize}}, "max_position_embeddings": 64, "rms_norm_eps": 1e-5
             }
             """;
-        using var model = Decoder.Create(DecoderConfig.From(ModelConfig.Parse(config)), seed, new InitializationOptions { StandardDeviation = 0.2 });
+        using var model = Decoder.Create(
+            DecoderConfig.From(ModelConfig.Parse(config)), seed, new InitializationOptions { StandardDeviation = 0.2 });
         model.Save(_folder[name]);
         tokenizer.Save(_folder[name]);
     }

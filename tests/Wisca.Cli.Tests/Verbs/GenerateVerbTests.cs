@@ -25,7 +25,8 @@ public sealed class GenerateVerbTests
     public async Task Generate_MoreThanThePositions_IsRefused()
     {
         string model = TestData.Require("models", "TinyStories-656K");
-        (await CommandRun.RunAsync("generate", model, "--prompt", "Once", "--max-tokens", "100000")).ShouldFail("100000 to follow, but the model was made for");
+        (await CommandRun.RunAsync("generate", model, "--prompt", "Once", "--max-tokens", "100000")).ShouldFail(
+            "100000 to follow, but the model was made for");
     }
 
     [Theory]

@@ -27,8 +27,18 @@ public sealed class InspectVerbTests
                 layer.GetProperty("l1").GetProperty(projection).GetDouble().ShouldBe(expected, 1e-9 * expected);
             }
 
-            layer.GetProperty("exact").GetProperty("qk").EnumerateArray().Select(name => name.GetString()).ShouldBe(["tensor", "kv-head", "pair"]);
-            layer.GetProperty("exact").GetProperty("vo").EnumerateArray().Select(name => name.GetString()).ShouldBe(["tensor", "kv-head", "channel"]);
+            layer
+                .GetProperty("exact")
+                .GetProperty("qk")
+                .EnumerateArray()
+                .Select(name => name.GetString())
+                .ShouldBe(["tensor", "kv-head", "pair"]);
+            layer
+                .GetProperty("exact")
+                .GetProperty("vo")
+                .EnumerateArray()
+                .Select(name => name.GetString())
+                .ShouldBe(["tensor", "kv-head", "channel"]);
         }
     }
 

@@ -45,7 +45,8 @@ public sealed class ReportVerbTests
         WriteStudy(folder["study"]);
         string[] runs = Directory.GetDirectories(folder["study", "runs"]);
         Directory.Delete(runs[0], recursive: true);
-        using (var study = new StudyFolder(folder["study"])) study.WriteResult(MadeStudy.Small().Results.Values.First() with { Id = "0123456789abcdef" });
+        using (var study = new StudyFolder(folder["study"]))
+            study.WriteResult(MadeStudy.Small().Results.Values.First() with { Id = "0123456789abcdef" });
         var run = await CommandRun.RunAsync("report", folder["study"]);
         run.ExitCode.ShouldBe(0, run.Error);
         run.Error.ShouldContain("1 run of study.json");
@@ -58,7 +59,9 @@ public sealed class ReportVerbTests
         using var folder = new TemporaryFolder();
         (await CommandRun.RunAsync("report", folder["none"])).ShouldFail("has no study.json");
         WriteStudy(folder["study"]);
-        (await CommandRun.RunAsync("report", folder["study"], "--out", folder["page.pdf"])).ErrorLines[0].ShouldContain("expected a file that ends with .html or .md");
+        (await CommandRun.RunAsync("report", folder["study"], "--out", folder["page.pdf"]))
+            .ErrorLines[0]
+            .ShouldContain("expected a file that ends with .html or .md");
         File.WriteAllText(folder["study", "study.json"], "{ \"version\": 1 ");
         (await CommandRun.RunAsync("report", folder["study"])).ShouldFail("study.json");
         File.WriteAllText(folder["study", "study.json"], "null");

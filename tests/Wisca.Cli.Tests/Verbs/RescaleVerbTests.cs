@@ -24,7 +24,8 @@ public sealed class RescaleVerbTests : IDisposable
     public async Task Rescale_Json_ListsEveryGroupWithItsNorms()
     {
         new SmallLlama().Write(_folder["model"]);
-        var run = await CommandRun.RunAsync("rescale", _folder["model"], "--out", _folder["out"], "--qk", "pair", "--vo", "channel", "--round", "pow2", "--json");
+        var run = await CommandRun.RunAsync(
+            "rescale", _folder["model"], "--out", _folder["out"], "--qk", "pair", "--vo", "channel", "--round", "pow2", "--json");
         run.ExitCode.ShouldBe(0);
         var json = JsonDocument.Parse(run.Output).RootElement;
         json.GetProperty("bit_exact").GetBoolean().ShouldBeTrue();
@@ -94,14 +95,18 @@ public sealed class RescaleVerbTests : IDisposable
     [InlineData(0, false)]
     [InlineData(1, true, "--qk", "tensor", "--vo", "tensor")]
     [InlineData(1, true, "--preset", "qk_ten")]
-    public async Task Rescale_NormalisedQueriesAndKeys_AppliesWhatIsExactUnlessAskedForMore(int exitCode, bool fails, params string[] options)
+    public async Task Rescale_NormalisedQueriesAndKeys_AppliesWhatIsExactUnlessAskedForMore(
+        int exitCode, bool fails, params string[] options)
     {
         var model = new SmallLlama();
         var tensors = model.Tensors();
         foreach (int layer in (int[])[0, 1])
         {
             foreach (string norm in (string[])["q_norm", "k_norm"])
-                tensors.Add(new TestTensor($"model.layers.{layer}.self_attn.{norm}.weight", "F32", [model.HeadDim], ReferenceFloat.Bytes("F32", Enumerable.Repeat(1.0, model.HeadDim))));
+                tensors.Add(
+                    new TestTensor(
+                        $"model.layers.{layer}.self_attn.{norm}.weight", "F32", [model.HeadDim],
+                        ReferenceFloat.Bytes("F32", Enumerable.Repeat(1.0, model.HeadDim))));
         }
 
         TestCheckpoint.Write(_folder["model"], model.Config.Replace("\"llama\"", "\"qwen3\"", StringComparison.Ordinal), tensors);

@@ -12,7 +12,11 @@ public sealed class TaskEvaluationTests
     {
         var run = await CommandRun.RunAsync("eval", "--list-tasks");
         run.ExitCode.ShouldBe(0, run.Error);
-        string[] names = ["arc_challenge", "arc_easy", "blimp", "boolq", "copa", "hellaswag", "lambada_openai", "openbookqa", "piqa", "sciq", "social_iqa", "winogrande", "wsc273"];
+        string[] names =
+        [
+            "arc_challenge", "arc_easy", "blimp", "boolq", "copa", "hellaswag", "lambada_openai", "openbookqa", "piqa", "sciq",
+            "social_iqa", "winogrande", "wsc273",
+        ];
         run.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => line.Split(' ')[0]).ShouldBe(names);
     }
 
@@ -31,10 +35,12 @@ public sealed class TaskEvaluationTests
     }
 
     [Fact]
-    public async Task Eval_NoModelGiven_Exit2() => (await CommandRun.RunAsync("eval", "--tasks", "piqa", "--data", ".")).ErrorLines[0].ShouldBe("wisca: no MODEL is given");
+    public async Task Eval_NoModelGiven_Exit2() =>
+        (await CommandRun.RunAsync("eval", "--tasks", "piqa", "--data", ".")).ErrorLines[0].ShouldBe("wisca: no MODEL is given");
 
     [Fact]
-    public async Task Eval_TaskThatIsNotKnown_SaysSo() => (await CommandRun.RunAsync("eval", "model", "--tasks", "pika", "--data", ".")).ShouldFail("no task is called 'pika'");
+    public async Task Eval_TaskThatIsNotKnown_SaysSo() =>
+        (await CommandRun.RunAsync("eval", "model", "--tasks", "pika", "--data", ".")).ShouldFail("no task is called 'pika'");
 
     [Fact]
     public async Task Eval_SmallModel_TableResultAndSamples()
@@ -42,12 +48,32 @@ public sealed class TaskEvaluationTests
         string model = TestData.Require("models", "TinyStories-656K");
         using var folder = new TemporaryFolder();
         Write(folder["data", "piqa", "validation.jsonl"], Piqa + "\n" + Piqa);
-        Write(folder["mine", "riddles.yaml"], "task: riddles\ndoc_to_choice: [\"{{a}}\", \"{{b}}\"]\ngold: \"0\"\ndata:\n  - name: mine\n    test: riddles.jsonl\n");
+        Write(
+            folder["mine", "riddles.yaml"],
+            "task: riddles\ndoc_to_choice: [\"{{a}}\", \"{{b}}\"]\ngold: \"0\"\ndata:\n  - name: mine\n    test: riddles.jsonl\n");
         Write(folder["data", "riddles.jsonl"], """{"a": "Once upon a time", "b": "xqzt"}""");
 
         // The harness's spelling of every option that has one.
         var run = await CommandRun.RunAsync(
-            "eval", model, "--tasks", "piqa,riddles,sciq", "--data", folder["data"], "--include_path", folder["mine"], "--num_fewshot", "0", "--batch_size", "4", "--limit", "1", "--log_samples", "--output_path", folder["out"], "--threads", "1");
+            "eval",
+            model,
+            "--tasks",
+            "piqa,riddles,sciq",
+            "--data",
+            folder["data"],
+            "--include_path",
+            folder["mine"],
+            "--num_fewshot",
+            "0",
+            "--batch_size",
+            "4",
+            "--limit",
+            "1",
+            "--log_samples",
+            "--output_path",
+            folder["out"],
+            "--threads",
+            "1");
         run.ExitCode.ShouldBe(2, run.Error);
         run.Output.ShouldContain("|Tasks  |Version|Filter|n-shot|Metric  |   |Value ");
         run.Output.ShouldContain("only the first 1 documents of each task");
@@ -73,7 +99,10 @@ public sealed class TaskEvaluationTests
         string model = TestData.Require("models", "TinyStories-656K");
         using var folder = new TemporaryFolder();
         Write(folder["piqa", "validation.jsonl"], Piqa);
-        string[] args = ["eval", model, "--tasks", "piqa", "--data", folder.FullPath, "--out", folder["result.json"], "--json", "--threads", "1"];
+        string[] args =
+        [
+            "eval", model, "--tasks", "piqa", "--data", folder.FullPath, "--out", folder["result.json"], "--json", "--threads", "1",
+        ];
         var run = await CommandRun.RunAsync(args);
         run.ExitCode.ShouldBe(0, run.Error);
         JsonNode.DeepEquals(JsonNode.Parse(run.Output), JsonNode.Parse(File.ReadAllText(folder["result.json"]))).ShouldBeTrue();

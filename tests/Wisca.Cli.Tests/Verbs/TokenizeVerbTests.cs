@@ -65,7 +65,9 @@ public sealed class TokenizeVerbTests : IDisposable
     public async Task Tokenize_BadInput_IsOneLine()
     {
         (await RunAsync(_folder["none.txt"])).ShouldFail("none.txt does not exist");
-        (await CommandRun.RunAsync("tokenize", _folder["a.txt"], "--tokenizer", _folder["none"], "--out", _folder["out.tokens"])).ShouldFail("none does not exist");
+        (
+            await CommandRun.RunAsync("tokenize", _folder["a.txt"], "--tokenizer", _folder["none"], "--out", _folder["out.tokens"])
+        ).ShouldFail("none does not exist");
         File.Delete(_folder["model", "tokenizer_config.json"]);
         File.WriteAllText(_folder["model", "vocab.json"], """{"a": 0, "b": 1, "ab": 2}""");
         (await RunAsync(_folder["a.txt"])).ShouldFail("the tokenizer has no EOS token");
@@ -75,5 +77,6 @@ public sealed class TokenizeVerbTests : IDisposable
         Directory.GetFiles(_folder.FullPath).ShouldBe([_folder["a.txt"]]);
     }
 
-    private Task<CommandRun> RunAsync(params string[] args) => CommandRun.RunAsync(["tokenize", .. args, "--tokenizer", _folder["model"], "--out", _folder["out.tokens"]]);
+    private Task<CommandRun> RunAsync(params string[] args) =>
+        CommandRun.RunAsync(["tokenize", .. args, "--tokenizer", _folder["model"], "--out", _folder["out.tokens"]]);
 }

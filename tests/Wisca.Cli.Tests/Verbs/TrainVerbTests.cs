@@ -32,7 +32,8 @@ public sealed class TrainVerbTests
         var run = await CommandRun.RunAsync("train", "--config", folder["run.yaml"]);
         run.ExitCode.ShouldBe(1);
         run.Output.ShouldBeEmpty();
-        foreach (string named in (string[])["stps", "optimizer.name", "optimizer.learning_rate", "wisca.evry"]) run.Error.ShouldContain(named);
+        foreach (string named in (string[])["stps", "optimizer.name", "optimizer.learning_rate", "wisca.evry"])
+            run.Error.ShouldContain(named);
         run.ErrorLines.Count(line => line.StartsWith("wisca: ", StringComparison.Ordinal)).ShouldBe(1);
     }
 
@@ -45,7 +46,8 @@ public sealed class TrainVerbTests
         var run = await CommandRun.RunAsync("train", "--config", config, "--set", "steps=9", "optimizer.learning_rate=1e25");
         run.ExitCode.ShouldBe(1);
         run.Output.ShouldBeEmpty();
-        run.ErrorLines.Single(line => line.StartsWith("wisca: ", StringComparison.Ordinal)).ShouldEndWith($"the last good checkpoint is {RunFolder.CheckpointPath(folder["run"], 3)}");
+        run.ErrorLines.Single(line => line.StartsWith("wisca: ", StringComparison.Ordinal))
+            .ShouldEndWith($"the last good checkpoint is {RunFolder.CheckpointPath(folder["run"], 3)}");
         run.ErrorLines[^1].ShouldStartWith("hint: ");
     }
 
@@ -53,7 +55,8 @@ public sealed class TrainVerbTests
     public async Task Train_ResumeFromWhatIsNoCheckpoint_Fails()
     {
         using var folder = new TemporaryFolder();
-        (await CommandRun.RunAsync("train", "--config", TinyRun.Write(folder, 3), "--resume", folder["nothing"])).ShouldFail(Path.Combine(folder["nothing"], "training", "state.json"));
+        (await CommandRun.RunAsync("train", "--config", TinyRun.Write(folder, 3), "--resume", folder["nothing"])).ShouldFail(
+            Path.Combine(folder["nothing"], "training", "state.json"));
     }
 
     [Fact]

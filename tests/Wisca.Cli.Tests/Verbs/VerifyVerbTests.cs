@@ -24,7 +24,8 @@ public sealed class VerifyVerbTests : IDisposable
     public async Task Verify_Json_HoldsBothProofs()
     {
         await Model();
-        var run = await CommandRun.RunAsync("verify", _folder["demo", "model"], _folder["demo", "exact"], "--tokens", "64", "--seed", "3", "--json");
+        var run = await CommandRun.RunAsync(
+            "verify", _folder["demo", "model"], _folder["demo", "exact"], "--tokens", "64", "--seed", "3", "--json");
         run.ExitCode.ShouldBe(0, run.Output);
         var json = JsonDocument.Parse(run.Output).RootElement;
         json.GetProperty("certificate").GetProperty("expected_exact").GetBoolean().ShouldBeTrue();
@@ -81,7 +82,12 @@ public sealed class VerifyVerbTests : IDisposable
         foreach (string tokens in (string[])["8", "20", "32"])
         {
             var run = await CommandRun.RunAsync("verify", _folder["model"], _folder["out"], "--tokens", tokens, "--json");
-            JsonDocument.Parse(run.Output).RootElement.GetProperty("forward").GetProperty("kl_divergence").GetDouble().ShouldBeGreaterThanOrEqualTo(0);
+            JsonDocument
+                .Parse(run.Output)
+                .RootElement.GetProperty("forward")
+                .GetProperty("kl_divergence")
+                .GetDouble()
+                .ShouldBeGreaterThanOrEqualTo(0);
         }
     }
 
@@ -90,8 +96,10 @@ public sealed class VerifyVerbTests : IDisposable
     {
         await Model();
         File.WriteAllText(_folder["text.txt"], "words");
-        (await CommandRun.RunAsync("verify", _folder["demo", "model"], _folder["demo", "exact"], "--text", _folder["text.txt"])).ShouldFail("no tokenizer");
-        (await CommandRun.RunAsync("verify", _folder["demo", "model"], _folder["demo", "exact"], "--text", _folder["none.txt"])).ShouldFail("none.txt cannot be read");
+        (await CommandRun.RunAsync("verify", _folder["demo", "model"], _folder["demo", "exact"], "--text", _folder["text.txt"])).ShouldFail(
+            "no tokenizer");
+        (await CommandRun.RunAsync("verify", _folder["demo", "model"], _folder["demo", "exact"], "--text", _folder["none.txt"])).ShouldFail(
+            "none.txt cannot be read");
     }
 
     /// <summary>The demo's models, kept.</summary>

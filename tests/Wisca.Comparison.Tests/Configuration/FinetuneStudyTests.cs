@@ -24,7 +24,9 @@ public sealed class FinetuneStudyTests : IDisposable
     public FinetuneStudyTests()
     {
         WriteBase("base", new SmallLlama());
-        File.WriteAllText(_folder["data.json"], """[{"prompt": "one ", "completion": "two"}, {"prompt": "three ", "completion": "four"}]""");
+        File.WriteAllText(
+            _folder["data.json"],
+            """[{"prompt": "one ", "completion": "two"}, {"prompt": "three ", "completion": "four"}]""");
     }
 
     public void Dispose() => _folder.Dispose();
@@ -38,10 +40,13 @@ public sealed class FinetuneStudyTests : IDisposable
     private Study Read(string yaml, params string[] overrides)
     {
         File.WriteAllText(_folder["study.yaml"], yaml);
-        return Study.Load(_folder["study.yaml"], [$"training.base.model={_folder["base"]}", $"training.data.train=[{_folder["data.json"]}]", .. overrides]);
+        return Study.Load(
+            _folder["study.yaml"],
+            [$"training.base.model={_folder["base"]}", $"training.data.train=[{_folder["data.json"]}]", .. overrides]);
     }
 
-    private string[] Ids(params string[] overrides) => [.. Read(Small, overrides).Plan(new Dictionary<string, RunResult>()).Runs.Select(run => run.Id)];
+    private string[] Ids(params string[] overrides) =>
+        [.. Read(Small, overrides).Plan(new Dictionary<string, RunResult>()).Runs.Select(run => run.Id)];
 
     [Fact]
     public void Plan_Layers_AreSettingsOfFinetune()
@@ -49,14 +54,18 @@ public sealed class FinetuneStudyTests : IDisposable
         File.WriteAllText(_folder["start.yaml"], "batch_size: 3\nadapter: { alpha: 7, dropout: 0.1 }");
         var study = Read("base: start.yaml\nmodels: { one: {}, two: { base: { model: elsewhere } } }\n" + Small);
         var config = study.ConfigOf("main", "two", "balanced").ShouldBeOfType<FinetuneConfig>();
-        (config.BatchSize, config.Steps, config.Adapter.R, config.Adapter.Alpha, config.Adapter.Dropout, config.Adapter.Balance.Every, config.Base.Model).ShouldBe((3, 100, 4, 7, 0.1, 10, "elsewhere"));
+        (
+            config.BatchSize, config.Steps, config.Adapter.R, config.Adapter.Alpha, config.Adapter.Dropout, config.Adapter.Balance.Every,
+            config.Base.Model
+        ).ShouldBe((3, 100, 4, 7, 0.1, 10, "elsewhere"));
         study.ConfigOf("main", "one", "lora").Wisca.IsActive.ShouldBeFalse();
         study.ConfigOf("main", "one", "wisca_base").Wisca.Options.Trigger.AtStart.ShouldBeTrue();
 
         // Half of what is held out is for the report, and the function before the first step is measured in any case.
         config.Data.TestShare.ShouldBe(0.5);
-        ((FinetuneConfig)Read(Small, "training.evaluation.at_start=false", "training.data.test=[x]").ConfigOf("main", "model", "lora")).ShouldSatisfyAllConditions(
-            other => other.Evaluation.AtStart.ShouldBeTrue(), other => other.Data.TestShare.ShouldBeNull());
+        (
+            (FinetuneConfig)Read(Small, "training.evaluation.at_start=false", "training.data.test=[x]").ConfigOf("main", "model", "lora")
+        ).ShouldSatisfyAllConditions(other => other.Evaluation.AtStart.ShouldBeTrue(), other => other.Data.TestShare.ShouldBeNull());
     }
 
     /// <summary>An arm without an adapter, over settings that have one, is handed to a worker as text that reads back.</summary>
@@ -65,7 +74,10 @@ public sealed class FinetuneStudyTests : IDisposable
     {
         var config = (FinetuneConfig)Read(Small, "arms.full.adapter.type=none").ConfigOf("main", "model", "full");
         (config.Adapter.Type, config.Adapter.R).ShouldBe((AdapterKind.None, 8));
-        SettingsReader.Read<FinetuneConfig>(config.ToYaml(commented: false), "request").ToYaml(commented: false).ShouldBe(config.ToYaml(commented: false));
+        SettingsReader
+            .Read<FinetuneConfig>(config.ToYaml(commented: false), "request")
+            .ToYaml(commented: false)
+            .ShouldBe(config.ToYaml(commented: false));
     }
 
     [Fact]
@@ -94,7 +106,13 @@ public sealed class FinetuneStudyTests : IDisposable
     public void Plan_ContentThatChanges_ChangesTheIds(string what)
     {
         string[] ids = Ids();
-        string file = what switch { "a weight" => _folder["base", "model.safetensors"], "the configuration" => _folder["base", "config.json"], "the tokenizer" => _folder["base", "tokenizer.json"], _ => _folder["data.json"] };
+        string file = what switch
+        {
+            "a weight" => _folder["base", "model.safetensors"],
+            "the configuration" => _folder["base", "config.json"],
+            "the tokenizer" => _folder["base", "tokenizer.json"],
+            _ => _folder["data.json"],
+        };
         long length = new FileInfo(file).Length;
         if (what == "a weight")
         {
@@ -103,7 +121,13 @@ public sealed class FinetuneStudyTests : IDisposable
             weights.WriteByte(0x41);
         }
         else if (what == "the tokenizer") File.AppendAllText(file, " ");
-        else File.WriteAllText(file, File.ReadAllText(file).Replace(what == "the examples" ? "three" : "10000.0", what == "the examples" ? "seven" : "20000.0", StringComparison.Ordinal));
+        else
+            File.WriteAllText(
+                file,
+                File.ReadAllText(file)
+                    .Replace(
+                        what == "the examples" ? "three" : "10000.0", what == "the examples" ? "seven" : "20000.0",
+                        StringComparison.Ordinal));
         if (what != "the tokenizer") new FileInfo(file).Length.ShouldBe(length);
         Ids().Intersect(ids).ShouldBeEmpty();
     }
@@ -116,7 +140,10 @@ public sealed class FinetuneStudyTests : IDisposable
     [InlineData("training: { wisca: { criterion: fisher } }", "which a frozen base has none of")]
     public void Load_Mistake_IsNamedWithItsLine(string line, string expected)
     {
-        string yaml = (line.StartsWith("runs", StringComparison.Ordinal) ? "" : "runs: finetune\n") + "baseline: lora\narms: { lora: {}, other: { wisca: { every: 3 } } }\n" + line;
+        string yaml =
+            (line.StartsWith("runs", StringComparison.Ordinal) ? "" : "runs: finetune\n")
+            + "baseline: lora\narms: { lora: {}, other: { wisca: { every: 3 } } }\n"
+            + line;
         File.WriteAllText(_folder["study.yaml"], yaml);
         var exception = Should.Throw<WiscaException>(() => Study.Load(_folder["study.yaml"]));
         exception.Message.ShouldStartWith($"{_folder["study.yaml"]}:");

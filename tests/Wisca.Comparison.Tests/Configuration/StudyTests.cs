@@ -35,7 +35,11 @@ public sealed class StudyTests : IDisposable
     {
         var exception = Should.Throw<WiscaException>(() => Read(yaml, overrides));
         exception.Hint.ShouldNotBeNull();
-        return [.. (exception.Details.Count > 0 ? exception.Details : [exception.Message]).Select(fault => fault.Replace(_folder["study.yaml"], "study.yaml", StringComparison.Ordinal))];
+        return
+        [
+            .. (exception.Details.Count > 0 ? exception.Details : [exception.Message]).Select(fault =>
+                fault.Replace(_folder["study.yaml"], "study.yaml", StringComparison.Ordinal)),
+        ];
     }
 
     private static IReadOnlyList<PlannedRun> Runs(Study study) => study.Plan(new Dictionary<string, RunResult>()).Runs;
@@ -49,7 +53,10 @@ public sealed class StudyTests : IDisposable
         runs.Take(7).Select(run => run.Label).ShouldBe(
         [
             "main/one/origin lr 1e-3 seed 1", "main/one/wisca lr 1e-3 seed 1", "main/one/heads lr 1e-3 seed 1",
-            "main/two/origin lr 1e-3 seed 1", "main/two/wisca lr 1e-3 seed 1", "main/two/heads lr 1e-3 seed 1", "main/one/origin lr 2e-3 seed 1",
+            "main/two/origin lr 1e-3 seed 1",
+            "main/two/wisca lr 1e-3 seed 1",
+            "main/two/heads lr 1e-3 seed 1",
+            "main/one/origin lr 2e-3 seed 1",
         ]);
     }
 
@@ -60,7 +67,9 @@ public sealed class StudyTests : IDisposable
         var study = Read("base: base.yaml\n" + Small, "training.optimizer.clip=none", "models.two.steps=50");
         var run = Runs(study).First(run => run is { Model: "two", Arm: "heads", Seed: 2, LearningRate: 2e-3 });
         var config = (TrainingConfig)run.Config;
-        (config.BatchSize, config.Steps, config.Seed, config.Optimizer.WeightDecay, config.Optimizer.Clip, config.Optimizer.LearningRate).ShouldBe((3, 50, 2, 0.3, null, 2e-3));
+        (
+            config.BatchSize, config.Steps, config.Seed, config.Optimizer.WeightDecay, config.Optimizer.Clip, config.Optimizer.LearningRate
+        ).ShouldBe((3, 50, 2, 0.3, null, 2e-3));
 
         // What the preset below said holds where the arm says nothing.
         (config.Wisca.QueryKey, config.Wisca.ValueOutput).ShouldBe((Granularity.KvHead, Granularity.Tensor));
@@ -73,9 +82,17 @@ public sealed class StudyTests : IDisposable
     public void Plan_SettingsThatComputeNothing_KeepTheId()
     {
         string[] ids = [.. Runs(Read(Small)).Select(run => run.Id)];
-        Runs(Read(Small, "output=elsewhere", "threads=3", "training.logging.every=1", "training.checkpoints.every=7", "training.data.cache=x", "keep_models=true")).Select(run => run.Id).ShouldBe(ids);
+        Runs(
+                Read(
+                    Small, "output=elsewhere", "threads=3", "training.logging.every=1", "training.checkpoints.every=7",
+                    "training.data.cache=x", "keep_models=true"))
+            .Select(run => run.Id)
+            .ShouldBe(ids);
         var changed = Runs(Read(Small, "arms.wisca.wisca.every=11"));
-        changed.Where(run => run.Arm != "wisca").Select(run => run.Id).ShouldBe(Runs(Read(Small)).Where(run => run.Arm != "wisca").Select(run => run.Id));
+        changed
+            .Where(run => run.Arm != "wisca")
+            .Select(run => run.Id)
+            .ShouldBe(Runs(Read(Small)).Where(run => run.Arm != "wisca").Select(run => run.Id));
         changed.Where(run => run.Arm == "wisca").Select(run => run.Id).ShouldAllBe(id => !ids.Contains(id));
         Runs(Read(Small, "training.steps=101")).Select(run => run.Id).Intersect(ids).ShouldBeEmpty();
     }
@@ -113,13 +130,30 @@ public sealed class StudyTests : IDisposable
             study.Plan(results).Waiting.Count.ShouldBe(1);
 
             // The best on the validation text, not on the test text, and not where a seed diverged.
-            results[run.Id] = run.LearningRate == 4e-3 && run.Seed == 2 ? MadeResult.Diverged(run)
-                : MadeResult.Of(run, run.LearningRate switch { 1e-3 => 3, 2e-3 => 2.9, _ => 2.5 }, run.LearningRate switch { 1e-3 => 2.5, 2e-3 => 2.9, _ => 2.4 });
+            results[run.Id] =
+                run.LearningRate == 4e-3 && run.Seed == 2
+                    ? MadeResult.Diverged(run)
+                    : MadeResult.Of(
+                        run,
+                        run.LearningRate switch
+                        {
+                            1e-3 => 3,
+                            2e-3 => 2.9,
+                            _ => 2.5,
+                        },
+                        run.LearningRate switch
+                        {
+                            1e-3 => 2.5,
+                            2e-3 => 2.9,
+                            _ => 2.4,
+                        });
         }
 
         plan = study.Plan(results);
         plan.Waiting.ShouldBeEmpty();
-        plan.Runs.Where(run => run.Seed == 5).Select(run => (run.Arm, run.LearningRate)).ShouldBe([("origin", 2e-3), ("wisca", 2e-3), ("heads", 2e-3)]);
+        plan.Runs.Where(run => run.Seed == 5)
+            .Select(run => (run.Arm, run.LearningRate))
+            .ShouldBe([("origin", 2e-3), ("wisca", 2e-3), ("heads", 2e-3)]);
         plan.Runs[^1].Config.BatchSize.ShouldBe(2);
     }
 
@@ -145,7 +179,8 @@ public sealed class StudyTests : IDisposable
         [
             "study.yaml:4: wisca.evry: unknown key (did you mean 'every'?)",
             "study.yaml:4: seed: given, expected none: the study's seeds decide",
-            "study.yaml:5: optimizer.learning_rate: given by an arm, expected none: arms are compared at the study's learning_rates; optimizer.multipliers changes those of single tensors",
+            "study.yaml:5: optimizer.learning_rate: given by an arm, expected none: arms are compared at the study's learning_rates; "
+            + "optimizer.multipliers changes those of single tensors",
             "study.yaml:6: wisca.at: step 15, expected at most the 10 of the run",
         ], ignoreOrder: true);
 
@@ -156,12 +191,21 @@ public sealed class StudyTests : IDisposable
     [InlineData("arms: { origin: {}, 'a b': {} }", "the name 'a b'")]
     [InlineData("arms: { origin: {}, a: 3 }", "arms.a: not a mapping")]
     [InlineData("arms: { origin: {}, a: {} }\nseeds: []", "seeds: none")]
-    [InlineData("arms: { origin: {}, a: {} }\ngrids: [{ name: g, arms: [b], models: [m] }]", "grids.g.arms: 'b', expected some of origin, a")]
+    [InlineData(
+        "arms: { origin: {}, a: {} }\ngrids: [{ name: g, arms: [b], models: [m] }]",
+        "grids.g.arms: 'b', expected some of origin, a"
+    )]
     [InlineData("arms: { origin: {}, a: {} }\ngrids: [{ name: g }, { name: g }]", "two are called g")]
-    [InlineData("arms: { origin: {}, a: {} }\ngrids: [{ name: g, learning_rates: best }]", "no grid with the same training settings states learning rates for model")]
+    [InlineData(
+        "arms: { origin: {}, a: {} }\ngrids: [{ name: g, learning_rates: best }]",
+        "no grid with the same training settings states learning rates for model"
+    )]
     [InlineData("arms: { origin: {}, a: {} }\ngrids: [{ name: g, learning_rates: [best, 1e-3] }]", "best among others")]
     [InlineData("arms: { origin: {}, a: {} }\ngrids: [{ name: g, learning_rates: [0] }]", "not above 0")]
-    [InlineData("arms: { origin: {}, a: {} }\ngrids: [{ name: g, learning_rates: [fast] }]", "expected a list, each a number above 0, or best")]
+    [InlineData(
+        "arms: { origin: {}, a: {} }\ngrids: [{ name: g, learning_rates: [fast] }]",
+        "expected a list, each a number above 0, or best"
+    )]
     [InlineData("arms: { origin: {}, a: {} }\nlearning_rate: 1", "unknown key (did you mean 'learning_rates'?)")]
     [InlineData("arms: { origin: {}, a: {} }\nbase: none.yaml", "none.yaml does not exist")]
     [InlineData("arms: [origin, a]", "a list, expected a mapping of names")]
@@ -174,14 +218,18 @@ public sealed class StudyTests : IDisposable
     {
         var runs = Runs(Read(Small, "seeds=[1,2,3,4,5,6]"));
         foreach (var run in runs) Enumerable.Range(1, parts).Count(part => StudyRunner.IsIn(run, (part, parts))).ShouldBe(1);
-        foreach (var pair in runs.GroupBy(run => (run.Model, run.Seed, run.LearningRate))) pair.Select(run => StudyRunner.IsIn(run, (1, parts))).Distinct().Count().ShouldBe(1);
+        foreach (var pair in runs.GroupBy(run => (run.Model, run.Seed, run.LearningRate)))
+            pair.Select(run => StudyRunner.IsIn(run, (1, parts))).Distinct().Count().ShouldBe(1);
         runs.Count(run => StudyRunner.IsIn(run, (1, parts))).ShouldBeInRange(1, runs.Count - 1);
     }
 
     [Fact]
     public void Configuration_Written_ReadsBackAsTheSameRuns()
     {
-        var study = Read(Small + "\ngrids: [{ name: g, learning_rates: [1e-3], training: { batch_size: 2, data: { train: ['a b'], separator: '<|x|>' } } }]".Replace("train: ['a b'], ", "", StringComparison.Ordinal));
+        var study = Read(
+            Small
+                + "\ngrids: [{ name: g, learning_rates: [1e-3], training: { batch_size: 2, data: { train: ['a b'], separator: '<|x|>' } } }]".Replace(
+                    "train: ['a b'], ", "", StringComparison.Ordinal));
         string[] ids = [.. Runs(study).Select(run => run.Id)];
         Runs(Read(SettingsWriter.Write(study.Config, commented: true))).Select(run => run.Id).ShouldBe(ids);
     }

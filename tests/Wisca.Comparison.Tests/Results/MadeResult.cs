@@ -10,7 +10,13 @@ internal static class MadeResult
     /// <summary>A completed run that comes down in a straight line from a loss of 5.</summary>
     public static RunResult Of(PlannedRun run, double validation, double test) => Of(run) with
     {
-        HeldOut = [.. Enumerable.Range(0, 5).Select(quarter => new HeldOutPoint(quarter * 25, quarter * Tokens / 4, 5 + ((validation - 5) * quarter / 4), 5 + ((test - 5) * quarter / 4)))],
+        HeldOut =
+        [
+            .. Enumerable
+                .Range(0, 5)
+                .Select(quarter => new HeldOutPoint(
+                    quarter * 25, quarter * Tokens / 4, 5 + ((validation - 5) * quarter / 4), 5 + ((test - 5) * quarter / 4))),
+        ],
     };
 
     public static RunResult Diverged(PlannedRun run) => Of(run) with { Outcome = RunOutcome.Diverged, Reason = "step 3: the loss is NaN" };
@@ -35,6 +41,7 @@ internal static class MadeResult
         Norms = [new LayerSeries("q", 0, [1, 100], [12.5, double.PositiveInfinity])],
         Transitions = [new AppliedFactors(0, "qk", 0, 1, 0.5, 0.5, 0.5)],
         Scores = new Dictionary<string, RunScore>(),
-        Environment = new RunEnvironment(new Dictionary<string, string> { ["wisca"] = "1" }, "system", "processor", 2, 1, DateTimeOffset.UnixEpoch),
+        Environment = new RunEnvironment(
+            new Dictionary<string, string> { ["wisca"] = "1" }, "system", "processor", 2, 1, DateTimeOffset.UnixEpoch),
     };
 }

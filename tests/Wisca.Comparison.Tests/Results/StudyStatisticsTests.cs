@@ -11,7 +11,11 @@ public sealed class StudyStatisticsTests : IDisposable
 
     private Study Read(string further = "", params string[] overrides)
     {
-        File.WriteAllText(_folder["study.yaml"], "seeds: [1, 2, 3]\nlearning_rates: [1e-3, 2e-3]\narms: { origin: { wisca: { preset: origin } }, better: {}, same: { wisca: { every: 3 } }, worse: { wisca: { every: 4 } } }\n" + further);
+        File.WriteAllText(
+            _folder["study.yaml"],
+            "seeds: [1, 2, 3]\nlearning_rates: [1e-3, 2e-3]\narms: { origin: { wisca: { preset: origin } }, better: {}, same: { wisca: { "
+            + "every: 3 } }, worse: { wisca: { every: 4 } } }\n"
+                + further);
         return Study.Load(_folder["study.yaml"], [$"output={_folder["out"]}", .. overrides]);
     }
 
@@ -25,7 +29,10 @@ public sealed class StudyStatisticsTests : IDisposable
     }
 
     private static Dictionary<string, RunResult> Results(Study study, Func<PlannedRun, RunResult>? make = null) =>
-        study.Plan(new Dictionary<string, RunResult>()).Runs.DistinctBy(run => run.Id).ToDictionary(run => run.Id, run => make?.Invoke(run) ?? MadeResult.Of(run, Loss(run), Loss(run) + 0.5));
+        study
+            .Plan(new Dictionary<string, RunResult>())
+            .Runs.DistinctBy(run => run.Id)
+            .ToDictionary(run => run.Id, run => make?.Invoke(run) ?? MadeResult.Of(run, Loss(run), Loss(run) + 0.5));
 
     [Fact]
     public void Of_PlantedDifferences_AreFoundAtEachArmsBestRate()
@@ -65,7 +72,15 @@ public sealed class StudyStatisticsTests : IDisposable
     public void Of_DivergedRuns_AreCountedAndAvoided()
     {
         var study = Read();
-        var report = StudyStatistics.Of(study, Results(study, run => run is { Arm: "better", LearningRate: 1e-3, Seed: 2 } or { Arm: "worse" } ? MadeResult.Diverged(run) : MadeResult.Of(run, Loss(run), Loss(run))), []);
+        var report = StudyStatistics.Of(
+            study,
+            Results(
+                study,
+                run =>
+                    run is { Arm: "better", LearningRate: 1e-3, Seed: 2 } or { Arm: "worse" }
+                        ? MadeResult.Diverged(run)
+                        : MadeResult.Of(run, Loss(run), Loss(run))),
+            []);
         var arms = report.Models[0].Arms.ToDictionary(arm => arm.Name);
         arms["better"].BestLearningRate.ShouldBe(2e-3);
         arms["better"].AtEqualRates[0].Diverged.ShouldBe(1);
@@ -96,7 +111,10 @@ public sealed class StudyStatisticsTests : IDisposable
     public void Of_OtherInitialWeights_IsSaid()
     {
         var study = Read();
-        var report = StudyStatistics.Of(study, Results(study, run => MadeResult.Of(run, 3, 3) with { InitialWeights = run.Arm == "same" ? "others" : "w" }), []);
+        var report = StudyStatistics.Of(
+            study,
+            Results(study, run => MadeResult.Of(run, 3, 3) with { InitialWeights = run.Arm == "same" ? "others" : "w" }),
+            []);
         report.Models[0].SharedInitialWeights.ShouldBeFalse();
     }
 
@@ -105,10 +123,23 @@ public sealed class StudyStatisticsTests : IDisposable
     [InlineData(1e-2, false)]
     public void Of_FinetuningsWithOtherFactors_BeganAlikeWhereTheFunctionIsTheSame(double apart, bool alike)
     {
-        File.WriteAllText(_folder["tuned.yaml"], "runs: finetune\nbaseline: lora\nseeds: [1, 2]\narms: { lora: {}, pissa: { adapter: { init: pissa } } }");
+        File.WriteAllText(
+            _folder["tuned.yaml"],
+            "runs: finetune\nbaseline: lora\nseeds: [1, 2]\narms: { lora: {}, pissa: { adapter: { init: pissa } } }");
         var study = Study.Load(_folder["tuned.yaml"], [$"output={_folder["out"]}"]);
-        var report = StudyStatistics.Of(study, Results(study, run => MadeResult.Of(run, 3, 3) is var made && run.Arm == "pissa"
-            ? made with { InitialWeights = "others", HeldOut = [made.HeldOut[0] with { Test = made.HeldOut[0].Test + apart }, .. made.HeldOut.Skip(1)] } : made), []);
+        var report = StudyStatistics.Of(
+            study,
+            Results(
+                study,
+                run =>
+                    MadeResult.Of(run, 3, 3) is var made && run.Arm == "pissa"
+                        ? made with
+                        {
+                            InitialWeights = "others",
+                            HeldOut = [made.HeldOut[0] with { Test = made.HeldOut[0].Test + apart }, .. made.HeldOut.Skip(1)],
+                        }
+                        : made),
+            []);
         report.Models[0].SharedInitialWeights.ShouldBe(alike);
         report.Models[0].InitialLossSpread.ShouldNotBeNull().ShouldBe(apart, 1e-9);
         report.Models[0].Arms[1].Settings.ShouldBe(["adapter.init: pissa"]);
@@ -122,7 +153,9 @@ public sealed class StudyStatisticsTests : IDisposable
         {
             Scores = new Dictionary<string, RunScore>
             {
-                ["a"] = new(0.5 + (run.Arm == "better" ? 0.1 : 0) + (0.001 * run.Seed)), ["b"] = new(0.3 + (0.01 * run.Seed)), ["c"] = new(7) { HigherIsBetter = false, Setting = "a text" },
+                ["a"] = new(0.5 + (run.Arm == "better" ? 0.1 : 0) + (0.001 * run.Seed)),
+                ["b"] = new(0.3 + (0.01 * run.Seed)),
+                ["c"] = new(7) { HigherIsBetter = false, Setting = "a text" },
                 ["d"] = new(1) { Setting = run.Seed == 1 ? "the first 8 documents of each task" : null },
             },
         }), []);
@@ -161,7 +194,9 @@ public sealed class StudyStatisticsTests : IDisposable
         File.Exists(Path.Combine(one.RunPath(id), "more.txt")).ShouldBeTrue();
 
         // Every number survives the file, infinities too.
-        JsonSerializer.Serialize(StudyStatistics.Of(study, one.ReadResults(), []), StudyJson.Options).ShouldBe(JsonSerializer.Serialize(StudyStatistics.Of(study, results, []), StudyJson.Options));
+        JsonSerializer
+            .Serialize(StudyStatistics.Of(study, one.ReadResults(), []), StudyJson.Options)
+            .ShouldBe(JsonSerializer.Serialize(StudyStatistics.Of(study, results, []), StudyJson.Options));
         JsonSerializer.Serialize(one.ReadResult(id), StudyJson.Options).ShouldBe(JsonSerializer.Serialize(results[id], StudyJson.Options));
         Should.Throw<WiscaException>(() => one.Merge(_folder["nowhere"])).Message.ShouldContain("has no folder runs");
     }

@@ -5,13 +5,20 @@ namespace Wisca.Tests.Statistics;
 
 public sealed class PairedComparisonTests
 {
-    private static PairedComparison Of(params double[] differences) => PairedComparison.Of(differences.Select((difference, index) => ((long)index, 3 + difference, 3.0)), 0.95);
+    private static PairedComparison Of(params double[] differences) =>
+        PairedComparison.Of(differences.Select((difference, index) => ((long)index, 3 + difference, 3.0)), 0.95);
 
-    private static PairedComparison Student(double[] differences) => PairedComparison.Student(differences.Select((difference, index) => ((long)index, 3 + difference, 3.0)), 0.95);
+    private static PairedComparison Student(double[] differences) =>
+        PairedComparison.Student(differences.Select((difference, index) => ((long)index, 3 + difference, 3.0)), 0.95);
 
     /// <summary>Differences of seeds with a known mean: what a study measures is that plus normal noise.</summary>
     private static double[] Simulated(Random random, int seeds, double mean) =>
-        [.. Enumerable.Range(0, seeds).Select(_ => mean + (0.01 * Math.Sqrt(-2 * Math.Log(1 - random.NextDouble())) * Math.Cos(2 * Math.PI * random.NextDouble())))];
+        [
+            .. Enumerable
+                .Range(0, seeds)
+                .Select(_ =>
+                    mean + (0.01 * Math.Sqrt(-2 * Math.Log(1 - random.NextDouble())) * Math.Cos(2 * Math.PI * random.NextDouble()))),
+        ];
 
     [Theory]
     [InlineData(3)]
@@ -42,7 +49,8 @@ public sealed class PairedComparisonTests
     [Fact]
     public void Of_StudentsSleep_IsTheKnownResult()
     {
-        double[] first = [0.7, -1.6, -0.2, -1.2, -0.1, 3.4, 3.7, 0.8, 0.0, 2.0], second = [1.9, 0.8, 1.1, 0.1, -0.1, 4.4, 5.5, 1.6, 4.6, 3.4];
+        double[] first = [0.7, -1.6, -0.2, -1.2, -0.1, 3.4, 3.7, 0.8, 0.0, 2.0],
+            second = [1.9, 0.8, 1.1, 0.1, -0.1, 4.4, 5.5, 1.6, 4.6, 3.4];
         var compared = PairedComparison.Of(first.Zip(second).Select((pair, index) => ((long)index, pair.First, pair.Second)), 0.95);
         compared.Mean.ShouldBe(-1.58, 1e-12);
         (compared.Mean / compared.StandardError!.Value).ShouldBe(-4.0621, 5e-5);
@@ -87,7 +95,9 @@ public sealed class PairedComparisonTests
         differences =>
         {
             var compared = Of(differences);
-            PairedComparison shifted = Of([.. differences.Select(difference => difference + 0.5)]), turned = Of([.. differences.Select(difference => -difference)]), scaled = Of([.. differences.Select(difference => 4 * difference)]);
+            PairedComparison shifted = Of([.. differences.Select(difference => difference + 0.5)]),
+                turned = Of([.. differences.Select(difference => -difference)]),
+                scaled = Of([.. differences.Select(difference => 4 * difference)]);
             shifted.Interval!.Low.ShouldBe(compared.Interval!.Low + 0.5, 1e-9);
             turned.Interval!.High.ShouldBe(-compared.Interval.Low, 1e-9);
             scaled.Interval!.High.ShouldBe(4 * compared.Interval.High, 1e-8);
@@ -95,14 +105,23 @@ public sealed class PairedComparisonTests
 
             // The interval includes zero exactly where p is above 5 %.
             if (Math.Abs(compared.PValue.Value - 0.05) > 1e-9) compared.Interval.IncludesZero().ShouldBe(compared.PValue > 0.05);
-            if (compared.Bootstrap is { } bootstrap) (bootstrap.Low >= differences.Min() - 1e-12 && bootstrap.High <= differences.Max() + 1e-12 && bootstrap.Low <= compared.Mean && compared.Mean <= bootstrap.High).ShouldBeTrue();
+            if (compared.Bootstrap is { } bootstrap)
+                (
+                    bootstrap.Low >= differences.Min() - 1e-12
+                    && bootstrap.High <= differences.Max() + 1e-12
+                    && bootstrap.Low <= compared.Mean
+                    && compared.Mean <= bootstrap.High
+                ).ShouldBeTrue();
             Of(differences).Bootstrap.ShouldBe(compared.Bootstrap);
         },
         iter: 100);
 
     [Fact]
     public void Holm_PublishedExample_IsAdjustedStepByStep() =>
-        PairedComparison.Holm([0.01, 0.04, 0.03, 0.005]).Zip([0.03, 0.06, 0.06, 0.02]).ShouldAllBe(pair => Math.Abs(pair.First - pair.Second) < 1e-12);
+        PairedComparison
+            .Holm([0.01, 0.04, 0.03, 0.005])
+            .Zip([0.03, 0.06, 0.06, 0.02])
+            .ShouldAllBe(pair => Math.Abs(pair.First - pair.Second) < 1e-12);
 
     [Fact]
     public void Holm_AnyValues_KeepTheirOrderAndAreBetweenThemselvesAndBonferronis() => Gen.Double[0, 1].Array[1, 10].Sample(

@@ -21,7 +21,8 @@ public sealed class StudentTTests
     [InlineData(2, 0.90, 2.920)]
     [InlineData(5, 0.999, 6.869)]
     [InlineData(60, 0.80, 1.296)]
-    public void Critical_OfTheTables_IsTheirs(int degrees, double confidence, double expected) => StudentT.Critical(confidence, degrees).ShouldBe(expected, 0.00051);
+    public void Critical_OfTheTables_IsTheirs(int degrees, double confidence, double expected) =>
+        StudentT.Critical(confidence, degrees).ShouldBe(expected, 0.00051);
 
     /// <summary>With one and two degrees of freedom there are closed forms.</summary>
     [Fact]
@@ -44,7 +45,16 @@ public sealed class StudentTTests
             double Integral(double from, double to)
             {
                 double width = (to - from) / intervals;
-                return Enumerable.Range(0, intervals + 1).Sum(i => (i is 0 or intervals ? 1 : i % 2 == 1 ? 4 : 2) * Density(from + (i * width))) * width / 3;
+                return Enumerable
+                        .Range(0, intervals + 1)
+                        .Sum(i =>
+                            (
+                                i is 0 or intervals ? 1
+                                : i % 2 == 1 ? 4
+                                : 2
+                            ) * Density(from + (i * width)))
+                    * width
+                    / 3;
             }
 
             // Divided by the whole, which x = tan(u) makes finite.
@@ -55,8 +65,11 @@ public sealed class StudentTTests
         iter: 200);
 
     [Fact]
-    public void Critical_AnyConfidence_IsTheInverse() => Gen.Select(Gen.Double[0.5, 0.9999], Gen.Int[1, 200]).Sample(
-        (confidence, degrees) => StudentT.TwoSided(StudentT.Critical(confidence, degrees), degrees).ShouldBe(1 - confidence, 1e-9), iter: 500);
+    public void Critical_AnyConfidence_IsTheInverse() =>
+        Gen.Select(Gen.Double[0.5, 0.9999], Gen.Int[1, 200])
+            .Sample(
+                (confidence, degrees) => StudentT.TwoSided(StudentT.Critical(confidence, degrees), degrees).ShouldBe(1 - confidence, 1e-9),
+                iter: 500);
 
     [Fact]
     public void Of_OutOfRange_IsRefused()

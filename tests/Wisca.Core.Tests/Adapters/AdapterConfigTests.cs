@@ -22,13 +22,28 @@ public sealed class AdapterConfigTests : IDisposable
     [InlineData("""{"peft_type": "LORA", "r": 4, "lora_alpha": 16, "target_modules": "(q"}""", "not a regular expression")]
     [InlineData("""{"peft_type": "LORA", "r": 4, "lora_alpha": 16, "target_modules": ["q"], "lora_dropout": 1}""", "lora_dropout is 1")]
     [InlineData("""{"peft_type": "LORA", "r": 4, "lora_alpha": 16, "target_modules": ["q"], "bias": "some"}""", "bias is 'some'")]
-    [InlineData("""{"peft_type": "LORA", "r": 4, "lora_alpha": 16, "target_modules": ["q"], "rank_pattern": {"q": 0}}""", "rank_pattern['q'] is 0")]
-    [InlineData("""{"peft_type": "LORA", "r": 4, "lora_alpha": 16, "target_modules": ["q"], "alpha_pattern": {"q": "x"}}""", "alpha_pattern['q']")]
-    [InlineData("""{"peft_type": "LORA", "r": 4, "lora_alpha": 16, "target_modules": "q", "layers_to_transform": [1]}""", "layers_to_transform")]
+    [InlineData(
+        """{"peft_type": "LORA", "r": 4, "lora_alpha": 16, "target_modules": ["q"], "rank_pattern": {"q": 0}}""",
+        "rank_pattern['q'] is 0"
+    )]
+    [InlineData(
+        """{"peft_type": "LORA", "r": 4, "lora_alpha": 16, "target_modules": ["q"], "alpha_pattern": {"q": "x"}}""",
+        "alpha_pattern['q']"
+    )]
+    [InlineData(
+        """{"peft_type": "LORA", "r": 4, "lora_alpha": 16, "target_modules": "q", "layers_to_transform": [1]}""",
+        "layers_to_transform"
+    )]
     [InlineData("""{"peft_type": "LORA", "r": 4, "lora_alpha": 16, "target_modules": ["q"], "use_qalora": true}""", "use_qalora is set")]
     [InlineData("""{"peft_type": "LORA", "r": 4, "lora_alpha": 16, "target_modules": ["q"], "lora_bias": true}""", "lora_bias is set")]
-    [InlineData("""{"peft_type": "LORA", "r": 4, "lora_alpha": 16, "target_modules": ["q"], "target_parameters": ["experts.up"]}""", "target_parameters is set")]
-    [InlineData("""{"peft_type": "LORA", "r": 4, "lora_alpha": 16, "target_modules": ["q"], "layer_replication": [[0, 2]]}""", "layer_replication is set")]
+    [InlineData(
+        """{"peft_type": "LORA", "r": 4, "lora_alpha": 16, "target_modules": ["q"], "target_parameters": ["experts.up"]}""",
+        "target_parameters is set"
+    )]
+    [InlineData(
+        """{"peft_type": "LORA", "r": 4, "lora_alpha": 16, "target_modules": ["q"], "layer_replication": [[0, 2]]}""",
+        "layer_replication is set"
+    )]
     [InlineData("""{"peft_type": "LORA", "r": 4, "r": 8}""", "names a key twice")]
     [InlineData("[]", "not a JSON object")]
     public void Parse_BadConfiguration_NamesTheKey(string json, string expected) =>
@@ -46,7 +61,10 @@ public sealed class AdapterConfigTests : IDisposable
     [InlineData("""["q_proj"], "layers_to_transform": [3], "layers_pattern": "h" """, "model.layers.3.self_attn.q_proj", false)]
     [InlineData("""["q_proj"], "exclude_modules": ["layers.3.self_attn.q_proj"]""", "model.layers.3.self_attn.q_proj", false)]
     public void Adapts_ModuleNames_AsPeftReadsThem(string targets, string module, bool expected) =>
-        AdapterConfig.Parse($$"""{"peft_type": "LORA", "r": 4, "lora_alpha": 16, "target_modules": {{targets}}}""").Adapts(module).ShouldBe(expected);
+        AdapterConfig
+            .Parse($$"""{"peft_type": "LORA", "r": 4, "lora_alpha": 16, "target_modules": {{targets}}}""")
+            .Adapts(module)
+            .ShouldBe(expected);
 
     [Fact]
     public void ScaleOf_Patterns_TheFirstThatMatchesTheEndHolds()
@@ -92,10 +110,18 @@ public sealed class AdapterConfigTests : IDisposable
     {
         var config = AdapterConfig.Create(new AdapterSettings
         {
-            Targets = TargetModules.Of("q_proj", "up_proj"), Rank = 5, Alpha = 12.5, Ranks = [("up_proj", 2)], Alphas = [("q_proj", 3)], RankStabilized = true, Dora = true, Dropout = 0.1,
+            Targets = TargetModules.Of("q_proj", "up_proj"),
+            Rank = 5,
+            Alpha = 12.5,
+            Ranks = [("up_proj", 2)],
+            Alphas = [("q_proj", 3)],
+            RankStabilized = true,
+            Dora = true,
+            Dropout = 0.1,
             Initialization = LoraInitialization.Gaussian, SavedModules = ["lm_head"], Layers = [0, 2], BaseName = "a/b",
         });
-        (config.Rank, config.Alpha, config.RankStabilized, config.Dora, config.Dropout, config.Initialization, config.BaseName).ShouldBe((5, 12.5, true, true, 0.1, LoraInitialization.Gaussian, "a/b"));
+        (config.Rank, config.Alpha, config.RankStabilized, config.Dora, config.Dropout, config.Initialization, config.BaseName).ShouldBe(
+            (5, 12.5, true, true, 0.1, LoraInitialization.Gaussian, "a/b"));
         config.RankOf("m.layers.0.mlp.up_proj").ShouldBe(2);
         config.ScaleOf("m.layers.0.a.q_proj").ShouldBe(3 / Math.Sqrt(5), 1e-15);
         config.Adapts("m.layers.1.a.q_proj").ShouldBeFalse();

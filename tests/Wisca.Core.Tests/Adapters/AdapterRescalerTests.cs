@@ -30,7 +30,12 @@ public sealed class AdapterRescalerTests : IDisposable
             // The factors of the base, read off its own weights.
             double[][] from = DenseModel.Matrix(plain[name]), to = DenseModel.Matrix(moved[name]);
             bool columns = name.Contains("o_proj", StringComparison.Ordinal);
-            double[][] expected = [.. before[name].Select((row, i) => row.Select((value, j) => value * (columns ? to[0][j] / from[0][j] : to[i][0] / from[i][0])).ToArray())];
+            double[][] expected =
+            [
+                .. before[name]
+                    .Select(
+                        (row, i) => row.Select((value, j) => value * (columns ? to[0][j] / from[0][j] : to[i][0] / from[i][0])).ToArray()),
+            ];
             DenseModel.Difference(expected, after[name]).ShouldBeLessThan(1e-12);
             if (DenseModel.Difference(before[name], after[name]) > 0.01) changed++;
         }
@@ -44,7 +49,13 @@ public sealed class AdapterRescalerTests : IDisposable
     public void Undo_OfAdapterMovedByPowersOfTwo_GivesTheBytesBack(bool dora)
     {
         Write(dora, "F32", saved: true);
-        Rescale(new RescaleOptions { QueryKey = Granularity.Pair, ValueOutput = Granularity.KvHead, Balance = new BalanceOptions(Rounding: FactorRounding.PowerOfTwo) });
+        Rescale(
+            new RescaleOptions
+            {
+                QueryKey = Granularity.Pair,
+                ValueOutput = Granularity.KvHead,
+                Balance = new BalanceOptions(Rounding: FactorRounding.PowerOfTwo),
+            });
         Ledger.Load(_folder["a2"])!.Moves.ShouldHaveSingleItem().Groups.Count.ShouldBe(Ledger.Load(_folder["m2"])!.Moves[0].Groups.Count);
         UndoResult result;
         using (var adapter = Adapter.Open(_folder["a2"])) result = Undoer.Undo(adapter, _folder["back"]);
@@ -52,7 +63,11 @@ public sealed class AdapterRescalerTests : IDisposable
         foreach (var (name, tensor) in TestCheckpoint.Read(_folder["back"]))
         {
             bool rounded = name.EndsWith("o_proj.lora_magnitude_vector", StringComparison.Ordinal);
-            if (rounded) ReferenceFloat.Values("F32", tensor.Bytes).Zip(ReferenceFloat.Values("F32", before[name].Bytes)).ShouldAllBe(pair => Math.Abs(pair.First - pair.Second) < 1e-6);
+            if (rounded)
+                ReferenceFloat
+                    .Values("F32", tensor.Bytes)
+                    .Zip(ReferenceFloat.Values("F32", before[name].Bytes))
+                    .ShouldAllBe(pair => Math.Abs(pair.First - pair.Second) < 1e-6);
             else tensor.Bytes.ShouldBe(before[name].Bytes, name);
         }
 
@@ -81,7 +96,9 @@ public sealed class AdapterRescalerTests : IDisposable
         Write(false);
         using var checkpoint = Checkpoint.Open(_folder["m"]);
         using var adapter = Adapter.Open(_folder["a"]);
-        Should.Throw<WiscaException>(() => AdapterRescaler.Express(adapter.Bind(checkpoint), AdapterGauge.Original, _folder["x"])).Message.ShouldContain("wisca.json");
+        Should
+            .Throw<WiscaException>(() => AdapterRescaler.Express(adapter.Bind(checkpoint), AdapterGauge.Original, _folder["x"]))
+            .Message.ShouldContain("wisca.json");
     }
 
     [Fact]
@@ -103,7 +120,8 @@ public sealed class AdapterRescalerTests : IDisposable
         using (var adapter = Adapter.Open(_folder["a2"])) FactorBalancer.Balance(adapter, _folder["a3"], new AdapterBalanceOptions());
         using (var adapter = Adapter.Open(_folder["a3"])) Undoer.Undo(adapter, _folder["a4"]).TrainedTensors.Length.ShouldBe(8);
         var expected = DenseModel.Merged(_folder["m"], _folder["a"], 2);
-        foreach (var (name, matrix) in DenseModel.Merged(_folder["m"], _folder["a4"], 2)) DenseModel.Difference(expected[name], matrix).ShouldBeLessThan(1e-12);
+        foreach (var (name, matrix) in DenseModel.Merged(_folder["m"], _folder["a4"], 2))
+            DenseModel.Difference(expected[name], matrix).ShouldBeLessThan(1e-12);
     }
 
     [Fact]
@@ -112,7 +130,10 @@ public sealed class AdapterRescalerTests : IDisposable
         Write(false);
         using var checkpoint = Checkpoint.Open(_folder["m"]);
         using var adapter = Adapter.Open(_folder["a"]);
-        Should.Throw<WiscaException>(() => AdapterRescaler.Rescale(adapter.Bind(checkpoint), _folder["o"], _folder["o"], new RescaleOptions())).Message.ShouldContain("both be written");
+        Should
+            .Throw<WiscaException>(() =>
+                AdapterRescaler.Rescale(adapter.Bind(checkpoint), _folder["o"], _folder["o"], new RescaleOptions()))
+            .Message.ShouldContain("both be written");
     }
 
     private void Write(bool dora, string dtype = "F64", bool saved = false)
@@ -154,6 +175,9 @@ public sealed class AdapterRescalerTests : IDisposable
     {
         var right = TestCheckpoint.Read(_folder[expected]);
         foreach (var (name, tensor) in TestCheckpoint.Read(_folder[actual]))
-            ReferenceFloat.Values(tensor.Dtype, tensor.Bytes).Zip(ReferenceFloat.Values(tensor.Dtype, right[name].Bytes)).ShouldAllBe(pair => Math.Abs(pair.First - pair.Second) <= 1e-12 * Math.Max(1, Math.Abs(pair.Second)), name);
+            ReferenceFloat
+                .Values(tensor.Dtype, tensor.Bytes)
+                .Zip(ReferenceFloat.Values(tensor.Dtype, right[name].Bytes))
+                .ShouldAllBe(pair => Math.Abs(pair.First - pair.Second) <= 1e-12 * Math.Max(1, Math.Abs(pair.Second)), name);
     }
 }

@@ -11,7 +11,8 @@ public sealed class AdapterTests : IDisposable
     public void Dispose() => _folder.Dispose();
 
     [Fact]
-    public void Open_NoFolder_Fails() => Should.Throw<WiscaException>(() => Adapter.Open(_folder["none"])).Message.ShouldContain("does not exist");
+    public void Open_NoFolder_Fails() =>
+        Should.Throw<WiscaException>(() => Adapter.Open(_folder["none"])).Message.ShouldContain("does not exist");
 
     [Fact]
     public void Open_PickledWeightsOnly_PointsAtSafetensors()
@@ -48,13 +49,17 @@ public sealed class AdapterTests : IDisposable
             case "no B": tensors.RemoveAll(tensor => tensor.Name == stem + ".lora_B.weight"); break;
             case "rank": tensors[a] = tensors[a] with { Shape = [2, 16], Bytes = tensors[a].Bytes[..(2 * 16 * 4)] }; break;
             case "prefix": tensors[a] = tensors[a] with { Name = "model.layers.0.self_attn.q_proj.lora_A.weight" }; break;
-            case "embedding": tensors.Add(new TestTensor("base_model.model.model.embed_tokens.lora_embedding_A", "F32", [1], new byte[4])); break;
+            case "embedding":
+                tensors.Add(new TestTensor("base_model.model.model.embed_tokens.lora_embedding_A", "F32", [1], new byte[4]));
+                break;
             case "unknown": tensors.Add(new TestTensor(stem + ".lora_C.weight", "F32", [1], new byte[4])); break;
             case "integers": tensors[a] = tensors[a] with { Dtype = "I8", Bytes = new byte[3 * 16] }; break;
             case "magnitude": tensors.Add(new TestTensor(stem + ".lora_magnitude_vector", "F32", [32], new byte[32 * 4])); break;
             default:
-                tensors.Add(new TestTensor("base_model.model.model.layers.0.mlp.down_proj.lora_A.weight", "F32", [3, 8], new byte[3 * 8 * 4]));
-                tensors.Add(new TestTensor("base_model.model.model.layers.0.mlp.down_proj.lora_B.weight", "F32", [16, 3], new byte[16 * 3 * 4]));
+                tensors.Add(
+                    new TestTensor("base_model.model.model.layers.0.mlp.down_proj.lora_A.weight", "F32", [3, 8], new byte[3 * 8 * 4]));
+                tensors.Add(
+                    new TestTensor("base_model.model.model.layers.0.mlp.down_proj.lora_B.weight", "F32", [16, 3], new byte[16 * 3 * 4]));
                 break;
         }
 
@@ -90,11 +95,18 @@ public sealed class AdapterTests : IDisposable
     [Fact]
     public void Bind_SavedTensorOfAnotherVocabulary_IsRefused()
     {
-        (SmallAdapter.Of(new SmallLlama()) with { Saved = [new TestTensor("base_model.model.model.embed_tokens.weight", "F32", [12, 16], new byte[12 * 16 * 4])] }).Write(_folder["a"]);
+        (
+            SmallAdapter.Of(new SmallLlama()) with
+            {
+                Saved = [new TestTensor("base_model.model.model.embed_tokens.weight", "F32", [12, 16], new byte[12 * 16 * 4])],
+            }
+        ).Write(_folder["a"]);
         new SmallLlama().Write(_folder["m"]);
         using var adapter = Adapter.Open(_folder["a"]);
         using var checkpoint = Checkpoint.Open(_folder["m"]);
-        Should.Throw<WiscaException>(() => adapter.Bind(checkpoint)).Message.ShouldContain("model.embed_tokens.weight is F32 [11, 16], but the adapter stores [12, 16]");
+        Should
+            .Throw<WiscaException>(() => adapter.Bind(checkpoint))
+            .Message.ShouldContain("model.embed_tokens.weight is F32 [11, 16], but the adapter stores [12, 16]");
     }
 
     [Theory]
@@ -114,7 +126,10 @@ public sealed class AdapterTests : IDisposable
         var before = TestCheckpoint.Read(source);
         var after = TestCheckpoint.Read(_folder["out"]);
         after.Keys.ShouldBe(before.Keys);
-        after.ShouldAllBe(tensor => tensor.Value.Dtype == before[tensor.Key].Dtype && tensor.Value.Shape.SequenceEqual(before[tensor.Key].Shape) && tensor.Value.Bytes.SequenceEqual(before[tensor.Key].Bytes));
+        after.ShouldAllBe(tensor =>
+            tensor.Value.Dtype == before[tensor.Key].Dtype
+            && tensor.Value.Shape.SequenceEqual(before[tensor.Key].Shape)
+            && tensor.Value.Bytes.SequenceEqual(before[tensor.Key].Bytes));
         JsonNode.DeepEquals(Json(_folder["out"]), Json(source)).ShouldBeTrue();
 
         static JsonNode? Json(string folder) => JsonNode.Parse(File.ReadAllText(Path.Combine(folder, "adapter_config.json")));

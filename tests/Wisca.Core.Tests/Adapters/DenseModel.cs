@@ -14,7 +14,11 @@ internal static class DenseModel
             string stem = name[..^".lora_A.weight".Length], weight = stem["base_model.model.".Length..] + ".weight";
             double[][] a = Matrix(parts[name]), b = Matrix(parts[stem + ".lora_B.weight"]), w = Matrix(tensors[weight]);
             if (transposed) w = Transpose(w);
-            double[][] sum = [.. w.Select((row, i) => row.Select((value, j) => value + (scale * b[i].Select((factor, k) => factor * a[k][j]).Sum())).ToArray())];
+            double[][] sum =
+            [
+                .. w.Select(
+                    (row, i) => row.Select((value, j) => value + (scale * b[i].Select((factor, k) => factor * a[k][j]).Sum())).ToArray()),
+            ];
             if (parts.TryGetValue(stem + ".lora_magnitude_vector", out var magnitude))
             {
                 double[] m = ReferenceFloat.Values(magnitude.Dtype, magnitude.Bytes);
@@ -37,5 +41,6 @@ internal static class DenseModel
     public static double Difference(double[][] expected, double[][] actual) =>
         expected.Zip(actual, (a, b) => a.Zip(b, (x, y) => Math.Abs(x - y)).Max()).Max() / expected.Max(row => row.Max(Math.Abs));
 
-    public static double[][] Transpose(double[][] matrix) => [.. Enumerable.Range(0, matrix[0].Length).Select(column => matrix.Select(row => row[column]).ToArray())];
+    public static double[][] Transpose(double[][] matrix) =>
+        [.. Enumerable.Range(0, matrix[0].Length).Select(column => matrix.Select(row => row[column]).ToArray())];
 }

@@ -39,7 +39,8 @@ public sealed class FactorBalancerTests : IDisposable
         Balance(new AdapterBalanceOptions());
         foreach (var ((b, a), product) in Factors("out").Zip(Products("out")))
         {
-            // The singular values of B A are the roots of the eigenvalues of (B A)^T (B A), of which the trace of the root is asked: |A|^2 + |B|^2 = 2 sum.
+            // The singular values of B A are the roots of the eigenvalues of (B A)^T (B A), of which the trace of the root is asked: |A|^2
+            // + |B|^2 = 2 sum.
             double energy = a.Concat(b).SelectMany(row => row).Sum(x => x * x);
             double nuclear = Wisca.Numerics.SymmetricEigen.Of(ToSquare(Gram(product))).Values.Sum(value => Math.Sqrt(Math.Max(0, value)));
             energy.ShouldBe(2 * nuclear, 1e-6 * energy);
@@ -53,9 +54,15 @@ public sealed class FactorBalancerTests : IDisposable
     public void Balance_PowersOfTwo_ChangeNoBitOfTheProduct(string dtype, FactorGranularity granularity)
     {
         Adapter(dtype).Write(_folder["a"]);
-        Balance(new AdapterBalanceOptions { Granularity = granularity, Balance = new BalanceOptions(Criterion.L2, FactorRounding.PowerOfTwo) })
+        Balance(
+                new AdapterBalanceOptions
+                {
+                    Granularity = granularity,
+                    Balance = new BalanceOptions(Criterion.L2, FactorRounding.PowerOfTwo),
+                })
             .ShouldAllBe(module => module.NormsAfter.B / module.NormsAfter.A < 2.01 && module.NormsAfter.B / module.NormsAfter.A > 0.49);
-        foreach (var (before, after) in Products("a").Zip(Products("out"))) after.SelectMany(row => row).ShouldBe(before.SelectMany(row => row));
+        foreach (var (before, after) in Products("a").Zip(Products("out")))
+            after.SelectMany(row => row).ShouldBe(before.SelectMany(row => row));
     }
 
     [Fact]
@@ -72,7 +79,8 @@ public sealed class FactorBalancerTests : IDisposable
         }
 
         adapter.Write(_folder["a"], tensors);
-        Balance(new AdapterBalanceOptions()).ShouldAllBe(module => module.Note!.Contains("full rank") && module.ImbalanceAfter < module.ImbalanceBefore);
+        Balance(new AdapterBalanceOptions())
+            .ShouldAllBe(module => module.Note!.Contains("full rank") && module.ImbalanceAfter < module.ImbalanceBefore);
         foreach (var (before, after) in Products("a").Zip(Products("out"))) DenseModel.Difference(before, after).ShouldBeLessThan(1e-12);
     }
 
@@ -82,7 +90,9 @@ public sealed class FactorBalancerTests : IDisposable
     public void Balance_ZeroB_IsRefused(FactorGranularity granularity)
     {
         (Adapter("F32") with { DeviationOfB = 0 }).Write(_folder["a"]);
-        Should.Throw<WiscaException>(() => Balance(new AdapterBalanceOptions { Granularity = granularity })).Message.ShouldContain("one side is all zeros");
+        Should
+            .Throw<WiscaException>(() => Balance(new AdapterBalanceOptions { Granularity = granularity }))
+            .Message.ShouldContain("one side is all zeros");
         Directory.Exists(_folder["out"]).ShouldBeFalse();
     }
 
@@ -134,7 +144,16 @@ public sealed class FactorBalancerTests : IDisposable
 
     /// <summary>B A, each sum in the order of the ranks.</summary>
     private List<double[][]> Products(string folder) =>
-        [.. Factors(folder).Select(pair => pair.B.Select(row => Enumerable.Range(0, pair.A[0].Length).Select(column => row.Select((factor, k) => factor * pair.A[k][column]).Sum()).ToArray()).ToArray())];
+        [
+            .. Factors(folder)
+                .Select(pair =>
+                    pair.B.Select(row =>
+                            Enumerable
+                                .Range(0, pair.A[0].Length)
+                                .Select(column => row.Select((factor, k) => factor * pair.A[k][column]).Sum())
+                                .ToArray())
+                        .ToArray()),
+        ];
 
     private static double[][] Gram(double[][] rows) => [.. rows.Select(a => rows.Select(b => a.Zip(b, (x, y) => x * y).Sum()).ToArray())];
 

@@ -37,7 +37,8 @@ public sealed class MergerTests : IDisposable
             int exact = 0;
             for (int i = 0; i < actual.Length; i++)
             {
-                actual[i].ShouldBe(wanted[i], Math.Max(unit * Math.Abs(wanted[i]) * 0.501, 1e-16) + (dtype == "F16" ? Math.ScaleB(1, -25) : 0));
+                actual[i]
+                    .ShouldBe(wanted[i], Math.Max(unit * Math.Abs(wanted[i]) * 0.501, 1e-16) + (dtype == "F16" ? Math.ScaleB(1, -25) : 0));
                 if (dtype != "F64" && ReferenceFloat.Encode(dtype, wanted[i]) == ReferenceFloat.Encode(dtype, actual[i])) exact++;
             }
 
@@ -53,8 +54,15 @@ public sealed class MergerTests : IDisposable
         var random = new Random(3);
         double[] values = [.. Enumerable.Range(0, inputs * outputs).Select(_ => random.NextDouble() - 0.5)];
         TestCheckpoint.Write(
-            _folder["m"], """{"model_type": "gpt2"}""", [new TestTensor("h.0.mlp.c_fc.weight", "F64", [inputs, outputs], ReferenceFloat.Bytes("F64", values))]);
-        var adapter = new SmallAdapter { Modules = [("transformer.h.0.mlp.c_fc", outputs, inputs)], Dora = true, Edit = json => json["fan_in_fan_out"] = true };
+            _folder["m"],
+            """{"model_type": "gpt2"}""",
+            [new TestTensor("h.0.mlp.c_fc.weight", "F64", [inputs, outputs], ReferenceFloat.Bytes("F64", values))]);
+        var adapter = new SmallAdapter
+        {
+            Modules = [("transformer.h.0.mlp.c_fc", outputs, inputs)],
+            Dora = true,
+            Edit = json => json["fan_in_fan_out"] = true,
+        };
         adapter.Write(_folder["a"]);
         Merge("m", "a");
 
@@ -62,7 +70,9 @@ public sealed class MergerTests : IDisposable
         var plain = new SmallAdapter { Modules = [("h.0.mlp.c_fc", outputs, inputs)], Dora = true };
         plain.Write(_folder["b"]);
         double[][] expected = DenseModel.Merged(_folder["m"], _folder["b"], 2, transposed: true)["h.0.mlp.c_fc.weight"];
-        DenseModel.Difference(expected, DenseModel.Matrix(TestCheckpoint.Read(_folder["out"])["h.0.mlp.c_fc.weight"])).ShouldBeLessThan(1e-14);
+        DenseModel
+            .Difference(expected, DenseModel.Matrix(TestCheckpoint.Read(_folder["out"])["h.0.mlp.c_fc.weight"]))
+            .ShouldBeLessThan(1e-14);
     }
 
     [Fact]
@@ -71,17 +81,31 @@ public sealed class MergerTests : IDisposable
         var llama = new SmallLlama { Dtype = "BF16" };
         llama.Write(_folder["m"]);
         double[] gain = [.. Enumerable.Range(0, 16).Select(index => 1 + (index * 0.001))];
-        (SmallAdapter.Of(llama) with { Saved = [new TestTensor("base_model.model.model.norm.weight", "F32", [16], ReferenceFloat.Bytes("F32", gain))] }).Write(_folder["a"]);
+        (
+            SmallAdapter.Of(llama) with
+            {
+                Saved = [new TestTensor("base_model.model.model.norm.weight", "F32", [16], ReferenceFloat.Bytes("F32", gain))],
+            }
+        ).Write(_folder["a"]);
         Merge("m", "a").Replaced.ShouldBe(1);
-        TestCheckpoint.Read(_folder["out"])["model.norm.weight"].Bytes.ShouldBe(ReferenceFloat.Bytes("BF16", gain.Select(value => (double)(float)value)));
+        TestCheckpoint
+            .Read(_folder["out"])["model.norm.weight"]
+            .Bytes.ShouldBe(ReferenceFloat.Bytes("BF16", gain.Select(value => (double)(float)value)));
     }
 
     [Fact]
     public void Merge_TiedEmbeddingSavedAlone_IsRefused()
     {
         var llama = new SmallLlama();
-        TestCheckpoint.Write(_folder["m"], llama.Config.Replace("\"vocab_size\"", "\"tie_word_embeddings\": true, \"vocab_size\"", StringComparison.Ordinal), llama.Tensors());
-        (SmallAdapter.Of(llama) with { Saved = [new TestTensor("base_model.model.model.embed_tokens.weight", "F32", [11, 16], new byte[11 * 16 * 4])] }).Write(_folder["a"]);
+        TestCheckpoint.Write(
+            _folder["m"], llama.Config.Replace("\"vocab_size\"", "\"tie_word_embeddings\": true, \"vocab_size\"", StringComparison.Ordinal),
+            llama.Tensors());
+        (
+            SmallAdapter.Of(llama) with
+            {
+                Saved = [new TestTensor("base_model.model.model.embed_tokens.weight", "F32", [11, 16], new byte[11 * 16 * 4])],
+            }
+        ).Write(_folder["a"]);
         Should.Throw<WiscaException>(() => Merge("m", "a")).Message.ShouldContain("ties that embedding");
     }
 
@@ -114,7 +138,9 @@ public sealed class MergerTests : IDisposable
         using (var checkpoint = Checkpoint.Open(_folder["m"]))
         using (var adapter = Adapter.Open(_folder["a"]))
         {
-            AdapterRescaler.Rescale(adapter.Bind(checkpoint), _folder["m2"], _folder["a2"], new RescaleOptions { Balance = new(Rounding: Wisca.Transitions.FactorRounding.PowerOfTwo) });
+            AdapterRescaler.Rescale(
+                adapter.Bind(checkpoint), _folder["m2"], _folder["a2"],
+                new RescaleOptions { Balance = new(Rounding: Wisca.Transitions.FactorRounding.PowerOfTwo) });
         }
 
         Merge("m2", "a2", "merged");

@@ -76,7 +76,9 @@ public sealed class ArchitectureTableTests
     [InlineData("rope.factor", "{ \"keys\": [\"x\"], \"default\": 2 }", "rope.factor.default")]
     [InlineData("rope.unless", "{ \"tensor\": \"x\" }", "rope.unless must be a condition on a key")]
     [InlineData("rope.layers", "{ \"key\": \"\", \"without\": 0, \"interval_key\": \"x\", \"interval_default\": 4 }", "empty key")]
-    [InlineData("rope.layers", "{ \"key\": \"x\", \"without\": [], \"interval_key\": \"x\", \"interval_default\": 4 }", "rope.layers.without")]
+    [InlineData(
+        "rope.layers", "{ \"key\": \"x\", \"without\": [], \"interval_key\": \"x\", \"interval_default\": 4 }", "rope.layers.without"
+    )]
     [InlineData("rope.layers", "{ \"key\": \"x\", \"without\": 0, \"interval_key\": \"x\", \"interval_default\": 0 }", "interval_default")]
     [InlineData("refuse.0.transitions", "[]", "refuse.transitions")]
     [InlineData("refuse.0.transitions", "[\"qk\", \"qk\"]", "refuse.transitions")]
@@ -85,7 +87,8 @@ public sealed class ArchitectureTableTests
     [InlineData("refuse.0.when", "{}", "either key or tensor")]
     [InlineData("refuse.0.when", "{ \"key\": \"a\", \"tensor\": \"b\" }", "either key or tensor")]
     [InlineData("refuse.0.when", "{ \"tensor\": \"b\", \"is\": 1 }", "neither is nor default")]
-    public void Parse_ContradictoryField_SaysWhatIsWrong(string field, string value, string expected) => Error(With(field, value)).ShouldContain(expected);
+    public void Parse_ContradictoryField_SaysWhatIsWrong(string field, string value, string expected) =>
+        Error(With(field, value)).ShouldContain(expected);
 
     [Fact]
     public void Parse_RopeNoneWithDetails_IsRefused()

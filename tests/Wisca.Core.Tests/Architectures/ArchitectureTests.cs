@@ -22,9 +22,16 @@ public sealed class ArchitectureTests
         foreach (var layer in Inspector.Inspect(model).Layers)
         {
             Granularity[] queryKey =
-                [Granularity.Tensor, Granularity.KvHead, Granularity.Pair, .. family.Rotates(layer.Layer) ? Array.Empty<Granularity>() : [Granularity.Channel]];
+            [
+                Granularity.Tensor,
+                Granularity.KvHead,
+                Granularity.Pair,
+                .. family.Rotates(layer.Layer) ? Array.Empty<Granularity>() : [Granularity.Channel],
+            ];
             Check(layer.QueryKeyExact, queryKey, TransitionKind.QueryKey, family.QueryKeyRefused);
-            Check(layer.ValueOutputExact, [Granularity.Tensor, Granularity.KvHead, Granularity.Channel], TransitionKind.ValueOutput, family.ValueOutputRefused);
+            Check(
+                layer.ValueOutputExact, [Granularity.Tensor, Granularity.KvHead, Granularity.Channel], TransitionKind.ValueOutput,
+                family.ValueOutputRefused);
 
             void Check(IEnumerable<Granularity> offered, Granularity[] exact, TransitionKind kind, string? refused)
             {
@@ -47,7 +54,9 @@ public sealed class ArchitectureTests
             bool rotates = Enumerable.Range(0, family.Layers).All(family.Rotates);
             Granularity?[] queryKeys = family.QueryKeyRefused is null
                 ? [Granularity.Tensor, Granularity.KvHead, Granularity.Pair, rotates ? null : Granularity.Channel] : [null];
-            Granularity?[] valueOutputs = family.ValueOutputRefused is null ? [Granularity.Tensor, Granularity.KvHead, Granularity.Channel] : [null];
+            Granularity?[] valueOutputs = family.ValueOutputRefused is null
+                ? [Granularity.Tensor, Granularity.KvHead, Granularity.Channel]
+                : [null];
             double[][] before = AttentionOracle.Outputs(family, model);
             int combinations = Math.Max(queryKeys.Length, valueOutputs.Length);
             for (int i = family.ConfigurationOnly || dtype == Dtype.F32 ? combinations - 1 : 0; i < combinations; i++)
@@ -97,10 +106,25 @@ public sealed class ArchitectureTests
         using var folder = new TemporaryFolder();
         using var model = TinyCheckpoint.Create(family, folder["model"]);
         Refused(family.QueryKeyRefused, new RescaleOptions { QueryKey = Granularity.Tensor, RequireQueryKey = true, ValueOutput = null });
-        Refused(family.ValueOutputRefused, new RescaleOptions { QueryKey = null, ValueOutput = Granularity.Tensor, RequireValueOutput = true });
+        Refused(
+            family.ValueOutputRefused,
+            new RescaleOptions
+            {
+                QueryKey = null,
+                ValueOutput = Granularity.Tensor,
+                RequireValueOutput = true,
+            });
         if (Enumerable.Range(0, family.Layers).Any(family.Rotates) && family.QueryKeyRefused is null)
             Refused("use pair", new RescaleOptions { QueryKey = Granularity.Channel, RequireQueryKey = true, ValueOutput = null });
-        Refused("use channel", new RescaleOptions { QueryKey = null, ValueOutput = Granularity.Pair, RequireValueOutput = true }, family.ValueOutputRefused);
+        Refused(
+            "use channel",
+            new RescaleOptions
+            {
+                QueryKey = null,
+                ValueOutput = Granularity.Pair,
+                RequireValueOutput = true,
+            },
+            family.ValueOutputRefused);
 
         void Refused(string? reason, RescaleOptions options, string? earlier = null)
         {

@@ -14,7 +14,11 @@ internal static class AttentionOracle
 
     /// <summary>Every layer's attention output for a random input, position after position.</summary>
     public static double[][] Outputs(TinyFamily family, Checkpoint checkpoint) =>
-        [.. Enumerable.Range(0, family.Layers).Select(layer => Run(family, checkpoint, layer, Input(family.Hidden, layer)).SelectMany(row => row).ToArray())];
+        [
+            .. Enumerable
+                .Range(0, family.Layers)
+                .Select(layer => Run(family, checkpoint, layer, Input(family.Hidden, layer)).SelectMany(row => row).ToArray()),
+        ];
 
     /// <summary>The largest over layers of |y_A - y_B| / |y_A|.</summary>
     public static double RelativeError(double[][] a, double[][] b)
@@ -80,7 +84,8 @@ internal static class AttentionOracle
             {
                 double sum = outputBias?[row] ?? 0;
                 for (int c = 0; c < concatenated.Length; c++)
-                    sum += concatenated[c] * (family.Transposed ? output[(c * family.Hidden) + row] : output[(row * concatenated.Length) + c]);
+                    sum +=
+                        concatenated[c] * (family.Transposed ? output[(c * family.Hidden) + row] : output[(row * concatenated.Length) + c]);
                 y[i][row] = sum;
             }
         }
@@ -100,7 +105,8 @@ internal static class AttentionOracle
             double Channel(double[] input, int row)
             {
                 double sum = bias?[row] ?? 0;
-                for (int i = 0; i < input.Length; i++) sum += input[i] * (family.Transposed ? weight[(i * rows) + row] : weight[(row * input.Length) + i]);
+                for (int i = 0; i < input.Length; i++)
+                    sum += input[i] * (family.Transposed ? weight[(i * rows) + row] : weight[(row * input.Length) + i]);
                 return family.Clip is { } clip ? Math.Clamp(sum, -clip, clip) : sum;
             }
         }
@@ -150,7 +156,9 @@ internal static class AttentionOracle
                 {
                     var (first, second) = family.Pairs == PairKind.Half ? (pair, pair + (r / 2)) : (2 * pair, (2 * pair) + 1);
                     var (sin, cos) = Math.SinCos(position * Math.Pow(30, -2.0 * pair / r));
-                    (values[first], values[second]) = ((values[first] * cos) - (values[second] * sin), (values[second] * cos) + (values[first] * sin));
+                    (values[first], values[second]) = (
+                        (values[first] * cos) - (values[second] * sin),
+                        (values[second] * cos) + (values[first] * sin));
                 }
             }
         }
@@ -165,11 +173,18 @@ internal static class AttentionOracle
         {
             Dtype.F64 => MemoryMarshal.Cast<byte, double>(bytes).ToArray(),
             Dtype.F32 => [.. MemoryMarshal.Cast<byte, float>(bytes).ToArray().Select(value => (double)value)],
-            Dtype.BF16 => [.. MemoryMarshal.Cast<byte, ushort>(bytes).ToArray().Select(value => (double)BitConverter.UInt32BitsToSingle((uint)value << 16))],
+            Dtype.BF16 =>
+            [
+                .. MemoryMarshal
+                    .Cast<byte, ushort>(bytes)
+                    .ToArray()
+                    .Select(value => (double)BitConverter.UInt32BitsToSingle((uint)value << 16)),
+            ],
             Dtype.F16 => [.. MemoryMarshal.Cast<byte, Half>(bytes).ToArray().Select(value => (double)value)],
             _ => throw new InvalidOperationException(),
         };
     }
 
-    internal static double Gauss(Random random) => Math.Sqrt(-2 * Math.Log(1 - random.NextDouble())) * Math.Cos(2 * Math.PI * random.NextDouble());
+    internal static double Gauss(Random random) =>
+        Math.Sqrt(-2 * Math.Log(1 - random.NextDouble())) * Math.Cos(2 * Math.PI * random.NextDouble());
 }

@@ -11,9 +11,11 @@ public sealed class KnownArchitecturesTests
     {
         string[] required =
         [
-            "llama", "mistral", "mixtral", "qwen2", "qwen2_moe", "qwen3", "qwen3_moe", "gemma", "gemma2", "gemma3_text", "phi", "phi3", "gpt2",
+            "llama", "mistral", "mixtral", "qwen2", "qwen2_moe", "qwen3", "qwen3_moe", "gemma", "gemma2", "gemma3_text", "phi", "phi3",
+            "gpt2",
                 "gpt_neo", "gpt_neox", "gptj", "opt", "bloom",
-            "falcon", "starcoder2", "stablelm", "internlm2", "granite", "cohere", "olmo", "olmo2", "mpt", "smollm3", "gpt_bigcode", "codegen",
+            "falcon", "starcoder2", "stablelm", "internlm2", "granite", "cohere", "olmo", "olmo2", "mpt", "smollm3", "gpt_bigcode",
+            "codegen",
         ];
         foreach (string type in required) KnownArchitectures.Find(type).ModelTypes.ShouldContain(type);
     }

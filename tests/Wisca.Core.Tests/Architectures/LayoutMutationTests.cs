@@ -14,7 +14,8 @@ namespace Wisca.Tests.Architectures;
 /// </summary>
 public sealed class LayoutMutationTests
 {
-    public static TheoryData<string> Families => [.. TinyFamilies.ByName.Values.Where(family => !family.ConfigurationOnly).Select(family => family.Name)];
+    public static TheoryData<string> Families =>
+        [.. TinyFamilies.ByName.Values.Where(family => !family.ConfigurationOnly).Select(family => family.Name)];
 
     [Theory]
     [MemberData(nameof(Families))]
@@ -52,7 +53,9 @@ public sealed class LayoutMutationTests
         var table = WithOrder(KnownArchitectures.Find("phi3"), "k", "q", "v");
         Rescaler.Rescale(model, folder["out"], new RescaleOptions { QueryKey = Granularity.KvHead }, table: table);
         using var broken = Checkpoint.Open(folder["out"]);
-        AttentionOracle.RelativeError(AttentionOracle.Outputs(family, model), AttentionOracle.Outputs(family, broken)).ShouldBeGreaterThan(1e-2);
+        AttentionOracle
+            .RelativeError(AttentionOracle.Outputs(family, model), AttentionOracle.Outputs(family, broken))
+            .ShouldBeGreaterThan(1e-2);
         Certifier.Compare(model, broken, table: table).Equivalent.ShouldBeTrue();
         Certifier.Compare(model, broken).Equivalent.ShouldBeFalse();
     }
@@ -64,10 +67,13 @@ public sealed class LayoutMutationTests
         bool queryKey = family.QueryKeyRefused is null, valueOutput = family.ValueOutputRefused is null;
         bool rotates = first.RotaryDims > 0 && queryKey;
 
-        if (queryKey && layout.Heads > 1) yield return Change("queries off by one row", layer => layer with { Query = OffByOne(layer.Query) });
+        if (queryKey && layout.Heads > 1)
+            yield return Change("queries off by one row", layer => layer with { Query = OffByOne(layer.Query) });
         if (queryKey && layout.KvHeads > 1) yield return Change("keys off by one row", layer => layer with { Key = OffByOne(layer.Key) });
-        if (valueOutput && layout.KvHeads > 1) yield return Change("values off by one row", layer => layer with { Value = OffByOne(layer.Value) });
-        if (valueOutput && layout.Heads > 1) yield return Change("output off by one column", layer => layer with { Output = OffByOne(layer.Output) });
+        if (valueOutput && layout.KvHeads > 1)
+            yield return Change("values off by one row", layer => layer with { Value = OffByOne(layer.Value) });
+        if (valueOutput && layout.Heads > 1)
+            yield return Change("output off by one column", layer => layer with { Output = OffByOne(layer.Output) });
         if (layout.KvHeads > 1)
         {
             if (queryKey) yield return Change("queries off by one head", layer => layer with { Query = OffByOneHead(layer.Query) });
@@ -105,7 +111,8 @@ public sealed class LayoutMutationTests
             // Without RoPE q.b_k is the same for all keys, and softmax does not see it.
             if (queryKey && (first.RotaryDims > 0 || family.Sinks is not null))
                 yield return Change("key bias left behind", layer => layer with { Key = layer.Key with { Bias = null } });
-            if (valueOutput) yield return Change("value bias left behind", layer => layer with { Value = layer.Value with { Bias = null } });
+            if (valueOutput)
+                yield return Change("value bias left behind", layer => layer with { Value = layer.Value with { Bias = null } });
         }
 
         if (family.OutputBias && valueOutput && family.Hidden == family.Heads * d)
@@ -117,9 +124,17 @@ public sealed class LayoutMutationTests
         (string, ModelLayout) Change(string mistake, Func<AttentionLayer, AttentionLayer> change) =>
             (mistake, layout with { Layers = [.. layout.Layers.Select(change)] });
 
-        static Projection OffByOne(Projection projection) => projection with { Starts = projection.Starts.SetItem(0, projection.Starts[0] + 1) };
+        static Projection OffByOne(Projection projection) =>
+            projection with
+            {
+                Starts = projection.Starts.SetItem(0, projection.Starts[0] + 1),
+            };
 
-        static Projection OffByOneHead(Projection projection) => projection with { Starts = [.. projection.Starts.Skip(1), projection.Starts[0]] };
+        static Projection OffByOneHead(Projection projection) =>
+            projection with
+            {
+                Starts = [.. projection.Starts.Skip(1), projection.Starts[0]],
+            };
 
         Projection Tiled(Projection projection) => projection with
         {
@@ -149,7 +164,8 @@ public sealed class LayoutMutationTests
 
         // With as many kv heads as heads, it does not matter which of the two is multiplied and which divided.
         bool QueriesAndKeysSwapped(ModelLayout wrong) =>
-            wrong.Layers[0].Query.Starts.SequenceEqual(right.Layers[0].Key.Starts) && wrong.Layers[0].Key.Starts.SequenceEqual(right.Layers[0].Query.Starts);
+            wrong.Layers[0].Query.Starts.SequenceEqual(right.Layers[0].Key.Starts)
+            && wrong.Layers[0].Key.Starts.SequenceEqual(right.Layers[0].Query.Starts);
     }
 
     private static bool SameRows(ModelLayout left, ModelLayout right) =>
@@ -170,9 +186,18 @@ public sealed class LayoutMutationTests
     /// <summary>Rescales with a layout of the test's own, at the finest granularity that is exact.</summary>
     private static void Apply(Checkpoint model, ModelLayout layout, string output)
     {
-        var plan = TransitionPlan.Create(layout, new RescaleOptions { QueryKey = Granularity.Pair, ValueOutput = Granularity.Channel, Threads = 1 });
+        var plan = TransitionPlan.Create(
+            layout,
+            new RescaleOptions
+            {
+                QueryKey = Granularity.Pair,
+                ValueOutput = Granularity.Channel,
+                Threads = 1,
+            });
         var progress = new ProgressCounter(null, 0);
-        var factors = new Solver(model, plan, allowLossy: false).Solve(1, progress, CancellationToken.None).Factors((tensor, axis) => new MatrixView(model.Find(tensor)!, axis).Length);
+        var factors = new Solver(model, plan, allowLossy: false)
+            .Solve(1, progress, CancellationToken.None)
+            .Factors((tensor, axis) => new MatrixView(model.Find(tensor)!, axis).Length);
         var scales = factors.ToDictionary(entry => entry.Key, entry => (TensorEdit)new TensorScale(entry.Value.Axis, entry.Value.Factors));
         Directory.CreateDirectory(output);
         using var rewriter = new CheckpointRewriter(model, output, plan.Tensors, progress);

@@ -28,7 +28,9 @@ public sealed class ModelLayoutTests
             foreach (var kind in (TransitionKind[])[.. AttentionGeometry.Kinds]) layer.Refusals[kind].ShouldContain(tensor.Split(':')[0]);
         }
 
-        Should.Throw<WiscaException>(() => Rescaler.Rescale(model, folder["out"], new RescaleOptions())).Message.ShouldContain("no transition applies");
+        Should
+            .Throw<WiscaException>(() => Rescaler.Rescale(model, folder["out"], new RescaleOptions()))
+            .Message.ShouldContain("no transition applies");
     }
 
     [Theory]
@@ -110,7 +112,9 @@ public sealed class ModelLayoutTests
     {
         using var folder = new TemporaryFolder();
         using var other = TinyCheckpoint.Create(Llama with { Stem = "transformer.h." }, folder["other"]);
-        Should.Throw<WiscaException>(() => ModelLayout.Resolve(other)).Message.ShouldContain("no tensor 'model.layers.0.self_attn.q_proj.weight'");
+        Should
+            .Throw<WiscaException>(() => ModelLayout.Resolve(other))
+            .Message.ShouldContain("no tensor 'model.layers.0.self_attn.q_proj.weight'");
 
         var tensors = new List<(string, int[], double[])> { ("layers.0.self_attn.q_proj.weight", [1, 1], [1]),
             ("model.layers.0.self_attn.q_proj.weight", [1, 1], [1]) };
@@ -172,7 +176,8 @@ public sealed class ModelLayoutTests
         using var folder = new TemporaryFolder();
         using var model = TinyCheckpoint.Create(Llama with { Config = Llama.Config + "," + key }, folder["model"]);
         var json = JsonNode.Parse(KnownArchitectures.ReadJson("llama"))!;
-        json["refuse"] = JsonNode.Parse("""[{ "transitions": ["vo"], "reason": "kind b", "when": { "key": "kind", "is": "b", "default": "b" } }]""");
+        json["refuse"] = JsonNode.Parse(
+            """[{ "transitions": ["vo"], "reason": "kind b", "when": { "key": "kind", "is": "b", "default": "b" } }]""");
         var table = ArchitectureTable.Parse(Encoding.UTF8.GetBytes(json.ToJsonString()), "own.json");
         ModelLayout.Resolve(model, table).Layers[0].Refusals.ContainsKey(TransitionKind.ValueOutput).ShouldBe(refused);
     }

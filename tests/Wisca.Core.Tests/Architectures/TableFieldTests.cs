@@ -60,7 +60,9 @@ public sealed class TableFieldTests
         }
 
         var text = new StringBuilder();
-        text.AppendLine($"{table.Name} {string.Join(",", table.ModelTypes)} {string.Join(",", table.Wrappers ?? [])} {table.Description} {table.Rope.Pairs}");
+        text.AppendLine(
+            $"{table.Name} {string.Join(",", table.ModelTypes)} {string.Join(",", table.Wrappers ?? [])} {table.Description} "
+            + $"{table.Rope.Pairs}");
         foreach (var rule in table.Refuse) text.AppendLine($"{string.Join("+", rule.Transitions)} {rule.When?.Key} {rule.When?.Tensor}");
         foreach (var model in models) text.AppendLine(Resolve(model, table));
         return text.ToString();
@@ -71,16 +73,21 @@ public sealed class TableFieldTests
         try
         {
             var layout = ModelLayout.Resolve(model, table);
-            string layers = string.Join("\n", layout.Layers.Select(layer =>
-                $"{layer.Index} {Text(layer.Query)} {Text(layer.Key)} {Text(layer.Value)} {Text(layer.Output)} {layer.RotaryDims} {string.Join(";", layer.Refusals.OrderBy(entry => entry.Key))}"));
-            return $"{layout.Prefix} {layout.HiddenSize} {layout.Heads} {layout.KvHeads} {layout.HeadDim} {layout.RopePairs} {string.Join(";", layout.Notes)}\n{layers}";
+            string layers = string.Join(
+                "\n",
+                layout.Layers.Select(layer =>
+                    $"{layer.Index} {Text(layer.Query)} {Text(layer.Key)} {Text(layer.Value)} {Text(layer.Output)} {layer.RotaryDims} "
+                    + $"{string.Join(";", layer.Refusals.OrderBy(entry => entry.Key))}"));
+            return $"{layout.Prefix} {layout.HiddenSize} {layout.Heads} {layout.KvHeads} {layout.HeadDim} {layout.RopePairs} "
+                + $"{string.Join(";", layout.Notes)}\n{layers}";
         }
         catch (WiscaException exception)
         {
             return exception.Message;
         }
 
-        static string Text(Projection projection) => $"{projection.Weight} {projection.Bias} {projection.Axis} {string.Join(",", projection.Starts)}";
+        static string Text(Projection projection) =>
+            $"{projection.Weight} {projection.Bias} {projection.Axis} {string.Join(",", projection.Starts)}";
     }
 
     private static IEnumerable<(string What, JsonNode Json)> Mutants(JsonNode json)

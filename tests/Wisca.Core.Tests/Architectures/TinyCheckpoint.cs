@@ -33,17 +33,24 @@ internal static class TinyCheckpoint
     {
         Directory.CreateDirectory(folder);
         File.WriteAllText(Path.Combine(folder, "config.json"), config);
-        var header = SafetensorsHeader.Create(tensors.Select(tensor => (tensor.Name, dtype, tensor.Shape.Select(size => (long)size).ToArray())));
+        var header = SafetensorsHeader.Create(
+            tensors.Select(tensor => (tensor.Name, dtype, tensor.Shape.Select(size => (long)size).ToArray())));
         using var writer = new SafetensorsWriter(Path.Combine(folder, Checkpoint.WeightsName), header);
         foreach (var (_, _, values) in tensors) writer.Write(Encode(dtype, values));
         writer.Complete();
     }
 
-    /// <summary>Random numbers; in a matrix every row and every column has a scale of its own, so that no two groups need the same factor.</summary>
+    /// <summary>Random numbers; in a matrix every row and every column has a scale of its own, so that no two groups need the same
+    /// factor.</summary>
     private static double[] Values(int[] shape, Random random)
     {
         if (shape.Length != 2)
-            return [.. Enumerable.Range(0, shape.Aggregate(1, (product, size) => product * size)).Select(_ => 0.5 * AttentionOracle.Gauss(random))];
+            return
+            [
+                .. Enumerable
+                    .Range(0, shape.Aggregate(1, (product, size) => product * size))
+                    .Select(_ => 0.5 * AttentionOracle.Gauss(random)),
+            ];
         double[] rows = Scales(shape[0]), columns = Scales(shape[1]);
         return [.. from row in Enumerable.Range(0, shape[0]) from column in Enumerable.Range(0, shape[1])
             select AttentionOracle.Gauss(random) * rows[row] * columns[column] / Math.Sqrt(shape[1])];
@@ -51,10 +58,13 @@ internal static class TinyCheckpoint
         double[] Scales(int count) => [.. Enumerable.Range(0, count).Select(_ => Math.Pow(2, (3 * random.NextDouble()) - 1.5))];
     }
 
-    /// <summary>Makes queries small, keys and values large, so that even the factor of a whole tensor is no 1 when rounded to a power of two.</summary>
+    /// <summary>Makes queries small, keys and values large, so that even the factor of a whole tensor is no 1 when rounded to a power of
+    /// two.</summary>
     private static void Unbalance(TinyFamily family, string name, double[] values)
     {
-        foreach (var (role, heads, factor) in ((char, int, double)[])[('q', family.Heads, 0.15), ('k', family.KvHeads, 4), ('v', family.KvHeads, 30)])
+        foreach (
+            var (role, heads, factor) in ((char, int, double)[])
+                [('q', family.Heads, 0.15), ('k', family.KvHeads, 4), ('v', family.KvHeads, 30)])
         {
             var (module, rows) = family.ModuleOf(role);
             if (name != module + ".weight") continue;
@@ -63,7 +73,8 @@ internal static class TinyCheckpoint
                 for (int channel = 0; channel < family.HeadDim; channel++)
                 {
                     int row = family.RowOf(role, head) + channel;
-                    for (int i = 0; i < family.Hidden; i++) values[family.Transposed ? (i * rows) + row : (row * family.Hidden) + i] *= factor;
+                    for (int i = 0; i < family.Hidden; i++)
+                        values[family.Transposed ? (i * rows) + row : (row * family.Hidden) + i] *= factor;
                 }
             }
         }
@@ -74,7 +85,9 @@ internal static class TinyCheckpoint
         Dtype.F64 => MemoryMarshal.AsBytes<double>(values).ToArray(),
         Dtype.F32 => MemoryMarshal.AsBytes<float>([.. values.Select(value => (float)value)]).ToArray(),
         Dtype.F16 => MemoryMarshal.AsBytes<Half>([.. values.Select(value => (Half)value)]).ToArray(),
-        Dtype.BF16 => MemoryMarshal.AsBytes<ushort>([.. values.Select(value => (ushort)(BitConverter.SingleToUInt32Bits((float)value) >> 16))]).ToArray(),
+        Dtype.BF16 => MemoryMarshal
+            .AsBytes<ushort>([.. values.Select(value => (ushort)(BitConverter.SingleToUInt32Bits((float)value) >> 16))])
+            .ToArray(),
         _ => throw new InvalidOperationException(),
     };
 }

@@ -25,7 +25,18 @@ internal static class TinyFamilies
     private static IEnumerable<TinyFamily> Create()
     {
         TinyFamily[] families =
-            [.. Separate(), .. WithQueryKeyNorm(), .. Partial(), .. LayerWise(), .. Gpts(), .. PerHead(), .. Falcons(), .. Mpts(), .. Fused(), .. Multimodal()];
+        [
+            .. Separate(),
+            .. WithQueryKeyNorm(),
+            .. Partial(),
+            .. LayerWise(),
+            .. Gpts(),
+            .. PerHead(),
+            .. Falcons(),
+            .. Mpts(),
+            .. Fused(),
+            .. Multimodal(),
+        ];
 
         // The same model saved without its head lacks the first part of every name.
         var based = families.Where(family => family.Stem == "layers.").Select(family => family.ModelType).ToHashSet();
@@ -45,7 +56,14 @@ internal static class TinyFamilies
         yield return llama with { Others = [.. llama.Others, InverseFrequencies] };
         yield return llama with { Name = "llama, base model", Stem = "layers.", Config = NoKv, KvHeads = 4 };
         yield return llama with { Name = "llama, biases", Bias = true, OutputBias = true, KvHeads = 4, Config = NullKv };
-        yield return llama with { Name = "llama, multi-query, own head_dim", KvHeads = 1, HeadDim = 6, RotaryDims = 6, Config = KvAndHeadDim };
+        yield return llama with
+        {
+            Name = "llama, multi-query, own head_dim",
+            KvHeads = 1,
+            HeadDim = 6,
+            RotaryDims = 6,
+            Config = KvAndHeadDim,
+        };
         yield return llama with { Name = "yi", ModelType = "Yi", Others = ["ln1.weight:D", "ln2.weight:D", .. TinyFamily.GatedMlp] };
         foreach (string type in (string[])["aquila", "xverse", "internlm", "minicpm", "seed_oss", "arcee"]) yield return llama with
         {
@@ -64,7 +82,9 @@ internal static class TinyFamilies
             Others =
             [
                 "input_layernorm.weight:D", "post_attention_layernorm.weight:D", InverseFrequencies, "block_sparse_moe.gate.weight:2,D",
-                "block_sparse_moe.experts.0.w1.weight:F,D", "block_sparse_moe.experts.0.w2.weight:D,F", "block_sparse_moe.experts.0.w3.weight:F,D",
+                "block_sparse_moe.experts.0.w1.weight:F,D",
+                "block_sparse_moe.experts.0.w2.weight:D,F",
+                "block_sparse_moe.experts.0.w3.weight:F,D",
             ],
         };
         yield return llama with
@@ -86,11 +106,15 @@ internal static class TinyFamilies
         yield return llama with { Name = "gemma", ModelType = "gemma", HeadDim = 6, RotaryDims = 6, KvHeads = 1, Config = KvAndHeadDim };
         yield return llama with
         {
-            Name = "gemma, default head_dim", ConfigurationOnly = true, ModelType = "gemma", Heads = 2, KvHeads = 1, Hidden = 8, HeadDim = 256,
+            Name = "gemma, default head_dim", ConfigurationOnly = true, ModelType = "gemma", Heads = 2, KvHeads = 1, Hidden = 8,
+            HeadDim = 256,
             RotaryDims = 256,
         };
         string[] fourNorms =
-            ["input_layernorm.weight:D", "post_attention_layernorm.weight:D", "pre_feedforward_layernorm.weight:D", "post_feedforward_layernorm.weight:D"];
+        [
+            "input_layernorm.weight:D", "post_attention_layernorm.weight:D", "pre_feedforward_layernorm.weight:D",
+            "post_feedforward_layernorm.weight:D",
+        ];
         yield return llama with
         {
             Name = "gemma2", ModelType = "gemma2", HeadDim = 6, RotaryDims = 6, Config = KvAndHeadDim, SoftCap = 5,
@@ -98,7 +122,8 @@ internal static class TinyFamilies
         };
         yield return llama with
         {
-            Name = "gemma2, default head_dim", ConfigurationOnly = true, ModelType = "gemma2", Heads = 2, KvHeads = 1, Hidden = 8, HeadDim = 256,
+            Name = "gemma2, default head_dim", ConfigurationOnly = true, ModelType = "gemma2", Heads = 2, KvHeads = 1, Hidden = 8,
+            HeadDim = 256,
             RotaryDims = 256,
         };
         yield return llama with { Name = "granite", ModelType = "granite", Others = [.. llama.Others, InverseFrequencies] };
@@ -106,12 +131,16 @@ internal static class TinyFamilies
         {
             yield return llama with
             {
-                Name = $"{type}, own head_dim", ConfigurationOnly = true, ModelType = type, Config = KvAndHeadDim, HeadDim = 6, RotaryDims = 6,
+                Name = $"{type}, own head_dim", ConfigurationOnly = true, ModelType = type, Config = KvAndHeadDim, HeadDim = 6,
+                RotaryDims = 6,
                 Others = ["mlp.x.weight:D"],
             };
             yield return llama with
             {
-                Name = $"{type}, no kv heads, null", ConfigurationOnly = true, ModelType = type, Config = type == "starcoder2" ? NullKv : NoKv,
+                Name = $"{type}, no kv heads, null",
+                ConfigurationOnly = true,
+                ModelType = type,
+                Config = type == "starcoder2" ? NullKv : NoKv,
                 KvHeads = 4, Others = ["mlp.x.weight:D"],
             };
         }
@@ -123,10 +152,17 @@ internal static class TinyFamilies
             Others = ["input_layernorm.weight:D", "post_attention_layernorm.weight:D", "block_sparse_moe.input_linear.weight:2,F,D",
                 "shared_mlp.input_linear.weight:F,D"],
         };
-        yield return llama with { Name = "phimoe, fused experts", ConfigurationOnly = true, ModelType = "phimoe", Others = ["mlp.experts.gate_up_proj:2,F,D"] };
         yield return llama with
         {
-            Name = "phimoe", ModelType = "phimoe", Bias = true, OutputBias = true, Others = [.. LayerNorms, "block_sparse_moe.gate.weight:2,D"],
+            Name = "phimoe, fused experts",
+            ConfigurationOnly = true,
+            ModelType = "phimoe",
+            Others = ["mlp.experts.gate_up_proj:2,F,D"],
+        };
+        yield return llama with
+        {
+            Name = "phimoe", ModelType = "phimoe", Bias = true, OutputBias = true, Others = [.. LayerNorms,
+            "block_sparse_moe.gate.weight:2,D"],
         };
         yield return llama with { Name = "olmo", ModelType = "olmo", Others = TinyFamily.GatedMlp };
         yield return llama with
@@ -155,7 +191,8 @@ internal static class TinyFamilies
         };
         yield return llama with
         {
-            Name = "helium, default head_dim", ConfigurationOnly = true, ModelType = "helium", Pairs = PairKind.Interleaved, Heads = 2, KvHeads = 2,
+            Name = "helium, default head_dim", ConfigurationOnly = true, ModelType = "helium", Pairs = PairKind.Interleaved, Heads = 2,
+            KvHeads = 2,
             Hidden = 8, HeadDim = 128, RotaryDims = 128,
         };
         yield return llama with
@@ -177,8 +214,12 @@ internal static class TinyFamilies
         yield return oss with { Name = "gpt_oss, head_dim null", ConfigurationOnly = true, Config = Kv + ",'head_dim':null" };
 
         // Classes whose number of kv heads, where the key is absent, is a number of their own, and where it is null, that of the heads.
-        foreach (var (type, kvHeads) in ((string, int)[])[("mistral", 8), ("mixtral", 8), ("qwen2", 32), ("qwen2_moe", 16), ("starcoder2", 2),
-            ("gemma", 16), ("gemma2", 4), ("phimoe", 8), ("smollm3", 4), ("stablelm", 32), ("glm", 2), ("gpt_oss", 8)])
+        foreach (
+            var (type, kvHeads) in ((string, int)[])
+                [
+                    ("mistral", 8), ("mixtral", 8), ("qwen2", 32), ("qwen2_moe", 16), ("starcoder2", 2), ("gemma", 16), ("gemma2", 4),
+                    ("phimoe", 8), ("smollm3", 4), ("stablelm", 32), ("glm", 2), ("gpt_oss", 8),
+                ])
         {
             var family = llama with
             {
@@ -195,7 +236,13 @@ internal static class TinyFamilies
             };
             if (type is "stablelm" or "glm") family = family with { HeadDim = 8, RotaryDims = type == "glm" ? 4 : 2 };
             yield return family;
-            yield return family with { Name = $"{type}, null kv heads", Config = NullKv + ",'head_dim':{d},'no_rope_layers':[1,1]", Heads = 3, KvHeads = 3 };
+            yield return family with
+            {
+                Name = $"{type}, null kv heads",
+                Config = NullKv + ",'head_dim':{d},'no_rope_layers':[1,1]",
+                Heads = 3,
+                KvHeads = 3,
+            };
         }
     }
 
@@ -236,7 +283,13 @@ internal static class TinyFamilies
             HeadDim = 4,
             RotaryDims = 4,
             Config = Kv,
-            Others = ["post_attention_layernorm.weight:D", "post_feedforward_layernorm.weight:D", InverseFrequencies, .. TinyFamily.GatedMlp],
+            Others =
+            [
+                "post_attention_layernorm.weight:D",
+                "post_feedforward_layernorm.weight:D",
+                InverseFrequencies,
+                .. TinyFamily.GatedMlp,
+            ],
         };
         yield return olmo2;
         yield return olmo2 with { Name = "olmo3", ModelType = "olmo3" };
@@ -245,7 +298,15 @@ internal static class TinyFamilies
             Name = "flex_olmo", ModelType = "flex_olmo",
             Others = ["post_attention_layernorm.weight:D", "post_feedforward_layernorm.weight:D", "mlp.experts.0.up_proj.weight:F,D"],
         };
-        yield return olmo2 with { Name = "exaone4", ModelType = "exaone4", Norm = HeadNorm.RmsPerHead, HeadDim = 6, RotaryDims = 6, Config = KvAndHeadDim };
+        yield return olmo2 with
+        {
+            Name = "exaone4",
+            ModelType = "exaone4",
+            Norm = HeadNorm.RmsPerHead,
+            HeadDim = 6,
+            RotaryDims = 6,
+            Config = KvAndHeadDim,
+        };
         yield return olmo2 with { Name = "olmo2, absent kv heads", ConfigurationOnly = true, Config = NoKv, KvHeads = 4 };
         var gemma3 = qwen3 with
         {
@@ -259,10 +320,18 @@ internal static class TinyFamilies
         yield return gemma3 with { Name = "gemma3_text, base model", Stem = "layers." };
         yield return gemma3 with
         {
-            Name = "gemma3_text, defaults", ConfigurationOnly = true, Config = "'num_hidden_layers':{L},'hidden_size':{D}", Heads = 8, KvHeads = 4,
+            Name = "gemma3_text, defaults", ConfigurationOnly = true, Config = "'num_hidden_layers':{L},'hidden_size':{D}", Heads = 8,
+            KvHeads = 4,
             Hidden = 4, HeadDim = 256, RotaryDims = 256,
         };
-        yield return gemma3 with { Name = "gemma3_text, null kv heads", ConfigurationOnly = true, Config = NullKv + ",'head_dim':6", Heads = 3, KvHeads = 3 };
+        yield return gemma3 with
+        {
+            Name = "gemma3_text, null kv heads",
+            ConfigurationOnly = true,
+            Config = NullKv + ",'head_dim':6",
+            Heads = 3,
+            KvHeads = 3,
+        };
         var cohere = new TinyFamily("cohere", "cohere")
         {
             Pairs = PairKind.Interleaved, Others = ["input_layernorm.weight:D", InverseFrequencies, .. TinyFamily.GatedMlp],
@@ -271,7 +340,10 @@ internal static class TinyFamilies
         yield return cohere with { Name = "cohere, absent kv heads", ConfigurationOnly = true, Config = NoKv, KvHeads = 4 };
         yield return cohere with
         {
-            Name = "cohere, use_qk_norm", Config = KvAndHeadDim + ",'use_qk_norm':true", Norm = HeadNorm.LayerNormHeads, QueryKeyRefused = QkNorm,
+            Name = "cohere, use_qk_norm",
+            Config = KvAndHeadDim + ",'use_qk_norm':true",
+            Norm = HeadNorm.LayerNormHeads,
+            QueryKeyRefused = QkNorm,
         };
         yield return cohere with { Name = "cohere, norms without the key", Norm = HeadNorm.LayerNormHeads, QueryKeyRefused = QkNorm };
     }
@@ -289,25 +361,40 @@ internal static class TinyFamilies
         {
             Name = "phi, base model, grouped", Stem = "layers.", KvHeads = 2, RotaryDims = 6, Config = Kv + ",'partial_rotary_factor':0.75",
         };
-        yield return phi with { Name = "phi, rope_parameters", RotaryDims = 6, Config = Kv + ",'rope_parameters':{'partial_rotary_factor':0.75}" };
         yield return phi with
         {
-            Name = "phi, qk_layernorm", Config = Kv + ",'qk_layernorm':true", Norm = HeadNorm.LayerNormShared, NormName = "self_attn.?_layernorm",
+            Name = "phi, rope_parameters",
+            RotaryDims = 6,
+            Config = Kv + ",'rope_parameters':{'partial_rotary_factor':0.75}",
+        };
+        yield return phi with
+        {
+            Name = "phi, qk_layernorm",
+            Config = Kv + ",'qk_layernorm':true",
+            Norm = HeadNorm.LayerNormShared,
+            NormName = "self_attn.?_layernorm",
             QueryKeyRefused = QkNorm,
         };
         yield return phi with
         {
-            Name = "phi, norms without the key", Norm = HeadNorm.LayerNormShared, NormName = "self_attn.?_layernorm", QueryKeyRefused = QkNorm,
+            Name = "phi, norms without the key",
+            Norm = HeadNorm.LayerNormShared,
+            NormName = "self_attn.?_layernorm",
+            QueryKeyRefused = QkNorm,
         };
         var persimmon = phi with
         {
-            Name = "persimmon", ModelType = "persimmon", Fused = FusedKind.PerHead, Qkv = "self_attn.query_key_value", Config = NoKv + ",'qk_layernorm':false",
+            Name = "persimmon", ModelType = "persimmon", Fused = FusedKind.PerHead, Qkv = "self_attn.query_key_value",
+            Config = NoKv + ",'qk_layernorm':false",
             Others = [.. LayerNorms, InverseFrequencies, "mlp.dense_h_to_4h.weight:F,D"],
         };
         yield return persimmon;
         yield return persimmon with
         {
-            Name = "persimmon, base model", Stem = "layers.", Config = NoKv + ",'qk_layernorm':false,'partial_rotary_factor':0.75", RotaryDims = 6,
+            Name = "persimmon, base model",
+            Stem = "layers.",
+            Config = NoKv + ",'qk_layernorm':false,'partial_rotary_factor':0.75",
+            RotaryDims = 6,
         };
         yield return persimmon with
         {
@@ -319,10 +406,19 @@ internal static class TinyFamilies
             Name = "persimmon, norms by default", Config = NoKv, Norm = HeadNorm.LayerNormShared, NormName = "self_attn.?_layernorm",
             QueryKeyRefused = QkNorm,
         };
-        yield return persimmon with { Name = "persimmon, norms by default, not stored", ConfigurationOnly = true, Config = NoKv, QueryKeyRefused = QkNorm };
         yield return persimmon with
         {
-            Name = "persimmon, norms against the key", Norm = HeadNorm.LayerNormShared, NormName = "self_attn.?_layernorm", QueryKeyRefused = QkNorm,
+            Name = "persimmon, norms by default, not stored",
+            ConfigurationOnly = true,
+            Config = NoKv,
+            QueryKeyRefused = QkNorm,
+        };
+        yield return persimmon with
+        {
+            Name = "persimmon, norms against the key",
+            Norm = HeadNorm.LayerNormShared,
+            NormName = "self_attn.?_layernorm",
+            QueryKeyRefused = QkNorm,
         };
         var stablelm = new TinyFamily("stablelm", "stablelm")
         {
@@ -334,16 +430,33 @@ internal static class TinyFamilies
             Name = "stablelm, biases, parallel", Bias = true, RotaryDims = 8, Config = KvAndHeadDim + ",'partial_rotary_factor':0.5",
             Others = ["input_layernorm.weight:D", .. TinyFamily.GatedMlp],
         };
-        yield return stablelm with { Name = "stablelm, rope_parameters", RotaryDims = 8, Config = Kv + ",'rope_parameters':{'partial_rotary_factor':0.5}" };
-        yield return stablelm with { Name = "stablelm_epoch", ModelType = "stablelm_epoch", RotaryDims = 8, Config = Kv + ",'rope_pct':0.5" };
         yield return stablelm with
         {
-            Name = "stablelm, qk_layernorm", Config = Kv + ",'qk_layernorm':true", Norm = HeadNorm.LayerNormEach, NormName = "self_attn.?_layernorm",
+            Name = "stablelm, rope_parameters",
+            RotaryDims = 8,
+            Config = Kv + ",'rope_parameters':{'partial_rotary_factor':0.5}",
+        };
+        yield return stablelm with
+        {
+            Name = "stablelm_epoch",
+            ModelType = "stablelm_epoch",
+            RotaryDims = 8,
+            Config = Kv + ",'rope_pct':0.5",
+        };
+        yield return stablelm with
+        {
+            Name = "stablelm, qk_layernorm",
+            Config = Kv + ",'qk_layernorm':true",
+            Norm = HeadNorm.LayerNormEach,
+            NormName = "self_attn.?_layernorm",
             QueryKeyRefused = QkNorm,
         };
         yield return stablelm with
         {
-            Name = "stablelm, norms without the key", Norm = HeadNorm.LayerNormEach, NormName = "self_attn.?_layernorm", QueryKeyRefused = QkNorm,
+            Name = "stablelm, norms without the key",
+            Norm = HeadNorm.LayerNormEach,
+            NormName = "self_attn.?_layernorm",
+            QueryKeyRefused = QkNorm,
         };
         var nemotron = stablelm with
         {
@@ -357,7 +470,12 @@ internal static class TinyFamilies
             RotaryDims = 6,
         };
         yield return nemotron with { Name = "nemotron, own head_dim", ConfigurationOnly = true, Config = KvAndHeadDim, Hidden = 16 };
-        yield return nemotron with { Name = "nemotron, rope_parameters", Config = Kv + ",'rope_parameters':{'partial_rotary_factor':0.75}", RotaryDims = 6 };
+        yield return nemotron with
+        {
+            Name = "nemotron, rope_parameters",
+            Config = Kv + ",'rope_parameters':{'partial_rotary_factor':0.75}",
+            RotaryDims = 6,
+        };
         var glm = nemotron with
         {
             Name = "glm", ModelType = "glm", Pairs = PairKind.Interleaved, Config = KvAndHeadDim, Bias = true,
@@ -368,28 +486,51 @@ internal static class TinyFamilies
         {
             Name = "glm4", ModelType = "glm4", Others = [.. glm.Others, "post_self_attn_layernorm.weight:D", "post_mlp_layernorm.weight:D"],
         };
-        yield return glm with { Name = "glm, base model", Stem = "layers.", Config = KvAndHeadDim + ",'partial_rotary_factor':0.75", RotaryDims = 6 };
         yield return glm with
         {
-            Name = "glm, rope_parameters", Config = Kv + ",'head_dim':null,'rope_parameters':{'partial_rotary_factor':0.75}", RotaryDims = 6,
+            Name = "glm, base model",
+            Stem = "layers.",
+            Config = KvAndHeadDim + ",'partial_rotary_factor':0.75",
+            RotaryDims = 6,
         };
         yield return glm with
         {
-            Name = "glm, default head_dim", ConfigurationOnly = true, Config = Kv, Heads = 2, KvHeads = 1, Hidden = 8, HeadDim = 128, RotaryDims = 64,
+            Name = "glm, rope_parameters",
+            Config = Kv + ",'head_dim':null,'rope_parameters':{'partial_rotary_factor':0.75}",
+            RotaryDims = 6,
+        };
+        yield return glm with
+        {
+            Name = "glm, default head_dim", ConfigurationOnly = true, Config = Kv, Heads = 2, KvHeads = 1, Hidden = 8, HeadDim = 128,
+            RotaryDims = 64,
         };
         var neox = phi with
         {
-            Name = "gpt_neox", ModelType = "gpt_neox", Stem = "gpt_neox.layers.", Fused = FusedKind.PerHead, Qkv = "attention.query_key_value", O =
+            Name = "gpt_neox", ModelType = "gpt_neox", Stem = "gpt_neox.layers.", Fused = FusedKind.PerHead,
+            Qkv = "attention.query_key_value", O =
                 "attention.dense", Hidden = 64, HeadDim = 16,
-            Others = [.. LayerNorms, "attention.bias:1,1,4,4", "attention.masked_bias:1", "attention.rotary_emb.inv_freq:2", "mlp.dense_h_to_4h.weight:F,D"],
+            Others = [.. LayerNorms, "attention.bias:1,1,4,4", "attention.masked_bias:1", "attention.rotary_emb.inv_freq:2",
+            "mlp.dense_h_to_4h.weight:F,D"],
         };
         yield return neox;
         yield return neox with
         {
-            Name = "gpt_neox, no biases, rotary_pct", Bias = false, OutputBias = false, RotaryDims = 16, Config = NoKv + ",'rotary_pct':1.0",
+            Name = "gpt_neox, no biases, rotary_pct", Bias = false, OutputBias = false, RotaryDims = 16,
+            Config = NoKv + ",'rotary_pct':1.0",
         };
-        yield return neox with { Name = "gpt_neox, base model", Stem = "layers.", RotaryDims = 8, Config = NoKv + ",'partial_rotary_factor':0.5" };
-        yield return neox with { Name = "gpt_neox, rope_parameters", RotaryDims = 8, Config = NoKv + ",'rope_parameters':{'partial_rotary_factor':0.5}" };
+        yield return neox with
+        {
+            Name = "gpt_neox, base model",
+            Stem = "layers.",
+            RotaryDims = 8,
+            Config = NoKv + ",'partial_rotary_factor':0.5",
+        };
+        yield return neox with
+        {
+            Name = "gpt_neox, rope_parameters",
+            RotaryDims = 8,
+            Config = NoKv + ",'rope_parameters':{'partial_rotary_factor':0.5}",
+        };
     }
 
     private static IEnumerable<TinyFamily> LayerWise()
@@ -400,7 +541,12 @@ internal static class TinyFamilies
             Others = ["input_layernorm.weight:D", "post_attention_layernorm.weight:D", InverseFrequencies, .. TinyFamily.GatedMlp],
         };
         yield return smol;
-        yield return smol with { Name = "smollm3, no_rope_layers", LayersWithoutRope = [0, 2], Config = KvAndHeadDim + ",'no_rope_layers':[0,1,0,1,1]" };
+        yield return smol with
+        {
+            Name = "smollm3, no_rope_layers",
+            LayersWithoutRope = [0, 2],
+            Config = KvAndHeadDim + ",'no_rope_layers':[0,1,0,1,1]",
+        };
         yield return smol with
         {
             Name = "smollm3, interval, base model", Stem = "layers.", LayersWithoutRope = [1, 3],
@@ -424,19 +570,28 @@ internal static class TinyFamilies
     {
         var gpt2 = new TinyFamily("gpt2", "gpt2")
         {
-            Stem = "transformer.h.", Config = Gpt, KvHeads = 4, Fused = FusedKind.Concatenated, Qkv = "attn.c_attn", O = "attn.c_proj", Transposed =
+            Stem = "transformer.h.", Config = Gpt, KvHeads = 4, Fused = FusedKind.Concatenated, Qkv = "attn.c_attn", O = "attn.c_proj",
+            Transposed =
                 true, Bias = true, OutputBias = true,
             Pairs = PairKind.None, Others = [.. GptNorms, "attn.bias:1,1,4,4", "attn.masked_bias:1"],
         };
         yield return gpt2;
         yield return gpt2 with
         {
-            Name = "gpt2, base model, cross-attention", Stem = "h.", Config = "'num_hidden_layers':{L},'hidden_size':{D},'num_attention_heads':{H}",
+            Name = "gpt2, base model, cross-attention",
+            Stem = "h.",
+            Config = "'num_hidden_layers':{L},'hidden_size':{D},'num_attention_heads':{H}",
             Others = [.. GptNorms, "crossattention.c_attn.weight:D,D", "ln_cross_attn.weight:D"],
         };
         var bigcode = gpt2 with { Name = "gpt_bigcode", ModelType = "gpt_bigcode", Transposed = false, KvHeads = 1 };
         yield return bigcode;
-        yield return bigcode with { Name = "gpt_bigcode, multi-head", Config = Gpt + ",'multi_query':false", KvHeads = 4, Fused = FusedKind.PerHead };
+        yield return bigcode with
+        {
+            Name = "gpt_bigcode, multi-head",
+            Config = Gpt + ",'multi_query':false",
+            KvHeads = 4,
+            Fused = FusedKind.PerHead,
+        };
         yield return bigcode with
         {
             Name = "gpt_bigcode, base model", Stem = "h.",
@@ -453,12 +608,20 @@ internal static class TinyFamilies
         yield return neo with { Name = "gpt_neo, base model", Stem = "h.", Config = NoKv };
         var gptj = neo with
         {
-            Name = "gptj", ModelType = "gptj", Config = Gpt + ",'rotary_dim':4", Hidden = 32, HeadDim = 8, OutputBias = false, Pairs = PairKind.Interleaved,
+            Name = "gptj", ModelType = "gptj", Config = Gpt + ",'rotary_dim':4", Hidden = 32, HeadDim = 8, OutputBias = false,
+            Pairs = PairKind.Interleaved,
             Q = "attn.q_proj", K = "attn.k_proj", V = "attn.v_proj", O = "attn.out_proj",
-            Others = ["ln_1.weight:D", "ln_1.bias:D", "mlp.fc_in.weight:F,D", "attn.bias:1,1,4,4", "attn.masked_bias:1", "attn.embed_positions:4,4"],
+            Others = ["ln_1.weight:D", "ln_1.bias:D", "mlp.fc_in.weight:F,D", "attn.bias:1,1,4,4", "attn.masked_bias:1",
+            "attn.embed_positions:4,4"],
         };
         yield return gptj;
-        yield return gptj with { Name = "gptj, base model, rotary_dim null", Stem = "h.", Config = NoKv + ",'rotary_dim':null", RotaryDims = 8 };
+        yield return gptj with
+        {
+            Name = "gptj, base model, rotary_dim null",
+            Stem = "h.",
+            Config = NoKv + ",'rotary_dim':null",
+            RotaryDims = 8,
+        };
         yield return gptj with
         {
             Name = "gptj, default rotary_dim", ConfigurationOnly = true, Config = Gpt, Heads = 2, KvHeads = 2, HeadDim = 66, Hidden = 132,
@@ -467,17 +630,20 @@ internal static class TinyFamilies
         var codegen = gptj with
         {
             Name = "codegen", ModelType = "codegen", Fused = FusedKind.CodeGen, Qkv = "attn.qkv_proj", Heads = 8, KvHeads = 8, Hidden = 64,
-            Others = ["ln_1.weight:D", "ln_1.bias:D", "mlp.fc_in.weight:F,D", "attn.causal_mask:1,1,4,4", "attn.bias:1", "attn.masked_bias:1"],
+            Others = ["ln_1.weight:D", "ln_1.bias:D", "mlp.fc_in.weight:F,D", "attn.causal_mask:1,1,4,4", "attn.bias:1",
+            "attn.masked_bias:1"],
         };
         yield return codegen;
         yield return codegen with
         {
-            Name = "codegen, base model, rotary_dim null", Stem = "h.", Config = NoKv + ",'rotary_dim':null", Heads = 4, KvHeads = 4, Hidden = 32,
+            Name = "codegen, base model, rotary_dim null", Stem = "h.", Config = NoKv + ",'rotary_dim':null", Heads = 4, KvHeads = 4,
+            Hidden = 32,
             RotaryDims = 8,
         };
         yield return codegen with
         {
-            Name = "codegen, default rotary_dim", ConfigurationOnly = true, Config = Gpt, Heads = 4, KvHeads = 4, HeadDim = 66, Hidden = 264,
+            Name = "codegen, default rotary_dim", ConfigurationOnly = true, Config = Gpt, Heads = 4, KvHeads = 4, HeadDim = 66,
+            Hidden = 264,
             RotaryDims = 64, Layers = 1,
         };
         yield return codegen with
@@ -487,9 +653,11 @@ internal static class TinyFamilies
         };
         var opt = gpt2 with
         {
-            Name = "opt", ModelType = "opt", Config = NoKv, Stem = "model.decoder.layers.", Fused = FusedKind.Separate, Transposed = false, O =
+            Name = "opt", ModelType = "opt", Config = NoKv, Stem = "model.decoder.layers.", Fused = FusedKind.Separate, Transposed = false,
+            O =
                 "self_attn.out_proj",
-            Others = ["self_attn_layer_norm.weight:D", "self_attn_layer_norm.bias:D", "final_layer_norm.weight:D", "fc1.weight:F,D", "fc2.weight:D,F"],
+            Others = ["self_attn_layer_norm.weight:D", "self_attn_layer_norm.bias:D", "final_layer_norm.weight:D", "fc1.weight:F,D",
+            "fc2.weight:D,F"],
         };
         yield return opt;
         yield return opt with { Name = "opt, base model, no biases", Stem = "decoder.layers.", Bias = false, OutputBias = false };
@@ -524,7 +692,10 @@ internal static class TinyFamilies
         };
         var grouped = multiQuery with
         {
-            Name = "falcon, grouped", Config = NoKv + ",'new_decoder_architecture':true,'num_kv_heads':{KV}", KvHeads = 2, Fused = FusedKind.Grouped,
+            Name = "falcon, grouped",
+            Config = NoKv + ",'new_decoder_architecture':true,'num_kv_heads':{KV}",
+            KvHeads = 2,
+            Fused = FusedKind.Grouped,
             Others = ["ln_attn.weight:D", "ln_attn.bias:D", "ln_mlp.weight:D", "ln_mlp.bias:D", "mlp.dense_h_to_4h.weight:F,D",
                 "self_attention.rotary.inv_freq:2"],
         };
@@ -537,7 +708,8 @@ internal static class TinyFamilies
         yield return grouped with { Name = "falcon, grouped, all heads", Config = NoKv + ",'new_decoder_architecture':true", KvHeads = 4 };
         var perHead = multiQuery with
         {
-            Name = "falcon, per head, ALiBi", Config = NoKv + ",'multi_query':false,'alibi':true", KvHeads = 4, Fused = FusedKind.PerHead, Bias =
+            Name = "falcon, per head, ALiBi", Config = NoKv + ",'multi_query':false,'alibi':true", KvHeads = 4, Fused = FusedKind.PerHead,
+            Bias =
                 true, OutputBias = true, Pairs = PairKind.None, Alibi = true,
             Others = [.. LayerNorms, "mlp.dense_h_to_4h.weight:F,D"],
         };
@@ -553,12 +725,20 @@ internal static class TinyFamilies
     {
         var mpt = new TinyFamily("mpt", "mpt")
         {
-            Stem = "transformer.blocks.", Config = "'n_layers':{L},'d_model':{D},'n_heads':{H}", KvHeads = 4, Fused = FusedKind.Concatenated, Qkv =
+            Stem = "transformer.blocks.", Config = "'n_layers':{L},'d_model':{D},'n_heads':{H}", KvHeads = 4,
+            Fused = FusedKind.Concatenated, Qkv =
                 "attn.Wqkv", O = "attn.out_proj",
-            Pairs = PairKind.None, Alibi = true, Others = ["norm_1.weight:D", "norm_2.weight:D", "ffn.up_proj.weight:F,D", "ffn.down_proj.weight:D,F"],
+            Pairs = PairKind.None, Alibi = true, Others = ["norm_1.weight:D", "norm_2.weight:D", "ffn.up_proj.weight:F,D",
+            "ffn.down_proj.weight:D,F"],
         };
         yield return mpt with { Config = mpt.Config + ",'attn_config':{'alibi':true,'clip_qkv':null,'qk_ln':false}" };
-        yield return mpt with { Name = "mpt, base model, grouped", Stem = "blocks.", Config = mpt.Config + ",'attn_config':{'kv_n_heads':{KV}}", KvHeads = 2 };
+        yield return mpt with
+        {
+            Name = "mpt, base model, grouped",
+            Stem = "blocks.",
+            Config = mpt.Config + ",'attn_config':{'kv_n_heads':{KV}}",
+            KvHeads = 2,
+        };
         yield return mpt with { Name = "mpt, no attn_config" };
         yield return mpt with
         {
@@ -570,10 +750,19 @@ internal static class TinyFamilies
             Name = "mpt, qk_ln", Config = mpt.Config + ",'attn_config':{'qk_ln':true}", QueryKeyRefused = QkNorm, Norm = HeadNorm.RmsWhole,
             NormName = "attn.?_ln",
         };
-        yield return mpt with { Name = "mpt, norms without the key", QueryKeyRefused = QkNorm, Norm = HeadNorm.RmsWhole, NormName = "attn.?_ln" };
         yield return mpt with
         {
-            Name = "mpt, rope", Config = mpt.Config + ",'attn_config':{'rope':true}", QueryKeyRefused = "rotates in a way", Pairs = PairKind.Half,
+            Name = "mpt, norms without the key",
+            QueryKeyRefused = QkNorm,
+            Norm = HeadNorm.RmsWhole,
+            NormName = "attn.?_ln",
+        };
+        yield return mpt with
+        {
+            Name = "mpt, rope",
+            Config = mpt.Config + ",'attn_config':{'rope':true}",
+            QueryKeyRefused = "rotates in a way",
+            Pairs = PairKind.Half,
         };
     }
 
@@ -592,7 +781,10 @@ internal static class TinyFamilies
         };
         yield return phi3 with
         {
-            Name = "phi3, rope_parameters", Config = KvAndHeadDim + ",'rope_parameters':{'partial_rotary_factor':0.5}", HeadDim = 8, RotaryDims = 4,
+            Name = "phi3, rope_parameters",
+            Config = KvAndHeadDim + ",'rope_parameters':{'partial_rotary_factor':0.5}",
+            HeadDim = 8,
+            RotaryDims = 4,
         };
         var internlm2 = phi3 with
         {
@@ -600,7 +792,15 @@ internal static class TinyFamilies
             Others = ["attention_norm.weight:D", "ffn_norm.weight:D", "feed_forward.w1.weight:F,D", "attention.rotary_emb.inv_freq:2"],
         };
         yield return internlm2;
-        yield return internlm2 with { Name = "internlm2, biases, base model", Stem = "layers.", Bias = true, OutputBias = true, KvHeads = 4, Config = NoKv };
+        yield return internlm2 with
+        {
+            Name = "internlm2, biases, base model",
+            Stem = "layers.",
+            Bias = true,
+            OutputBias = true,
+            KvHeads = 4,
+            Config = NoKv,
+        };
     }
 
     private static IEnumerable<TinyFamily> Multimodal()
@@ -616,11 +816,18 @@ internal static class TinyFamilies
         var gemma3 = mistral3 with
         {
             Name = "gemma3", ModelType = "gemma3", ConfigurationOnly = true, Config =
-                "'text_config':{'model_type':'gemma3_text','num_hidden_layers':{L},'hidden_size':{D}}", Heads = 8, KvHeads = 4, Hidden = 4, HeadDim =
+                "'text_config':{'model_type':'gemma3_text','num_hidden_layers':{L},'hidden_size':{D}}", Heads = 8, KvHeads = 4, Hidden = 4,
+                HeadDim =
                 256, RotaryDims = 256,
             Norm = HeadNorm.RmsPerHeadPlusOne, QueryKeyRefused = QkNorm,
         };
         yield return gemma3;
-        yield return gemma3 with { Name = "gemma3, later names", ConfigurationOnly = true, Stem = "model.language_model.layers.", Layers = 1 };
+        yield return gemma3 with
+        {
+            Name = "gemma3, later names",
+            ConfigurationOnly = true,
+            Stem = "model.language_model.layers.",
+            Layers = 1,
+        };
     }
 }

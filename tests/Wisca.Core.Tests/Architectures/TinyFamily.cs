@@ -16,7 +16,8 @@ internal sealed record TinyFamily(string Name, string ModelType)
     /// </summary>
     public string Config { get; init; } = "'num_hidden_layers':{L},'hidden_size':{D},'num_attention_heads':{H},'num_key_value_heads':{KV}";
 
-    /// <summary>True where it differs from another variant only in how the configuration says the same: the finest granularity is enough.</summary>
+    /// <summary>True where it differs from another variant only in how the configuration says the same: the finest granularity is
+    /// enough.</summary>
     public bool ConfigurationOnly { get; init; }
 
     /// <summary>What stands in front of the layer's index.</summary>
@@ -169,7 +170,16 @@ internal sealed record TinyFamily(string Name, string ModelType)
         foreach (string other in Others)
         {
             string[] parts = other.Split(':');
-            yield return (parts[0], [.. parts[1].Split(',').Select(size => size == "D" ? Hidden : size == "F" ? Hidden + 4 : int.Parse(size))]);
+            yield return (
+                parts[0],
+                [
+                    .. parts[1]
+                        .Split(',')
+                        .Select(size =>
+                            size == "D" ? Hidden
+                            : size == "F" ? Hidden + 4
+                            : int.Parse(size)),
+                ]);
         }
     }
 }

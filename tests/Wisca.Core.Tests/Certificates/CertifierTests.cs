@@ -85,7 +85,8 @@ public sealed class CertifierTests : IDisposable
     [InlineData("qwen3", FactorRounding.PowerOfTwo)]
     public void Compare_OneByteChangedInAnyTensor_NamesTheTensor(string name, FactorRounding rounding)
     {
-        // Whatever the tensor (embedding, gains, MLP, output bias, buffers, a projection whose exchange is refused), and whatever the place.
+        // Whatever the tensor (embedding, gains, MLP, output bias, buffers, a projection whose exchange is refused), and whatever the
+        // place.
         var (model, rescaled) = Rescaled(name, Dtype.F32, rounding);
         using (model)
         using (rescaled)
@@ -110,7 +111,9 @@ public sealed class CertifierTests : IDisposable
                 using var changed = Checkpoint.Open(copy);
                 var report = Certifier.Compare(model, changed);
                 report.Equivalent.ShouldBeFalse(tensor);
-                report.Differences.ShouldContain(difference => difference.Contains($"'{tensor}'"), $"{tensor}: {string.Join("; ", report.Differences)}");
+                report.Differences.ShouldContain(
+                    difference => difference.Contains($"'{tensor}'"),
+                    $"{tensor}: {string.Join("; ", report.Differences)}");
             }
         }
     }
@@ -165,8 +168,14 @@ public sealed class CertifierTests : IDisposable
     {
         var family = TinyFamilies.ByName["llama"];
         using var model = TinyCheckpoint.Create(
-            family with { Config =
-                family.Config + ",'rope_theta':10000.0,'rope_scaling':{'factor':8.0},'rms_norm_eps':1e-6,'hidden_act':'silu','tie_word_embeddings':false" }, _folder["model"], Dtype.F32);
+            family with
+            {
+                Config =
+                    family.Config
+                    + ",'rope_theta':10000.0,'rope_scaling':{'factor':8.0},'rms_norm_eps':1e-6,'hidden_act':'silu','tie_word_embeddings':false",
+            },
+            _folder["model"],
+            Dtype.F32);
         var config = JsonNode.Parse(File.ReadAllText(_folder["model", "config.json"]))!.AsObject();
         foreach (var (key, value) in config)
         {
@@ -273,7 +282,9 @@ public sealed class CertifierTests : IDisposable
         }
 
         using var swapped = Checkpoint.Open(_folder["swapped"]);
-        AttentionOracle.RelativeError(AttentionOracle.Outputs(family, model), AttentionOracle.Outputs(family, swapped)).ShouldBeLessThan(1e-12);
+        AttentionOracle
+            .RelativeError(AttentionOracle.Outputs(family, model), AttentionOracle.Outputs(family, swapped))
+            .ShouldBeLessThan(1e-12);
         Certifier.Compare(model, swapped).Equivalent.ShouldBeFalse();
 
         // Without the output columns the function breaks as well.
@@ -296,7 +307,8 @@ public sealed class CertifierTests : IDisposable
             var elements = MemoryMarshal.Cast<byte, float>(bytes.AsSpan());
             for (int row = 0; row < 16; row++)
             {
-                for (int c = 0; c < 4; c++) (elements[(row * 16) + c], elements[(row * 16) + 4 + c]) = (elements[(row * 16) + 4 + c], elements[(row * 16) + c]);
+                for (int c = 0; c < 4; c++)
+                    (elements[(row * 16) + c], elements[(row * 16) + 4 + c]) = (elements[(row * 16) + 4 + c], elements[(row * 16) + c]);
             }
         }
     }
@@ -334,7 +346,9 @@ public sealed class CertifierTests : IDisposable
         Certifier.Compare(more, model).Differences.ShouldContain("tensor 'model.layers.0.mlp.extra' is only in the first");
         using var wide = TinyCheckpoint.Create(family with { Others = ["mlp.extra:F"] }, _folder["wide"], Dtype.F32);
         using var wider = TinyCheckpoint.Create(family with { Others = ["mlp.extra:D"] }, _folder["wider"], Dtype.F32);
-        Certifier.Compare(wide, wider).Differences.ShouldContain("tensor 'model.layers.0.mlp.extra' is [20] in the first and [16] in the second");
+        Certifier
+            .Compare(wide, wider)
+            .Differences.ShouldContain("tensor 'model.layers.0.mlp.extra' is [20] in the first and [16] in the second");
     }
 
     [Fact]
@@ -388,7 +402,9 @@ public sealed class CertifierTests : IDisposable
             File.WriteAllText(_folder[name, "config.json"], config);
             using (var writer = new SafetensorsWriter(
                 _folder[name, Checkpoint.WeightsName],
-                    SafetensorsHeader.Create(source.Tensors.Select(tensor => (tensor.Info.Name, tensor.Info.Dtype, tensor.Info.Shape.ToArray())), metadata)))
+                    SafetensorsHeader.Create(
+                        source.Tensors.Select(tensor => (tensor.Info.Name, tensor.Info.Dtype, tensor.Info.Shape.ToArray())),
+                        metadata)))
             {
                 foreach (var tensor in source.Tensors) writer.Write(tensor.Bytes(0, (int)tensor.Info.ByteLength));
                 writer.Complete();
@@ -495,7 +511,14 @@ public sealed class CertifierTests : IDisposable
         WeightEditor.Scale(_folder["model"], "transformer.h.0.attn.attention.q_proj.weight", 16, 16, (row, _) => row == 6 ? 0 : 1);
         WeightEditor.Scale(_folder["model"], "transformer.h.1.attn.attention.out_proj.weight", 16, 16, (_, column) => column == 9 ? 0 : 1);
         using var model = Checkpoint.Open(_folder["model"]);
-        Rescaler.Rescale(model, _folder["out"], Options(FactorRounding.None) with { QueryKey = Granularity.KvHead, ValueOutput = Granularity.KvHead });
+        Rescaler.Rescale(
+            model,
+            _folder["out"],
+            Options(FactorRounding.None) with
+            {
+                QueryKey = Granularity.KvHead,
+                ValueOutput = Granularity.KvHead,
+            });
         using var rescaled = Checkpoint.Open(_folder["out"]);
         Certifier.Compare(model, rescaled).Equivalent.ShouldBeTrue();
 
@@ -504,7 +527,10 @@ public sealed class CertifierTests : IDisposable
         WeightEditor.Edit(_folder["grown"], "transformer.h.0.attn.attention.q_proj.weight", bytes =>
             MemoryMarshal.Cast<byte, float>(bytes.AsSpan())[(6 * 16) + 2] = 1e-3f);
         using var grown = Checkpoint.Open(_folder["grown"]);
-        Certifier.Compare(model, grown).Differences.ShouldHaveSingleItem().ShouldContain("at [6, 2] is 0.001 where row 6 of the first is all zeros");
+        Certifier
+            .Compare(model, grown)
+            .Differences.ShouldHaveSingleItem()
+            .ShouldContain("at [6, 2] is 0.001 where row 6 of the first is all zeros");
     }
 
     [Fact]

@@ -34,19 +34,25 @@ internal static class WeightEditor
     }
 
     /// <summary>Multiplies the rows (or columns) of a float32 or float64 matrix, or the elements of a bias, by a factor each.</summary>
-    public static void Scale(string folder, string tensor, int rows, int columns, Func<int, int, double> factor) => Edit(folder, tensor, bytes =>
-    {
-        for (int row = 0; row < rows; row++)
-        {
-            for (int column = 0; column < columns; column++)
+    public static void Scale(string folder, string tensor, int rows, int columns, Func<int, int, double> factor) =>
+        Edit(
+            folder,
+            tensor,
+            bytes =>
             {
-                int element = (row * columns) + column;
-                if (bytes.Length == rows * columns * sizeof(double)) MemoryMarshal.Cast<byte, double>(bytes.AsSpan())[element] *= factor(row, column);
-                else MemoryMarshal.Cast<byte, float>(bytes.AsSpan())[element] =
-                    (float)(MemoryMarshal.Cast<byte, float>(bytes.AsSpan())[element] * factor(row, column));
-            }
-        }
-    });
+                for (int row = 0; row < rows; row++)
+                {
+                    for (int column = 0; column < columns; column++)
+                    {
+                        int element = (row * columns) + column;
+                        if (bytes.Length == rows * columns * sizeof(double))
+                            MemoryMarshal.Cast<byte, double>(bytes.AsSpan())[element] *= factor(row, column);
+                        else
+                            MemoryMarshal.Cast<byte, float>(bytes.AsSpan())[element] = (float)(
+                                MemoryMarshal.Cast<byte, float>(bytes.AsSpan())[element] * factor(row, column));
+                    }
+                }
+            });
 
     /// <summary>Moves one element away from zero by some units in the last place of its type.</summary>
     public static void Nudge(string folder, string tensor, int element, int units, Dtype dtype) => Edit(folder, tensor, bytes =>

@@ -74,16 +74,27 @@ public sealed class CheckpointTests
     [InlineData("""{"weight_map":{"a":".."}}""", "expected the plain name")]
     [InlineData("""{"weight_map":{"a":"config.json"}}""", "expected the plain name of a .safetensors file")]
     [InlineData("""{"weight_map":{"a":"missing.safetensors"}}""", "lists missing.safetensors, which is not in")]
-    [InlineData("""{"weight_map":{"a":"s.safetensors"}}""", "s.safetensors holds tensor 'b', which model.safetensors.index.json does not list")]
-    [InlineData("""{"weight_map":{"a":"s.safetensors","b":"t.safetensors"}}""", "tensor 'b' is in s.safetensors, but model.safetensors.index.json says t.safetensors")]
-    [InlineData("""{"weight_map":{"a":"s.safetensors","b":"s.safetensors","z":"s.safetensors"}}""", "says that tensor 'z' is in s.safetensors, but it is not there")]
+    [InlineData(
+        """{"weight_map":{"a":"s.safetensors"}}""",
+        "s.safetensors holds tensor 'b', which model.safetensors.index.json does not list"
+    )]
+    [InlineData(
+        """{"weight_map":{"a":"s.safetensors","b":"t.safetensors"}}""",
+        "tensor 'b' is in s.safetensors, but model.safetensors.index.json says t.safetensors"
+    )]
+    [InlineData(
+        """{"weight_map":{"a":"s.safetensors","b":"s.safetensors","z":"s.safetensors"}}""",
+        "says that tensor 'z' is in s.safetensors, but it is not there"
+    )]
     [InlineData("""{"weight_map":{"\ud800":"s.safetensors"}}""", "not valid Unicode")]
     public void Open_BrokenIndex_IsNamed(string index, string expected)
     {
         using var folder = new TemporaryFolder();
         File.WriteAllText(folder["config.json"], Model.Config);
         File.WriteAllText(folder[TestCheckpoint.Index], index);
-        File.WriteAllBytes(folder["s.safetensors"], TestCheckpoint.File([new TestTensor("a", "U8", [1], [1]), new TestTensor("b", "U8", [1], [1])]));
+        File.WriteAllBytes(
+            folder["s.safetensors"],
+            TestCheckpoint.File([new TestTensor("a", "U8", [1], [1]), new TestTensor("b", "U8", [1], [1])]));
         File.WriteAllBytes(folder["t.safetensors"], TestCheckpoint.File([new TestTensor("c", "U8", [1], [1])]));
         var exception = Should.Throw<WiscaException>(() => Checkpoint.Open(folder.FullPath));
         exception.Message.ShouldContain(expected);
@@ -113,7 +124,9 @@ public sealed class CheckpointTests
         config.FindNumber("x").ShouldBe(1.5);
         config.FindBool("t").ShouldBe(true);
         config.FindString("s").ShouldBe("text");
-        Should.Throw<WiscaException>(() => config.FindInt("frac")).Message.ShouldBe("config.json: frac is 2.0, expected a whole number from 1");
+        Should
+            .Throw<WiscaException>(() => config.FindInt("frac"))
+            .Message.ShouldBe("config.json: frac is 2.0, expected a whole number from 1");
         Should.Throw<WiscaException>(() => config.FindInt("neg")).Message.ShouldContain("neg is -1");
         Should.Throw<WiscaException>(() => config.FindInt("s"));
         Should.Throw<WiscaException>(() => config.FindNumber("big")).Message.ShouldContain("expected a number");
@@ -127,11 +140,17 @@ public sealed class CheckpointTests
     {
         using var folder = new TemporaryFolder();
         (Model with { Shards = 2 }).Write(folder["m"]);
-        string[] kept = ["config.json", "tokenizer.json", "tokenizer.model", "README.md", ".gitattributes", "training_args.bin", "1_Pooling/config.json", "original/params.json", "training/notes.txt", "model.safetensors.index.json"];
+        string[] kept =
+        [
+            "config.json", "tokenizer.json", "tokenizer.model", "README.md", ".gitattributes", "training_args.bin", "1_Pooling/config.json",
+            "original/params.json", "training/notes.txt", "model.safetensors.index.json",
+        ];
         string[] left =
         [
-            "pytorch_model.bin", "pytorch_model-00001-of-00002.bin", "pytorch_model.bin.index.json", "consolidated.00.pth", "consolidated.safetensors", "model.gguf", "extra.safetensors",
-            "optimizer.pt", "optimizer.bin", "scheduler.pt", "rng_state_0.pth", "original/consolidated.00.pth", "onnx/model.onnx", "tf_model.h5", "flax_model.msgpack", "adapter_model.bin", "model.bin",
+            "pytorch_model.bin", "pytorch_model-00001-of-00002.bin", "pytorch_model.bin.index.json", "consolidated.00.pth",
+            "consolidated.safetensors", "model.gguf", "extra.safetensors",
+            "optimizer.pt", "optimizer.bin", "scheduler.pt", "rng_state_0.pth", "original/consolidated.00.pth", "onnx/model.onnx",
+            "tf_model.h5", "flax_model.msgpack", "adapter_model.bin", "model.bin",
         ];
         foreach (string name in kept.Concat(left).Append("wisca.json").Append(".git/config"))
         {
@@ -150,7 +169,10 @@ public sealed class CheckpointTests
         using var checkpoint = Checkpoint.Open(folder["m"]);
         var sideFiles = SideFiles.Of(checkpoint);
         sideFiles.Copied.Order(StringComparer.Ordinal).ShouldBe(kept.Order(StringComparer.Ordinal));
-        sideFiles.LeftOut.Select(entry => entry.Path).Order(StringComparer.Ordinal).ShouldBe(left.Concat([".git/", "draft/", "gone.txt", "linked/"]).Order(StringComparer.Ordinal));
+        sideFiles
+            .LeftOut.Select(entry => entry.Path)
+            .Order(StringComparer.Ordinal)
+            .ShouldBe(left.Concat([".git/", "draft/", "gone.txt", "linked/"]).Order(StringComparer.Ordinal));
         sideFiles.LeftOut.ShouldAllBe(entry => entry.Reason.Length > 0);
     }
 
@@ -165,12 +187,22 @@ public sealed class CheckpointTests
                 double[] values = [.. Enumerable.Range(0, 5 * 37).Select(i => i * 0.01)];
                 values[(3 * 37) + 29] = bad;
                 string name = $"{dtype}{bad.GetHashCode()}";
-                TestCheckpoint.Write(folder[name], Model.Config, [new TestTensor("w", dtype, [5, 37], ReferenceFloat.Bytes(dtype, values)), new TestTensor("b", dtype, [5 * 37], ReferenceFloat.Bytes(dtype, values))]);
+                TestCheckpoint.Write(
+                    folder[name],
+                    Model.Config,
+                    [
+                        new TestTensor("w", dtype, [5, 37], ReferenceFloat.Bytes(dtype, values)),
+                        new TestTensor("b", dtype, [5 * 37], ReferenceFloat.Bytes(dtype, values)),
+                    ]);
                 using var checkpoint = Checkpoint.Open(folder[name]);
                 var source = new CheckpointTensorSource(checkpoint);
                 for (int axis = 0; axis < 2; axis++)
-                    Should.Throw<WiscaException>(() => source.Measure("w", axis)).Message.ShouldBe("model.safetensors: tensor 'w' holds NaN or infinity at [3, 29]");
-                Should.Throw<WiscaException>(() => source.Measure("b", 0)).Message.ShouldBe("model.safetensors: tensor 'b' holds NaN or infinity at [140]");
+                    Should
+                        .Throw<WiscaException>(() => source.Measure("w", axis))
+                        .Message.ShouldBe("model.safetensors: tensor 'w' holds NaN or infinity at [3, 29]");
+                Should
+                    .Throw<WiscaException>(() => source.Measure("b", 0))
+                    .Message.ShouldBe("model.safetensors: tensor 'b' holds NaN or infinity at [140]");
             }
         }
     }

@@ -39,7 +39,8 @@ public sealed class FixtureCheckpointTests
         using var folder = new TemporaryFolder();
         using var model = Open(weights, folder["model"]);
         var inspection = Inspector.Inspect(model);
-        bool normalised = weights.Contains("olmo2") || weights.Contains("cohere") || weights.Contains("qwen3") || weights.Contains("gemma3");
+        bool normalised =
+            weights.Contains("olmo2") || weights.Contains("cohere") || weights.Contains("qwen3") || weights.Contains("gemma3");
         foreach (var layer in inspection.Layers)
         {
             layer.Query!.Value.ShouldBeGreaterThan(0);
@@ -69,7 +70,8 @@ public sealed class FixtureCheckpointTests
             if (rounding == FactorRounding.None) continue;
             undone.RoundedTensors.ShouldBeEmpty();
             foreach (var shard in model.Shards)
-                File.ReadAllBytes(folder[$"{rounding}-undone", Path.GetFileName(shard.FullPath)]).ShouldBe(File.ReadAllBytes(shard.FullPath));
+                File.ReadAllBytes(folder[$"{rounding}-undone", Path.GetFileName(shard.FullPath)])
+                    .ShouldBe(File.ReadAllBytes(shard.FullPath));
         }
     }
 
@@ -100,14 +102,16 @@ public sealed class FixtureCheckpointTests
         string root = TestData.Require("fixtures");
         string[] found = [.. Directory.EnumerateFiles(root, "*.safetensors", SearchOption.AllDirectories)
             .Select(path => Path.GetRelativePath(root, path)).Where(path => !path.Contains("-of-")).Order()];
-        found.ShouldBe(All.Select(entry => entry.Weights).Where(weights => weights.EndsWith(".safetensors")).Concat(NotCheckpoints.Keys).Order());
+        found.ShouldBe(
+            All.Select(entry => entry.Weights).Where(weights => weights.EndsWith(".safetensors")).Concat(NotCheckpoints.Keys).Order());
     }
 
     /// <summary>Lays a checkpoint's flat files out as a model folder.</summary>
     private static Checkpoint Open(string weights, string folder)
     {
         var (_, config) = All.Single(entry => entry.Weights == weights);
-        string source = TestData.Require(["fixtures", .. weights.Split('/')]), configuration = TestData.Require(["fixtures", .. config.Split('/')]);
+        string source = TestData.Require(["fixtures", .. weights.Split('/')]),
+            configuration = TestData.Require(["fixtures", .. config.Split('/')]);
         Directory.CreateDirectory(folder);
         if (config.EndsWith("_logits.json"))
         {

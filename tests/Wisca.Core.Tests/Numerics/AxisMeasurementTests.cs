@@ -26,12 +26,20 @@ public sealed class AxisMeasurementTests
             statistics.ElementsPerIndex.ShouldBe(axis == 0 ? columns : rows);
             for (int index = 0; index < length; index++)
             {
-                double[] magnitudes = [.. Enumerable.Range(0, axis == 0 ? columns : rows).Select(other => Math.Abs(axis == 0 ? values[index, other] : values[other, index]))];
-                double sum = CompensatedSum(magnitudes), squares = CompensatedSum([.. magnitudes.Select(magnitude => magnitude * magnitude)]);
+                double[] magnitudes =
+                [
+                    .. Enumerable
+                        .Range(0, axis == 0 ? columns : rows)
+                        .Select(other => Math.Abs(axis == 0 ? values[index, other] : values[other, index])),
+                ];
+                double sum = CompensatedSum(magnitudes),
+                    squares = CompensatedSum([.. magnitudes.Select(magnitude => magnitude * magnitude)]);
                 Math.Abs(statistics.SumOfAbsolutes[index] - sum).ShouldBeLessThanOrEqualTo(sum * 1e-14);
                 Math.Abs(statistics.SumOfSquares[index] - squares).ShouldBeLessThanOrEqualTo(squares * 1e-14);
                 statistics.Largest[index].ShouldBe(magnitudes.Max());
-                statistics.SmallestNonzero[index].ShouldBe(magnitudes.Where(magnitude => magnitude > 0).DefaultIfEmpty(double.PositiveInfinity).Min());
+                statistics
+                    .SmallestNonzero[index]
+                    .ShouldBe(magnitudes.Where(magnitude => magnitude > 0).DefaultIfEmpty(double.PositiveInfinity).Min());
             }
         }
     }
@@ -62,7 +70,8 @@ public sealed class AxisMeasurementTests
         }
     }
 
-    /// <summary>In a vector, in its tail, behind a chunk: nowhere does a NaN or an infinity get lost, not even behind one another.</summary>
+    /// <summary>In a vector, in its tail, behind a chunk: nowhere does a NaN or an infinity get lost, not even behind one
+    /// another.</summary>
     [Theory]
     [InlineData(Dtype.F16)]
     [InlineData(Dtype.BF16)]
@@ -110,7 +119,11 @@ public sealed class AxisMeasurementTests
         bytes = new byte[rows][];
         for (int row = 0; row < rows; row++)
         {
-            bytes[row] = ReferenceFloat.Bytes($"{dtype}", Enumerable.Range(0, columns).Select(_ => random.Next(8) == 0 ? 0 : SmallLlama.Normal(random) * Math.ScaleB(1, random.Next(-9, 3))));
+            bytes[row] = ReferenceFloat.Bytes(
+                $"{dtype}",
+                Enumerable
+                    .Range(0, columns)
+                    .Select(_ => random.Next(8) == 0 ? 0 : SmallLlama.Normal(random) * Math.ScaleB(1, random.Next(-9, 3))));
             double[] stored = ReferenceFloat.Values($"{dtype}", bytes[row]);
             for (int column = 0; column < columns; column++) values[row, column] = stored[column];
         }

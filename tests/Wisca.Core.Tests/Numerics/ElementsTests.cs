@@ -12,8 +12,34 @@ public sealed class ElementsTests
 
     private static readonly double[] OtherFactors =
     [
-        Math.BitIncrement(1), Math.BitDecrement(1), 3, 1.5, 0.75, 1.0 / 3, Math.Sqrt(2), Math.Sqrt(0.5), 1 + Math.ScaleB(1, -8), 1 + Math.ScaleB(1, -11),
-        1 + Math.ScaleB(1, -12), 1 - Math.ScaleB(1, -12), 1 + Math.ScaleB(1, -24), 5.5, 17, 257, 2049, 63.99, 1e-3, 1e3, 1e-8, 1e8, 1e-30, 1e30, 1.000001, 0.999999, Math.PI, -Math.E,
+        Math.BitIncrement(1),
+        Math.BitDecrement(1),
+        3,
+        1.5,
+        0.75,
+        1.0 / 3,
+        Math.Sqrt(2),
+        Math.Sqrt(0.5),
+        1 + Math.ScaleB(1, -8),
+        1 + Math.ScaleB(1, -11),
+        1 + Math.ScaleB(1, -12),
+        1 - Math.ScaleB(1, -12),
+        1 + Math.ScaleB(1, -24),
+        5.5,
+        17,
+        257,
+        2049,
+        63.99,
+        1e-3,
+        1e3,
+        1e-8,
+        1e8,
+        1e-30,
+        1e30,
+        1.000001,
+        0.999999,
+        Math.PI,
+        -Math.E,
     ];
 
     [Theory]
@@ -40,7 +66,9 @@ public sealed class ElementsTests
                 }
             }
 
-            BitConverter.DoubleToInt64Bits(singles[i]).ShouldBe(double.IsNaN(expected) ? BitConverter.DoubleToInt64Bits(singles[i]) : BitConverter.DoubleToInt64Bits(expected));
+            BitConverter
+                .DoubleToInt64Bits(singles[i])
+                .ShouldBe(double.IsNaN(expected) ? BitConverter.DoubleToInt64Bits(singles[i]) : BitConverter.DoubleToInt64Bits(expected));
             float.IsNaN(singles[i]).ShouldBe(double.IsNaN(expected));
             BitConverter.DoubleToInt64Bits(doubles[i]).ShouldBe(BitConverter.DoubleToInt64Bits(singles[i]));
         }
@@ -58,11 +86,14 @@ public sealed class ElementsTests
         long infinite = 0, subnormal = 0;
         foreach (double factor in PowersOfTwo.Concat(OtherFactors))
         {
-            Elements.Scale(dtype, MemoryMarshal.AsBytes<ushort>(patterns), MemoryMarshal.AsBytes(scaled.AsSpan()), [factor], PowersOfTwo.Contains(factor));
+            Elements.Scale(
+                dtype, MemoryMarshal.AsBytes<ushort>(patterns), MemoryMarshal.AsBytes(scaled.AsSpan()), [factor],
+                PowersOfTwo.Contains(factor));
             for (int i = 0; i < patterns.Length; i++)
             {
                 ushort expected = (ushort)ReferenceFloat.Encode(name, values[i] * factor);
-                if (scaled[i] != expected) Assert.Fail($"{dtype} {patterns[i]:x4} ({values[i]}) times {factor:R} is {expected:x4}, not {scaled[i]:x4}");
+                if (scaled[i] != expected)
+                    Assert.Fail($"{dtype} {patterns[i]:x4} ({values[i]}) times {factor:R} is {expected:x4}, not {scaled[i]:x4}");
                 double magnitude = Math.Abs(ReferenceFloat.Decode(name, expected));
                 if (double.IsInfinity(magnitude)) infinite++;
                 else if (magnitude > 0 && magnitude < Elements.MinNormal(dtype)) subnormal++;
@@ -81,7 +112,8 @@ public sealed class ElementsTests
         foreach (double factor in OtherFactors)
         {
             Elements.Scale(Dtype.F16, MemoryMarshal.AsBytes<ushort>(patterns), MemoryMarshal.AsBytes(scaled.AsSpan()), [factor], false);
-            scaled.ShouldBe(patterns.Select(pattern => BitConverter.HalfToUInt16Bits((Half)((double)BitConverter.UInt16BitsToHalf(pattern) * factor))));
+            scaled.ShouldBe(
+                patterns.Select(pattern => BitConverter.HalfToUInt16Bits((Half)((double)BitConverter.UInt16BitsToHalf(pattern) * factor))));
         }
     }
 
@@ -91,17 +123,32 @@ public sealed class ElementsTests
         var random = new Random(3);
         float[] values =
         [
-            .. Enumerable.Range(0, 4000).Select(_ => BitConverter.Int32BitsToSingle(random.Next(int.MinValue, int.MaxValue))).Where(float.IsFinite),
-            0f, -0f, float.Epsilon, -float.Epsilon, float.MaxValue, float.MinValue, BitConverter.Int32BitsToSingle(0x007FFFFF), BitConverter.Int32BitsToSingle(0x00800000), 1, -1,
+            .. Enumerable
+                .Range(0, 4000)
+                .Select(_ => BitConverter.Int32BitsToSingle(random.Next(int.MinValue, int.MaxValue)))
+                .Where(float.IsFinite),
+            0f,
+            -0f,
+            float.Epsilon,
+            -float.Epsilon,
+            float.MaxValue,
+            float.MinValue,
+            BitConverter.Int32BitsToSingle(0x007FFFFF),
+            BitConverter.Int32BitsToSingle(0x00800000),
+            1,
+            -1,
         ];
         float[] scaled = new float[values.Length];
         foreach (double factor in PowersOfTwo.Concat(OtherFactors))
         {
             foreach (bool powersOfTwo in PowersOfTwo.Contains(factor) ? (bool[])[true, false] : [false])
             {
-                Elements.Scale(Dtype.F32, MemoryMarshal.AsBytes<float>(values), MemoryMarshal.AsBytes(scaled.AsSpan()), [factor], powersOfTwo);
+                Elements.Scale(
+                    Dtype.F32, MemoryMarshal.AsBytes<float>(values), MemoryMarshal.AsBytes(scaled.AsSpan()), [factor], powersOfTwo);
                 for (int i = 0; i < values.Length; i++)
-                    BitConverter.SingleToUInt32Bits(scaled[i]).ShouldBe((uint)ReferenceFloat.Encode("F32", values[i] * factor), $"{values[i]:R} times {factor:R}");
+                    BitConverter
+                        .SingleToUInt32Bits(scaled[i])
+                        .ShouldBe((uint)ReferenceFloat.Encode("F32", values[i] * factor), $"{values[i]:R} times {factor:R}");
             }
         }
     }
@@ -110,11 +157,23 @@ public sealed class ElementsTests
     public void Scale_F64_IsTheProduct()
     {
         var random = new Random(4);
-        double[] values = [.. Enumerable.Range(0, 4000).Select(_ => BitConverter.Int64BitsToDouble(random.NextInt64(long.MinValue, long.MaxValue))).Where(double.IsFinite), 0, -0.0, double.Epsilon, double.MaxValue];
+        double[] values =
+        [
+            .. Enumerable
+                .Range(0, 4000)
+                .Select(_ => BitConverter.Int64BitsToDouble(random.NextInt64(long.MinValue, long.MaxValue)))
+                .Where(double.IsFinite),
+            0,
+            -0.0,
+            double.Epsilon,
+            double.MaxValue,
+        ];
         double[] scaled = new double[values.Length];
         foreach (double factor in PowersOfTwo.Concat(OtherFactors))
         {
-            Elements.Scale(Dtype.F64, MemoryMarshal.AsBytes<double>(values), MemoryMarshal.AsBytes(scaled.AsSpan()), [factor], PowersOfTwo.Contains(factor));
+            Elements.Scale(
+                Dtype.F64, MemoryMarshal.AsBytes<double>(values), MemoryMarshal.AsBytes(scaled.AsSpan()), [factor],
+                PowersOfTwo.Contains(factor));
             scaled.Select(BitConverter.DoubleToInt64Bits).ShouldBe(values.Select(value => BitConverter.DoubleToInt64Bits(value * factor)));
         }
     }
@@ -134,14 +193,19 @@ public sealed class ElementsTests
             foreach (bool powersOfTwo in (bool[])[true, false])
             {
                 double[] values = [.. Enumerable.Range(0, length).Select(_ => SmallLlama.Normal(random))];
-                double[] factors = [.. values.Select(_ => powersOfTwo ? Math.ScaleB(1, random.Next(-6, 7)) : Math.Exp(random.NextDouble() - 0.5))];
+                double[] factors =
+                [
+                    .. values.Select(_ => powersOfTwo ? Math.ScaleB(1, random.Next(-6, 7)) : Math.Exp(random.NextDouble() - 0.5)),
+                ];
                 byte[] source = ReferenceFloat.Bytes(name, values);
                 double[] stored = ReferenceFloat.Values(name, source);
 
                 // One factor for each element; from and to places that are not aligned, with a guard behind.
                 byte[] from = [0xEE, .. source], to = [.. Enumerable.Repeat((byte)0xEE, 1 + source.Length + 32)];
                 Elements.Scale(dtype, from.AsSpan(1), to.AsSpan(1, source.Length), factors, powersOfTwo);
-                to.AsSpan(1, source.Length).ToArray().ShouldBe(ReferenceFloat.Bytes(name, stored.Zip(factors, (value, factor) => value * factor)), $"{dtype} {length}");
+                to.AsSpan(1, source.Length)
+                    .ToArray()
+                    .ShouldBe(ReferenceFloat.Bytes(name, stored.Zip(factors, (value, factor) => value * factor)), $"{dtype} {length}");
                 to.AsSpan(1 + source.Length).ToArray().ShouldAllBe(guard => guard == 0xEE);
 
                 // One factor for all, in place.

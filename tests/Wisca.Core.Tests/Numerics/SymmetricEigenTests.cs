@@ -23,7 +23,10 @@ public sealed class SymmetricEigenTests
                 {
                     for (int row = 0; row < n; row++)
                     {
-                        Enumerable.Range(0, n).Sum(k => matrix[row, k] * vectors[k, column]).ShouldBe(eigenvalues[column] * vectors[row, column], 1e-11);
+                        Enumerable
+                            .Range(0, n)
+                            .Sum(k => matrix[row, k] * vectors[k, column])
+                            .ShouldBe(eigenvalues[column] * vectors[row, column], 1e-11);
                         Enumerable.Range(0, n).Sum(k => vectors[k, row] * vectors[k, column]).ShouldBe(row == column ? 1 : 0, 1e-12);
                     }
                 }

@@ -149,9 +149,11 @@ public sealed class LedgerTests : IDisposable
     [Fact]
     public void Undo_NothingToUndo_IsRefused()
     {
-        using (var checkpoint = Checkpoint.Open(_folder["m"])) Should.Throw<WiscaException>(() => Undoer.Undo(checkpoint, _folder["back"])).Message.ShouldEndWith("has no wisca.json");
+        using (var checkpoint = Checkpoint.Open(_folder["m"]))
+            Should.Throw<WiscaException>(() => Undoer.Undo(checkpoint, _folder["back"])).Message.ShouldEndWith("has no wisca.json");
         using (var checkpoint = Checkpoint.Open(_folder["out"])) Undoer.Undo(checkpoint, _folder["back"]).Moves.ShouldBe(1);
-        using (var checkpoint = Checkpoint.Open(_folder["back"])) Should.Throw<WiscaException>(() => Undoer.Undo(checkpoint, _folder["again"])).Message.ShouldContain("holds no move");
+        using (var checkpoint = Checkpoint.Open(_folder["back"]))
+            Should.Throw<WiscaException>(() => Undoer.Undo(checkpoint, _folder["again"])).Message.ShouldContain("holds no move");
     }
 
     [Theory]
@@ -195,7 +197,9 @@ public sealed class LedgerTests : IDisposable
             {
                 RandomAccess.SetLength(to, bytes.Length);
                 KernelCopy.Copy(from, to, 5, 7, 2_500_000);
-                Should.Throw<IOException>(() => KernelCopy.Copy(from, to, 2_999_000, 2_600_000, 2_000)).Message.ShouldContain("ended early");
+                Should
+                    .Throw<IOException>(() => KernelCopy.Copy(from, to, 2_999_000, 2_600_000, 2_000))
+                    .Message.ShouldContain("ended early");
             }
 
             File.ReadAllBytes(_folder["to"]).AsSpan(7, 2_500_000).SequenceEqual(bytes.AsSpan(5, 2_500_000)).ShouldBeTrue();
@@ -213,7 +217,8 @@ public sealed class LedgerTests : IDisposable
     /// <summary>A folder on another file system, where there is one.</summary>
     private sealed class MemoryFolder : IDisposable
     {
-        public string? Path { get; } = Directory.Exists("/dev/shm") ? Directory.CreateDirectory($"/dev/shm/wisca-test-{Guid.NewGuid():N}").FullName : null;
+        public string? Path { get; } =
+            Directory.Exists("/dev/shm") ? Directory.CreateDirectory($"/dev/shm/wisca-test-{Guid.NewGuid():N}").FullName : null;
 
         public void Dispose()
         {

@@ -8,7 +8,11 @@ namespace Wisca.Tests.Rescaling;
 /// <summary>16-bit weights at the ends of their range, where a power of two is not exact any more.</summary>
 public sealed class LossyTests
 {
-    private static readonly RescaleOptions PowersOfTwo = new() { ValueOutput = null, Balance = new BalanceOptions(Rounding: FactorRounding.PowerOfTwo) };
+    private static readonly RescaleOptions PowersOfTwo = new()
+    {
+        ValueOutput = null,
+        Balance = new BalanceOptions(Rounding: FactorRounding.PowerOfTwo),
+    };
 
     [Fact]
     public void Rescale_ElementsThatWouldLoseBits_SkipTheGroupAndAreCounted()
@@ -22,7 +26,9 @@ public sealed class LossyTests
         var group = result.Move!.Groups.ShouldHaveSingleItem();
         (group.Outcome, group.Factor).ShouldBe((GroupOutcome.Skipped, 1.0));
         string query = SmallLlama.Weight(0, "q");
-        double factor = Math.ScaleB(1, (int)Math.Round(0.5 * Math.Log2(group.NormsBefore[1] / group.NormsBefore[0]), MidpointRounding.ToEven));
+        double factor = Math.ScaleB(
+            1,
+            (int)Math.Round(0.5 * Math.Log2(group.NormsBefore[1] / group.NormsBefore[0]), MidpointRounding.ToEven));
         int lost = CountLost(TestCheckpoint.Read(folder["m"])[query], factor);
         lost.ShouldBeGreaterThan(0);
         group.Note.ShouldBe($"{lost} elements of {query} would lose bits in F16 (--allow-lossy scales it all the same)");
@@ -39,11 +45,15 @@ public sealed class LossyTests
         var tensors = model.Tensors();
 
         // One tiny element, in the second head.
-        BitConverter.TryWriteBytes(tensors.Single(tensor => tensor.Name == SmallLlama.Weight(0, "q")).Bytes.AsSpan(2 * ((20 * model.Hidden) + 3)), (ushort)0x0003);
+        BitConverter.TryWriteBytes(
+            tensors.Single(tensor => tensor.Name == SmallLlama.Weight(0, "q")).Bytes.AsSpan(2 * ((20 * model.Hidden) + 3)),
+            (ushort)0x0003);
         model.Write(folder["m"], tensors);
         var move = Rescale(folder, "m", "out", PowersOfTwo with { QueryKey = Granularity.KvHead }).Move!;
         move.Groups.Select(group => group.Outcome).ShouldBe([GroupOutcome.Scaled, GroupOutcome.Skipped]);
-        move.Groups[1].Note.ShouldBe("1 element of model.layers.0.self_attn.q_proj.weight would lose bits in F16 (--allow-lossy scales it all the same)");
+        move.Groups[1]
+            .Note.ShouldBe(
+                "1 element of model.layers.0.self_attn.q_proj.weight would lose bits in F16 (--allow-lossy scales it all the same)");
         Undo(folder, "out", "back").RoundedTensors.ShouldBeEmpty();
         Same(folder, "m", "back");
     }
@@ -61,11 +71,15 @@ public sealed class LossyTests
         double[] values = new double[tensors[query].Bytes.Length / ReferenceFloat.Size(dtype)];
         values[7] = large;
         tensors[query] = tensors[query] with { Bytes = ReferenceFloat.Bytes(dtype, values) };
-        tensors[key] = tensors[key] with { Bytes = ReferenceFloat.Bytes(dtype, Enumerable.Repeat(large, tensors[key].Bytes.Length / ReferenceFloat.Size(dtype))) };
+        tensors[key] = tensors[key] with
+        {
+            Bytes = ReferenceFloat.Bytes(dtype, Enumerable.Repeat(large, tensors[key].Bytes.Length / ReferenceFloat.Size(dtype))),
+        };
         model.Write(folder["m"], tensors);
         foreach (var rounding in (FactorRounding[])[FactorRounding.PowerOfTwo, FactorRounding.None])
         {
-            var group = Rescale(folder, "m", $"{rounding}", PowersOfTwo with { Balance = new BalanceOptions(Rounding: rounding) }).Move!.Groups.ShouldHaveSingleItem();
+            var group = Rescale(folder, "m", $"{rounding}", PowersOfTwo with { Balance = new BalanceOptions(Rounding: rounding) })
+                .Move!.Groups.ShouldHaveSingleItem();
             group.Outcome.ShouldBe(GroupOutcome.Skipped);
             group.Note!.ShouldEndWith(expected);
             Same(folder, "m", $"{rounding}");
@@ -99,7 +113,13 @@ public sealed class LossyTests
                 // Finite patterns of every size, so that moves round at both ends of the range.
                 var tensors = model.Tensors().Select(tensor => tensor with
                 {
-                    Bytes = ReferenceFloat.Bytes(dtype, Enumerable.Range(0, tensor.Bytes.Length / 2).Select(_ => SmallLlama.Normal(random) * Math.ScaleB(1, random.Next(-exponents / 2, exponents / 2) - (dtype == "F16" ? 6 : 10)))),
+                    Bytes = ReferenceFloat.Bytes(
+                        dtype,
+                        Enumerable
+                            .Range(0, tensor.Bytes.Length / 2)
+                            .Select(_ =>
+                                SmallLlama.Normal(random)
+                                * Math.ScaleB(1, random.Next(-exponents / 2, exponents / 2) - (dtype == "F16" ? 6 : 10)))),
                 }).ToList();
                 model.Write(folder["0"], tensors);
                 bool lostSomething = false;
@@ -114,7 +134,8 @@ public sealed class LossyTests
                     };
                     var result = Rescale(folder, $"{move}", $"{move + 1}", options);
                     lostSomething |= result.Move!.Lost.Count > 0;
-                    foreach (var tensor in TestCheckpoint.Read(folder[$"{move + 1}"]).Values) ReferenceFloat.Values(dtype, tensor.Bytes).ShouldAllBe(value => double.IsFinite(value));
+                    foreach (var tensor in TestCheckpoint.Read(folder[$"{move + 1}"]).Values)
+                        ReferenceFloat.Values(dtype, tensor.Bytes).ShouldAllBe(value => double.IsFinite(value));
                 }
 
                 var undone = Undo(folder, $"{moves}", "back");
@@ -133,7 +154,14 @@ public sealed class LossyTests
         using var folder = new TemporaryFolder();
 
         // Rows of 6 kB: the megabyte of the buffer ends in the middle of W_q, and again and again in W_o.
-        var model = new SmallLlama { Dtype = "F16", Layers = 1, Hidden = 3000, Heads = 64, Deviation = (projection, _) => projection is "q" or "v" ? 0.02 : 0.002 };
+        var model = new SmallLlama
+        {
+            Dtype = "F16",
+            Layers = 1,
+            Hidden = 3000,
+            Heads = 64,
+            Deviation = (projection, _) => projection is "q" or "v" ? 0.02 : 0.002,
+        };
         model.Write(folder["m"]);
         var move = Rescale(folder, "m", "out", PowersOfTwo with { ValueOutput = Granularity.Channel, AllowLossy = true }).Move!;
         move.Lost.Sum(lost => lost.DecodeIndices().Length).ShouldBeGreaterThan(10_000);
@@ -148,7 +176,8 @@ public sealed class LossyTests
         var model = new SmallLlama { Dtype = "F16", Layers = 1, Deviation = (projection, _) => projection == "q" ? 0.02 : 0.002 };
         model.Write(folder["0"]);
         var lossy = PowersOfTwo with { AllowLossy = true };
-        Rescale(folder, "0", "1", lossy with { Balance = new BalanceOptions(Rounding: FactorRounding.None, MaxLog2: 0.3) }).Move!.PowersOfTwo.ShouldBeFalse();
+        Rescale(folder, "0", "1", lossy with { Balance = new BalanceOptions(Rounding: FactorRounding.None, MaxLog2: 0.3) })
+            .Move!.PowersOfTwo.ShouldBeFalse();
         Rescale(folder, "1", "2", lossy).Move!.Lost.ShouldNotBeEmpty();
         var undone = Undo(folder, "2", "back");
         undone.RoundedTensors.ShouldBe([SmallLlama.Weight(0, "k"), SmallLlama.Weight(0, "q")]);
@@ -159,7 +188,9 @@ public sealed class LossyTests
             double[] expected = ReferenceFloat.Values("F16", tensor.Bytes), actual = ReferenceFloat.Values("F16", after[name].Bytes);
 
             // Three roundings of 2^-11, or a few units of the subnormal range.
-            for (int i = 0; i < expected.Length; i++) Math.Abs(actual[i] - expected[i]).ShouldBeLessThanOrEqualTo((Math.Abs(expected[i]) * Math.ScaleB(3, -11)) + Math.ScaleB(4, -24), name);
+            for (int i = 0; i < expected.Length; i++)
+                Math.Abs(actual[i] - expected[i])
+                    .ShouldBeLessThanOrEqualTo((Math.Abs(expected[i]) * Math.ScaleB(3, -11)) + Math.ScaleB(4, -24), name);
         }
     }
 
@@ -171,10 +202,15 @@ public sealed class LossyTests
         model.Write(folder["m"]);
         Rescale(folder, "m", "out", PowersOfTwo).Move!.Groups[0].Factor.ShouldBe(0.0625);
         var tensors = TestCheckpoint.Read(folder["out"]).Values.ToList();
-        BitConverter.TryWriteBytes(tensors.Single(tensor => tensor.Name == SmallLlama.Weight(0, "q")).Bytes.AsSpan(2 * 3 * model.Hidden), (Half)10000);
+        BitConverter.TryWriteBytes(
+            tensors.Single(tensor => tensor.Name == SmallLlama.Weight(0, "q")).Bytes.AsSpan(2 * 3 * model.Hidden),
+            (Half)10000);
         File.WriteAllBytes(folder["out", TestCheckpoint.Weights], TestCheckpoint.File(tensors));
-        Should.Throw<WiscaException>(() => Undo(folder, "out", "back")).Message
-            .ShouldBe("tensor 'model.layers.0.self_attn.q_proj.weight' was trained since, and at index 3 it would overflow F16 in its original gauge");
+        Should
+            .Throw<WiscaException>(() => Undo(folder, "out", "back"))
+            .Message.ShouldBe(
+                "tensor 'model.layers.0.self_attn.q_proj.weight' was trained since, and at index 3 it would overflow F16 in its original "
+                + "gauge");
     }
 
     private static int CountLost(TestTensor tensor, double factor) => ReferenceFloat.Values(tensor.Dtype, tensor.Bytes)

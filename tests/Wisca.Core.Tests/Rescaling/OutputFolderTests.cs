@@ -58,11 +58,15 @@ public sealed class OutputFolderTests : IDisposable
         }
 
         Names().ShouldBe(["broken", "file", "link-to-file", "link-to-link", "link-to-model", "link-to-root", "loop", "model"]);
-        FileNames("model").ShouldBe(["config.json", "model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors", "model.safetensors.index.json"]);
+        FileNames("model")
+            .ShouldBe([
+                "config.json", "model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors", "model.safetensors.index.json",
+            ]);
     }
 
     [Fact]
-    public void Rescale_EmptyPath_IsRefused() => Should.Throw<WiscaException>(() => Rescale(" ")).Message.ShouldBe("the output's path is empty");
+    public void Rescale_EmptyPath_IsRefused() =>
+        Should.Throw<WiscaException>(() => Rescale(" ")).Message.ShouldBe("the output's path is empty");
 
     [Fact]
     public void Rescale_PlaceBesideTheInputWithTheSameBeginning_IsAllowed()
@@ -97,7 +101,9 @@ public sealed class OutputFolderTests : IDisposable
     {
         Rescale(_folder["out"]);
         byte[] before = Weights("out");
-        Should.Throw<WiscaException>(() => Rescale(_folder["out"], options: PowersOfTwo)).Message.ShouldBe($"output {_folder["out"]} exists");
+        Should
+            .Throw<WiscaException>(() => Rescale(_folder["out"], options: PowersOfTwo))
+            .Message.ShouldBe($"output {_folder["out"]} exists");
         Weights("out").ShouldBe(before);
         Rescale(_folder["out"], force: true, options: PowersOfTwo);
         Weights("out").ShouldNotBe(before);
@@ -110,7 +116,9 @@ public sealed class OutputFolderTests : IDisposable
     {
         new SmallLlama { Seed = 9 }.Write(_folder["out"]);
         byte[] before = File.ReadAllBytes(_folder["out", TestCheckpoint.Weights]);
-        Should.Throw<WiscaException>(() => Rescale(_folder["out"], force: true)).Message.ShouldContain("is not from wisca (it has no wisca.json), so --force does not replace it");
+        Should
+            .Throw<WiscaException>(() => Rescale(_folder["out"], force: true))
+            .Message.ShouldContain("is not from wisca (it has no wisca.json), so --force does not replace it");
         File.ReadAllBytes(_folder["out", TestCheckpoint.Weights]).ShouldBe(before);
     }
 
@@ -120,12 +128,16 @@ public sealed class OutputFolderTests : IDisposable
         (string What, Action Work)[] works =
         [
             ("notes.txt is not from wisca", () => File.WriteAllText(_folder["out", "notes.txt"], "mine")),
-            ("notes.txt is not from wisca", () => File.WriteAllText(Path.Combine(Directory.CreateDirectory(_folder["out", "sub"]).FullName, "notes.txt"), "mine")),
+            (
+                "notes.txt is not from wisca",
+                () => File.WriteAllText(Path.Combine(Directory.CreateDirectory(_folder["out", "sub"]).FullName, "notes.txt"), "mine")),
             ("config.json has changed since wisca wrote it", () => File.AppendAllText(_folder["out", "config.json"], "\n")),
             ("config.json has changed since wisca wrote it", () => Rewrite("config.json", bytes => bytes[^1] = (byte)' ')),
 
             // An embedding that was trained: no digest of it is kept, and the file's length is the same.
-            ("model-00001-of-00002.safetensors has changed since wisca wrote it", () => Rewrite("model-00001-of-00002.safetensors", bytes => bytes[^1] ^= 1)),
+            (
+                "model-00001-of-00002.safetensors has changed since wisca wrote it",
+                () => Rewrite("model-00001-of-00002.safetensors", bytes => bytes[^1] ^= 1)),
             ("wisca.json", () => File.WriteAllText(_folder["out", "wisca.json"], "{}")),
             ("tensor 'model.layers.1.self_attn.o_proj.weight' in", () =>
             {
@@ -166,7 +178,8 @@ public sealed class OutputFolderTests : IDisposable
     {
         Rescale(_folder["out"]);
         Directory.CreateDirectory(_folder["linked"]);
-        foreach (string name in FileNames("out").Where(name => name != "wisca.json")) File.CreateSymbolicLink(_folder["linked", name], Path.Combine("..", "out", name));
+        foreach (string name in FileNames("out").Where(name => name != "wisca.json"))
+            File.CreateSymbolicLink(_folder["linked", name], Path.Combine("..", "out", name));
         var before = Snapshot("out");
         Should.Throw<WiscaException>(() => Rescale(_folder["out"], force: true, input: _folder["linked"])).Message
             .ShouldBe($"output {_folder["out"]} contains what the input's model-00001-of-00002.safetensors links to");
@@ -184,7 +197,8 @@ public sealed class OutputFolderTests : IDisposable
             using var source = new CancellationTokenSource();
             int seen = 0;
             if (moment == 0) source.Cancel();
-            Should.Throw<OperationCanceledException>(() => Rescale(_folder["out"], progress: _ => Cancel(ref seen), cancellation: source.Token));
+            Should.Throw<OperationCanceledException>(() =>
+                Rescale(_folder["out"], progress: _ => Cancel(ref seen), cancellation: source.Token));
             Names().ShouldBe(["model", "whole"]);
 
             void Cancel(ref int seen)
@@ -202,8 +216,10 @@ public sealed class OutputFolderTests : IDisposable
         foreach (double share in (double[])[0, 0.5, 1])
         {
             using var source = new CancellationTokenSource();
-            Should.Throw<OperationCanceledException>(() => Rescale(
-                _folder["out"], force: true, options: PowersOfTwo, progress: step => CancelAt(step, share, source), cancellation: source.Token));
+            Should.Throw<OperationCanceledException>(() =>
+                Rescale(
+                    _folder["out"], force: true, options: PowersOfTwo, progress: step => CancelAt(step, share, source),
+                    cancellation: source.Token));
             Snapshot("out").ShouldBe(before);
             Names().ShouldBe(["model", "out"]);
 
@@ -226,7 +242,9 @@ public sealed class OutputFolderTests : IDisposable
     public void Commit_SomethingCameToBeInThePlace_IsNotReplaced()
     {
         bool made = false;
-        Should.Throw<WiscaException>(() => Rescale(_folder["out"], progress: step => Make())).Message.ShouldBe($"output {_folder["out"]} exists");
+        Should
+            .Throw<WiscaException>(() => Rescale(_folder["out"], progress: step => Make()))
+            .Message.ShouldBe($"output {_folder["out"]} exists");
         Directory.EnumerateFileSystemEntries(_folder["out"]).Select(Path.GetFileName).ShouldBe(["mine.txt"]);
         Names().ShouldBe(["model", "out"]);
 
@@ -234,7 +252,9 @@ public sealed class OutputFolderTests : IDisposable
         Directory.Delete(_folder["out"], recursive: true);
         Rescale(_folder["out"]);
         made = false;
-        Should.Throw<WiscaException>(() => Rescale(_folder["out"], force: true, options: PowersOfTwo, progress: step => Make())).Message.ShouldContain("mine.txt is not from wisca");
+        Should
+            .Throw<WiscaException>(() => Rescale(_folder["out"], force: true, options: PowersOfTwo, progress: step => Make()))
+            .Message.ShouldContain("mine.txt is not from wisca");
         File.Exists(_folder["out", "mine.txt"]).ShouldBeTrue();
         Names().ShouldBe(["model", "out"]);
 
@@ -307,7 +327,11 @@ public sealed class OutputFolderTests : IDisposable
         Lock(Working($".output.{id}.wisca-partial"));
         Lock(Working(".out.mine.wisca-partial"));
         Rescale(_folder["out"]);
-        Names().ShouldBe([$".out.1{id[1..]}.wisca-partial", $".out.2{id[1..]}.wisca-partial", ".out.mine.wisca-partial", $".out.v2.{id}.wisca-partial", $".output.{id}.wisca-partial", "model", "out"]);
+        Names()
+            .ShouldBe([
+                $".out.1{id[1..]}.wisca-partial", $".out.2{id[1..]}.wisca-partial", ".out.mine.wisca-partial",
+                $".out.v2.{id}.wisca-partial", $".output.{id}.wisca-partial", "model", "out",
+            ]);
     }
 
     [Fact]
@@ -361,7 +385,8 @@ public sealed class OutputFolderTests : IDisposable
     }
 
     private void Rescale(
-        string output, bool force = false, RescaleOptions? options = null, Action<RescaleProgress>? progress = null, string? input = null, CancellationToken cancellation = default)
+        string output, bool force = false, RescaleOptions? options = null, Action<RescaleProgress>? progress = null, string? input = null,
+        CancellationToken cancellation = default)
     {
         using var checkpoint = Checkpoint.Open(input ?? _folder["model"]);
         Rescaler.Rescale(checkpoint, output, options ?? Exact, force, null, progress is null ? null : new Report(progress), cancellation);
@@ -382,13 +407,22 @@ public sealed class OutputFolderTests : IDisposable
         File.WriteAllBytes(_folder["out", name], bytes);
     }
 
-    private string[] Names() => [.. Directory.EnumerateFileSystemEntries(_folder.FullPath).Select(path => Path.GetFileName(path)).Order(StringComparer.Ordinal)];
+    private string[] Names() =>
+        [.. Directory.EnumerateFileSystemEntries(_folder.FullPath).Select(path => Path.GetFileName(path)).Order(StringComparer.Ordinal)];
 
-    private string[] FileNames(string name) => [.. Directory.EnumerateFileSystemEntries(_folder[name]).Select(path => Path.GetFileName(path)).Order(StringComparer.Ordinal)];
+    private string[] FileNames(string name) =>
+        [.. Directory.EnumerateFileSystemEntries(_folder[name]).Select(path => Path.GetFileName(path)).Order(StringComparer.Ordinal)];
 
-    private byte[] Weights(string name) => [.. Directory.EnumerateFiles(_folder[name], "*.safetensors").Order(StringComparer.Ordinal).SelectMany(File.ReadAllBytes)];
+    private byte[] Weights(string name) =>
+        [.. Directory.EnumerateFiles(_folder[name], "*.safetensors").Order(StringComparer.Ordinal).SelectMany(File.ReadAllBytes)];
 
-    private string[] Snapshot(string name) => [.. Directory.EnumerateFiles(_folder[name], "*", SearchOption.AllDirectories).Order(StringComparer.Ordinal).Select(path => $"{path} {Convert.ToHexString(File.ReadAllBytes(path))}")];
+    private string[] Snapshot(string name) =>
+        [
+            .. Directory
+                .EnumerateFiles(_folder[name], "*", SearchOption.AllDirectories)
+                .Order(StringComparer.Ordinal)
+                .Select(path => $"{path} {Convert.ToHexString(File.ReadAllBytes(path))}"),
+        ];
 
     /// <summary>A model that opens, with its ledger, whose digests agree with the weights.</summary>
     private void Whole(string name)

@@ -40,7 +40,12 @@ public sealed class RealModelTests
         using var folder = new TemporaryFolder();
         string source = TestData.Require("models", "TinyStories-656K");
         using var model = Checkpoint.Open(source);
-        var options = new RescaleOptions { QueryKey = queryKey, ValueOutput = valueOutput, Balance = new BalanceOptions(Rounding: FactorRounding.PowerOfTwo) };
+        var options = new RescaleOptions
+        {
+            QueryKey = queryKey,
+            ValueOutput = valueOutput,
+            Balance = new BalanceOptions(Rounding: FactorRounding.PowerOfTwo),
+        };
         var result = Rescaler.Rescale(model, folder["out"], options);
         result.Move!.Groups.ShouldContain(group => group.Factor != 1);
 

@@ -19,7 +19,15 @@ public sealed class RescalerTests
     public void Rescale_ExactFactorsByHead_GiveTheWeightsOfTheFormula(string dtype, int shards, int hidden, int heads)
     {
         using var folder = new TemporaryFolder();
-        var model = new SmallLlama { Dtype = dtype, Shards = shards, Biases = true, Hidden = hidden, Heads = heads, Layers = hidden > 100 ? 1 : 2 };
+        var model = new SmallLlama
+        {
+            Dtype = dtype,
+            Shards = shards,
+            Biases = true,
+            Hidden = hidden,
+            Heads = heads,
+            Layers = hidden > 100 ? 1 : 2,
+        };
         model.Write(folder["m"]);
         Rescale(folder, "m", "out", ByHead);
 
@@ -32,10 +40,14 @@ public sealed class RescalerTests
             double[] expected = ReferenceFloat.Values(dtype, tensor.Bytes);
             int[] channelOf = Channels(model, name, tensor.Shape);
             after[name].Bytes.AsSpan().SequenceEqual(tensor.Bytes).ShouldBe(channelOf.Length == 0, name);
-            double[] factors = channelOf.Length == 0 ? [] : [.. Enumerable.Range(0, model.KvHeads).Select(head => Factor(model, before, name, head))];
+            double[] factors =
+                channelOf.Length == 0 ? [] : [.. Enumerable.Range(0, model.KvHeads).Select(head => Factor(model, before, name, head))];
             for (int i = 0; i < channelOf.Length; i++) expected[i] *= factors[channelOf[i] / model.HeadDim];
             double[] actual = ReferenceFloat.Values(dtype, after[name].Bytes);
-            expected.Zip(actual, (wanted, found) => Math.Abs(found - wanted) / Math.Max(1e-300, Math.Abs(wanted))).Max().ShouldBeLessThanOrEqualTo(tolerance, name);
+            expected
+                .Zip(actual, (wanted, found) => Math.Abs(found - wanted) / Math.Max(1e-300, Math.Abs(wanted)))
+                .Max()
+                .ShouldBeLessThanOrEqualTo(tolerance, name);
         }
 
         Undo(folder, "out", "back").TrainedTensors.ShouldBeEmpty();
@@ -47,37 +59,49 @@ public sealed class RescalerTests
     [InlineData("F16")]
     [InlineData("F64")]
     public void Undo_PowersOfTwo_GivesBackEveryByteOfTheWeightFiles(string dtype) =>
-        Gen.Select(Gen.Int[1, 4], Gen.Bool, Gen.Int[0, 1000], Gen.Enum<Criterion>().Where(criterion => criterion != Criterion.Fisher), Gen.Int[0, 2], Gen.Double[-9, 3]).Sample(
-            (shards, biases, seed, criterion, granularity, spread) =>
-            {
-                using var folder = new TemporaryFolder();
-                var model = new SmallLlama
+        Gen.Select(
+                Gen.Int[1, 4],
+                Gen.Bool,
+                Gen.Int[0, 1000],
+                Gen.Enum<Criterion>().Where(criterion => criterion != Criterion.Fisher),
+                Gen.Int[0, 2],
+                Gen.Double[-9, 3])
+            .Sample(
+                (shards, biases, seed, criterion, granularity, spread) =>
                 {
-                    Dtype = dtype, Shards = shards, Biases = biases, Seed = seed, Layers = 1 + (seed % 2),
-                    Deviation = (projection, layer) => projection is "q" or "o" ? 0.5 : 0.5 * Math.Pow(2, spread),
-                };
-                model.Write(folder["m"]);
-                var options = new RescaleOptions
-                {
-                    QueryKey = ((Granularity[])[Granularity.Tensor, Granularity.KvHead, Granularity.Pair])[granularity],
-                    ValueOutput = ((Granularity[])[Granularity.Tensor, Granularity.KvHead, Granularity.Channel])[granularity],
-                    Balance = new BalanceOptions(criterion, FactorRounding.PowerOfTwo),
-                    AllowLossy = seed % 3 == 0,
-                };
-                var move = Rescale(folder, "m", "out", options).Move!;
-                move.PowersOfTwo.ShouldBeTrue();
-                var undone = Undo(folder, "out", "back");
-                undone.RoundedTensors.ShouldBeEmpty();
-                undone.TrainedTensors.ShouldBeEmpty();
-                undone.BitExactTensors.ShouldBe(move.Tensors.Keys);
-                SameWeightFiles(folder["m"], folder["back"]);
+                    using var folder = new TemporaryFolder();
+                    var model = new SmallLlama
+                    {
+                        Dtype = dtype,
+                        Shards = shards,
+                        Biases = biases,
+                        Seed = seed,
+                        Layers = 1 + (seed % 2),
+                        Deviation = (projection, layer) => projection is "q" or "o" ? 0.5 : 0.5 * Math.Pow(2, spread),
+                    };
+                    model.Write(folder["m"]);
+                    var options = new RescaleOptions
+                    {
+                        QueryKey = ((Granularity[])[Granularity.Tensor, Granularity.KvHead, Granularity.Pair])[granularity],
+                        ValueOutput = ((Granularity[])[Granularity.Tensor, Granularity.KvHead, Granularity.Channel])[granularity],
+                        Balance = new BalanceOptions(criterion, FactorRounding.PowerOfTwo),
+                        AllowLossy = seed % 3 == 0,
+                    };
+                    var move = Rescale(folder, "m", "out", options).Move!;
+                    move.PowersOfTwo.ShouldBeTrue();
+                    var undone = Undo(folder, "out", "back");
+                    undone.RoundedTensors.ShouldBeEmpty();
+                    undone.TrainedTensors.ShouldBeEmpty();
+                    undone.BitExactTensors.ShouldBe(move.Tensors.Keys);
+                    SameWeightFiles(folder["m"], folder["back"]);
 
-                // Only the ledger is new in the rescaled folder, and the headers are what they were.
-                FileNames(folder["out"]).ShouldBe([.. FileNames(folder["m"]).Append("wisca.json").Order(StringComparer.Ordinal)]);
-                foreach (string path in Directory.EnumerateFiles(folder["m"], "*.safetensors")) Header(folder["out", Path.GetFileName(path)]).ShouldBe(Header(path));
-            },
-            iter: 25,
-            threads: 1);
+                    // Only the ledger is new in the rescaled folder, and the headers are what they were.
+                    FileNames(folder["out"]).ShouldBe([.. FileNames(folder["m"]).Append("wisca.json").Order(StringComparer.Ordinal)]);
+                    foreach (string path in Directory.EnumerateFiles(folder["m"], "*.safetensors"))
+                        Header(folder["out", Path.GetFileName(path)]).ShouldBe(Header(path));
+                },
+                iter: 25,
+                threads: 1);
 
     [Theory]
     [InlineData("F32", "auto", false)]
@@ -91,7 +115,9 @@ public sealed class RescalerTests
         using var folder = new TemporaryFolder();
         new SmallLlama { Dtype = dtype }.Write(folder["m"]);
         var rounding = round switch { "auto" => FactorRounding.Auto, "none" => FactorRounding.None, _ => FactorRounding.PowerOfTwo };
-        var move = Rescale(folder, "m", "out", new RescaleOptions { Balance = new BalanceOptions(Rounding: rounding), AllowLossy = true }).Move!;
+        var move = Rescale(
+            folder, "m", "out", new RescaleOptions { Balance = new BalanceOptions(Rounding: rounding), AllowLossy = true }
+        ).Move!;
         move.Groups.ShouldAllBe(group => group.Outcome == GroupOutcome.Scaled);
         move.Groups.All(group => double.IsPow2(group.Factor)).ShouldBe(powersOfTwo);
         move.PowersOfTwo.ShouldBe(powersOfTwo);
@@ -116,7 +142,8 @@ public sealed class RescalerTests
             bool same = after[name].Bytes.SequenceEqual(tensor.Bytes);
             same.ShouldBe(!undone.RoundedTensors.Contains(name), name);
             double[] expected = ReferenceFloat.Values("F32", tensor.Bytes), actual = ReferenceFloat.Values("F32", after[name].Bytes);
-            for (int i = 0; i < expected.Length; i++) Math.Abs(actual[i] - expected[i]).ShouldBeLessThanOrEqualTo(Math.Abs(expected[i]) * 2.5e-7);
+            for (int i = 0; i < expected.Length; i++)
+                Math.Abs(actual[i] - expected[i]).ShouldBeLessThanOrEqualTo(Math.Abs(expected[i]) * 2.5e-7);
         }
     }
 
@@ -136,7 +163,9 @@ public sealed class RescalerTests
                         QueryKey = move % 2 == 0 ? Granularity.Tensor : Granularity.Pair,
                         ValueOutput = move == 1 ? null : byChannel ? Granularity.Channel : Granularity.KvHead,
                         Layers = new LayerRange(move == 2 ? "1" : "all"),
-                        Balance = new BalanceOptions((Criterion)(move % 4), powersOfTwo[move] ? FactorRounding.PowerOfTwo : FactorRounding.None),
+                        Balance = new BalanceOptions(
+                            (Criterion)(move % 4),
+                            powersOfTwo[move] ? FactorRounding.PowerOfTwo : FactorRounding.None),
                     };
                     var result = Rescale(folder, $"{move}", $"{move + 1}", options);
                     result.Ledger!.Moves.Count.ShouldBe(move + 1);
@@ -154,8 +183,10 @@ public sealed class RescalerTests
                 {
                     // The claim of bit exactness is neither too bold nor too shy.
                     after[name].Bytes.SequenceEqual(tensor.Bytes).ShouldBe(!undone.RoundedTensors.Contains(name), name);
-                    double[] expected = ReferenceFloat.Values("F32", tensor.Bytes), actual = ReferenceFloat.Values("F32", after[name].Bytes);
-                    for (int i = 0; i < expected.Length; i++) Math.Abs(actual[i] - expected[i]).ShouldBeLessThanOrEqualTo(Math.Abs(expected[i]) * 1e-6, name);
+                    double[] expected = ReferenceFloat.Values("F32", tensor.Bytes),
+                        actual = ReferenceFloat.Values("F32", after[name].Bytes);
+                    for (int i = 0; i < expected.Length; i++)
+                        Math.Abs(actual[i] - expected[i]).ShouldBeLessThanOrEqualTo(Math.Abs(expected[i]) * 1e-6, name);
                 }
             },
             iter: 15,
@@ -207,7 +238,9 @@ public sealed class RescalerTests
         using var folder = new TemporaryFolder();
         var model = new SmallLlama { Shards = 2 };
         model.Write(folder["m"]);
-        var move = Rescale(folder, "m", "out", new RescaleOptions { Balance = new BalanceOptions(Rounding: FactorRounding.PowerOfTwo) }).Move!;
+        var move = Rescale(
+            folder, "m", "out", new RescaleOptions { Balance = new BalanceOptions(Rounding: FactorRounding.PowerOfTwo) }
+        ).Move!;
         string query = SmallLlama.Weight(0, "q"), embedding = "model.embed_tokens.weight";
         double factor = move.Groups.Single(group => group is { Layer: 0, Transition: TransitionKind.QueryKey }).Factor;
         Edit(folder["out"], query, 5, value => value + 0.125f);
@@ -221,7 +254,9 @@ public sealed class RescalerTests
         double[] expected = ReferenceFloat.Values("F32", before[query].Bytes), actual = ReferenceFloat.Values("F32", after[query].Bytes);
         expected[5] = (float)(((float)(expected[5] * factor) + 0.125f) / factor);
         actual.ShouldBe(expected);
-        ReferenceFloat.Values("F32", after[embedding].Bytes)[0].ShouldBe((float)(ReferenceFloat.Values("F32", before[embedding].Bytes)[0] + 1));
+        ReferenceFloat
+            .Values("F32", after[embedding].Bytes)[0]
+            .ShouldBe((float)(ReferenceFloat.Values("F32", before[embedding].Bytes)[0] + 1));
     }
 
     [Fact]
@@ -247,7 +282,9 @@ public sealed class RescalerTests
         new SmallLlama().Write(folder["m"]);
         Rescale(folder, "m", "out", new RescaleOptions());
         Edit(folder["out"], SmallLlama.Weight(1, "v"), 3, _ => float.NaN);
-        Should.Throw<WiscaException>(() => Undo(folder, "out", "back")).Message.ShouldContain("'model.layers.1.self_attn.v_proj.weight' holds NaN or infinity at [0, 3]");
+        Should
+            .Throw<WiscaException>(() => Undo(folder, "out", "back"))
+            .Message.ShouldContain("'model.layers.1.self_attn.v_proj.weight' holds NaN or infinity at [0, 3]");
         Directory.EnumerateFileSystemEntries(folder.FullPath).Select(Path.GetFileName).Order().ShouldBe(["m", "out"]);
     }
 
@@ -264,7 +301,8 @@ public sealed class RescalerTests
         model.Write(folder["m"], tensors);
         var result = Rescale(folder, "m", "out", ByHead);
         var group = result.Move!.Groups.Single(group => group.Outcome == GroupOutcome.Skipped);
-        (group.Layer, group.Transition, group.KvHead, group.Factor, group.Note).ShouldBe((1, TransitionKind.QueryKey, 0, 1.0, "one side is all zeros"));
+        (group.Layer, group.Transition, group.KvHead, group.Factor, group.Note).ShouldBe(
+            (1, TransitionKind.QueryKey, 0, 1.0, "one side is all zeros"));
         result.Notes.ShouldBe([(GroupOutcome.Skipped, "one side is all zeros", 1)]);
         TestCheckpoint.Read(folder["out"])[key.Name].Bytes[..(key.Bytes.Length / 2)].ShouldAllBe(zero => zero == 0);
     }
@@ -275,9 +313,16 @@ public sealed class RescalerTests
         using var folder = new TemporaryFolder();
         var model = new SmallLlama { Dtype = "F64", Layers = 1, Deviation = (projection, _) => projection is "q" ? 1e-9 : 1 };
         model.Write(folder["m"]);
-        foreach (var (rounding, limit, factor) in ((FactorRounding, double, double)[])[(FactorRounding.None, 6, 64), (FactorRounding.PowerOfTwo, 6, 64), (FactorRounding.None, 2.5, Math.Pow(2, 2.5)), (FactorRounding.PowerOfTwo, 2.5, 4)])
+        foreach (
+            var (rounding, limit, factor) in ((FactorRounding, double, double)[])
+                [
+                    (FactorRounding.None, 6, 64), (FactorRounding.PowerOfTwo, 6, 64), (FactorRounding.None, 2.5, Math.Pow(2, 2.5)),
+                    (FactorRounding.PowerOfTwo, 2.5, 4),
+                ])
         {
-            var result = Rescale(folder, "m", $"{rounding}{limit}", new RescaleOptions { ValueOutput = null, Balance = new BalanceOptions(Rounding: rounding, MaxLog2: limit) });
+            var result = Rescale(
+                folder, "m", $"{rounding}{limit}",
+                new RescaleOptions { ValueOutput = null, Balance = new BalanceOptions(Rounding: rounding, MaxLog2: limit) });
             var group = result.Move!.Groups.ShouldHaveSingleItem();
             group.Factor.ShouldBe(factor, 1e-12);
             group.Note!.ShouldStartWith("factor 2^1");
@@ -311,7 +356,9 @@ public sealed class RescalerTests
             _ => tensor,
         }).ToList();
         model.Write(folder["m"], tensors);
-        var move = Rescale(folder, "m", "out", new RescaleOptions { ValueOutput = null, Balance = new BalanceOptions(Rounding: FactorRounding.PowerOfTwo) }).Move!;
+        var move = Rescale(
+            folder, "m", "out", new RescaleOptions { ValueOutput = null, Balance = new BalanceOptions(Rounding: FactorRounding.PowerOfTwo) }
+        ).Move!;
         int expected = (int)(log2OfRatio % 2 == 0 ? log2OfRatio / 2 : 2 * Math.Round(log2OfRatio / 4.0));
         move.Groups.ShouldHaveSingleItem().Factor.ShouldBe(Math.ScaleB(1, expected));
         move.Groups[0].Outcome.ShouldBe(expected == 0 ? GroupOutcome.Unchanged : GroupOutcome.Scaled);
@@ -323,9 +370,15 @@ public sealed class RescalerTests
         using var folder = new TemporaryFolder();
         foreach (string dtype in (string[])["F32", "BF16", "F64"])
         {
-            var model = new SmallLlama { Dtype = dtype, Deviation = (projection, layer) => projection is "q" or "v" == (layer == 0) ? 1e4 : 1e-4 };
+            var model = new SmallLlama
+            {
+                Dtype = dtype,
+                Deviation = (projection, layer) => projection is "q" or "v" == (layer == 0) ? 1e4 : 1e-4,
+            };
             model.Write(folder[dtype]);
-            var move = Rescale(folder, dtype, dtype + "out", new RescaleOptions { Balance = new BalanceOptions(Rounding: FactorRounding.PowerOfTwo) }).Move!;
+            var move = Rescale(
+                folder, dtype, dtype + "out", new RescaleOptions { Balance = new BalanceOptions(Rounding: FactorRounding.PowerOfTwo) }
+            ).Move!;
             move.Groups.Select(group => group.Factor).Distinct().Order().ShouldBe([1.0 / 64, 64]);
             Undo(folder, dtype + "out", dtype + "back").RoundedTensors.ShouldBeEmpty();
             SameWeightFiles(folder[dtype], folder[dtype + "back"]);
@@ -344,7 +397,8 @@ public sealed class RescalerTests
             var options = ByHead with { Balance = new BalanceOptions(criterion), AllowLossy = true };
             Rescale(folder, "m", $"{criterion}1", options with { Threads = 1 });
             Rescale(folder, "m", $"{criterion}7", options with { Threads = 7 });
-            foreach (string name in FileNames(folder[$"{criterion}1"])) File.ReadAllBytes(folder[$"{criterion}7", name]).ShouldBe(File.ReadAllBytes(folder[$"{criterion}1", name]), name);
+            foreach (string name in FileNames(folder[$"{criterion}1"]))
+                File.ReadAllBytes(folder[$"{criterion}7", name]).ShouldBe(File.ReadAllBytes(folder[$"{criterion}1", name]), name);
         }
     }
 
@@ -362,12 +416,15 @@ public sealed class RescalerTests
         model.Write(folder["m"], tensors);
         Rescale(folder, "m", "out", ByHead);
         var after = TestCheckpoint.Read(folder["out"]);
-        foreach (var tensor in tensors.Where(tensor => !tensor.Name.Contains("self_attn", StringComparison.Ordinal))) after[tensor.Name].Bytes.ShouldBe(tensor.Bytes, tensor.Name);
+        foreach (var tensor in tensors.Where(tensor => !tensor.Name.Contains("self_attn", StringComparison.Ordinal)))
+            after[tensor.Name].Bytes.ShouldBe(tensor.Bytes, tensor.Name);
 
         // The same in a tensor that is scaled is refused.
         odd.CopyTo(tensors.Single(tensor => tensor.Name == SmallLlama.Weight(1, "o")).Bytes, 64);
         model.Write(folder["m"], tensors);
-        Should.Throw<WiscaException>(() => Rescale(folder, "m", "out2", ByHead)).Message.ShouldBe("model.safetensors: tensor 'model.layers.1.self_attn.o_proj.weight' holds NaN or infinity at [0, 16]");
+        Should
+            .Throw<WiscaException>(() => Rescale(folder, "m", "out2", ByHead))
+            .Message.ShouldBe("model.safetensors: tensor 'model.layers.1.self_attn.o_proj.weight' holds NaN or infinity at [0, 16]");
         Directory.Exists(folder["out2"]).ShouldBeFalse();
 
         // Nor does it matter where the layer is left out.
@@ -388,9 +445,17 @@ public sealed class RescalerTests
         string path = folder["m", TestCheckpoint.Weights];
         byte[] small = File.ReadAllBytes(path);
         int header = BitConverter.ToInt32(small), data = small.Length - 8 - header;
-        string text = System.Text.Encoding.UTF8.GetString(small, 8, header).Replace($"\"shape\":[0],\"data_offsets\":[{data},{data}]", $"\"shape\":[{length}],\"data_offsets\":[{data},{data + length}]", StringComparison.Ordinal);
+        string text = System
+            .Text.Encoding.UTF8.GetString(small, 8, header)
+            .Replace(
+                $"\"shape\":[0],\"data_offsets\":[{data},{data}]", $"\"shape\":[{length}],\"data_offsets\":[{data},{data + length}]",
+                StringComparison.Ordinal);
         byte[] start = TestCheckpoint.File(text, small[(8 + header)..]);
-        int[] marks = [0, 1, (64 << 20) - start.Length - 1, (64 << 20) - start.Length, (64 << 20) - 1, 64 << 20, (128 << 20) - start.Length, 128 << 20, length - 1];
+        int[] marks =
+        [
+            0, 1, (64 << 20) - start.Length - 1, (64 << 20) - start.Length, (64 << 20) - 1, 64 << 20, (128 << 20) - start.Length, 128 << 20,
+            length - 1,
+        ];
         using (var stream = File.Create(path))
         {
             stream.Write(start);
@@ -424,10 +489,16 @@ public sealed class RescalerTests
         File.WriteAllText(folder["m", "optimizer.pt"], "old state");
         var result = Rescale(folder, "m", "out", new RescaleOptions());
         result.SideFiles.LeftOut.Select(entry => entry.Path).ShouldBe(["optimizer.pt", "pytorch_model.bin"]);
-        Directory.EnumerateFiles(folder["out"], "*", SearchOption.AllDirectories).Select(path => Path.GetRelativePath(folder["out"], path)).Order(StringComparer.Ordinal)
+        Directory
+            .EnumerateFiles(folder["out"], "*", SearchOption.AllDirectories)
+            .Select(path => Path.GetRelativePath(folder["out"], path))
+            .Order(StringComparer.Ordinal)
             .ShouldBe(["config.json", "model.safetensors", "sub/deep/vocab.txt", "tokenizer.json", "wisca.json"]);
         File.ReadAllBytes(folder["out", "sub", "deep", "vocab.txt"]).ShouldBe([1, 2, 3]);
-        result.Ledger!.Files.ShouldBe([new("model.safetensors", new FileInfo(folder["m", "model.safetensors"]).Length), new("sub/deep/vocab.txt", 3), new("tokenizer.json", 2), new("config.json", new FileInfo(folder["m", "config.json"]).Length)]);
+        result.Ledger!.Files.ShouldBe([
+            new("model.safetensors", new FileInfo(folder["m", "model.safetensors"]).Length), new("sub/deep/vocab.txt", 3),
+            new("tokenizer.json", 2), new("config.json", new FileInfo(folder["m", "config.json"]).Length),
+        ]);
     }
 
     [Fact]
@@ -435,10 +506,22 @@ public sealed class RescalerTests
     {
         using var folder = new TemporaryFolder();
         new SmallLlama { Biases = true, Layers = 1 }.Write(folder["m"]);
-        Rescale(folder, "m", "out", new RescaleOptions { ValueOutput = null, QueryKey = Granularity.KvHead, Balance = new BalanceOptions(Rounding: FactorRounding.PowerOfTwo) });
+        Rescale(
+            folder,
+            "m",
+            "out",
+            new RescaleOptions
+            {
+                ValueOutput = null,
+                QueryKey = Granularity.KvHead,
+                Balance = new BalanceOptions(Rounding: FactorRounding.PowerOfTwo),
+            });
         var move = JsonNode.Parse(File.ReadAllText(folder["out", "wisca.json"]))!["moves"]!.AsArray().ShouldHaveSingleItem()!;
         var second = move["groups"]!.AsArray()[1]!;
-        ((int)second["layer"]!, (string)second["transition"]!, (string)second["granularity"]!, (int)second["kv_head"]!, (string)second["outcome"]!).ShouldBe((0, "qk", "kv-head", 1, "scaled"));
+        (
+            (int)second["layer"]!, (string)second["transition"]!, (string)second["granularity"]!, (int)second["kv_head"]!,
+            (string)second["outcome"]!
+        ).ShouldBe((0, "qk", "kv-head", 1, "scaled"));
         second["norms_before"]!.AsArray().Count.ShouldBe(2);
         second["norms_after"]!.AsArray().Count.ShouldBe(2);
         second["slices"]!.AsArray().Select(slice => $"{slice!["tensor"]} {slice["axis"]} {slice["exponent"]} {slice["indices"]}").ShouldBe(
@@ -446,8 +529,14 @@ public sealed class RescalerTests
             "model.layers.0.self_attn.q_proj.weight 0 1 16-31", "model.layers.0.self_attn.q_proj.bias 0 1 16-31",
             "model.layers.0.self_attn.k_proj.weight 0 -1 8-15", "model.layers.0.self_attn.k_proj.bias 0 -1 8-15",
         ]);
-        move["tensors"]!.AsObject().Select(entry => entry.Key).Order(StringComparer.Ordinal).ShouldBe(
-            ["model.layers.0.self_attn.k_proj.bias", "model.layers.0.self_attn.k_proj.weight", "model.layers.0.self_attn.q_proj.bias", "model.layers.0.self_attn.q_proj.weight"]);
+        move["tensors"]!
+            .AsObject()
+            .Select(entry => entry.Key)
+            .Order(StringComparer.Ordinal)
+            .ShouldBe([
+                "model.layers.0.self_attn.k_proj.bias", "model.layers.0.self_attn.k_proj.weight", "model.layers.0.self_attn.q_proj.bias",
+                "model.layers.0.self_attn.q_proj.weight",
+            ]);
     }
 
     private static RescaleResult Rescale(TemporaryFolder folder, string from, string to, RescaleOptions options)
@@ -462,12 +551,16 @@ public sealed class RescalerTests
         return Undoer.Undo(checkpoint, folder[to]);
     }
 
-    private static string[] FileNames(string folder) => [.. Directory.EnumerateFiles(folder).Select(path => Path.GetFileName(path)).Order(StringComparer.Ordinal)];
+    private static string[] FileNames(string folder) =>
+        [.. Directory.EnumerateFiles(folder).Select(path => Path.GetFileName(path)).Order(StringComparer.Ordinal)];
 
     private static void SameWeightFiles(string expected, string actual)
     {
         foreach (string path in Directory.EnumerateFiles(expected, "*.safetensors"))
-            File.ReadAllBytes(Path.Combine(actual, Path.GetFileName(path))).AsSpan().SequenceEqual(File.ReadAllBytes(path)).ShouldBeTrue(path);
+            File.ReadAllBytes(Path.Combine(actual, Path.GetFileName(path)))
+                .AsSpan()
+                .SequenceEqual(File.ReadAllBytes(path))
+                .ShouldBeTrue(path);
     }
 
     private static byte[] Header(string path)
@@ -493,7 +586,11 @@ public sealed class RescalerTests
         Assert.Fail($"no {tensor}");
     }
 
-    private static TestTensor Constant(TestTensor tensor, double value) => tensor with { Bytes = ReferenceFloat.Bytes(tensor.Dtype, Enumerable.Repeat(value, tensor.Bytes.Length / 4)) };
+    private static TestTensor Constant(TestTensor tensor, double value) =>
+        tensor with
+        {
+            Bytes = ReferenceFloat.Bytes(tensor.Dtype, Enumerable.Repeat(value, tensor.Bytes.Length / 4)),
+        };
 
     /// <summary>For each element of an attention tensor, the channel of a kv head it belongs to; empty for other tensors.</summary>
     private static int[] Channels(SmallLlama model, string name, long[] shape)
@@ -527,7 +624,10 @@ public sealed class RescalerTests
         {
             var tensor = tensors[SmallLlama.Weight(int.Parse(layer), side)];
             int[] channels = Channels(model, tensor.Name, tensor.Shape);
-            return ReferenceFloat.Values(model.Dtype, tensor.Bytes).Where((_, element) => channels[element] / model.HeadDim == kvHead).Sum(Math.Abs);
+            return ReferenceFloat
+                .Values(model.Dtype, tensor.Bytes)
+                .Where((_, element) => channels[element] / model.HeadDim == kvHead)
+                .Sum(Math.Abs);
         }
     }
 }

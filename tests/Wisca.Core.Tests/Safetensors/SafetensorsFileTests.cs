@@ -13,7 +13,8 @@ public sealed class SafetensorsFileTests
             {
                 using var folder = new TemporaryFolder();
                 string path = folder["a.safetensors"];
-                var header = SafetensorsHeader.Create(contents.Select((bytes, index) => ($"t{index}", Dtype.U8, new long[] { bytes.Length })));
+                var header = SafetensorsHeader.Create(
+                    contents.Select((bytes, index) => ($"t{index}", Dtype.U8, new long[] { bytes.Length })));
                 byte[] all = [.. contents.SelectMany(bytes => bytes)];
                 using (var writer = new SafetensorsWriter(path, header))
                 {
@@ -117,7 +118,10 @@ public sealed class SafetensorsFileTests
     public void Open_LargeFilePointer_SaysHowToGetTheFile()
     {
         using var folder = new TemporaryFolder();
-        File.WriteAllText(folder["a.safetensors"], "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a214614ab2935c943f9e0ff69d22eadbb8f32b1258daaa5e2ca24d17e2393\nsize 12345\n");
+        File.WriteAllText(
+            folder["a.safetensors"],
+            "version https://git-lfs.github.com/spec/v1\noid "
+            + "sha256:4d7a214614ab2935c943f9e0ff69d22eadbb8f32b1258daaa5e2ca24d17e2393\nsize 12345\n");
         Should.Throw<WiscaException>(() => SafetensorsFile.Open(folder["a.safetensors"])).Hint!.ShouldContain("git lfs pull");
     }
 
@@ -140,7 +144,9 @@ public sealed class SafetensorsFileTests
     public void Bytes_OutsideTheTensor_Throws()
     {
         using var folder = new TemporaryFolder();
-        File.WriteAllBytes(folder["a"], TestCheckpoint.File([new TestTensor("a", "U8", [4], [1, 2, 3, 4]), new TestTensor("b", "U8", [2], [5, 6])]));
+        File.WriteAllBytes(
+            folder["a"],
+            TestCheckpoint.File([new TestTensor("a", "U8", [4], [1, 2, 3, 4]), new TestTensor("b", "U8", [2], [5, 6])]));
         using var file = SafetensorsFile.Open(folder["a"]);
         var a = file.Header.Find("a")!;
         file.Bytes(a, 1, 2).ToArray().ShouldBe([2, 3]);
@@ -163,7 +169,9 @@ public sealed class SafetensorsFileTests
     {
         using var folder = new TemporaryFolder();
         byte[] data = ReferenceFloat.Bytes("F32", [1.5, -2]);
-        File.WriteAllBytes(folder["a"], TestCheckpoint.File("""{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}""" + new string(' ', spaces), data));
+        File.WriteAllBytes(
+            folder["a"],
+            TestCheckpoint.File("""{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}""" + new string(' ', spaces), data));
         using var file = SafetensorsFile.Open(folder["a"]);
         file.Bytes(file.Header.Tensors[0], 0, 8).ToArray().ShouldBe(data);
     }

@@ -30,7 +30,9 @@ public sealed class SafetensorsHeaderTests
     [Fact]
     public void ToBytes_GoldenHeader_IsPaddedToEightBytes()
     {
-        var header = SafetensorsHeader.Create([("a", Dtype.F16, [2, 3]), ("b", Dtype.U8, [0]), ("c", Dtype.I64, [])], new Dictionary<string, string> { ["k"] = "v" });
+        var header = SafetensorsHeader.Create(
+            [("a", Dtype.F16, [2, 3]), ("b", Dtype.U8, [0]), ("c", Dtype.I64, [])],
+            new Dictionary<string, string> { ["k"] = "v" });
         const string json = """
             {"__metadata__":{"k":"v"},"a":{"dtype":"F16","shape":[2,3],"data_offsets":[0,12]},"b":{"dtype":"U8","shape":[0],"data_offsets":[12,12]},"c":{"dtype":"I64","shape":[],"data_offsets":[12,20]}}
             """;
@@ -47,13 +49,32 @@ public sealed class SafetensorsHeaderTests
         var header = Parse($$$"""{"t":{"dtype":"{{{dtype}}}","shape":[8],"data_offsets":[0,{{{bits}}}]}}""", bits);
         header.Tensors.ShouldHaveSingleItem().Dtype.ToString().ShouldBe(dtype);
         header.Tensors[0].Dtype.Bits().ShouldBe(bits);
-        Should.Throw<WiscaException>(() => Parse($$$"""{"t":{"dtype":"{{{dtype}}}","shape":[8],"data_offsets":[0,{{{bits + 1}}}]}}""", bits + 1));
+        Should.Throw<WiscaException>(() =>
+            Parse($$$"""{"t":{"dtype":"{{{dtype}}}","shape":[8],"data_offsets":[0,{{{bits + 1}}}]}}""", bits + 1));
     }
 
     public static TheoryData<string, int> Dtypes() => new()
     {
-        { "BOOL", 8 }, { "U8", 8 }, { "I8", 8 }, { "F8_E5M2", 8 }, { "F8_E4M3", 8 }, { "F8_E8M0", 8 }, { "F4", 4 }, { "F6_E2M3", 6 }, { "F6_E3M2", 6 },
-        { "I16", 16 }, { "U16", 16 }, { "F16", 16 }, { "BF16", 16 }, { "I32", 32 }, { "U32", 32 }, { "F32", 32 }, { "C64", 64 }, { "F64", 64 }, { "I64", 64 }, { "U64", 64 },
+        { "BOOL", 8 },
+        { "U8", 8 },
+        { "I8", 8 },
+        { "F8_E5M2", 8 },
+        { "F8_E4M3", 8 },
+        { "F8_E8M0", 8 },
+        { "F4", 4 },
+        { "F6_E2M3", 6 },
+        { "F6_E3M2", 6 },
+        { "I16", 16 },
+        { "U16", 16 },
+        { "F16", 16 },
+        { "BF16", 16 },
+        { "I32", 32 },
+        { "U32", 32 },
+        { "F32", 32 },
+        { "C64", 64 },
+        { "F64", 64 },
+        { "I64", 64 },
+        { "U64", 64 },
     };
 
     [Fact]
@@ -110,21 +131,40 @@ public sealed class SafetensorsHeaderTests
     [InlineData("{\"a\":{\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[0,4,8]}}", 4, "data_offsets has 3 numbers, expected 2")]
     [InlineData("{\"a\":{\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[4,0]}}", 4, "ends at 0 before it begins at 4")]
     [InlineData("{\"a\":{\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[-4,0]}}", 4, "data_offsets holds something other")]
-    [InlineData("{\"a\":{\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[0,5]}}", 5, "shape [] of F32 takes 4 bytes, but its offsets span 5")]
+    [InlineData(
+        "{\"a\":{\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[0,5]}}", 5, "shape [] of F32 takes 4 bytes, but its offsets span 5"
+    )]
     [InlineData("{\"a\":{\"dtype\":\"F4\",\"shape\":[3],\"data_offsets\":[0,1]}}", 1, "does not fill whole bytes")]
     [InlineData("{\"a\":{\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[0,4]}}", 3, "'a' ends at byte 4 of 3 bytes")]
-    [InlineData("{\"a\":{\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[9007199254740992,9007199254740996]}}", 4, "'a' ends at byte 9007199254740996 of 4")]
-    [InlineData("{\"a\":{\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[9223372036854775803,9223372036854775807]}}", 4, "'a' ends at byte 9223372036854775807 of 4")]
-    [InlineData("{\"a\":{\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[18446744073709551612,18446744073709551616]}}", 4, "data_offsets holds something other")]
+    [InlineData(
+        "{\"a\":{\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[9007199254740992,9007199254740996]}}", 4,
+        "'a' ends at byte 9007199254740996 of 4"
+    )]
+    [InlineData(
+        "{\"a\":{\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[9223372036854775803,9223372036854775807]}}", 4,
+        "'a' ends at byte 9223372036854775807 of 4"
+    )]
+    [InlineData(
+        "{\"a\":{\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[18446744073709551612,18446744073709551616]}}", 4,
+        "data_offsets holds something other"
+    )]
     [InlineData("{\"a\":{\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[0,4]}}", 8, "4 bytes behind the last tensor belong to none")]
     [InlineData("{\"a\":{\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[4,8]}}", 8, "a hole of 4 bytes before tensor 'a'")]
-    [InlineData("{\"a\":" + F32Scalar + ",\"b\":{\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[8,12]}}", 12, "a hole of 4 bytes before tensor 'b'")]
+    [InlineData(
+        "{\"a\":" + F32Scalar + ",\"b\":{\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[8,12]}}", 12,
+        "a hole of 4 bytes before tensor 'b'"
+    )]
     [InlineData("{\"a\":" + F32Scalar + ",\"b\":{\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[3,7]}}", 7, "'b' overlaps")]
     [InlineData("{\"a\":" + F32Scalar + ",\"b\":" + F32Scalar + "}", 4, "overlaps")]
     [InlineData("{\"a\":" + F32Scalar + ",\"b\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[2,2]}}", 4, "'b' overlaps")]
-    [InlineData("{\"a\":{\"dtype\":\"U8\",\"shape\":[4294967296,4294967296],\"data_offsets\":[0,0]}}", 0, "takes 18446744073709551616 bytes")]
+    [InlineData(
+        "{\"a\":{\"dtype\":\"U8\",\"shape\":[4294967296,4294967296],\"data_offsets\":[0,0]}}", 0, "takes 18446744073709551616 bytes"
+    )]
     [InlineData("{\"a\":{\"dtype\":\"F64\",\"shape\":[1152921504606846976,4611686018427387904],\"data_offsets\":[0,0]}}", 0, "overflows")]
-    [InlineData("{\"a\":{\"dtype\":\"F32\",\"shape\":[9223372036854775807,9223372036854775807,9223372036854775807,9223372036854775807],\"data_offsets\":[0,4]}}", 4, "overflows")]
+    [InlineData(
+        "{\"a\":{\"dtype\":\"F32\",\"shape\":[9223372036854775807,9223372036854775807,9223372036854775807,9223372036854775807],\"data_offsets\":[0,4]}}",
+        4, "overflows"
+    )]
     public void Parse_BrokenRule_IsNamed(string json, long dataLength, string expected)
     {
         var exception = Should.Throw<WiscaException>(() => Parse(json, dataLength));
@@ -174,7 +214,8 @@ public sealed class SafetensorsHeaderTests
     public void Parse_EmptyTensorsAtOnePlace_KeepTheOrderOfTheHeader()
     {
         var names = Enumerable.Range(0, 40).Select(index => $"t{index * 7 % 40}").ToList();
-        string json = $$"""{{{string.Join(",", names.Select(name => $$$"""  "{{{name}}}":{"dtype":"U8","shape":[0],"data_offsets":[0,0]}  """))}}}""";
+        string json =
+            $$"""{{{string.Join(",", names.Select(name => $$$"""  "{{{name}}}":{"dtype":"U8","shape":[0],"data_offsets":[0,0]}  """))}}}""";
         Parse(json, 0).Tensors.Select(tensor => tensor.Name).ShouldBe(names);
     }
 
@@ -189,12 +230,25 @@ public sealed class SafetensorsHeaderTests
     }
 
     private static readonly Gen<string> Name = Gen.Select(
-        Gen.OneOf(Gen.Char['\0', '\u00ff'].Select(c => $"{c}"), Gen.Char['\u2000', '\ud7ff'].Select(c => $"{c}"), Gen.Int[0x10000, 0x10ffff].Select(char.ConvertFromUtf32)).Array[0, 8],
+        Gen.OneOf(
+            Gen.Char['\0', '\u00ff'].Select(c => $"{c}"), Gen.Char['\u2000', '\ud7ff'].Select(c => $"{c}"),
+            Gen.Int[0x10000, 0x10ffff].Select(char.ConvertFromUtf32)
+        ).Array[0, 8],
         string.Concat);
 
     private static readonly Gen<(string Name, Dtype Dtype, long[] Shape)[]> Tensors = Gen.Select(
-        Gen.Select(Name, Gen.Enum<Dtype>(), Gen.Long[0, 4].Array[0, 4], (name, dtype, shape) => (name, dtype, Shape: dtype.Bits() < 8 ? [.. shape, 4L] : shape)).Array[0, 6],
-        tensors => tensors.DistinctBy(tensor => tensor.name).Where(tensor => tensor.name != "__metadata__").Select(tensor => (tensor.name, tensor.dtype, tensor.Shape)).ToArray());
+        Gen.Select(
+            Name,
+            Gen.Enum<Dtype>(),
+            Gen.Long[0, 4].Array[0, 4],
+            (name, dtype, shape) => (name, dtype, Shape: dtype.Bits() < 8 ? [.. shape, 4L] : shape)
+        ).Array[0, 6],
+        tensors =>
+            tensors
+                .DistinctBy(tensor => tensor.name)
+                .Where(tensor => tensor.name != "__metadata__")
+                .Select(tensor => (tensor.name, tensor.dtype, tensor.Shape))
+                .ToArray());
 
     [Fact]
     public void ToBytes_ParsedAgain_IsTheSameHeader() =>
@@ -214,9 +268,16 @@ public sealed class SafetensorsHeaderTests
     [Fact]
     public void Parse_MutatedHeader_AgreesWithThePlainRules()
     {
-        const string valid = """{"__metadata__":{"format":"pt"},"a":{"dtype":"F16","shape":[2,3],"data_offsets":[0,12]},"b":{"dtype":"F32","shape":[],"data_offsets":[12,16]}}""";
+        const string valid =
+            """{"__metadata__":{"format":"pt"},"a":{"dtype":"F16","shape":[2,3],"data_offsets":[0,12]},"b":{"dtype":"F32","shape":[],"data_offsets":[12,16]}}""";
         int accepted = 0;
-        Gen.Select(Gen.Int[0, valid.Length - 1], Gen.OneOf(Gen.Const(""), Gen.Char[' ', '~'].Select(c => $"{c}"), Gen.Int[0, 5].Select(index => ((string[])["00", "{}", ",", "16", "\\u0061", "\"a\""])[index])), Gen.Int[0, 3])
+        Gen.Select(
+                Gen.Int[0, valid.Length - 1],
+                Gen.OneOf(
+                    Gen.Const(""),
+                    Gen.Char[' ', '~'].Select(c => $"{c}"),
+                    Gen.Int[0, 5].Select(index => ((string[])["00", "{}", ",", "16", "\\u0061", "\"a\""])[index])),
+                Gen.Int[0, 3])
             .Sample(
                 (at, inserted, removed) =>
                 {
@@ -243,5 +304,6 @@ public sealed class SafetensorsHeaderTests
         }
     }
 
-    private static SafetensorsHeader Parse(string json, long dataLength) => SafetensorsHeader.Parse(Encoding.UTF8.GetBytes(json), dataLength, "x.safetensors");
+    private static SafetensorsHeader Parse(string json, long dataLength) =>
+        SafetensorsHeader.Parse(Encoding.UTF8.GetBytes(json), dataLength, "x.safetensors");
 }

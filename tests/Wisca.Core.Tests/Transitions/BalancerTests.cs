@@ -107,7 +107,11 @@ public sealed class BalancerTests
             foreach (var granularity in (Granularity[])[Granularity.Tensor, Granularity.KvHead, Granularity.Pair])
             {
                 var exchange = TinyLayout.Exchange(layout, TransitionKind.QueryKey, granularity);
-                var statistics = new Dictionary<string, AxisStatistics> { ["q.weight"] = Constant(8 * sharing), ["k.weight"] = Constant(8) };
+                var statistics = new Dictionary<string, AxisStatistics>
+                {
+                    ["q.weight"] = Constant(8 * sharing),
+                    ["k.weight"] = Constant(8),
+                };
                 Balancer.Solve(exchange, new Typed(Dtype.F32), statistics, new BalanceOptions(criterion))
                     .ShouldAllBe(balance => Math.Abs(balance.Factor - Math.Pow(sharing, exponent)) < 1e-12);
             }
@@ -177,14 +181,20 @@ public sealed class BalancerTests
             ["q.weight"] = One(5) with { SumOfSecondMoments = [multiplied] },
             ["k.weight"] = One(7) with { SumOfSecondMoments = [divided] },
         };
-        return Balancer.Solve(exchange, new Typed(Dtype.F32), statistics, new BalanceOptions(Criterion.Fisher, MaxLog2: 40)).ShouldHaveSingleItem();
+        return Balancer
+            .Solve(exchange, new Typed(Dtype.F32), statistics, new BalanceOptions(Criterion.Fisher, MaxLog2: 40))
+            .ShouldHaveSingleItem();
     }
 
     private static GroupBalance Solve(double multiplied, double divided, FactorRounding rounding, double maxLog2 = 6, double hysteresis = 0)
     {
         var exchange = TinyLayout.Exchange(TinyLayout.Create(1, 1, 1), TransitionKind.QueryKey, Granularity.Tensor);
         var statistics = new Dictionary<string, AxisStatistics> { ["q.weight"] = One(multiplied), ["k.weight"] = One(divided) };
-        return Balancer.Solve(exchange, new Typed(Dtype.F32), statistics, new BalanceOptions(Rounding: rounding, MaxLog2: maxLog2, Hysteresis: hysteresis)).ShouldHaveSingleItem();
+        return Balancer
+            .Solve(
+                exchange, new Typed(Dtype.F32), statistics,
+                new BalanceOptions(Rounding: rounding, MaxLog2: maxLog2, Hysteresis: hysteresis))
+            .ShouldHaveSingleItem();
     }
 
     private static AxisStatistics One(double norm) => new([norm], [norm * norm], [norm], [norm], 1);
@@ -198,6 +208,7 @@ public sealed class BalancerTests
 
         public AxisStatistics Measure(string tensor, int axis) => throw new InvalidOperationException("measured before");
 
-        public double[] SpectralNorms(string tensor, int axis, int[] groupOfIndex, int groups) => throw new InvalidOperationException("not asked for");
+        public double[] SpectralNorms(string tensor, int axis, int[] groupOfIndex, int groups) =>
+            throw new InvalidOperationException("not asked for");
     }
 }

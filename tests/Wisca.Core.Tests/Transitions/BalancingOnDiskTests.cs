@@ -19,8 +19,8 @@ public sealed class BalancingOnDiskTests
         var family = TinyFamilies.ByName["llama, biases"] with { KvHeads = 2, Config = TinyFamilies.ByName["llama"].Config };
         using var folder = new TemporaryFolder();
         using var model = TinyCheckpoint.Create(family, folder["model"], Dtype.F32);
-        var combinations = ((Granularity, Granularity)[])[(Granularity.Tensor, Granularity.Tensor), (Granularity.KvHead, Granularity.KvHead),
-            (Granularity.Pair, Granularity.Channel)];
+        var combinations = ((Granularity, Granularity)[])
+            [(Granularity.Tensor, Granularity.Tensor), (Granularity.KvHead, Granularity.KvHead), (Granularity.Pair, Granularity.Channel)];
         foreach (var (queryKey, valueOutput) in combinations)
         {
             string output = folder[$"{queryKey}"];
@@ -33,7 +33,14 @@ public sealed class BalancingOnDiskTests
                     (TransitionKind.ValueOutput, valueOutput)])
                 {
                     var groups = move.Groups.Where(group => group.Layer == layer && group.Transition == kind).ToList();
-                    groups.Count.ShouldBe(granularity switch { Granularity.Tensor => 1, Granularity.KvHead => 2, Granularity.Pair => 4, _ => 8 });
+                    groups.Count.ShouldBe(
+                        granularity switch
+                        {
+                            Granularity.Tensor => 1,
+                            Granularity.KvHead => 2,
+                            Granularity.Pair => 4,
+                            _ => 8,
+                        });
                     foreach (var group in groups)
                     {
                         var (m0, d0) = Norms(family, model, layer, kind, group, criterion);
@@ -89,7 +96,9 @@ public sealed class BalancingOnDiskTests
         double[][] shared = Lines(kind == TransitionKind.QueryKey ? family.K : family.V, kvHeads, byRow: true);
         double[][] own = Lines(kind == TransitionKind.QueryKey ? family.Q
             : family.O, [.. kvHeads.SelectMany(head => Enumerable.Range(head * sharing, sharing))], byRow: kind == TransitionKind.QueryKey);
-        return kind == TransitionKind.QueryKey ? (Norm(own, criterion), Norm(shared, criterion)) : (Norm(shared, criterion), Norm(own, criterion));
+        return kind == TransitionKind.QueryKey
+            ? (Norm(own, criterion), Norm(shared, criterion))
+            : (Norm(shared, criterion), Norm(own, criterion));
 
         double[][] Lines(string module, int[] heads, bool byRow)
         {
@@ -116,7 +125,8 @@ public sealed class BalancingOnDiskTests
             Criterion.L1Mean => all.Average(Math.Abs),
             Criterion.L2 => Math.Sqrt(all.Sum(value => value * value)),
             Criterion.Rms => Math.Sqrt(all.Average(value => value * value)),
-            _ => Math.Sqrt(LargestEigenvalue([.. lines.Select(left => lines.Select(right => left.Zip(right, (l, r) => l * r).Sum()).ToArray())])),
+            _ => Math.Sqrt(
+                LargestEigenvalue([.. lines.Select(left => lines.Select(right => left.Zip(right, (l, r) => l * r).Sum()).ToArray())])),
         };
     }
 

@@ -22,7 +22,8 @@ public sealed class ExchangeTests
         Groups(TransitionKind.QueryKey, Granularity.Pair).ShouldBe([.. Enumerable.Range(0, 6)]);
         Groups(TransitionKind.QueryKey, Granularity.Channel).ShouldBe([.. Enumerable.Range(0, 6)]);
 
-        ImmutableArray<int> Groups(TransitionKind kind, Granularity granularity) => TinyLayout.Exchange(layout, kind, granularity).GroupOfChannel;
+        ImmutableArray<int> Groups(TransitionKind kind, Granularity granularity) =>
+            TinyLayout.Exchange(layout, kind, granularity).GroupOfChannel;
     }
 
     [Fact]
@@ -30,9 +31,15 @@ public sealed class ExchangeTests
     {
         var layout = TinyLayout.Create(heads: 2, kvHeads: 2, headDim: 4, rotaryDims: 2);
         TinyLayout.Exchange(layout, TransitionKind.QueryKey, Granularity.Tensor).Groups.ShouldBe([new GroupLabel(null, null)]);
-        TinyLayout.Exchange(layout, TransitionKind.QueryKey, Granularity.KvHead).Groups.ShouldBe([new GroupLabel(0, null), new GroupLabel(1, null)]);
-        TinyLayout.Exchange(layout, TransitionKind.QueryKey, Granularity.Pair).Groups.ShouldBe(
-            [new GroupLabel(0, 0), new GroupLabel(0, 2), new GroupLabel(0, 3), new GroupLabel(1, 0), new GroupLabel(1, 2), new GroupLabel(1, 3)]);
+        TinyLayout
+            .Exchange(layout, TransitionKind.QueryKey, Granularity.KvHead)
+            .Groups.ShouldBe([new GroupLabel(0, null), new GroupLabel(1, null)]);
+        TinyLayout
+            .Exchange(layout, TransitionKind.QueryKey, Granularity.Pair)
+            .Groups.ShouldBe([
+                new GroupLabel(0, 0), new GroupLabel(0, 2), new GroupLabel(0, 3), new GroupLabel(1, 0), new GroupLabel(1, 2),
+                new GroupLabel(1, 3),
+            ]);
     }
 
     [Fact]
@@ -56,7 +63,8 @@ public sealed class ExchangeTests
         Refusal(layout.Layers[0], TransitionKind.QueryKey, Granularity.Channel).ShouldContain("use pair");
         Refusal(layout.Layers[0], TransitionKind.ValueOutput, Granularity.Pair).ShouldContain("use channel");
         var refused = layout.Layers[0] with { Refusals = layout.Layers[0].Refusals.Add(TransitionKind.QueryKey, "because of a norm") };
-        foreach (var granularity in Enum.GetValues<Granularity>()) Refusal(refused, TransitionKind.QueryKey, granularity).ShouldBe("because of a norm");
+        foreach (var granularity in Enum.GetValues<Granularity>())
+            Refusal(refused, TransitionKind.QueryKey, granularity).ShouldBe("because of a norm");
         Exchange.TryCompile(layout.Geometry, refused, TransitionKind.ValueOutput, Granularity.Tensor, out string? none).ShouldNotBeNull();
         none.ShouldBeNull();
 
@@ -91,7 +99,8 @@ public sealed class ExchangeTests
             from half in Gen.Int[1, 5]
             from rotary in Gen.Int[0, half]
             from interleaved in Gen.Bool
-            select TinyLayout.Create(kvHeads * sharing, kvHeads, 2 * half, 2 * rotary, interleaved ? RopePairs.Interleaved : RopePairs.Half);
+            select TinyLayout.Create(
+                kvHeads * sharing, kvHeads, 2 * half, 2 * rotary, interleaved ? RopePairs.Interleaved : RopePairs.Half);
         layouts.Sample(layout =>
         {
             int d = layout.HeadDim, r = layout.Layers[0].RotaryDims;
@@ -116,7 +125,10 @@ public sealed class ExchangeTests
             // Rotated together, scaled together; all others on their own.
             for (int channel = 0; channel < d; channel++)
             {
-                int[] partners = [.. Enumerable.Range(0, d).Where(other => exchange.GroupOfChannel[other] == exchange.GroupOfChannel[channel])];
+                int[] partners =
+                [
+                    .. Enumerable.Range(0, d).Where(other => exchange.GroupOfChannel[other] == exchange.GroupOfChannel[channel]),
+                ];
                 int[] expected = channel >= r ? [channel]
                     : layout.RopePairs == RopePairs.Half ? [channel % (r / 2), (channel % (r / 2)) + (r / 2)]
                     : [channel / 2 * 2, (channel / 2 * 2) + 1];

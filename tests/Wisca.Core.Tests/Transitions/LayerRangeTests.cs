@@ -45,7 +45,9 @@ public sealed class LayerRangeTests
     [InlineData("6-", "6-")]
     [InlineData("0,3-2", "3-2")]
     public void Resolve_BeyondTheModel_SaysWhichLayersItHas(string text, string part) =>
-        Should.Throw<FormatException>(() => new LayerRange(text).Resolve(6)).Message.ShouldBe($"layers '{part}' are not among the model's layers 0 to 5");
+        Should
+            .Throw<FormatException>(() => new LayerRange(text).Resolve(6))
+            .Message.ShouldBe($"layers '{part}' are not among the model's layers 0 to 5");
 
     [Fact]
     public void Rescale_Range_TouchesNoOtherLayer()

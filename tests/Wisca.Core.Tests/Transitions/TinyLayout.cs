@@ -7,7 +7,8 @@ namespace Wisca.Tests.Transitions;
 /// <summary>Layouts of one layer without a checkpoint behind them.</summary>
 internal static class TinyLayout
 {
-    public static ModelLayout Create(int heads, int kvHeads, int headDim, int rotaryDims = 0, RopePairs pairs = RopePairs.Half, bool bias = false)
+    public static ModelLayout Create(
+        int heads, int kvHeads, int headDim, int rotaryDims = 0, RopePairs pairs = RopePairs.Half, bool bias = false)
     {
         var layer = new AttentionLayer(
             0,

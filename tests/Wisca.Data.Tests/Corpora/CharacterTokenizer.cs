@@ -21,7 +21,8 @@ internal sealed class CharacterTokenizer(int vocabularySize = 512, int? eos = 1,
         return !addSpecialTokens ? ids : eosAround ? [0, .. ids, eos!.Value] : [0, .. ids];
     }
 
-    public override string Decode(ReadOnlySpan<int> ids, bool skipSpecialTokens = true) => string.Concat(ids.ToArray().Where(id => id > 1).Select(id => (char)id));
+    public override string Decode(ReadOnlySpan<int> ids, bool skipSpecialTokens = true) =>
+        string.Concat(ids.ToArray().Where(id => id > 1).Select(id => (char)id));
 
     public override int? FindId(string token) => token.Length == 1 ? token[0] : null;
 

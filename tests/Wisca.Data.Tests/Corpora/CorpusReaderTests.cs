@@ -52,7 +52,18 @@ public sealed class CorpusReaderTests : IDisposable
                 texts =>
                 {
                     string text = Write("p.txt", string.Join("\n<|endoftext|>\n", texts));
-                    string lines = Write("p.jsonl", string.Join("\n", texts.Select(document => System.Text.Json.JsonSerializer.Serialize(new { id = 1, nested = new { text = 2 }, text = document }))));
+                    string lines = Write(
+                        "p.jsonl",
+                        string.Join(
+                            "\n",
+                            texts.Select(document =>
+                                System.Text.Json.JsonSerializer.Serialize(
+                                    new
+                                    {
+                                        id = 1,
+                                        nested = new { text = 2 },
+                                        text = document,
+                                    }))));
                     Read(text).ShouldBe(texts);
                     Read(lines).ShouldBe(texts);
                     Read(WriteGzip("p.jsonl.gz", File.ReadAllBytes(lines))).ShouldBe(texts);
@@ -81,7 +92,10 @@ public sealed class CorpusReaderTests : IDisposable
 
     [Fact]
     public void Documents_NamedField_IsRead() =>
-        Read(new CorpusReaderOptions { Field = "inhalt" }, Write("a.ndjson", "{\"text\": 1, \"inhalt\": \"a\"}\r\n\r\n{\"inhalt\": \"b\"}\r\n")).ShouldBe(["a", "b"]);
+        Read(
+                new CorpusReaderOptions { Field = "inhalt" },
+                Write("a.ndjson", "{\"text\": 1, \"inhalt\": \"a\"}\r\n\r\n{\"inhalt\": \"b\"}\r\n"))
+            .ShouldBe(["a", "b"]);
 
     [Fact]
     public void Documents_BytesThatAreNoUtf8_NameTheLine()
@@ -101,7 +115,10 @@ public sealed class CorpusReaderTests : IDisposable
         string text = string.Join("\n", Enumerable.Range(0, 3000).Select(_ => random.Next()));
         byte[] whole = Gzip(Encoding.UTF8.GetBytes(text));
         string.Concat(Read(WriteGzip("whole.txt.gz", Encoding.UTF8.GetBytes(text)))).ShouldBe(text);
-        foreach (int length in (int[])[1, 5, 9, 10, 11, 100, whole.Length / 2, whole.Length - 9, whole.Length - 8, whole.Length - 4, whole.Length - 1]) ShouldBeDamaged(whole[..length]);
+        foreach (
+            int length in (int[])
+                [1, 5, 9, 10, 11, 100, whole.Length / 2, whole.Length - 9, whole.Length - 8, whole.Length - 4, whole.Length - 1])
+            ShouldBeDamaged(whole[..length]);
         ShouldBeDamaged([.. whole, 1, 2, 3]);
         for (int i = 0; i < 40; i++)
         {
@@ -113,7 +130,9 @@ public sealed class CorpusReaderTests : IDisposable
         void ShouldBeDamaged(byte[] bytes)
         {
             File.WriteAllBytes(_folder["a.txt.gz"], bytes);
-            Should.Throw<WiscaException>(() => Read(_folder["a.txt.gz"])).Message.ShouldContain("the compressed data is damaged or was cut short");
+            Should
+                .Throw<WiscaException>(() => Read(_folder["a.txt.gz"]))
+                .Message.ShouldContain("the compressed data is damaged or was cut short");
         }
     }
 
@@ -129,12 +148,17 @@ public sealed class CorpusReaderTests : IDisposable
     {
         await WriteParquet("a.parquet", ["one", "two\n<|endoftext|>\n"], [" "], ["ünï 😀"]);
         Read(_folder["a.parquet"]).ShouldBe(["one", "two\n<|endoftext|>\n", "ünï 😀"]);
-        using (var packed = new GZipStream(File.Create(_folder["p.parquet.gz"]), CompressionLevel.Fastest)) packed.Write(File.ReadAllBytes(_folder["a.parquet"]));
+        using (var packed = new GZipStream(File.Create(_folder["p.parquet.gz"]), CompressionLevel.Fastest))
+            packed.Write(File.ReadAllBytes(_folder["a.parquet"]));
         Read(_folder["p.parquet.gz"]).ShouldBe(["one", "two\n<|endoftext|>\n", "ünï 😀"]);
         File.WriteAllBytes(_folder["q.parquet.gz"], File.ReadAllBytes(_folder["p.parquet.gz"])[..^9]);
         Should.Throw<WiscaException>(() => Read(_folder["q.parquet.gz"])).Message.ShouldContain("q.parquet.gz cannot be unpacked");
-        Should.Throw<WiscaException>(() => Read(new CorpusReaderOptions { Field = "body" }, _folder["a.parquet"])).Message.ShouldContain("has no column 'body': it has id, text");
-        Should.Throw<WiscaException>(() => Read(new CorpusReaderOptions { Field = "id" }, _folder["a.parquet"])).Message.ShouldContain("column 'id' does not hold strings");
+        Should
+            .Throw<WiscaException>(() => Read(new CorpusReaderOptions { Field = "body" }, _folder["a.parquet"]))
+            .Message.ShouldContain("has no column 'body': it has id, text");
+        Should
+            .Throw<WiscaException>(() => Read(new CorpusReaderOptions { Field = "id" }, _folder["a.parquet"]))
+            .Message.ShouldContain("column 'id' does not hold strings");
     }
 
     [Fact]
@@ -155,7 +179,9 @@ public sealed class CorpusReaderTests : IDisposable
     [Fact]
     public void Open_FoldersAndPatterns_GiveFilesInTheOrderOfTheirPaths()
     {
-        foreach (string name in (string[])["b.txt", "a.txt", "Z.txt", "sub/c.txt", "sub/deep/d.jsonl", "sub/deep/.hidden.txt", ".git/e.txt"]) Write(name, "{\"text\": \"x\"}");
+        foreach (
+            string name in (string[])["b.txt", "a.txt", "Z.txt", "sub/c.txt", "sub/deep/d.jsonl", "sub/deep/.hidden.txt", ".git/e.txt"])
+            Write(name, "{\"text\": \"x\"}");
         Names(_folder.FullPath).ShouldBe(["Z.txt", "a.txt", "b.txt", "sub/c.txt", "sub/deep/d.jsonl"]);
         Names(_folder["*.txt"]).ShouldBe(["Z.txt", "a.txt", "b.txt"]);
         Names(_folder["?.txt"]).ShouldBe(["Z.txt", "a.txt", "b.txt"]);
@@ -203,7 +229,9 @@ public sealed class CorpusReaderTests : IDisposable
     [Fact]
     public void Documents_Progress_EndsAtTheLength()
     {
-        var corpus = CorpusReader.Open([Write("a.txt", "one\n<|endoftext|>\ntwo"), Write("b.jsonl", "{\"text\": \"x\"}"), WriteGzip("c.txt.gz", "three"u8.ToArray())]);
+        var corpus = CorpusReader.Open([
+            Write("a.txt", "one\n<|endoftext|>\ntwo"), Write("b.jsonl", "{\"text\": \"x\"}"), WriteGzip("c.txt.gz", "three"u8.ToArray()),
+        ]);
         var seen = new Seen();
         corpus.Documents(seen).Count().ShouldBe(4);
         seen.Values.ShouldBe(seen.Values.Order());
@@ -231,7 +259,8 @@ public sealed class CorpusReaderTests : IDisposable
 
     private static string[] Read(params string[] sources) => Read(new CorpusReaderOptions(), sources);
 
-    private static string[] Read(CorpusReaderOptions options, params string[] sources) => [.. CorpusReader.Open(sources, options).Documents()];
+    private static string[] Read(CorpusReaderOptions options, params string[] sources) =>
+        [.. CorpusReader.Open(sources, options).Documents()];
 
     private static byte[] Gzip(byte[] content)
     {
@@ -240,7 +269,8 @@ public sealed class CorpusReaderTests : IDisposable
         return target.ToArray();
     }
 
-    private string[] Names(params string[] sources) => [.. CorpusReader.Open(sources).Files.Select(file => Path.GetRelativePath(_folder.FullPath, file.FullPath))];
+    private string[] Names(params string[] sources) =>
+        [.. CorpusReader.Open(sources).Files.Select(file => Path.GetRelativePath(_folder.FullPath, file.FullPath))];
 
     private string Write(string name, string content)
     {

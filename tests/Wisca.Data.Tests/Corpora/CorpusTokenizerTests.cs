@@ -24,9 +24,13 @@ public sealed class CorpusTokenizerTests : IDisposable
     [Fact]
     public void Tokenize_SpecialTokens_AreNotDoubled()
     {
-        CorpusTokenizer.Tokenize(["a", "b\u0001"], new CharacterTokenizer(eosAround: true), _folder["a.tokens"], options: new CorpusTokenizerOptions { AddSpecialTokens = true });
+        CorpusTokenizer.Tokenize(
+            ["a", "b\u0001"], new CharacterTokenizer(eosAround: true), _folder["a.tokens"],
+            options: new CorpusTokenizerOptions { AddSpecialTokens = true });
         Read(_folder["a.tokens"]).ShouldBe([0, 'a', 1, 0, 'b', 1, 1]); // of the second, the text ends with one itself
-        CorpusTokenizer.Tokenize(["a", "b\u0001"], new CharacterTokenizer(), _folder["b.tokens"], options: new CorpusTokenizerOptions { AddSpecialTokens = true });
+        CorpusTokenizer.Tokenize(
+            ["a", "b\u0001"], new CharacterTokenizer(), _folder["b.tokens"],
+            options: new CorpusTokenizerOptions { AddSpecialTokens = true });
         Read(_folder["b.tokens"]).ShouldBe([0, 'a', 1, 0, 'b', 1]);
     }
 
@@ -39,7 +43,10 @@ public sealed class CorpusTokenizerTests : IDisposable
         error.Hint!.ShouldContain("--eos");
         CorpusTokenizer.Tokenize(["a"], tokenizer, _folder["a.tokens"], options: new CorpusTokenizerOptions { EosId = 7 });
         Read(_folder["a.tokens"]).ShouldBe(['a', 7]);
-        Should.Throw<WiscaException>(() => CorpusTokenizer.Tokenize(["a"], tokenizer, _folder["b.tokens"], options: new CorpusTokenizerOptions { EosId = 512 })).Message.ShouldContain("EOS id 512");
+        Should
+            .Throw<WiscaException>(() =>
+                CorpusTokenizer.Tokenize(["a"], tokenizer, _folder["b.tokens"], options: new CorpusTokenizerOptions { EosId = 512 }))
+            .Message.ShouldContain("EOS id 512");
     }
 
     [Fact]
@@ -53,7 +60,16 @@ public sealed class CorpusTokenizerTests : IDisposable
                 Documents(_folder["a.tokens"]).ShouldBe(texts);
                 try
                 {
-                    CorpusTokenizer.Tokenize(texts, new CharacterTokenizer(), _folder["b.tokens"], _folder["c.tokens"], options with { HeldOutFraction = fraction }, force: true);
+                    CorpusTokenizer.Tokenize(
+                        texts,
+                        new CharacterTokenizer(),
+                        _folder["b.tokens"],
+                        _folder["c.tokens"],
+                        options with
+                        {
+                            HeldOutFraction = fraction,
+                        },
+                        force: true);
                 }
                 catch (WiscaException exception)
                 {
@@ -77,7 +93,8 @@ public sealed class CorpusTokenizerTests : IDisposable
         string[] tenth = HeldOut(texts, new CorpusTokenizerOptions { HeldOutFraction = 0.1 });
         tenth.Length.ShouldBeInRange(305, 495); // five standard deviations about 400
         HeldOut([.. texts.Reverse()], new CorpusTokenizerOptions { HeldOutFraction = 0.1 }).Reverse().ShouldBe(tenth);
-        HeldOut([.. texts.Take(2000)], new CorpusTokenizerOptions { HeldOutFraction = 0.1 }).ShouldBe(tenth.Where(text => int.Parse(text[9..]) < 2000));
+        HeldOut([.. texts.Take(2000)], new CorpusTokenizerOptions { HeldOutFraction = 0.1 })
+            .ShouldBe(tenth.Where(text => int.Parse(text[9..]) < 2000));
         tenth.ShouldBeSubsetOf(HeldOut(texts, new CorpusTokenizerOptions { HeldOutFraction = 0.2 }));
         HeldOut(texts, new CorpusTokenizerOptions { HeldOutFraction = 0.1, Seed = 1 }).Intersect(tenth).Count().ShouldBeInRange(10, 75);
         HeldOut([.. texts, .. texts], new CorpusTokenizerOptions { HeldOutFraction = 0.1 }).ShouldBe([.. tenth, .. tenth]);
@@ -87,9 +104,12 @@ public sealed class CorpusTokenizerTests : IDisposable
     public void Tokenize_HeldOutCount_IsExact()
     {
         string[] texts = [.. Enumerable.Range(0, 500).Select(i => $"document {i % 100}")];
-        foreach (int count in (int[])[1, 7, 250, 499]) HeldOut(texts, new CorpusTokenizerOptions { HeldOutCount = count }).Length.ShouldBe(count);
+        foreach (int count in (int[])[1, 7, 250, 499])
+            HeldOut(texts, new CorpusTokenizerOptions { HeldOutCount = count }).Length.ShouldBe(count);
         HeldOut(texts, new CorpusTokenizerOptions { HeldOutCount = 25 }).Distinct().Count().ShouldBe(5);
-        Should.Throw<WiscaException>(() => HeldOut(texts, new CorpusTokenizerOptions { HeldOutCount = 500 })).Message.ShouldContain("500 documents are to be held out, but there are 500");
+        Should
+            .Throw<WiscaException>(() => HeldOut(texts, new CorpusTokenizerOptions { HeldOutCount = 500 }))
+            .Message.ShouldContain("500 documents are to be held out, but there are 500");
     }
 
     [Fact]
@@ -106,7 +126,10 @@ public sealed class CorpusTokenizerTests : IDisposable
         void ShouldFail(string[] texts, CorpusTokenizerOptions options, string expected)
         {
             string? heldOut = options.HeldOutFraction == 0 ? null : _folder["h.tokens"];
-            Should.Throw<WiscaException>(() => CorpusTokenizer.Tokenize(texts, new CharacterTokenizer(), _folder["a.tokens"], heldOut, options)).Message.ShouldContain(expected);
+            Should
+                .Throw<WiscaException>(() =>
+                    CorpusTokenizer.Tokenize(texts, new CharacterTokenizer(), _folder["a.tokens"], heldOut, options))
+                .Message.ShouldContain(expected);
             Directory.GetFileSystemEntries(_folder.FullPath).ShouldBeEmpty();
         }
     }
@@ -115,7 +138,8 @@ public sealed class CorpusTokenizerTests : IDisposable
     public void Tokenize_Cancelled_LeavesNothing()
     {
         using var source = new CancellationTokenSource();
-        Should.Throw<OperationCanceledException>(() => CorpusTokenizer.Tokenize(Endless(source), new CharacterTokenizer(), _folder["a.tokens"], cancellation: source.Token));
+        Should.Throw<OperationCanceledException>(() =>
+            CorpusTokenizer.Tokenize(Endless(source), new CharacterTokenizer(), _folder["a.tokens"], cancellation: source.Token));
         Directory.GetFileSystemEntries(_folder.FullPath).ShouldBeEmpty();
 
         static IEnumerable<string> Endless(CancellationTokenSource source)
@@ -131,7 +155,9 @@ public sealed class CorpusTokenizerTests : IDisposable
     [Fact]
     public void Tokenize_Files_ReportHowFarTheyAre()
     {
-        File.WriteAllText(_folder["a.txt"], string.Concat(Enumerable.Range(0, 300).Select(i => $"{i} {new string('a', 1000)}\n<|endoftext|>\n")));
+        File.WriteAllText(
+            _folder["a.txt"],
+            string.Concat(Enumerable.Range(0, 300).Select(i => $"{i} {new string('a', 1000)}\n<|endoftext|>\n")));
         var corpus = CorpusReader.Open([_folder["a.txt"]]);
         var seen = new Seen();
         CorpusTokenizer.Tokenize(corpus, new CharacterTokenizer(), _folder["a.tokens"], progress: seen);

@@ -30,7 +30,11 @@ public sealed class TokenCacheTests : IDisposable
         File.ReadAllBytes(_folder["t"]).ShouldBe(bytes);
         File.ReadAllBytes(_folder["h"]).ShouldBe(File.ReadAllBytes(first.HeldOut!.Path));
         Directory.GetFileSystemEntries(_folder["cache"]).Length.ShouldBe(1);
-        Directory.GetFiles(Path.GetDirectoryName(first.Training.Path)!).Select(Path.GetFileName).Order().ShouldBe(["corpus.json", "held-out.tokens", "training.tokens"]);
+        Directory
+            .GetFiles(Path.GetDirectoryName(first.Training.Path)!)
+            .Select(Path.GetFileName)
+            .Order()
+            .ShouldBe(["corpus.json", "held-out.tokens", "training.tokens"]);
     }
 
     [Fact]
@@ -72,7 +76,8 @@ public sealed class TokenCacheTests : IDisposable
         Generate("two other words").Reused.ShouldBeFalse();
         runs.ShouldBe(2);
 
-        TokenizedCorpus Generate(string identity) => TokenCache.GetOrCreate(Documents(), identity, new CharacterTokenizer(), _folder["cache"]);
+        TokenizedCorpus Generate(string identity) =>
+            TokenCache.GetOrCreate(Documents(), identity, new CharacterTokenizer(), _folder["cache"]);
     }
 
     [Fact]
@@ -80,7 +85,9 @@ public sealed class TokenCacheTests : IDisposable
     {
         var first = Get(new CorpusTokenizerOptions());
         using (var stream = File.OpenWrite(first.Training.Path)) stream.SetLength(stream.Length - 2);
-        Should.Throw<WiscaException>(() => Get(new CorpusTokenizerOptions())).Hint!.ShouldContain(Path.GetDirectoryName(first.Training.Path)!);
+        Should
+            .Throw<WiscaException>(() => Get(new CorpusTokenizerOptions()))
+            .Hint!.ShouldContain(Path.GetDirectoryName(first.Training.Path)!);
         Directory.Delete(Path.GetDirectoryName(first.Training.Path)!, recursive: true);
         Get(new CorpusTokenizerOptions()).ShouldBe(first);
     }
@@ -96,7 +103,8 @@ public sealed class TokenCacheTests : IDisposable
         Directory.Move(place, killed);
         File.WriteAllText(Path.Combine(killed, "lock"), "");
         Directory.CreateDirectory(alive);
-        using (new FileStream(Path.Combine(alive, "lock"), FileMode.CreateNew, FileAccess.Write, FileShare.None)) Get(new CorpusTokenizerOptions()).Reused.ShouldBeFalse();
+        using (new FileStream(Path.Combine(alive, "lock"), FileMode.CreateNew, FileAccess.Write, FileShare.None))
+            Get(new CorpusTokenizerOptions()).Reused.ShouldBeFalse();
         Directory.Exists(killed).ShouldBeFalse();
         Directory.Exists(alive).ShouldBeTrue();
     }
@@ -111,5 +119,6 @@ public sealed class TokenCacheTests : IDisposable
     }
 
     private TokenizedCorpus Get(CorpusTokenizerOptions options, CorpusReaderOptions? reading = null, int vocabulary = 512) =>
-        TokenCache.GetOrCreate(CorpusReader.Open([_folder["a.txt"]], reading), new CharacterTokenizer(vocabulary), _folder["cache"], options);
+        TokenCache.GetOrCreate(
+            CorpusReader.Open([_folder["a.txt"]], reading), new CharacterTokenizer(vocabulary), _folder["cache"], options);
 }

@@ -20,21 +20,27 @@ public sealed class TokenFileTests : IDisposable
     public void Read_WhatWasWritten_ComesBackAtEveryOffset(int vocabulary)
     {
         var random = new Random(vocabulary);
-        int[][] documents = [.. Enumerable.Range(1, 60).Select(length => Enumerable.Range(0, length * 20).Select(_ => random.Next(vocabulary)).ToArray())];
+        int[][] documents =
+        [
+            .. Enumerable.Range(1, 60).Select(length => Enumerable.Range(0, length * 20).Select(_ => random.Next(vocabulary)).ToArray()),
+        ];
         documents[3][1] = vocabulary - 1;
         Write(vocabulary, documents);
         using var file = TokenFile.Open(_folder["a.tokens"]);
         long[] all = [.. documents.SelectMany(ids => ids).Select(id => (long)id)];
-        (file.Count, file.Documents, file.VocabularySize, file.TokenizerHash, file.EosId, file.TextBytes).ShouldBe((all.LongLength, 60L, vocabulary, Hash, 0, 60L * 7));
+        (file.Count, file.Documents, file.VocabularySize, file.TokenizerHash, file.EosId, file.TextBytes).ShouldBe(
+            (all.LongLength, 60L, vocabulary, Hash, 0, 60L * 7));
         new FileInfo(_folder["a.tokens"]).Length.ShouldBe(128 + (all.Length * (vocabulary <= 65536 ? 2 : 4)));
-        Gen.Int[0, all.Length].SelectMany(offset => Gen.Int[0, Math.Min(300, all.Length - offset)], (offset, length) => (offset, length)).Sample(
-            range =>
-            {
-                long[] ids = new long[range.length];
-                file.Read(range.offset, ids);
-                ids.ShouldBe(all[range.offset..(range.offset + range.length)]);
-            },
-            iter: 500);
+        Gen.Int[0, all.Length]
+            .SelectMany(offset => Gen.Int[0, Math.Min(300, all.Length - offset)], (offset, length) => (offset, length))
+            .Sample(
+                range =>
+                {
+                    long[] ids = new long[range.length];
+                    file.Read(range.offset, ids);
+                    ids.ShouldBe(all[range.offset..(range.offset + range.length)]);
+                },
+                iter: 500);
     }
 
     [Fact]
@@ -89,7 +95,9 @@ public sealed class TokenFileTests : IDisposable
             else BinaryPrimitives.WriteUInt32LittleEndian(bytes.AsSpan(128 + (4 * at)), 0x8000_0000);
             File.WriteAllBytes(_folder["a.tokens"], bytes);
             using var file = TokenFile.Open(_folder["a.tokens"]);
-            Should.Throw<WiscaException>(() => file.Read(0, new long[100])).Message.ShouldContain($"is beyond the vocabulary of {vocabulary}");
+            Should
+                .Throw<WiscaException>(() => file.Read(0, new long[100]))
+                .Message.ShouldContain($"is beyond the vocabulary of {vocabulary}");
             file.Read(0, new long[at]);
         }
     }
@@ -99,7 +107,12 @@ public sealed class TokenFileTests : IDisposable
     {
         Write(10, [[1, 2, 3], [4, 5, 6]]);
         byte[] whole = File.ReadAllBytes(_folder["a.tokens"]);
-        for (int length = 0; length < whole.Length; length++) ShouldFail(whole[..length], length < 8 ? "is no token file" : length < 128 ? "are too few" : "the header tells of 6 tokens");
+        for (int length = 0; length < whole.Length; length++)
+            ShouldFail(
+                whole[..length],
+                length < 8 ? "is no token file"
+                    : length < 128 ? "are too few"
+                    : "the header tells of 6 tokens");
         ShouldFail([.. whole, 0], "the header tells of 6 tokens");
         ShouldFail([.. whole, 0, 0], "the header tells of 6 tokens");
     }
@@ -147,8 +160,12 @@ public sealed class TokenFileTests : IDisposable
         Should.Throw<WiscaException>(() => TokenFileWriter.Create(_folder["a.tokens"], 10, Hash, null)).Message.ShouldContain("exists");
         Write(10, [[1, 2]], force: true);
         File.WriteAllText(_folder["precious.txt"], "precious");
-        Should.Throw<WiscaException>(() => TokenFileWriter.Create(_folder["precious.txt"], 10, Hash, null, force: true)).Message.ShouldContain("is no token file");
-        Should.Throw<WiscaException>(() => TokenFileWriter.Create(_folder["nowhere", "a"], 10, Hash, null)).Message.ShouldContain("does not exist");
+        Should
+            .Throw<WiscaException>(() => TokenFileWriter.Create(_folder["precious.txt"], 10, Hash, null, force: true))
+            .Message.ShouldContain("is no token file");
+        Should
+            .Throw<WiscaException>(() => TokenFileWriter.Create(_folder["nowhere", "a"], 10, Hash, null))
+            .Message.ShouldContain("does not exist");
         Should.Throw<WiscaException>(() => TokenFileWriter.Create(_folder.FullPath, 10, Hash, null)).Message.ShouldContain("is a folder");
     }
 

@@ -16,7 +16,10 @@ public sealed class WindowSamplerTests : IDisposable
             {
                 using var file = Create(length + extra);
                 var sampler = new WindowSampler(file, length, seed);
-                var places = Enumerable.Range(0, (int)sampler.WindowsPerEpoch).Select(i => sampler.Locate((epoch * sampler.WindowsPerEpoch) + i)).ToArray();
+                var places = Enumerable
+                    .Range(0, (int)sampler.WindowsPerEpoch)
+                    .Select(i => sampler.Locate((epoch * sampler.WindowsPerEpoch) + i))
+                    .ToArray();
                 places.ShouldAllBe(place => place.Epoch == epoch);
                 long[] starts = [.. places.Select(place => place.Start).Order()];
                 for (int i = 1; i < starts.Length; i++) (starts[i] - starts[i - 1]).ShouldBe(length);
@@ -80,8 +83,15 @@ public sealed class WindowSamplerTests : IDisposable
         offsets.Distinct().Count().ShouldBeGreaterThan(40); // 200 draws of 50 leave out about one
 
         // Neighbours in one order are no neighbours in the next: about one pair a permutation stays, for two neighbours of random order.
-        int kept = epochs.Zip(epochs.Skip(1)).Sum(pair => pair.First.Zip(pair.First.Skip(1)).Count(next =>
-            Math.Abs(Array.FindIndex(pair.Second, s => s / 50 == next.First / 50) - Array.FindIndex(pair.Second, s => s / 50 == next.Second / 50)) == 1));
+        int kept = epochs
+            .Zip(epochs.Skip(1))
+            .Sum(pair =>
+                pair.First.Zip(pair.First.Skip(1))
+                    .Count(next =>
+                        Math.Abs(
+                            Array.FindIndex(pair.Second, s => s / 50 == next.First / 50)
+                                - Array.FindIndex(pair.Second, s => s / 50 == next.Second / 50)
+                        ) == 1));
         kept.ShouldBeInRange(199, 199 * 4);
     }
 
@@ -90,10 +100,13 @@ public sealed class WindowSamplerTests : IDisposable
     {
         using var file = Create(10);
         new WindowSampler(file, 9, seed: 0).WindowsPerEpoch.ShouldBe(1);
-        Should.Throw<WiscaException>(() => new WindowSampler(file, 10, seed: 0)).Message.ShouldContain("has 10 tokens, fewer than one window of 10");
+        Should
+            .Throw<WiscaException>(() => new WindowSampler(file, 10, seed: 0))
+            .Message.ShouldContain("has 10 tokens, fewer than one window of 10");
     }
 
-    private static long[] Starts(WindowSampler sampler, long from, int count) => [.. Enumerable.Range(0, count).Select(i => sampler.Locate(from + i).Start)];
+    private static long[] Starts(WindowSampler sampler, long from, int count) =>
+        [.. Enumerable.Range(0, count).Select(i => sampler.Locate(from + i).Start)];
 
     private TokenFile Create(int count)
     {

@@ -7,15 +7,24 @@ namespace Wisca.Tests.Instructions;
 /// <summary>Templates and masks, shown as text: what counts stands in braces, EOS is $ and BOS ^.</summary>
 public sealed class InstructionEncoderTests
 {
-    private static readonly InstructionMessage System = new(InstructionRole.System, "S"), Ask = new(InstructionRole.User, "Q"), Answer = new(InstructionRole.Assistant, "A");
+    private static readonly InstructionMessage System = new(InstructionRole.System, "S"),
+        Ask = new(InstructionRole.User, "Q"),
+        Answer = new(InstructionRole.Assistant, "A");
 
     [Theory]
     [InlineData("plain", "^Q{A$}")]
     [InlineData("question", "^Question: Q\nAnswer:{ A$}")]
-    [InlineData("alpaca", "^Below is an instruction that describes a task. Write a response that appropriately completes the request.\n\n### Instruction:\nQ\n\n### Response:{A$}")]
+    [InlineData(
+        "alpaca",
+        "^Below is an instruction that describes a task. Write a response that appropriately completes the request.\n\n### "
+        + "Instruction:\nQ\n\n### Response:{A$}"
+    )]
     [InlineData("chatml", "^<|im_start|>user\nQ<|im_end|>\n<|im_start|>assistant\n{A<|im_end|>$}")]
     [InlineData("llama-2", "^[INST] Q [/INST]{ A $}")]
-    [InlineData("llama-3", "^<|start_header_id|>user<|end_header_id|>\n\nQ<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n{A<|eot_id|>$}")]
+    [InlineData(
+        "llama-3",
+        "^<|start_header_id|>user<|end_header_id|>\n\nQ<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n{A<|eot_id|>$}"
+    )]
     [InlineData("gemma", "^<start_of_turn>user\nQ<end_of_turn>\n<start_of_turn>model\n{A<end_of_turn>$}")]
     public void Encode_OneTurn_IsTheTemplate(string template, string expected) => Show(template, Ask, Answer).ShouldBe(expected);
 
@@ -23,19 +32,30 @@ public sealed class InstructionEncoderTests
     [InlineData("plain", "^S\n\nQ{A$}Q{A$}")]
     [InlineData("question", "^S\n\nQuestion: Q\nAnswer:{ A$}Question: Q\nAnswer:{ A$}")]
     [InlineData("alpaca", "^S\n\n### Instruction:\nQ\n\n### Response:{A$}\n\n### Instruction:\nQ\n\n### Response:{A$}")]
-    [InlineData("chatml", "^<|im_start|>system\nS<|im_end|>\n<|im_start|>user\nQ<|im_end|>\n<|im_start|>assistant\n{A<|im_end|>$}\n<|im_start|>user\nQ<|im_end|>\n<|im_start|>assistant\n{A<|im_end|>$}")]
+    [InlineData(
+        "chatml",
+        "^<|im_start|>system\nS<|im_end|>\n<|im_start|>user\nQ<|im_end|>\n<|im_start|>assistant\n{A<|im_end|>$}\n<|im_start|>user\nQ<|im_end|>\n<|im_start|>assistant\n{A<|im_end|>$}"
+    )]
     [InlineData("llama-2", "^[INST] <<SYS>>\nS\n<</SYS>>\n\nQ [/INST]{ A $}^[INST] Q [/INST]{ A $}")]
-    [InlineData("gemma", "^<start_of_turn>user\nS\n\nQ<end_of_turn>\n<start_of_turn>model\n{A<end_of_turn>$}\n<start_of_turn>user\nQ<end_of_turn>\n<start_of_turn>model\n{A<end_of_turn>$}")]
-    public void Encode_TwoTurnsAndSystem_CountsBothAnswers(string template, string expected) => Show(template, System, Ask, Answer, Ask, Answer).ShouldBe(expected);
+    [InlineData(
+        "gemma",
+        "^<start_of_turn>user\nS\n\nQ<end_of_turn>\n<start_of_turn>model\n{A<end_of_turn>$}\n<start_of_turn>user\nQ<end_of_turn>\n<start_of_turn>model\n{A<end_of_turn>$}"
+    )]
+    public void Encode_TwoTurnsAndSystem_CountsBothAnswers(string template, string expected) =>
+        Show(template, System, Ask, Answer, Ask, Answer).ShouldBe(expected);
 
     [Fact]
-    public void Encode_AlpacaWithInput_IsItsOtherTemplate() => Show("alpaca", Ask with { Input = "I" }, Answer).ShouldBe(
-        "^Below is an instruction that describes a task, paired with an input that provides further context. Write a response that appropriately completes the request.\n\n### Instruction:\nQ\n\n### Input:\nI\n\n### Response:{A$}");
+    public void Encode_AlpacaWithInput_IsItsOtherTemplate() =>
+        Show("alpaca", Ask with { Input = "I" }, Answer)
+            .ShouldBe(
+                "^Below is an instruction that describes a task, paired with an input that provides further context. Write a response "
+                + "that appropriately completes the request.\n\n### Instruction:\nQ\n\n### Input:\nI\n\n### Response:{A$}");
 
     [Fact]
     public void Encode_TokenizerThatPutsEosBehindTexts_HasOneEnd()
     {
-        var encoded = new InstructionEncoder(new CharacterTokenizer(eosAround: true), InstructionTemplate.Find("plain")).Encode(new Instruction([Ask, Answer], ""));
+        var encoded = new InstructionEncoder(new CharacterTokenizer(eosAround: true), InstructionTemplate.Find("plain")).Encode(
+            new Instruction([Ask, Answer], ""));
         encoded.Ids.ShouldBe([0, 'Q', 'A', 1]);
         encoded.Counts.ShouldBe([false, false, true, true]);
     }
@@ -46,16 +66,21 @@ public sealed class InstructionEncoderTests
         // "QA" is one token: the model sees what it would see of the whole text, and part of the answer is in that token.
         using var folder = new TemporaryFolder();
         var tokenizer = BytePairTrainer.Train(["QA QA"], new BytePairTrainingOptions { VocabularySize = 258 }).Save(folder["tokenizer"]);
-        var encoded = new InstructionEncoder(tokenizer, InstructionTemplate.Find("plain")).Encode(new Instruction([Ask with { Content = "xQ" }, Answer], ""));
+        var encoded = new InstructionEncoder(tokenizer, InstructionTemplate.Find("plain")).Encode(
+            new Instruction([Ask with { Content = "xQ" }, Answer], ""));
         encoded.Ids.ShouldBe([.. tokenizer.Encode("xQA", addSpecialTokens: false), tokenizer.EosId!.Value]);
         encoded.Counts.ShouldBe([false, true, true]);
     }
 
     [Fact]
-    public void Prompt_IsWhatComesBeforeTheAnswer() => InstructionTemplate.Find("chatml").Prompt([Ask]).ShouldBe("<|im_start|>user\nQ<|im_end|>\n<|im_start|>assistant\n");
+    public void Prompt_IsWhatComesBeforeTheAnswer() =>
+        InstructionTemplate.Find("chatml").Prompt([Ask]).ShouldBe("<|im_start|>user\nQ<|im_end|>\n<|im_start|>assistant\n");
 
     [Fact]
-    public void Find_NoTemplate_NamesThem() => Should.Throw<WiscaException>(() => InstructionTemplate.Find("jinja")).Hint!.ShouldContain("plain, question, alpaca, chatml, llama-2, llama-3, gemma");
+    public void Find_NoTemplate_NamesThem() =>
+        Should
+            .Throw<WiscaException>(() => InstructionTemplate.Find("jinja"))
+            .Hint!.ShouldContain("plain, question, alpaca, chatml, llama-2, llama-3, gemma");
 
     [Theory]
     [InlineData(true, new[] { 4, 5, 5 }, 2, 1)]
@@ -64,18 +89,21 @@ public sealed class InstructionEncoderTests
     {
         // BOS, prompt, answer and EOS: 4, 7 and 9 positions, and one whose answer begins too late.
         Instruction[] examples = [Of("ab", "c"), Of("abc", "abc"), Of("ab", "abcdef"), Of("abcdefgh", "x")];
-        var set = InstructionSet.Encode(examples, new InstructionEncoder(new CharacterTokenizer(), InstructionTemplate.Find("plain")), 5, truncates);
+        var set = InstructionSet.Encode(
+            examples, new InstructionEncoder(new CharacterTokenizer(), InstructionTemplate.Find("plain")), 5, truncates);
         set.Examples.Select(example => example.Length).ShouldBe(lengths);
         (set.Truncated, set.Dropped).ShouldBe((truncated, dropped));
         set.Examples.ShouldAllBe(example => example.Targets > 0);
         set.Examples[0].Targets.ShouldBe(2);
     }
 
-    internal static Instruction Of(string prompt, string answer) => new([new(InstructionRole.User, prompt), new(InstructionRole.Assistant, answer)], "test");
+    internal static Instruction Of(string prompt, string answer) =>
+        new([new(InstructionRole.User, prompt), new(InstructionRole.Assistant, answer)], "test");
 
     private static string Show(string template, params InstructionMessage[] messages)
     {
-        var encoded = new InstructionEncoder(new CharacterTokenizer(), InstructionTemplate.Find(template)).Encode(new Instruction(messages, ""));
+        var encoded = new InstructionEncoder(new CharacterTokenizer(), InstructionTemplate.Find(template)).Encode(
+            new Instruction(messages, ""));
         string text = "";
         bool open = false;
         for (int i = 0; i < encoded.Ids.Length; i++)

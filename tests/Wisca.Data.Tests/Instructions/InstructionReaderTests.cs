@@ -11,7 +11,9 @@ public sealed class InstructionReaderTests : IDisposable
     [Fact]
     public void Read_Alpaca_KeepsTheInputApart()
     {
-        var examples = Read("""[{"instruction": "Add.", "input": "1 and 2", "output": "3"}, {"instruction": "Greet.", "output": "Hello."}, {"instruction": "Part.", "input": "", "output": "Bye.", "id": 7}]""");
+        var examples = Read(
+            """[{"instruction": "Add.", "input": "1 and 2", "output": "3"}, {"instruction": "Greet.", "output": "Hello."}, {"instruction": "Part.", "input": "", "output": "Bye.", "id": 7}]"""
+        );
         examples.Select(example => example.Messages[0].Content).ShouldBe(["Add.", "Greet.", "Part."]);
         examples.Select(example => example.Messages[0].Input).ShouldBe(["1 and 2", "", ""]);
         examples.Select(example => example.Messages[1].Content).ShouldBe(["3", "Hello.", "Bye."]);
@@ -21,7 +23,9 @@ public sealed class InstructionReaderTests : IDisposable
     [Fact]
     public void Read_LinesByOtherKeys_ReadsThem()
     {
-        var examples = Read("\uFEFF{\"question\": \"2+2?\", \"answer\": \"4\"}\r\n\r\n{\"question\": \"3+3?\", \"answer\": \"6\"}", new() { PromptKey = "question", CompletionKey = "answer" });
+        var examples = Read(
+            "\uFEFF{\"question\": \"2+2?\", \"answer\": \"4\"}\r\n\r\n{\"question\": \"3+3?\", \"answer\": \"6\"}",
+            new() { PromptKey = "question", CompletionKey = "answer" });
         examples.Select(example => example.Messages[1].Content).ShouldBe(["4", "6"]);
         examples[1].Place.ShouldEndWith(":3");
     }
@@ -29,8 +33,15 @@ public sealed class InstructionReaderTests : IDisposable
     [Fact]
     public void Read_Chat_ReadsEveryTurn()
     {
-        var example = Read("""{"messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "A?"}, {"role": "assistant", "content": "B."}, {"role": "user", "content": "C?"}, {"role": "assistant", "content": "D."}]}""").Single();
-        example.Messages.Select(message => message.Role).ShouldBe([InstructionRole.System, InstructionRole.User, InstructionRole.Assistant, InstructionRole.User, InstructionRole.Assistant]);
+        var example = Read(
+                """{"messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "A?"}, {"role": "assistant", "content": "B."}, {"role": "user", "content": "C?"}, {"role": "assistant", "content": "D."}]}"""
+            )
+            .Single();
+        example
+            .Messages.Select(message => message.Role)
+            .ShouldBe([
+                InstructionRole.System, InstructionRole.User, InstructionRole.Assistant, InstructionRole.User, InstructionRole.Assistant,
+            ]);
     }
 
     [Theory]
@@ -44,13 +55,18 @@ public sealed class InstructionReaderTests : IDisposable
     [InlineData("{\"prompt\": \"a\", \"completion\": 4}", "data:1: 'completion' is no text")]
     [InlineData("{\"prompt\": \"a\", \"completion\": \"b\"}\n{\"prompt\": \"a\", \"completion\": \" \"}", "data:2: an answer is empty")]
     [InlineData("{\"messages\": [{\"role\": \"user\", \"content\": \"a\"}]}", "the roles are user")]
-    [InlineData("{\"messages\": [{\"role\": \"assistant\", \"content\": \"a\"}, {\"role\": \"user\", \"content\": \"a\"}]}", "the roles are assistant, user")]
+    [InlineData(
+        "{\"messages\": [{\"role\": \"assistant\", \"content\": \"a\"}, {\"role\": \"user\", \"content\": \"a\"}]}",
+        "the roles are assistant, user"
+    )]
     [InlineData("{\"messages\": [{\"role\": \"robot\", \"content\": \"a\"}]}", "the role 'robot'")]
     [InlineData("{\"messages\": 3}", "'messages' is no list")]
-    public void Read_WhatIsWrong_SaysWhere(string content, string message) => Should.Throw<WiscaException>(() => Read(content)).Message.ShouldContain(message);
+    public void Read_WhatIsWrong_SaysWhere(string content, string message) =>
+        Should.Throw<WiscaException>(() => Read(content)).Message.ShouldContain(message);
 
     [Fact]
-    public void Read_FileThatIsNotThere_SaysSo() => Should.Throw<WiscaException>(() => new InstructionReader().Read(_folder["none"])).Message.ShouldEndWith("none does not exist");
+    public void Read_FileThatIsNotThere_SaysSo() =>
+        Should.Throw<WiscaException>(() => new InstructionReader().Read(_folder["none"])).Message.ShouldEndWith("none does not exist");
 
     [Fact]
     public void Read_EmptyAnswersDropped_CountsThem()

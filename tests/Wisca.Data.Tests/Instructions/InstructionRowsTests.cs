@@ -26,7 +26,8 @@ public sealed class InstructionRowsTests
     public void Rows_SeedAndPosition_DecideTheOrder()
     {
         EncodedInstruction[] examples = [.. Enumerable.Range(1, 30).Select(Example)];
-        int[] Order(long seed, int from) => [.. Enumerable.Range(from, 30).Select(position => new InstructionRows(examples, null, seed)[position].Single().Length)];
+        int[] Order(long seed, int from) =>
+            [.. Enumerable.Range(from, 30).Select(position => new InstructionRows(examples, null, seed)[position].Single().Length)];
         Order(1, 0).ShouldBe(Order(1, 0));
         Order(1, 0).ShouldNotBe(Order(2, 0));
         Order(1, 0).ShouldNotBe(Order(1, 30));
@@ -40,17 +41,22 @@ public sealed class InstructionRowsTests
         var (training, heldOut) = InstructionSet.Split(examples, 0.25);
         training.Concat(heldOut).ShouldBe(examples, ignoreOrder: true);
         heldOut.Count.ShouldBeInRange(60, 140);
-        InstructionSet.Split(examples.Where((_, index) => index % 3 == 0), 0.25).HeldOut.ShouldBe(heldOut.Where(example => examples.IndexOf(example) % 3 == 0));
+        InstructionSet
+            .Split(examples.Where((_, index) => index % 3 == 0), 0.25)
+            .HeldOut.ShouldBe(heldOut.Where(example => examples.IndexOf(example) % 3 == 0));
     }
 
     [Fact]
     public void Split_ByAnotherHash_PartsEvenlyWhatOneHasParted()
     {
-        var heldOut = InstructionSet.Split(Enumerable.Range(0, 2000).Select(i => InstructionEncoderTests.Of($"prompt {i}", "answer")), 0.2).HeldOut;
+        var heldOut = InstructionSet
+            .Split(Enumerable.Range(0, 2000).Select(i => InstructionEncoderTests.Of($"prompt {i}", "answer")), 0.2)
+            .HeldOut;
         var (validation, test) = InstructionSet.Split(heldOut, 0.5, 1);
         validation.Concat(test).ShouldBe(heldOut, ignoreOrder: true);
         ((double)test.Count / heldOut.Count).ShouldBe(0.5, 0.1);
     }
 
-    private static EncodedInstruction Example(int length) => new([.. Enumerable.Range(0, length + 1)], [false, .. Enumerable.Repeat(true, length)]);
+    private static EncodedInstruction Example(int length) =>
+        new([.. Enumerable.Range(0, length + 1)], [false, .. Enumerable.Repeat(true, length)]);
 }

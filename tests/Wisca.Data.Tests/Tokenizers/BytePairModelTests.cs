@@ -40,7 +40,8 @@ public sealed class BytePairModelTests
                         vocabulary.Find(merge.Item1)!.Value, vocabulary.Find(merge.Item2)!.Value, equalRanks ? index / 3 : index,
                         vocabulary.Find(merge.Item1 + merge.Item2)!.Value)),
                 ];
-                var model = new BytePairModel(vocabulary, list, new BytePairOptions { UnknownId = hasUnknown ? 0 : null, FuseUnknown = fuse });
+                var model = new BytePairModel(
+                    vocabulary, list, new BytePairOptions { UnknownId = hasUnknown ? 0 : null, FuseUnknown = fuse });
                 var ids = new List<int>();
                 var workspace = new BytePairWorkspace();
                 if (text.Length > 0) model.Encode(text, workspace, ids);

@@ -17,7 +17,8 @@ internal static class Fixture
     public static GoldenTokenizer Variant(string name) => Read("variants.json").Single(variant => variant.Name == name);
 
     /// <summary>The vocabulary and merges that the variants are patches of.</summary>
-    public static JsonObject Model(string name) => JsonNode.Parse(File.ReadAllText(PathOf("vocabularies.json")))![name]!.DeepClone().AsObject();
+    public static JsonObject Model(string name) =>
+        JsonNode.Parse(File.ReadAllText(PathOf("vocabularies.json")))![name]!.DeepClone().AsObject();
 
     /// <summary>A whole tokenizer.json.</summary>
     public static JsonObject Json(GoldenTokenizer variant)

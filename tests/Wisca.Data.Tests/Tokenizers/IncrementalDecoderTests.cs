@@ -43,7 +43,8 @@ public sealed class IncrementalDecoderTests
 
         public override int[] Encode(string text, bool addSpecialTokens = true) => throw new NotSupportedException();
 
-        public override string Decode(ReadOnlySpan<int> ids, bool skipSpecialTokens = true) => Encoding.UTF8.GetString([.. ids.ToArray().Select(id => (byte)id)]);
+        public override string Decode(ReadOnlySpan<int> ids, bool skipSpecialTokens = true) =>
+            Encoding.UTF8.GetString([.. ids.ToArray().Select(id => (byte)id)]);
 
         public override int? FindId(string token) => throw new NotSupportedException();
 

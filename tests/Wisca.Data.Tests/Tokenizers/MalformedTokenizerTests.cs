@@ -49,33 +49,74 @@ public sealed class MalformedTokenizerTests
     [InlineData("model.unk_token", "\"<nowhere>\"", "model.unk_token is \"<nowhere>\", expected a token of the vocabulary")]
     [InlineData("model.byte_fallback", "1", "model.byte_fallback is 1, expected true or false")]
     [InlineData("normalizer", "{\"type\": \"BertNormalizer\"}", "normalizer.type is BertNormalizer")]
-    [InlineData("normalizer", "{\"type\": \"Sequence\", \"normalizers\": [{\"type\": \"NFC\"}, {\"type\": \"Precompiled\"}]}", "normalizer.normalizers[1].type is Precompiled")]
+    [InlineData(
+        "normalizer", "{\"type\": \"Sequence\", \"normalizers\": [{\"type\": \"NFC\"}, {\"type\": \"Precompiled\"}]}",
+        "normalizer.normalizers[1].type is Precompiled"
+    )]
     [InlineData("normalizer", "{\"type\": \"Replace\", \"content\": \"x\"}", "the key pattern is missing")]
     [InlineData("normalizer", "{\"type\": \"Replace\", \"content\": \"x\", \"pattern\": {\"String\": \"\"}}", "normalizer.pattern.String")]
     [InlineData("normalizer", "{\"type\": \"Replace\", \"content\": \"x\", \"pattern\": {\"Regex\": \"a**\"}}", "normalizer.pattern.Regex")]
     [InlineData("normalizer", "{}", "normalizer: the key type is missing")]
     [InlineData("pre_tokenizer", "{\"type\": \"UnicodeScripts\"}", "pre_tokenizer.type is UnicodeScripts")]
     [InlineData("pre_tokenizer", "{\"type\": \"Sequence\", \"pretokenizers\": {}}", "pre_tokenizer.pretokenizers is {}, expected a list")]
-    [InlineData("pre_tokenizer", "{\"type\": \"Split\", \"pattern\": {\"Regex\": \"a\"}, \"behavior\": \"Exploded\"}", "pre_tokenizer.behavior is \"Exploded\"")]
+    [InlineData(
+        "pre_tokenizer", "{\"type\": \"Split\", \"pattern\": {\"Regex\": \"a\"}, \"behavior\": \"Exploded\"}",
+        "pre_tokenizer.behavior is \"Exploded\""
+    )]
     [InlineData("pre_tokenizer", "{\"type\": \"Split\", \"pattern\": {\"Regex\": \"a\"}}", "the key behavior is missing")]
-    [InlineData("pre_tokenizer", "{\"type\": \"Split\", \"pattern\": {\"Regex\": \"(a\"}, \"behavior\": \"Isolated\"}", "pre_tokenizer.pattern.Regex: the regular expression has a '(' without its ')'")]
-    [InlineData("pre_tokenizer", "{\"type\": \"Split\", \"pattern\": {\"Regex\": \"[z-a]\"}, \"behavior\": \"Isolated\"}", "pre_tokenizer.pattern.Regex: the regular expression does not compile")]
-    [InlineData("pre_tokenizer", "{\"type\": \"Split\", \"pattern\": {\"Regex\": \"\\\\p{Han}\"}, \"behavior\": \"Isolated\"}", "the property '\\p{Han}'")]
-    [InlineData("pre_tokenizer", "{\"type\": \"Metaspace\", \"replacement\": \"__\"}", "pre_tokenizer.replacement is \"__\", expected one character")]
-    [InlineData("pre_tokenizer", "{\"type\": \"Metaspace\", \"replacement\": \"_\", \"prepend_scheme\": \"last\"}", "pre_tokenizer.prepend_scheme is \"last\"")]
+    [InlineData(
+        "pre_tokenizer", "{\"type\": \"Split\", \"pattern\": {\"Regex\": \"(a\"}, \"behavior\": \"Isolated\"}",
+        "pre_tokenizer.pattern.Regex: the regular expression has a '(' without its ')'"
+    )]
+    [InlineData(
+        "pre_tokenizer", "{\"type\": \"Split\", \"pattern\": {\"Regex\": \"[z-a]\"}, \"behavior\": \"Isolated\"}",
+        "pre_tokenizer.pattern.Regex: the regular expression does not compile"
+    )]
+    [InlineData(
+        "pre_tokenizer", "{\"type\": \"Split\", \"pattern\": {\"Regex\": \"\\\\p{Han}\"}, \"behavior\": \"Isolated\"}",
+        "the property '\\p{Han}'"
+    )]
+    [InlineData(
+        "pre_tokenizer", "{\"type\": \"Metaspace\", \"replacement\": \"__\"}", "pre_tokenizer.replacement is \"__\", expected one character"
+    )]
+    [InlineData(
+        "pre_tokenizer", "{\"type\": \"Metaspace\", \"replacement\": \"_\", \"prepend_scheme\": \"last\"}",
+        "pre_tokenizer.prepend_scheme is \"last\""
+    )]
     [InlineData("post_processor", "{\"type\": \"BertProcessing\"}", "post_processor.type is BertProcessing")]
-    [InlineData("post_processor", "{\"type\": \"TemplateProcessing\", \"single\": []}", "post_processor.single is [], expected a template with the sequence A")]
-    [InlineData("post_processor", "{\"type\": \"TemplateProcessing\", \"single\": [{\"Sequence\": {\"id\": \"B\"}}]}", "post_processor.single[0]")]
-    [InlineData("post_processor", "{\"type\": \"TemplateProcessing\", \"single\": [{\"SpecialToken\": {\"id\": \"<s>\"}}], \"special_tokens\": {}}", "the key <s> is missing")]
-    [InlineData("post_processor", "{\"type\": \"TemplateProcessing\", \"single\": [{\"SpecialToken\": {\"id\": \"x\"}}, {\"Sequence\": {\"id\": \"A\"}}], \"special_tokens\": {\"x\": {\"ids\": [5000]}}}", "post_processor.special_tokens.x.ids[0] is 5000, expected the id of a token")]
+    [InlineData(
+        "post_processor", "{\"type\": \"TemplateProcessing\", \"single\": []}",
+        "post_processor.single is [], expected a template with the sequence A"
+    )]
+    [InlineData(
+        "post_processor", "{\"type\": \"TemplateProcessing\", \"single\": [{\"Sequence\": {\"id\": \"B\"}}]}", "post_processor.single[0]"
+    )]
+    [InlineData(
+        "post_processor", "{\"type\": \"TemplateProcessing\", \"single\": [{\"SpecialToken\": {\"id\": \"<s>\"}}], \"special_tokens\": {}}",
+        "the key <s> is missing"
+    )]
+    [InlineData(
+        "post_processor",
+        "{\"type\": \"TemplateProcessing\", \"single\": [{\"SpecialToken\": {\"id\": \"x\"}}, {\"Sequence\": {\"id\": \"A\"}}], "
+        + "\"special_tokens\": {\"x\": {\"ids\": [5000]}}}",
+        "post_processor.special_tokens.x.ids[0] is 5000, expected the id of a token"
+    )]
     [InlineData("decoder", "{\"type\": \"WordPiece\"}", "decoder.type is WordPiece")]
     [InlineData("decoder", "{\"type\": \"Sequence\", \"decoders\": [{\"type\": \"CTC\"}]}", "decoder.decoders[0].type is CTC")]
-    [InlineData("decoder", "{\"type\": \"Strip\", \"content\": \"\", \"start\": 1, \"stop\": 0}", "decoder.content is \"\", expected one character")]
+    [InlineData(
+        "decoder", "{\"type\": \"Strip\", \"content\": \"\", \"start\": 1, \"stop\": 0}", "decoder.content is \"\", expected one character"
+    )]
     [InlineData("added_tokens", "[{\"id\": 3}]", "added_tokens[0]: the key content is missing")]
     [InlineData("added_tokens", "[{\"content\": \"<x>\"}]", "added_tokens[0]: the key id is missing")]
     [InlineData("added_tokens", "[{\"id\": 7, \"content\": \"<x>\"}]", "added_tokens[0]: '<x>' has the id 7, expected 319")]
-    [InlineData("added_tokens", "[{\"id\": 319, \"content\": \"<x>\"}, {\"id\": 320, \"content\": \"<x>\"}]", "added_tokens[1]: '<x>' stands there twice")]
-    [InlineData("added_tokens", "[{\"id\": 319, \"content\": \"<x>\"}, {\"id\": 319, \"content\": \"<y>\"}]", "added_tokens[1]: '<y>' has the id 319, expected 320")]
+    [InlineData(
+        "added_tokens", "[{\"id\": 319, \"content\": \"<x>\"}, {\"id\": 320, \"content\": \"<x>\"}]",
+        "added_tokens[1]: '<x>' stands there twice"
+    )]
+    [InlineData(
+        "added_tokens", "[{\"id\": 319, \"content\": \"<x>\"}, {\"id\": 319, \"content\": \"<y>\"}]",
+        "added_tokens[1]: '<y>' has the id 319, expected 320"
+    )]
     public void Load_TokenizerJsonWithOneFlaw_NamesIt(string path, string value, string expected)
     {
         // As text, so that half a surrogate pair gets into the file.
@@ -109,10 +150,14 @@ public sealed class MalformedTokenizerTests
     [InlineData("{\"a\": 0, \"b\": 1, \"ab\": 2}", null, "{}", "merges.txt does not exist")]
     [InlineData("{\"a\": 0, \"b\": 1}", "a b", "{}", "merges.txt: line 1: the merge needs the token 'ab'")]
     [InlineData("{\"a\": 0, \"b\": 1, \"ab\": 2}", "#version: 0.2\na b c", "{}", "merges.txt: line 2: a merge of 3 tokens")]
-    [InlineData("{\"a\": 0, \"\u2581\": 1, \"\u2581a\": 2}", "\u2581 a", "{}", "merges.txt: line 1: '\u2581 a' is not in GPT-2's spelling of bytes")]
+    [InlineData(
+        "{\"a\": 0, \"\u2581\": 1, \"\u2581a\": 2}", "\u2581 a", "{}", "merges.txt: line 1: '\u2581 a' is not in GPT-2's spelling of bytes"
+    )]
     [InlineData("{\"a\": 0, \"b\": 0}", "", "{}", "vocab.json: tokens 'a' and 'b' both have the id 0")]
     [InlineData("{\"a\": 0}", "", "{\"tokenizer_class\": \"Qwen2Tokenizer\"}", "tokenizer_class is Qwen2Tokenizer")]
-    [InlineData("{\"a\": 0}", "", "{\"added_tokens_decoder\": {\"0\": {\"content\": \"<x>\"}}}", "'<x>': its id 0 is out of range or taken")]
+    [InlineData(
+        "{\"a\": 0}", "", "{\"added_tokens_decoder\": {\"0\": {\"content\": \"<x>\"}}}", "'<x>': its id 0 is out of range or taken"
+    )]
     [InlineData("{\"a\": 0}", "", "{\"added_tokens_decoder\": {\"zero\": {\"content\": \"<x>\"}}}", "'zero' is no token id")]
     [InlineData("{\"a\": 0}", "", "{\"add_eos_token\": true}", "add_eos_token is true, but no eos_token is named")]
     public void Load_VocabularyAndMergesWithOneFlaw_NamesIt(string vocab, string? merges, string settings, string expected)
@@ -164,20 +209,48 @@ public sealed class MalformedTokenizerTests
         { "unigram", ProtoFile.Model(trainer: ProtoFile.Number(3, 1)), "trainer_spec.model_type is UNIGRAM" },
         { "word", ProtoFile.Model(trainer: ProtoFile.Number(3, 3)), "trainer_spec.model_type is WORD" },
         { "no type, which is unigram", ProtoFile.Model(trainer: []), "trainer_spec.model_type is UNIGRAM" },
-        { "suffix", ProtoFile.Model(trainer: [.. ProtoFile.Number(3, 2), .. ProtoFile.Number(24, 1)]), "trainer_spec.treat_whitespace_as_suffix" },
+        {
+            "suffix",
+            ProtoFile.Model(trainer: [.. ProtoFile.Number(3, 2), .. ProtoFile.Number(24, 1)]),
+            "trainer_spec.treat_whitespace_as_suffix"
+        },
         { "no escape", ProtoFile.Model(normalizer: ProtoFile.Number(5, 0)), "normalizer_spec.escape_whitespaces = false" },
-        { "charsmap too short", ProtoFile.Model(normalizer: ProtoFile.Bytes(2, [1, 2])), "normalizer_spec.precompiled_charsmap is damaged" },
-        { "charsmap cut", ProtoFile.Model(normalizer: ProtoFile.Bytes(2, [8, 0, 0, 0, 1, 2])), "normalizer_spec.precompiled_charsmap is damaged" },
-        { "denormalizer", [.. ProtoFile.Model(), .. ProtoFile.Bytes(5, ProtoFile.Bytes(2, [1]))], "denormalizer_spec.precompiled_charsmap" },
+        {
+            "charsmap too short",
+            ProtoFile.Model(normalizer: ProtoFile.Bytes(2, [1, 2])),
+            "normalizer_spec.precompiled_charsmap is damaged"
+        },
+        {
+            "charsmap cut",
+            ProtoFile.Model(normalizer: ProtoFile.Bytes(2, [8, 0, 0, 0, 1, 2])),
+            "normalizer_spec.precompiled_charsmap is damaged"
+        },
+        {
+            "denormalizer",
+            [.. ProtoFile.Model(), .. ProtoFile.Bytes(5, ProtoFile.Bytes(2, [1]))],
+            "denormalizer_spec.precompiled_charsmap"
+        },
         { "no unknown", ProtoFile.Model(pieces: ProtoFile.Piece("a", 1)), "has 0 unknown tokens, expected 1" },
-        { "two unknowns", ProtoFile.Model(pieces: [.. ProtoFile.Piece("a", 2), .. ProtoFile.Piece("b", 2)]), "has 2 unknown tokens, expected 1" },
+        {
+            "two unknowns",
+            ProtoFile.Model(pieces: [.. ProtoFile.Piece("a", 2), .. ProtoFile.Piece("b", 2)]),
+            "has 2 unknown tokens, expected 1"
+        },
         { "unused", ProtoFile.Model(pieces: [.. ProtoFile.Piece("a", 2), .. ProtoFile.Piece("b", 5)]), "piece 1 is unused" },
         { "unknown type", ProtoFile.Model(pieces: ProtoFile.Piece("a", 9)), "piece 0 is of the unknown type 9" },
         { "twice", ProtoFile.Model(pieces: [.. ProtoFile.Piece("a", 2), .. ProtoFile.Piece("a", 1)]), "token 'a' stands there twice" },
         { "empty piece", ProtoFile.Model(pieces: [.. ProtoFile.Piece("a", 2), .. ProtoFile.Piece("", 1)]), "piece 1 is empty" },
-        { "character that is no piece", ProtoFile.Model(pieces: [.. ProtoFile.Piece("u", 2), .. ProtoFile.Piece("a", 1), .. ProtoFile.Piece("ab", 1)]), "piece 'ab' has a character that is no piece" },
+        {
+            "character that is no piece",
+            ProtoFile.Model(pieces: [.. ProtoFile.Piece("u", 2), .. ProtoFile.Piece("a", 1), .. ProtoFile.Piece("ab", 1)]),
+            "piece 'ab' has a character that is no piece"
+        },
         { "no UTF-8", ProtoFile.Model(pieces: ProtoFile.Bytes(1, ProtoFile.Bytes(1, [0xFF]))), "a text in it is no UTF-8" },
-        { "no normalizer", ProtoFile.Bytes(1, ProtoFile.Bytes(1, [0x61])).Concat(ProtoFile.Bytes(2, [])).ToArray(), "it has no normalizer_spec" },
+        {
+            "no normalizer",
+            ProtoFile.Bytes(1, ProtoFile.Bytes(1, [0x61])).Concat(ProtoFile.Bytes(2, [])).ToArray(),
+            "it has no normalizer_spec"
+        },
         { "wire type", [0x0B], "field 1 has the wire type 3" },
     };
 
@@ -200,7 +273,9 @@ public sealed class MalformedTokenizerTests
     public void Load_BytesChanged_WorksOrIsRefused(string name, int count)
     {
         bool isModel = name.EndsWith(".model", StringComparison.Ordinal);
-        byte[] whole = isModel ? File.ReadAllBytes(Fixture.PathOf(name)) : Encoding.UTF8.GetBytes(Fixture.Json(Fixture.Variant(name)).ToJsonString());
+        byte[] whole = isModel
+            ? File.ReadAllBytes(Fixture.PathOf(name))
+            : Encoding.UTF8.GetBytes(Fixture.Json(Fixture.Variant(name)).ToJsonString());
 
         // Half of the changes near the end, where everything is that is no vocabulary.
         var place = Gen.Frequency((1, Gen.Int[0, whole.Length - 1]), (1, Gen.Int[Math.Max(0, whole.Length - 1500), whole.Length - 1]));

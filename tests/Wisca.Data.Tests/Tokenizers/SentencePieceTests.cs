@@ -18,7 +18,8 @@ public sealed class SentencePieceTests
     {
         var tokenizer = TokenizerLoader.Load(Fixture.PathOf(name));
         tokenizer.Kind.ShouldBe(TokenizerKind.SentencePiece);
-        foreach (var row in Fixture.Read("sentencepiece.json").Single(golden => golden.Path == name).Rows) Fixture.ShouldAgree(tokenizer, row);
+        foreach (var row in Fixture.Read("sentencepiece.json").Single(golden => golden.Path == name).Rows)
+            Fixture.ShouldAgree(tokenizer, row);
     }
 
     [Fact]

@@ -9,13 +9,18 @@ public sealed class TokenizerPropertyTests
 {
     private static readonly string[] Atoms =
     [
-        "the", " the", "boat", " ", "  ", "\n", "\r\n", "\t", "'s", "'LL", "1", "1234", ".", "...", "(", "\u00e9", "e\u0301", "\u00a0", "\u3000", "\u0661",
-        "\u6570", "\u3042", "\ud55c", "\u0416", "\u05d0", "\u0903", "\u200d", "\U0001F600", "\U0001F1E9", "\U00020000", "\U0001D49C", "\U0001D7D9", "\U0010FFFF", "\0",
+        "the", " the", "boat", " ", "  ", "\n", "\r\n", "\t", "'s", "'LL", "1", "1234", ".", "...", "(", "\u00e9", "e\u0301", "\u00a0",
+        "\u3000", "\u0661",
+        "\u6570", "\u3042", "\ud55c", "\u0416", "\u05d0", "\u0903", "\u200d", "\U0001F600", "\U0001F1E9", "\U00020000", "\U0001D49C",
+        "\U0001D7D9", "\U0010FFFF", "\0",
     ];
 
-    private static readonly Gen<string> Scalars = Gen.Int[0, 0x10FFFF].Select(scalar => Rune.IsValid(scalar) ? new Rune(scalar).ToString() : "x");
-    private static readonly Gen<string> Texts =
-        Gen.Frequency((4, Gen.OneOf(Atoms)), (1, Scalars)).Array[0, 120].Select(string.Concat).Where(text => !text.Contains('\u2581', StringComparison.Ordinal));
+    private static readonly Gen<string> Scalars = Gen.Int[0, 0x10FFFF]
+        .Select(scalar => Rune.IsValid(scalar) ? new Rune(scalar).ToString() : "x");
+    private static readonly Gen<string> Texts = Gen.Frequency((4, Gen.OneOf(Atoms)), (1, Scalars))
+        .Array[0, 120]
+        .Select(string.Concat)
+        .Where(text => !text.Contains('\u2581', StringComparison.Ordinal));
 
     [Theory]
     [InlineData("gpt2")]
@@ -57,7 +62,10 @@ public sealed class TokenizerPropertyTests
         var tokenizer = Fixture.Load("gpt2");
         int end = tokenizer.FindId(Fixture.EndOfText)!.Value;
         Gen.Select(Texts, Texts).Sample(
-            (left, right) => tokenizer.Encode(left + Fixture.EndOfText + right).ShouldBe([.. tokenizer.Encode(left), end, .. tokenizer.Encode(right)]),
+            (left, right) =>
+                tokenizer
+                    .Encode(left + Fixture.EndOfText + right)
+                    .ShouldBe([.. tokenizer.Encode(left), end, .. tokenizer.Encode(right)]),
             iter: 300);
     }
 
@@ -66,7 +74,10 @@ public sealed class TokenizerPropertyTests
     {
         var tokenizer = Fixture.Load("llama");
         var fresh = Fixture.Load("llama");
-        string[] texts = [.. Enumerable.Range(0, 400).Select(i => string.Concat(Enumerable.Range(0, i % 37).Select(j => Atoms[(i * j) % Atoms.Length])))];
+        string[] texts =
+        [
+            .. Enumerable.Range(0, 400).Select(i => string.Concat(Enumerable.Range(0, i % 37).Select(j => Atoms[(i * j) % Atoms.Length]))),
+        ];
         int[][] expected = [.. texts.Select(text => tokenizer.Encode(text))];
         int[][] found = [.. texts.AsParallel().AsOrdered().WithDegreeOfParallelism(8).Select(text => fresh.Encode(text))];
         for (int i = 0; i < texts.Length; i++) found[i].ShouldBe(expected[i]);

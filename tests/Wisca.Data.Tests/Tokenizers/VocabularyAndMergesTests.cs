@@ -10,8 +10,12 @@ public sealed class VocabularyAndMergesTests
     {
         using var folder = new TemporaryFolder();
         Write(folder);
-        File.WriteAllText(folder["added_tokens.json"], $$"""{"{{Fixture.EndOfText}}": {{Fixture.Variant("gpt2").Patch!["added_tokens"]![0]!["id"]}}}""");
-        File.WriteAllText(folder["tokenizer_config.json"], $$"""{"eos_token": "{{Fixture.EndOfText}}", "tokenizer_class": "GPT2Tokenizer"}""");
+        File.WriteAllText(
+            folder["added_tokens.json"],
+            $$"""{"{{Fixture.EndOfText}}": {{Fixture.Variant("gpt2").Patch!["added_tokens"]![0]!["id"]}}}""");
+        File.WriteAllText(
+            folder["tokenizer_config.json"],
+            $$"""{"eos_token": "{{Fixture.EndOfText}}", "tokenizer_class": "GPT2Tokenizer"}""");
         var tokenizer = TokenizerLoader.Load(folder.FullPath);
         tokenizer.Kind.ShouldBe(TokenizerKind.VocabularyAndMerges);
         foreach (var row in Fixture.Variant("gpt2").Rows) Fixture.ShouldAgree(tokenizer, row);

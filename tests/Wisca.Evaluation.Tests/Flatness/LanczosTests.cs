@@ -49,7 +49,10 @@ public sealed class LanczosTests
         using var scope = NewDisposeScope();
         var objective = FormulaObjective.Quadratic(FormulaObjective.Symmetric(spectrum), FormulaObjective.Normal(2, spectrum.Length));
         var estimate = Lanczos.Largest(objective, new LanczosOptions { Eigenvalues = spectrum.Length, Tolerance = 1e-9 });
-        estimate.Largest.Select(entry => entry.Value).Zip(spectrum.OrderDescending()).ShouldAllBe(pair => Math.Abs(pair.First - pair.Second) < 1e-9);
+        estimate
+            .Largest.Select(entry => entry.Value)
+            .Zip(spectrum.OrderDescending())
+            .ShouldAllBe(pair => Math.Abs(pair.First - pair.Second) < 1e-9);
         estimate.Smallest.Value.ShouldBe(spectrum.Min(), 1e-9);
     }
 
@@ -57,7 +60,10 @@ public sealed class LanczosTests
     public void Largest_ConstantGradient_IsZero()
     {
         using var scope = NewDisposeScope();
-        var objective = new FormulaObjective(p => (p[0] * arange(1.0, 8.0, dtype: ScalarType.Float64)).sum(), FormulaObjective.Normal(1, 7), FormulaObjective.Normal(2, 3));
+        var objective = new FormulaObjective(
+            p => (p[0] * arange(1.0, 8.0, dtype: ScalarType.Float64)).sum(),
+            FormulaObjective.Normal(1, 7),
+            FormulaObjective.Normal(2, 3));
         Lanczos.Largest(objective, new LanczosOptions()).Largest.ShouldAllBe(entry => entry.Value == 0 && entry.Residual == 0);
     }
 
@@ -82,7 +88,9 @@ public sealed class LanczosTests
     {
         using var scope = NewDisposeScope();
         var objective = new FormulaObjective(p => p[0].square().sum(), zeros([1_000_000], ScalarType.Float64));
-        Should.Throw<WiscaException>(() => Lanczos.Largest(objective, new LanczosOptions { MaxSteps = 1_000_000 })).Hint.ShouldBe("ask for fewer steps (--lanczos-steps)");
+        Should
+            .Throw<WiscaException>(() => Lanczos.Largest(objective, new LanczosOptions { MaxSteps = 1_000_000 }))
+            .Hint.ShouldBe("ask for fewer steps (--lanczos-steps)");
     }
 
     [Fact]
@@ -90,6 +98,8 @@ public sealed class LanczosTests
     {
         using var scope = NewDisposeScope();
         var objective = new FormulaObjective(p => p[0].sqrt().sum(), zeros([3], ScalarType.Float64));
-        Should.Throw<WiscaException>(() => Lanczos.Largest(objective, new LanczosOptions())).Message.ShouldBe("the product of Hessian and vector is not finite");
+        Should
+            .Throw<WiscaException>(() => Lanczos.Largest(objective, new LanczosOptions()))
+            .Message.ShouldBe("the product of Hessian and vector is not finite");
     }
 }

@@ -8,7 +8,8 @@ namespace Wisca.Tests.Flatness;
 public sealed class LossSurfaceTests
 {
     /// <summary>
-    /// With |w|^2 as the loss a direction that is as long as w in every filter shows: at distance x the loss is |w|^2 (1 + x^2) plus a part that is odd in x.
+    /// With |w|^2 as the loss a direction that is as long as w in every filter shows: at distance x the loss is |w|^2 (1 + x^2) plus a part
+    /// that is odd in x.
     /// </summary>
     [Theory]
     [InlineData(0)]
@@ -16,10 +17,15 @@ public sealed class LossSurfaceTests
     public void Slice_SquaredNorm_IsNormalisedFilterByFilter(int axis)
     {
         using var scope = NewDisposeScope();
-        var (weight, gain) = (FormulaObjective.Normal(1, 3, 4) * tensor(new[] { 1.0, 10, 100 }).unsqueeze(1), FormulaObjective.Normal(2, 5));
+        var (weight, gain) = (
+            FormulaObjective.Normal(1, 3, 4) * tensor(new[] { 1.0, 10, 100 }).unsqueeze(1),
+            FormulaObjective.Normal(2, 5));
         for (int filter = 0; filter < weight.shape[axis]; filter++)
         {
-            var objective = new FormulaObjective(p => p[0].select(axis, filter).square().sum() + p[1].square().sum(), weight.clone(), gain.clone());
+            var objective = new FormulaObjective(
+                p => p[0].select(axis, filter).square().sum() + p[1].square().sum(),
+                weight.clone(),
+                gain.clone());
             double norm = weight.select(axis, filter).square().sum().AsDouble(), fixedPart = gain.square().sum().AsDouble();
             var points = LossSurface.Slice(objective, _ => axis, 1, 5, 2, 7).Points;
             points.Select(point => point.X).ShouldBe([-2, -1, 0, 1, 2]);

@@ -36,7 +36,11 @@ public sealed class ObjectiveTests
         double slope = objective.Gradient().dot(direction).AsDouble();
         slope.ShouldBe((lossAbove - lossBelow) / (2 * step), 1e-7 * Math.Max(1, Math.Abs(slope)));
         var product = objective.HessianVectorProduct(direction);
-        (product - ((gradientAbove - gradientBelow) / (2 * step))).abs().max().AsDouble().ShouldBeLessThan(1e-6 * product.abs().max().AsDouble());
+        (product - ((gradientAbove - gradientBelow) / (2 * step)))
+            .abs()
+            .max()
+            .AsDouble()
+            .ShouldBeLessThan(1e-6 * product.abs().max().AsDouble());
 
         (double, Tensor) At(double by) => space.Around(origin =>
         {
@@ -81,7 +85,11 @@ public sealed class ObjectiveTests
         var loss = model.Loss(ids.narrow(1, 0, 10), ids.narrow(1, 1, 10));
         loss.Sum.backward();
         objective.Loss().ShouldBe(loss.Mean, 1e-13);
-        (ParameterSpace.Flatten(model.parameters().Select(parameter => parameter.grad!)) / 2000 - gradient).abs().max().AsDouble().ShouldBeLessThan(1e-14);
+        (ParameterSpace.Flatten(model.parameters().Select(parameter => parameter.grad!)) / 2000 - gradient)
+            .abs()
+            .max()
+            .AsDouble()
+            .ShouldBeLessThan(1e-14);
     }
 
     [Fact]
@@ -102,8 +110,12 @@ public sealed class ObjectiveTests
     public void DecoderObjective_TextThatDoesNotFit_IsRefused()
     {
         using var model = SmallModels.Decoder("llama");
-        Should.Throw<WiscaException>(() => new DecoderObjective(model, TokenWindows.Cut([1, 2, 7], 2))).Message.ShouldBe("token 7 is not below the model's vocabulary of 7");
-        Should.Throw<WiscaException>(() => new DecoderObjective(model, TokenWindows.Cut(new int[20], 13))).Message.ShouldBe("windows of 13 tokens, but the model was made for 12 positions");
+        Should
+            .Throw<WiscaException>(() => new DecoderObjective(model, TokenWindows.Cut([1, 2, 7], 2)))
+            .Message.ShouldBe("token 7 is not below the model's vocabulary of 7");
+        Should
+            .Throw<WiscaException>(() => new DecoderObjective(model, TokenWindows.Cut(new int[20], 13)))
+            .Message.ShouldBe("windows of 13 tokens, but the model was made for 12 positions");
         Should.Throw<WiscaException>(() => TokenWindows.Cut([1], 2)).Message.ShouldBe("the text has 1 token, expected at least two");
     }
 

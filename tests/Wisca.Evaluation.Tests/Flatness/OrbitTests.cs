@@ -22,7 +22,8 @@ public sealed class OrbitTests
     {
         using var scope = NewDisposeScope();
         var objective = new FormulaObjective(p => (p[0] * p[1] - 1.7).square().sum(), tensor(new[,] { { q } }), tensor(new[,] { { k } }));
-        var exchange = new Exchange(0, TransitionKind.QueryKey, Granularity.Tensor, [0], [new GroupLabel(null, null)], [Slice("p0", +1), Slice("p1", -1)]);
+        var exchange = new Exchange(
+            0, TransitionKind.QueryKey, Granularity.Tensor, [0], [new GroupLabel(null, null)], [Slice("p0", +1), Slice("p1", -1)]);
         var orbit = new OrbitScanner(objective, exchange).Scan(new OrbitOptions { Range = 3 });
         (orbit.Curvature.Multiplied.Value, orbit.Curvature.Divided.Value).ShouldBe((2 * k * k, 2 * q * q), new Near());
         orbit.Curvature.FlattestLog2!.Value.ShouldBe(0.5 * Math.Log2(Math.Abs(k / q)), 1e-12);
@@ -36,7 +37,8 @@ public sealed class OrbitTests
             point.LargestEigenvalue.Value.ShouldBe(largest, 1e-9 * largest);
         }
 
-        // One element each: every norm is its magnitude, so every criterion lands on the flattest point; so does Fisher, g = 2 (qk - c) (k, q).
+        // One element each: every norm is its magnitude, so every criterion lands on the flattest point; so does Fisher, g = 2 (qk - c) (k,
+        // q).
         orbit.Marks.Length.ShouldBe(6);
         foreach (var mark in orbit.Marks) mark.Log2!.Value.ShouldBe(orbit.Curvature.FlattestLog2.Value, 1e-9, $"{mark.Criterion}");
         orbit.MaxLossDifference.ShouldBe(0);
@@ -64,7 +66,10 @@ public sealed class OrbitTests
         orbit.MaxTraceDeviation.ShouldBeLessThan(1e-11);
         foreach (var point in orbit.Points) point.Rest.ShouldBe(orbit.Rest.Value, 1e-11 * Math.Abs(orbit.Rest.Value));
         orbit.Points.Select(point => point.Pair).Distinct().Count().ShouldBe(5);
-        orbit.Points.Select(point => point.LargestEigenvalue.Value).Max().ShouldBeGreaterThan(1.01 * orbit.Points.Min(point => point.LargestEigenvalue.Value));
+        orbit
+            .Points.Select(point => point.LargestEigenvalue.Value)
+            .Max()
+            .ShouldBeGreaterThan(1.01 * orbit.Points.Min(point => point.LargestEigenvalue.Value));
         objective.Parameters.Values().data<double>().ToArray().ShouldBe(before);
     }
 
@@ -83,12 +88,16 @@ public sealed class OrbitTests
 
         // What Hutchinson estimates is what was just summed up.
         var pair = PairMeter.Measure(
-            objective, Plan(model, "llama", TransitionKind.QueryKey, Granularity.Tensor), new TraceOptions { MinProbes = 40, MaxProbes = 40 })[0];
+            objective,
+            Plan(model, "llama", TransitionKind.QueryKey, Granularity.Tensor),
+            new TraceOptions { MinProbes = 40, MaxProbes = 40 }
+        )[0];
         Math.Abs(pair.Multiplied.Value - here[0]).ShouldBeLessThan(3 * pair.Multiplied.StandardError);
         Math.Abs(pair.Divided.Value - here[1]).ShouldBeLessThan(3 * pair.Divided.StandardError);
 
         double[] Traces() => [Both(query), Both(key)];
-        double Both(string module) => DenseHessian.BlockTrace(objective, module + "weight") + DenseHessian.BlockTrace(objective, module + "bias");
+        double Both(string module) =>
+            DenseHessian.BlockTrace(objective, module + "weight") + DenseHessian.BlockTrace(objective, module + "bias");
     }
 
     /// <summary>What the report calls invariant is so along the orbit, at finer granularity too; what it says moves does.</summary>
@@ -123,7 +132,8 @@ public sealed class OrbitTests
         static void Moved(double there, double here) => Math.Abs(there - here).ShouldBeGreaterThan(1e-6 * Math.Abs(here));
     }
 
-    /// <summary>Marks are the factors that rescaling a checkpoint of the same weights finds, and Fisher's those of summed squared gradients.</summary>
+    /// <summary>Marks are the factors that rescaling a checkpoint of the same weights finds, and Fisher's those of summed squared
+    /// gradients.</summary>
     [Fact]
     public void Scan_Marks_AreTheFactorsOfRescaling()
     {
@@ -140,13 +150,17 @@ public sealed class OrbitTests
         {
             var options = new RescaleOptions { ValueOutput = null, Balance = new BalanceOptions(criterion), Layers = new LayerRange("0") };
             double factor = Rescaler.DryRun(checkpoint, options).Solution.Groups.Single().Balance.Factor;
-            marks.Single(mark => mark.Criterion == criterion).Log2!.Value.ShouldBe(Math.Log2(factor), criterion == Criterion.Spectral ? 1e-5 : 1e-10, $"{criterion}");
+            marks
+                .Single(mark => mark.Criterion == criterion)
+                .Log2!.Value.ShouldBe(Math.Log2(factor), criterion == Criterion.Spectral ? 1e-5 : 1e-10, $"{criterion}");
         }
 
         double[] squares = [.. new[] { "q", "k" }.Select(role => Enumerable.Range(0, objective.Windows.Count).Sum(window =>
         {
             int at = window * (objective.Windows.Length + 1);
-            using var single = new DecoderObjective(model, new TokenWindows(objective.Windows.Ids[at..(at + objective.Windows.Length + 1)], objective.Windows.Length));
+            using var single = new DecoderObjective(
+                model,
+                new TokenWindows(objective.Windows.Ids[at..(at + objective.Windows.Length + 1)], objective.Windows.Length));
             int index = single.Parameters.Names.ToList().IndexOf($"model.layers.0.self_attn.{role}_proj.weight");
             return single.Parameters.Split(single.Gradient())[index].square().sum().AsDouble();
         }))];
@@ -175,10 +189,15 @@ public sealed class OrbitTests
         Run(options with { OrbitLayer = 1 }).Message.ShouldBe("layer 1 is not among the model's layers 0 to 0");
         Run(options with { OrbitKvHead = 2 }).Message.ShouldBe("kv head 2 is not among the layer's kv heads 0 to 1");
         using var other = SmallModels.Decoder("gpt2");
-        Should.Throw<WiscaException>(() => FlatnessAnalyzer.Run(model, SmallModels.Config("llama"), SmallModels.Windows(), new FlatnessOptions { Measures = [FlatnessMeasure.Between] }, other))
+        Should
+            .Throw<WiscaException>(() =>
+                FlatnessAnalyzer.Run(
+                    model, SmallModels.Config("llama"), SmallModels.Windows(), new FlatnessOptions { Measures = [FlatnessMeasure.Between] },
+                    other))
             .Message.ShouldStartWith("the second model has other tensors: model.embed_tokens.weight");
 
-        WiscaException Run(FlatnessOptions asked) => Should.Throw<WiscaException>(() => FlatnessAnalyzer.Run(model, SmallModels.Config("llama"), SmallModels.Windows(), asked));
+        WiscaException Run(FlatnessOptions asked) =>
+            Should.Throw<WiscaException>(() => FlatnessAnalyzer.Run(model, SmallModels.Config("llama"), SmallModels.Windows(), asked));
     }
 
     /// <summary>Everything at once, twice: the same numbers, and no tensor left behind.</summary>
@@ -229,16 +248,24 @@ public sealed class OrbitTests
         report.Refusals.Single().ShouldStartWith("qk in layers 0, 1: ");
     }
 
-    private static TransitionPlan Plan(Decoder model, string modelType, TransitionKind kind, Granularity granularity) => WiscaScheduler.PlanFor(
-        model.named_parameters().Select(entry => (entry.name, entry.parameter)),
-        SmallModels.Config(modelType),
-        new TransitionOptions { QueryKey = kind == TransitionKind.QueryKey ? granularity : null, ValueOutput = kind == TransitionKind.ValueOutput ? granularity : null, Layers = new LayerRange("0") });
+    private static TransitionPlan Plan(Decoder model, string modelType, TransitionKind kind, Granularity granularity) =>
+        WiscaScheduler.PlanFor(
+            model.named_parameters().Select(entry => (entry.name, entry.parameter)),
+            SmallModels.Config(modelType),
+            new TransitionOptions
+            {
+                QueryKey = kind == TransitionKind.QueryKey ? granularity : null,
+                ValueOutput = kind == TransitionKind.ValueOutput ? granularity : null,
+                Layers = new LayerRange("0"),
+            });
 
-    private static Exchange Exchange(Decoder model, string modelType, TransitionKind kind, Granularity granularity) => Plan(model, modelType, kind, granularity).Exchanges.Single();
+    private static Exchange Exchange(Decoder model, string modelType, TransitionKind kind, Granularity granularity) =>
+        Plan(model, modelType, kind, granularity).Exchanges.Single();
 
     private sealed class Near : IEqualityComparer<(double, double)>
     {
-        public bool Equals((double, double) x, (double, double) y) => Math.Abs(x.Item1 - y.Item1) < 1e-10 && Math.Abs(x.Item2 - y.Item2) < 1e-10;
+        public bool Equals((double, double) x, (double, double) y) =>
+            Math.Abs(x.Item1 - y.Item1) < 1e-10 && Math.Abs(x.Item2 - y.Item2) < 1e-10;
 
         public int GetHashCode((double, double) obj) => 0;
     }

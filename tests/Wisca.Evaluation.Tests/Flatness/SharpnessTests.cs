@@ -19,10 +19,13 @@ public sealed class SharpnessTests
 
         // |w| g = (36, 256), e = 0.1 w^2 g / |w g| = 0.1 (108, 4096) / sqrt(66832).
         double length = Math.Sqrt(66832), x = 3 + (10.8 / length), y = 16 + (409.6 / length);
-        SharpnessMeter.Measure(objective, new SharpnessOptions { Radius = 0.1, Adaptive = true }).Highest.ShouldBe(((4 * x * x) + (y * y)) / 2, 1e-12);
+        SharpnessMeter
+            .Measure(objective, new SharpnessOptions { Radius = 0.1, Adaptive = true })
+            .Highest.ShouldBe(((4 * x * x) + (y * y)) / 2, 1e-12);
     }
 
-    /// <summary>From a minimum, steps of ascent find the axis of the largest curvature: the maximum over the ball is r^2 times half of it.</summary>
+    /// <summary>From a minimum, steps of ascent find the axis of the largest curvature: the maximum over the ball is r^2 times half of
+    /// it.</summary>
     [Fact]
     public void Measure_ManyStepsFromAMinimum_FindTheMaximumOfTheBall()
     {

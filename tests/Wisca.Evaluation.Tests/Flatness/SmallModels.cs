@@ -24,10 +24,12 @@ internal static class SmallModels
 
     public static Decoder Decoder(string modelType, ScalarType dtype = ScalarType.Float64)
     {
-        var decoder = Models.Decoder.Create(DecoderConfig.From(Config(modelType)), 1, new InitializationOptions { StandardDeviation = 0.5 }, dtype);
+        var decoder = Models.Decoder.Create(
+            DecoderConfig.From(Config(modelType)), 1, new InitializationOptions { StandardDeviation = 0.5 }, dtype);
         using var ungraded = no_grad();
         using var scope = NewDisposeScope();
-        foreach (var parameter in decoder.parameters().Where(parameter => parameter.dim() < 2)) parameter.add_(0.2 * FormulaObjective.Normal(7, parameter.shape).to(dtype));
+        foreach (var parameter in decoder.parameters().Where(parameter => parameter.dim() < 2))
+            parameter.add_(0.2 * FormulaObjective.Normal(7, parameter.shape).to(dtype));
         return decoder;
     }
 

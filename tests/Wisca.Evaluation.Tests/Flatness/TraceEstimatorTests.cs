@@ -13,7 +13,9 @@ public sealed class TraceEstimatorTests
         using var scope = NewDisposeScope();
         double[] spectrum = [.. Enumerable.Range(0, 200).Select(i => 100.0 / (1 + i))];
         var matrix = FormulaObjective.Symmetric(spectrum);
-        var estimate = TraceEstimator.Whole(FormulaObjective.Quadratic(matrix, FormulaObjective.Normal(2, 200)), new TraceOptions { MinProbes = 64, MaxProbes = 64 }).Whole;
+        var estimate = TraceEstimator
+            .Whole(FormulaObjective.Quadratic(matrix, FormulaObjective.Normal(2, 200)), new TraceOptions { MinProbes = 64, MaxProbes = 64 })
+            .Whole;
         estimate.Probes.ShouldBe(64);
         Math.Abs(estimate.Value - spectrum.Sum()).ShouldBeLessThan(3 * estimate.StandardError);
 
@@ -41,7 +43,9 @@ public sealed class TraceEstimatorTests
     public void Whole_DiagonalHessian_NeedsTheFewestProbesAndHasNoError()
     {
         using var scope = NewDisposeScope();
-        var estimate = TraceEstimator.Whole(new FormulaObjective(p => p[0].pow(3).sum() + p[1].pow(2).sum(), tensor(new[] { 1.0, 2.0 }), ones([3], ScalarType.Float64)), new TraceOptions());
+        var estimate = TraceEstimator.Whole(
+            new FormulaObjective(p => p[0].pow(3).sum() + p[1].pow(2).sum(), tensor(new[] { 1.0, 2.0 }), ones([3], ScalarType.Float64)),
+            new TraceOptions());
         estimate.Whole.Probes.ShouldBe(8);
         estimate.Whole.Value.ShouldBe(6 + 12 + 6, 1e-12);
         estimate.Whole.StandardError.ShouldBe(0, 1e-12);
@@ -51,15 +55,21 @@ public sealed class TraceEstimatorTests
     [Fact]
     public void Estimate_RelativeErrorReached_EndsEarly()
     {
-        TraceEstimator.Estimate(new TraceOptions { MaxProbes = 1000, RelativeError = 0.1 }, probe => probe % 2 == 0 ? 1 : 3).Probes.ShouldBeInRange(24, 32);
-        TraceEstimator.Estimate(new TraceOptions { MaxProbes = 50, RelativeError = 0.1 }, probe => probe % 2 == 0 ? 1 : -1).Probes.ShouldBe(50);
+        TraceEstimator
+            .Estimate(new TraceOptions { MaxProbes = 1000, RelativeError = 0.1 }, probe => probe % 2 == 0 ? 1 : 3)
+            .Probes.ShouldBeInRange(24, 32);
+        TraceEstimator
+            .Estimate(new TraceOptions { MaxProbes = 50, RelativeError = 0.1 }, probe => probe % 2 == 0 ? 1 : -1)
+            .Probes.ShouldBe(50);
     }
 
     [Fact]
     public void Whole_ConstantGradient_IsZero()
     {
         using var scope = NewDisposeScope();
-        var estimate = TraceEstimator.Whole(new FormulaObjective(p => p[0].sum() * 3, FormulaObjective.Normal(1, 7)), new TraceOptions()).Whole;
+        var estimate = TraceEstimator
+            .Whole(new FormulaObjective(p => p[0].sum() * 3, FormulaObjective.Normal(1, 7)), new TraceOptions())
+            .Whole;
         (estimate.Value, estimate.StandardError).ShouldBe((0, 0));
     }
 
@@ -68,14 +78,17 @@ public sealed class TraceEstimatorTests
     public void Block_TwoLinearLayers_AreInClosedForm()
     {
         using var scope = NewDisposeScope();
-        var (first, second, x, y) = (FormulaObjective.Normal(1, 5, 4), FormulaObjective.Normal(2, 3, 5), FormulaObjective.Normal(3, 4, 20), FormulaObjective.Normal(4, 3, 20));
+        var (first, second, x, y) = (
+            FormulaObjective.Normal(1, 5, 4), FormulaObjective.Normal(2, 3, 5), FormulaObjective.Normal(3, 4, 20),
+            FormulaObjective.Normal(4, 3, 20));
         var objective = new FormulaObjective(p => (p[1].matmul(p[0]).matmul(x) - y).square().sum() / 40, first, second);
         var (w1, w2) = (first.detach(), second.detach());
         double a = (w2.square().sum() * x.square().sum() / 20).AsDouble(), b = (w1.matmul(x).square().sum() * 3 / 20).AsDouble();
         DenseHessian.BlockTrace(objective, "p0").ShouldBe(a, 1e-10 * a);
         DenseHessian.BlockTrace(objective, "p1").ShouldBe(b, 1e-10 * b);
         var options = new TraceOptions { MinProbes = 200, MaxProbes = 200 };
-        foreach (var (block, expected) in TraceEstimator.Whole(objective, options).Blocks.Zip([a, b])) Math.Abs(block.Trace.Value - expected).ShouldBeLessThan(3 * block.Trace.StandardError);
+        foreach (var (block, expected) in TraceEstimator.Whole(objective, options).Blocks.Zip([a, b]))
+            Math.Abs(block.Trace.Value - expected).ShouldBeLessThan(3 * block.Trace.StandardError);
 
         // Probes that stay within a block have nothing of what couples it to the other: less noise from as many.
         var mask = cat([ones(20, ScalarType.Float64), zeros(15, ScalarType.Float64)]);

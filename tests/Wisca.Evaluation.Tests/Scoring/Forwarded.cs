@@ -3,10 +3,12 @@ using Wisca.Scoring;
 
 namespace Wisca.Tests.Scoring;
 
-/// <summary>What answers must be: every request through the model by itself, every logit of it, and log-probabilities in float64 loops.</summary>
+/// <summary>What answers must be: every request through the model by itself, every logit of it, and log-probabilities in float64
+/// loops.</summary>
 internal static class Forwarded
 {
-    public static LogLikelihood Score(Decoder decoder, int[] context, int[] continuation, int length) => Score(tokens => Reference.Logits(decoder, tokens), context, continuation, length);
+    public static LogLikelihood Score(Decoder decoder, int[] context, int[] continuation, int length) =>
+        Score(tokens => Reference.Logits(decoder, tokens), context, continuation, length);
 
     public static LogLikelihood Score(Func<int[], double[][]> forward, int[] context, int[] continuation, int length)
     {

@@ -12,14 +12,26 @@ namespace Wisca.Tests.Scoring;
 [Collection(TorchCollection.Name)]
 public sealed class ModelScorerTests
 {
-    // Contexts that several continuations have, long enough to share and too short for it; continuations of one token, that begin alike, that come twice.
+    // Contexts that several continuations have, long enough to share and too short for it; continuations of one token, that begin alike,
+    // that come twice.
     private const string Long = "The old man went down to the river to catch a fish";
 
     private static readonly LogLikelihoodRequest[] Requests =
     [
-        new(Long, " and it was big"), new(Long, " and he was sad"), new(Long, " with a net"), new(Long, " today"), new(Long, " and it was big"), new(Long + " ", "today"),
-        new("One day", " a bird sang"), new("One day", " a dog ran away"), new("One day", " it rained"), new("", "Once"), new("", "Once there was a king"),
-        new(Long + " and cook it", " for his wife"), new("Two birds sat on the roof of a house", "."), new("Two birds sat on the roof of a house", "!"),
+        new(Long, " and it was big"),
+        new(Long, " and he was sad"),
+        new(Long, " with a net"),
+        new(Long, " today"),
+        new(Long, " and it was big"),
+        new(Long + " ", "today"),
+        new("One day", " a bird sang"),
+        new("One day", " a dog ran away"),
+        new("One day", " it rained"),
+        new("", "Once"),
+        new("", "Once there was a king"),
+        new(Long + " and cook it", " for his wife"),
+        new("Two birds sat on the roof of a house", "."),
+        new("Two birds sat on the roof of a house", "!"),
     ];
 
     [Theory]
@@ -55,7 +67,12 @@ public sealed class ModelScorerTests
         using var decoder = TinyFamilies.Create("gpt2");
         var tokenizer = new WordTokenizer(TinyFamilies.Vocabulary);
         var scorer = new ModelScorer(decoder, tokenizer);
-        LogLikelihoodRequest[] requests = [.. Enumerable.Range(0, 8).Select(i => new LogLikelihoodRequest(Long, $" {(char)('a' + i)} went home and slept until the sun rose again"))];
+        LogLikelihoodRequest[] requests =
+        [
+            .. Enumerable
+                .Range(0, 8)
+                .Select(i => new LogLikelihoodRequest(Long, $" {(char)('a' + i)} went home and slept until the sun rose again")),
+        ];
         var answers = scorer.Score(requests);
         scorer.Counts.ModelTokens.ShouldBeGreaterThan(decoder.Config.MaxPositions);
         scorer.Counts.TruncatedContexts.ShouldBe(0);
@@ -73,7 +90,9 @@ public sealed class ModelScorerTests
         var tokenizer = new WordTokenizer(TinyFamilies.Vocabulary);
         var scorer = new ModelScorer(decoder, tokenizer);
         int done = 0;
-        scorer.Score([new(Long, " a b c"), new(Long, " d e"), new(Long, " f"), new(Long, " a b c"), new(Long + " ", "f")], new Direct(value => done = value));
+        scorer.Score(
+            [new(Long, " a b c"), new(Long, " d e"), new(Long, " f"), new(Long, " a b c"), new(Long + " ", "f")],
+            new Direct(value => done = value));
         done.ShouldBe(5);
         int context = tokenizer.Encode(Long).Length;
         scorer.Counts.ShouldBe(new ScoringCounts(5, 3, 0, (4 * context) + 2 + 1, context + 2 + 1, context + 2 + 1, 6));
@@ -94,7 +113,9 @@ public sealed class ModelScorerTests
         int[] other = [.. greedy];
         other[2] = (other[2] + 1) % TinyFamilies.Vocabulary;
         var scorer = new ModelScorer(decoder, new WordTokenizer());
-        var answers = scorer.Score([new TokenRequest(context, [.. greedy]), new TokenRequest(context, other), new TokenRequest(context, [greedy[0]])], null, null, CancellationToken.None);
+        var answers = scorer.Score(
+            [new TokenRequest(context, [.. greedy]), new TokenRequest(context, other), new TokenRequest(context, [greedy[0]])], null, null,
+            CancellationToken.None);
         answers.Select(answer => answer.IsGreedy).ShouldBe([true, false, true]);
     }
 
@@ -104,14 +125,22 @@ public sealed class ModelScorerTests
         using var decoder = TinyFamilies.Create("llama");
         var tokenizer = new WordTokenizer(TinyFamilies.Vocabulary);
         var scorer = new ModelScorer(decoder, tokenizer);
-        Should.Throw<WiscaException>(() => scorer.Score([new(Long, " fine"), new("One day", "")])).Message.ShouldBe("the continuation '' of the context 'One day' has no tokens, expected at least one");
+        Should
+            .Throw<WiscaException>(() => scorer.Score([new(Long, " fine"), new("One day", "")]))
+            .Message.ShouldBe("the continuation '' of the context 'One day' has no tokens, expected at least one");
         string endless = string.Concat(Enumerable.Repeat(" on", 33));
-        Should.Throw<WiscaException>(() => scorer.Score([new("One day", endless)])).Message.ShouldContain("has 33 tokens, but the model has 32 positions");
+        Should
+            .Throw<WiscaException>(() => scorer.Score([new("One day", endless)]))
+            .Message.ShouldContain("has 33 tokens, but the model has 32 positions");
         scorer.Score([new("One day", endless[..^3])]).Length.ShouldBe(1);
         scorer.Counts.TruncatedContexts.ShouldBe(1);
-        Should.Throw<WiscaException>(() => new ModelScorer(decoder, tokenizer, new ScoringOptions { MaxLength = 33 })).Message.ShouldContain("made for 32 positions");
+        Should
+            .Throw<WiscaException>(() => new ModelScorer(decoder, tokenizer, new ScoringOptions { MaxLength = 33 }))
+            .Message.ShouldContain("made for 32 positions");
         var foreign = new ModelScorer(decoder, new WordTokenizer(vocabulary: 1000));
-        Should.Throw<WiscaException>(() => foreign.Score([new("a b c d e f g h i j k l m n o p q", " r")])).Message.ShouldContain("not below the model's vocabulary of 19");
+        Should
+            .Throw<WiscaException>(() => foreign.Score([new("a b c d e f g h i j k l m n o p q", " r")]))
+            .Message.ShouldContain("not below the model's vocabulary of 19");
         Should.Throw<OperationCanceledException>(() => scorer.Score(Requests, null, new CancellationToken(canceled: true)));
         scorer.Score([]).ShouldBeEmpty();
     }
@@ -155,7 +184,12 @@ public sealed class ModelScorerTests
         }
 
         var random = new Random(1);
-        foreach (var options in (ScoringOptions[])[new() { MaxLength = length, BatchSize = 1 }, new() { MaxLength = length, BatchSize = 7 }, new() { MaxLength = length, BatchTokens = 300 }])
+        foreach (
+            var options in (ScoringOptions[])
+                [
+                    new() { MaxLength = length, BatchSize = 1 }, new() { MaxLength = length, BatchSize = 7 },
+                    new() { MaxLength = length, BatchTokens = 300 },
+                ])
         {
             var others = new ModelScorer(decoder, tokenizer, options).Score(requests);
             answers.Zip(others, (a, b) => Math.Abs(a.Sum - b.Sum)).Max().ShouldBeLessThan(1e-5);
@@ -163,7 +197,9 @@ public sealed class ModelScorerTests
 
         int[] order = [.. Enumerable.Range(0, requests.Count)];
         random.Shuffle(order);
-        var shuffled = new ModelScorer(decoder, tokenizer, new ScoringOptions { MaxLength = length }).Score([.. order.Select(i => requests[i])]);
+        var shuffled = new ModelScorer(decoder, tokenizer, new ScoringOptions { MaxLength = length }).Score([
+            .. order.Select(i => requests[i]),
+        ]);
         order.Select((place, i) => (answers[place], shuffled[i])).ShouldAllBe(pair => pair.Item1 == pair.Item2);
     }
 
@@ -191,29 +227,39 @@ public sealed class ModelScorerTests
         }
     }
 
-    /// <summary>200 requests from real data: several choices behind a question, sentences from their beginning, last words, and a few that are too long.</summary>
+    /// <summary>200 requests from real data: several choices behind a question, sentences from their beginning, last words, and a few that
+    /// are too long.</summary>
     private static List<LogLikelihoodRequest> RealRequests()
     {
         var requests = new List<LogLikelihoodRequest>();
-        foreach (var item in Items("eval", "raw", "arc", "ARC-Easy-Test.jsonl").Where(item => item.GetProperty("question").GetProperty("stem").GetString()!.Length < 40).Take(25))
+        foreach (
+            var item in Items("eval", "raw", "arc", "ARC-Easy-Test.jsonl")
+                .Where(item => item.GetProperty("question").GetProperty("stem").GetString()!.Length < 40)
+                .Take(25))
         {
             var question = item.GetProperty("question");
             foreach (var choice in question.GetProperty("choices").EnumerateArray())
-                requests.Add(new($"Question: {question.GetProperty("stem").GetString()}\nAnswer:", " " + choice.GetProperty("text").GetString()));
+                requests.Add(
+                    new($"Question: {question.GetProperty("stem").GetString()}\nAnswer:", " " + choice.GetProperty("text").GetString()));
         }
 
         foreach (var item in Items("eval", "blimp", "passive_1.jsonl").Take(30))
-            requests.AddRange([new("", item.GetProperty("sentence_good").GetString()!), new("", item.GetProperty("sentence_bad").GetString()!)]);
+            requests.AddRange([
+                new("", item.GetProperty("sentence_good").GetString()!),
+                new("", item.GetProperty("sentence_bad").GetString()!),
+            ]);
         foreach (var item in Items("eval", "llm-foundry", "boolq.jsonl").Take(4))
             requests.AddRange([new(item.GetProperty("query").GetString()!, " no"), new(item.GetProperty("query").GetString()!, " yes")]);
         foreach (var item in Items("eval", "llm-foundry", "copa.jsonl").Take(20))
         {
-            foreach (var choice in item.GetProperty("choices").EnumerateArray()) requests.Add(new(item.GetProperty("query").GetString()!, " " + choice.GetString()));
+            foreach (var choice in item.GetProperty("choices").EnumerateArray())
+                requests.Add(new(item.GetProperty("query").GetString()!, " " + choice.GetString()));
         }
 
         return [.. requests.Take(200)];
 
-        static IEnumerable<JsonElement> Items(params string[] path) => File.ReadLines(TestData.Require(path)).Select(line => JsonDocument.Parse(line).RootElement);
+        static IEnumerable<JsonElement> Items(params string[] path) =>
+            File.ReadLines(TestData.Require(path)).Select(line => JsonDocument.Parse(line).RootElement);
     }
 
     private sealed class Direct(Action<int> report) : IProgress<int>

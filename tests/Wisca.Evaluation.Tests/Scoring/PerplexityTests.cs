@@ -10,7 +10,10 @@ public sealed class PerplexityTests
 {
     private static readonly string[] Texts =
     [
-        .. Enumerable.Range(0, 12).Select(i => string.Concat(Enumerable.Range(0, 5 + (i * 11 % 47)).Select(j => $" {(char)('a' + (((i * j) + j) % 23))}")) + ".\u00e9\n"),
+        .. Enumerable
+            .Range(0, 12)
+            .Select(i =>
+                string.Concat(Enumerable.Range(0, 5 + (i * 11 % 47)).Select(j => $" {(char)('a' + (((i * j) + j) % 23))}")) + ".\u00e9\n"),
     ];
 
     [Theory]
@@ -54,7 +57,8 @@ public sealed class PerplexityTests
     public void Measure_StoppedAndGoneOn_IsTheSameToTheLastBit()
     {
         using var decoder = TinyFamilies.Create("mistral", dtype: TorchSharp.torch.ScalarType.Float32);
-        var perplexity = new Perplexity(new ModelScorer(decoder, new WordTokenizer(TinyFamilies.Vocabulary), new ScoringOptions { BatchSize = 1 }));
+        var perplexity = new Perplexity(
+            new ModelScorer(decoder, new WordTokenizer(TinyFamilies.Vocabulary), new ScoringOptions { BatchSize = 1 }));
         var whole = perplexity.Measure(Texts);
         PerplexitySums saved = default;
         int stops = 0;
@@ -106,7 +110,9 @@ public sealed class PerplexityTests
         using var decoder = TinyFamilies.Create("llama");
         var scorer = new ModelScorer(decoder, new WordTokenizer(TinyFamilies.Vocabulary));
         Should.Throw<WiscaException>(() => new Perplexity(scorer).Measure([])).Message.ShouldContain("no document");
-        Should.Throw<WiscaException>(() => new Perplexity(scorer, new PerplexityOptions { Stride = 33 })).Message.ShouldContain("a window has 32");
+        Should
+            .Throw<WiscaException>(() => new Perplexity(scorer, new PerplexityOptions { Stride = 33 }))
+            .Message.ShouldContain("a window has 32");
         var nameless = new ModelScorer(decoder, new WordTokenizer(TinyFamilies.Vocabulary, hasBos: false, hasEos: false));
         Should.Throw<WiscaException>(() => new Perplexity(nameless).Measure(["a"])).Message.ShouldContain("no BOS and no EOS");
     }
@@ -115,7 +121,16 @@ public sealed class PerplexityTests
     public void State_SavedSums_AreThereForTheSameMeasurementOnly()
     {
         using var folder = new TemporaryFolder();
-        var sums = new PerplexitySums { Documents = 3, Windows = 4, Tokens = 50, Words = 20, Bytes = 99, DetokenizedDocuments = 1, LogLikelihood = -Math.PI / 3 };
+        var sums = new PerplexitySums
+        {
+            Documents = 3,
+            Windows = 4,
+            Tokens = 50,
+            Words = 20,
+            Bytes = 99,
+            DetokenizedDocuments = 1,
+            LogLikelihood = -Math.PI / 3,
+        };
         var state = new PerplexityState(folder["a.json"], "{\"model\": 1}");
         state.Load(out bool foreign).ShouldBeNull();
         foreign.ShouldBeFalse();
@@ -139,7 +154,10 @@ public sealed class PerplexityTests
         TorchTinyModels.WriteLlama(folder["a"]);
         TorchTinyModels.WriteLlama(folder["sharded"], shards: 2);
         using Checkpoint a = Checkpoint.Open(folder["a"]), sharded = Checkpoint.Open(folder["sharded"]);
-        ModelCopy.Write(a, folder["b"], edit: (info, values) => values[^1] = info.Name == "model.norm.weight" ? MathF.BitIncrement(values[^1]) : values[^1]);
+        ModelCopy.Write(
+            a,
+            folder["b"],
+            edit: (info, values) => values[^1] = info.Name == "model.norm.weight" ? MathF.BitIncrement(values[^1]) : values[^1]);
         using var b = Checkpoint.Open(folder["b"]);
         ModelDigest.Of(sharded).ShouldBe(ModelDigest.Of(a));
         ModelDigest.Of(b).ShouldNotBe(ModelDigest.Of(a));

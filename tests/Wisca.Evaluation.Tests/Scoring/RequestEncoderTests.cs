@@ -90,7 +90,11 @@ public sealed class RequestEncoderTests
     public void Encode_ManyRequests_AsEachByItself()
     {
         var encoder = new RequestEncoder(new WordTokenizer(addsBos: true));
-        LogLikelihoodRequest[] requests = [new("one two", " three"), new("one two", " four"), new("one two ", "three"), new("", "one"), new("", "<s>one"), new("one", ""), new("  ", "one")];
+        LogLikelihoodRequest[] requests =
+        [
+            new("one two", " three"), new("one two", " four"), new("one two ", "three"), new("", "one"), new("", "<s>one"), new("one", ""),
+            new("  ", "one"),
+        ];
         var together = encoder.Encode(requests, CancellationToken.None);
         foreach (var (request, encoded) in requests.Zip(together))
         {
@@ -108,6 +112,8 @@ public sealed class RequestEncoderTests
         var (context, continuation) = new RequestEncoder(tokenizer).Encode(new("Once upon a time", ", there was a cat"));
         context[0].ShouldBe(1);
         tokenizer.Decode(continuation).ShouldContain("cat");
-        new RequestEncoder(tokenizer, addSpecialTokens: false).Encode(new("Once upon a time", ", there was a cat")).Context.ShouldBe(context[1..]);
+        new RequestEncoder(tokenizer, addSpecialTokens: false)
+            .Encode(new("Once upon a time", ", there was a cat"))
+            .Context.ShouldBe(context[1..]);
     }
 }

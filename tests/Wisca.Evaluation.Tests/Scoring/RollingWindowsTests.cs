@@ -21,21 +21,30 @@ public sealed class RollingWindowsTests
 
     [Fact]
     public void Cut_AnyLengths_GivesEachTokenWhatTheDefinitionGivesIt() =>
-        (from count in Gen.Int[0, 60] from length in Gen.Int[1, 20] from stride in Gen.Int[1, length] select (count, length, stride)).Sample((count, length, stride) =>
-        {
-            int[] tokens = [.. Enumerable.Range(100, count)];
-            var given = new List<int[]>();
-            foreach (var (context, continuation) in RollingWindows.Cut(tokens, Prefix, length, stride))
+        (
+            from count in Gen.Int[0, 60]
+            from length in Gen.Int[1, 20]
+            from stride in Gen.Int[1, length]
+            select (count, length, stride)
+        ).Sample(
+            (count, length, stride) =>
             {
-                (context.Length + continuation.Length - 1).ShouldBeLessThanOrEqualTo(length);
-                for (int i = 0; i < continuation.Length; i++) given.Add([.. context, .. continuation[..i], continuation[i]]);
-            }
+                int[] tokens = [.. Enumerable.Range(100, count)];
+                var given = new List<int[]>();
+                foreach (var (context, continuation) in RollingWindows.Cut(tokens, Prefix, length, stride))
+                {
+                    (context.Length + continuation.Length - 1).ShouldBeLessThanOrEqualTo(length);
+                    for (int i = 0; i < continuation.Length; i++)
+                        given.Add([.. context, .. continuation[..i], continuation[i]]);
+                }
 
-            given.Count.ShouldBe(count);
-            for (int i = 0; i < count; i++) given[i].ShouldBe(Definition(tokens, i, length, stride));
-        });
+                given.Count.ShouldBe(count);
+                for (int i = 0; i < count; i++)
+                    given[i].ShouldBe(Definition(tokens, i, length, stride));
+            });
 
-    /// <summary>What stands before token i and the token itself: of the first window all from the prefix on, of any other all from its beginning on.</summary>
+    /// <summary>What stands before token i and the token itself: of the first window all from the prefix on, of any other all from its
+    /// beginning on.</summary>
     internal static int[] Definition(int[] tokens, int i, int length, int stride, int prefix = Prefix)
     {
         int[] text = [prefix, .. tokens];
@@ -45,5 +54,9 @@ public sealed class RollingWindowsTests
     }
 
     private static string[] Windows(int count, int length, int stride) =>
-        [.. RollingWindows.Cut([.. Enumerable.Range(0, count)], Prefix, length, stride).Select(window => $"{string.Join(' ', window.Context)} > {string.Join(' ', window.Continuation)}")];
+        [
+            .. RollingWindows
+                .Cut([.. Enumerable.Range(0, count)], Prefix, length, stride)
+                .Select(window => $"{string.Join(' ', window.Context)} > {string.Join(' ', window.Continuation)}"),
+        ];
 }

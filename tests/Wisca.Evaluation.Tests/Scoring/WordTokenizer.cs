@@ -3,8 +3,8 @@ using Wisca.Tokenizers;
 namespace Wisca.Tests.Scoring;
 
 /// <summary>
-/// A tokenizer of the tests: a token is a word with the space before it, or a single other character. Ids 1 and 2 are BOS and EOS, the others are given out as
-/// words come, and start again where the vocabulary ends.
+/// A tokenizer of the tests: a token is a word with the space before it, or a single other character. Ids 1 and 2 are BOS and EOS, the
+/// others are given out as words come, and start again where the vocabulary ends.
 /// </summary>
 internal sealed class WordTokenizer(int vocabulary = 50, bool addsBos = false, bool hasBos = true, bool hasEos = true) : Tokenizer
 {

@@ -24,8 +24,12 @@ public sealed class PythonRandomTests
     [InlineData(86, 56, 14, 0, 11, 74, 4)]
     [InlineData(1000, 989, 796, 451, 119, 7, 92)]
     [InlineData(1, 0)]
-    [InlineData(100000, 57767, 15315, 981, 11880, 76313, 4577, 88023, 90844, 11001, 12900, 46482, 31039, 2284, 4038, 2076, 45362, 84976, 81694, 63471, 80716, 60758, 19471, 11965, 23998, 93508)]
-    public void Sample_Seed1234_IsPythons(int population, params int[] expected) => new PythonRandom(1234).Sample(population, expected.Length).ShouldBe(expected);
+    [InlineData(
+        100000, 57767, 15315, 981, 11880, 76313, 4577, 88023, 90844, 11001, 12900, 46482, 31039, 2284, 4038, 2076, 45362, 84976, 81694,
+        63471, 80716, 60758, 19471, 11965, 23998, 93508
+    )]
+    public void Sample_Seed1234_IsPythons(int population, params int[] expected) =>
+        new PythonRandom(1234).Sample(population, expected.Length).ShouldBe(expected);
 
     [Fact]
     public void NextDouble_AsIndex_IsPythonsChoices()

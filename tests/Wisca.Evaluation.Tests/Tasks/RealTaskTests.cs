@@ -14,11 +14,12 @@ namespace Wisca.Tests.Tasks;
 [Collection(TorchCollection.Name)]
 public sealed class RealTaskTests
 {
-    private const string AllTasks = "boolq,arc_easy,arc_challenge,piqa,winogrande,openbookqa,copa,lambada_openai,wsc273,blimp_passive_1,blimp_causative,blimp_wh_island,blimp_adjunct_island";
+    private const string AllTasks =
+        "boolq,arc_easy,arc_challenge,piqa,winogrande,openbookqa,copa,lambada_openai,wsc273,blimp_passive_1,blimp_causative,blimp_wh_island,blimp_adjunct_island";
 
     /// <summary>
-    /// The hash is of the prompts of the first three documents. It was computed from the data files by a Python script that follows the harness's definitions, and the
-    /// prompts were read beside these.
+    /// The hash is of the prompts of the first three documents. It was computed from the data files by a Python script that follows the
+    /// harness's definitions, and the prompts were read beside these.
     /// </summary>
     [Theory]
     [InlineData("boolq", 3270, "9cce83f74f9ba4169f85ef0367af4ad0c95064d7026f1813ef69feeb77323067")]
@@ -38,7 +39,8 @@ public sealed class RealTaskTests
         var prompts = new StringBuilder();
         foreach (var item in task.Items.Take(3))
         {
-            foreach (var request in item.Requests) prompts.Append(request.Context).Append('\u0001').Append(request.Continuation).Append('\u0002');
+            foreach (var request in item.Requests)
+                prompts.Append(request.Context).Append('\u0001').Append(request.Continuation).Append('\u0002');
             prompts.Append(item.Gold).Append('\u0003');
         }
 
@@ -55,7 +57,8 @@ public sealed class RealTaskTests
     [Fact]
     public void Load_FewshotOfRealData_DrawsFromTraining()
     {
-        var task = TaskLoader.Load(TaskCatalogue.Load().Tasks["arc_easy"], TestData.Require("eval"), new TaskOptions { Fewshot = 2, Limit = 3 });
+        var task = TaskLoader.Load(
+            TaskCatalogue.Load().Tasks["arc_easy"], TestData.Require("eval"), new TaskOptions { Fewshot = 2, Limit = 3 });
         foreach (var item in task.Items) item.Requests[0].Context.Split("\n\n").Length.ShouldBe(3);
         task.Items.Select(item => item.Requests[0].Context.Split("\n\n")[0]).Distinct().Count().ShouldBe(3);
     }
@@ -78,7 +81,10 @@ public sealed class RealTaskTests
         {
             // The tokenizer puts BOS in front of a text; in front of no text it stands alone.
             string context = requests[i].Context.TrimEnd();
-            int[] whole = context.Length == 0 ? [1, .. tokenizer.Encode(requests[i].Continuation, addSpecialTokens: false)] : tokenizer.Encode(requests[i].Context + requests[i].Continuation);
+            int[] whole =
+                context.Length == 0
+                    ? [1, .. tokenizer.Encode(requests[i].Continuation, addSpecialTokens: false)]
+                    : tokenizer.Encode(requests[i].Context + requests[i].Continuation);
             int given = context.Length == 0 ? 1 : tokenizer.Encode(context).Length;
             int[] first = context.Length == 0 ? [1] : tokenizer.Encode(context);
             if (given >= whole.Length)
@@ -109,27 +115,43 @@ public sealed class RealTaskTests
         Answers(rounded).ShouldNotBe(Answers(original));
         foreach (var (a, b) in rounded.Tasks.Zip(original.Tasks))
         {
-            for (int i = 0; i < a.Metrics.Count; i++) a.Metrics[i].Value.ShouldBe(b.Metrics[i].Value, b.Metrics[i].Metric == TaskMetric.Perplexity ? b.Metrics[i].Value * 1e-4 : 1e-12, $"{a.Definition.Task}");
+            for (int i = 0; i < a.Metrics.Count; i++)
+                a.Metrics[i]
+                    .Value.ShouldBe(
+                        b.Metrics[i].Value, b.Metrics[i].Metric == TaskMetric.Perplexity ? b.Metrics[i].Value * 1e-4 : 1e-12,
+                        $"{a.Definition.Task}");
         }
 
         TaskRun Run(Checkpoint model)
         {
             using var decoder = Models.Decoder.Load(model);
             var scorer = new ModelScorer(decoder, tokenizer, new ScoringOptions { MaxLength = 128 });
-            return new TaskRunner(scorer, TestData.Require("eval"), new TaskOptions { Limit = 2, BootstrapIterations = 0 }).Run(TaskCatalogue.Load().Select(AllTasks.Split(',')));
+            return new TaskRunner(scorer, TestData.Require("eval"), new TaskOptions { Limit = 2, BootstrapIterations = 0 }).Run(
+                TaskCatalogue.Load().Select(AllTasks.Split(',')));
         }
 
         static LogLikelihood[] Answers(TaskRun run) => [.. run.Tasks.SelectMany(task => task.Scores).SelectMany(score => score.Answers)];
     }
 
-    private static LoadedTask Load(string name) => TaskLoader.Load(TaskCatalogue.Load().Tasks[name], TestData.Require("eval"), new TaskOptions());
+    private static LoadedTask Load(string name) =>
+        TaskLoader.Load(TaskCatalogue.Load().Tasks[name], TestData.Require("eval"), new TaskOptions());
 
-    /// <summary>The first requests of every task in turn whose continuation is short, and some whose continuation is joined with the context.</summary>
+    /// <summary>The first requests of every task in turn whose continuation is short, and some whose continuation is joined with the
+    /// context.</summary>
     private static List<LogLikelihoodRequest> Requests(int count, int mostLetters, RequestEncoder encoder)
     {
         string[] names = AllTasks.Split(',');
-        var queues = names.Select(name => new Queue<LogLikelihoodRequest>(Load(name).Items.Take(40).SelectMany(item => item.Requests).Where(request => request.Continuation.Length <= mostLetters))).ToList();
-        List<LogLikelihoodRequest> requests = [.. Load("openbookqa").Items.SelectMany(item => item.Requests).Where(request => encoder.Encode(request).Continuation.Length == 0).Take(8)];
+        var queues = names
+            .Select(name => new Queue<LogLikelihoodRequest>(
+                Load(name).Items.Take(40).SelectMany(item => item.Requests).Where(request => request.Continuation.Length <= mostLetters)))
+            .ToList();
+        List<LogLikelihoodRequest> requests =
+        [
+            .. Load("openbookqa")
+                .Items.SelectMany(item => item.Requests)
+                .Where(request => encoder.Encode(request).Continuation.Length == 0)
+                .Take(8),
+        ];
         for (int turn = 0; requests.Count < count; turn++)
         {
             if (queues[turn % queues.Count].TryDequeue(out var request)) requests.Add(request);

@@ -20,7 +20,11 @@ public sealed partial class TaskCatalogueTests
     {
         var catalogue = TaskCatalogue.Load();
         catalogue.Tasks.Count.ShouldBe(12 + 67);
-        (string, double)[] versions = [("boolq", 2), ("arc_easy", 1), ("arc_challenge", 1), ("piqa", 1), ("winogrande", 1), ("openbookqa", 1), ("copa", 1), ("social_iqa", 0), ("lambada_openai", 1), ("wsc273", 1), ("hellaswag", 1), ("sciq", 1), ("blimp_causative", 1)];
+        (string, double)[] versions =
+        [
+            ("boolq", 2), ("arc_easy", 1), ("arc_challenge", 1), ("piqa", 1), ("winogrande", 1), ("openbookqa", 1), ("copa", 1),
+            ("social_iqa", 0), ("lambada_openai", 1), ("wsc273", 1), ("hellaswag", 1), ("sciq", 1), ("blimp_causative", 1),
+        ];
         foreach (var (name, version) in versions) catalogue.Tasks[name].Version.ShouldBe(version, name);
         catalogue.Groups["blimp"].Tasks.Count.ShouldBe(67);
         catalogue.Groups["blimp"].WeightBySize.ShouldBeFalse();
@@ -30,7 +34,10 @@ public sealed partial class TaskCatalogueTests
     public void Select_NamesGroupsAndPatterns_EachTaskOnce()
     {
         var catalogue = TaskCatalogue.Load();
-        catalogue.Select(["copa", "arc_*", "arc_easy"]).Tasks.Select(task => task.Task).ShouldBe(["copa", "arc_challenge", "arc_easy"], ignoreOrder: true);
+        catalogue
+            .Select(["copa", "arc_*", "arc_easy"])
+            .Tasks.Select(task => task.Task)
+            .ShouldBe(["copa", "arc_challenge", "arc_easy"], ignoreOrder: true);
         var all = catalogue.Select(["blimp_causative", "blimp"]);
         all.Tasks.Count.ShouldBe(67);
         all.Groups.ShouldHaveSingleItem();
@@ -72,7 +79,9 @@ public sealed partial class TaskCatalogueTests
         File.WriteAllText(folder["a.yaml"], Good.Replace("birds\n", "piqa\n", StringComparison.Ordinal));
         TaskCatalogue.Load(folder.FullPath).Tasks["piqa"].Data[0].Name.ShouldBe("mine");
         File.WriteAllText(folder["b.yaml"], Good.Replace("birds\n", "piqa\n", StringComparison.Ordinal));
-        Should.Throw<WiscaException>(() => TaskCatalogue.Load(folder.FullPath)).Message.ShouldContain("b.yaml: a task is called 'piqa' for the second time");
+        Should
+            .Throw<WiscaException>(() => TaskCatalogue.Load(folder.FullPath))
+            .Message.ShouldContain("b.yaml: a task is called 'piqa' for the second time");
         Should.Throw<WiscaException>(() => TaskCatalogue.Load(folder["nowhere"])).Message.ShouldContain("is no folder");
     }
 
@@ -80,7 +89,12 @@ public sealed partial class TaskCatalogueTests
     public void Document_WorkedExample_RunsAsItSays()
     {
         string document = TestRepository.ReadText("docs", "adding-a-task.md");
-        string definition = Block().Matches(document).Single(match => match.Groups["kind"].Value == "yaml" && match.Groups["text"].Value.StartsWith("task: riddles", StringComparison.Ordinal)).Groups["text"].Value;
+        string definition = Block()
+            .Matches(document)
+            .Single(match =>
+                match.Groups["kind"].Value == "yaml" && match.Groups["text"].Value.StartsWith("task: riddles", StringComparison.Ordinal))
+            .Groups["text"]
+            .Value;
         string data = Block().Matches(document).First(match => match.Groups["kind"].Value == "json").Groups["text"].Value;
         string prompt = Block().Matches(document).First(match => match.Groups["kind"].Value == "text").Groups["text"].Value;
         using var include = new TemporaryFolder();
@@ -98,9 +112,16 @@ public sealed partial class TaskCatalogueTests
     public void Document_KeysFiltersAndProcesses_AreAllDescribed()
     {
         string document = TestRepository.ReadText("docs", "adding-a-task.md");
-        foreach (string name in (string[])[.. TemplateFilter.Known.Keys, .. Enum.GetValues<DocumentProcess>().Select(process => process.Key())]) document.ShouldContain($"`{name}");
-        string[] keys = [.. new[] { typeof(TaskDefinition), typeof(TaskDataSection), typeof(TaskGroupSection) }.SelectMany(type => type.GetProperties())
-            .Where(property => property.IsDefined(typeof(Training.SettingAttribute), false)).Select(property => System.Text.Json.JsonNamingPolicy.SnakeCaseLower.ConvertName(property.Name))];
+        foreach (
+            string name in (string[])[.. TemplateFilter.Known.Keys, .. Enum.GetValues<DocumentProcess>().Select(process => process.Key())])
+            document.ShouldContain($"`{name}");
+        string[] keys =
+        [
+            .. new[] { typeof(TaskDefinition), typeof(TaskDataSection), typeof(TaskGroupSection) }
+                .SelectMany(type => type.GetProperties())
+                .Where(property => property.IsDefined(typeof(Training.SettingAttribute), false))
+                .Select(property => System.Text.Json.JsonNamingPolicy.SnakeCaseLower.ConvertName(property.Name)),
+        ];
         foreach (string key in keys) document.ShouldContain($"`{key}`");
     }
 

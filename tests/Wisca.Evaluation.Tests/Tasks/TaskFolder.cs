@@ -18,17 +18,24 @@ internal sealed class TaskFolder : IDisposable
         return this;
     }
 
-    public LoadedTask Load(string task, TaskOptions? options = null) => TaskLoader.Load(TaskCatalogue.Load().Tasks[task], FullPath, options ?? new TaskOptions());
+    public LoadedTask Load(string task, TaskOptions? options = null) =>
+        TaskLoader.Load(TaskCatalogue.Load().Tasks[task], FullPath, options ?? new TaskOptions());
 
-    public TaskRun Run(string tasks, Func<LogLikelihoodRequest, double> logLikelihood, TaskOptions? options = null, ITaskObserver? observer = null, string? include = null) =>
-        new TaskRunner(new MadeScorer(logLikelihood), FullPath, options ?? new TaskOptions { BootstrapIterations = 100, Threads = 1 }).Run(TaskCatalogue.Load(include).Select(tasks.Split(',')), observer);
+    public TaskRun Run(
+        string tasks, Func<LogLikelihoodRequest, double> logLikelihood, TaskOptions? options = null, ITaskObserver? observer = null,
+        string? include = null
+    ) =>
+        new TaskRunner(new MadeScorer(logLikelihood), FullPath, options ?? new TaskOptions { BootstrapIterations = 100, Threads = 1 }).Run(
+            TaskCatalogue.Load(include).Select(tasks.Split(',')),
+            observer);
 
     public void Dispose() => _folder.Dispose();
 
     /// <summary>A model that is a function; it is greedy where it is certain.</summary>
     internal sealed class MadeScorer(Func<LogLikelihoodRequest, double> logLikelihood) : ILogLikelihoodScorer
     {
-        public LogLikelihood[] Score(IReadOnlyList<LogLikelihoodRequest> requests, IProgress<int>? progress = null, CancellationToken cancellation = default)
+        public LogLikelihood[] Score(
+            IReadOnlyList<LogLikelihoodRequest> requests, IProgress<int>? progress = null, CancellationToken cancellation = default)
         {
             LogLikelihood[] answers = [.. requests.Select(logLikelihood).Select(sum => new LogLikelihood(sum, sum > -1))];
             progress?.Report(answers.Length);

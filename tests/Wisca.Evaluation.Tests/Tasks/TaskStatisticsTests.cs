@@ -19,7 +19,9 @@ public sealed class TaskStatisticsTests
         Gen.Int[1, 200].Select(Gen.Int[1, 200]).Sample((ones, zeros) =>
         {
             int n = ones + zeros;
-            double p = (double)ones / n, error = TaskStatistics.MeanStandardError([.. Enumerable.Repeat(1.0, ones), .. Enumerable.Repeat(0.0, zeros)])!.Value;
+            double p = (double)ones / n,
+                error =
+                    TaskStatistics.MeanStandardError([.. Enumerable.Repeat(1.0, ones), .. Enumerable.Repeat(0.0, zeros)])!.Value;
             error.ShouldBe(Math.Sqrt(p * (1 - p) / (n - 1)), 1e-12);
         });
 

@@ -34,7 +34,8 @@ public sealed class TokenGeneratorTests
         {
             var sampler = new TokenSampler(options);
             var tokens = Prompt.ToList();
-            for (int i = 0; i < 8; i++) tokens.Add(sampler.Next(Array.ConvertAll(Reference.Logits(decoder, [.. tokens])[^1], logit => (float)logit)));
+            for (int i = 0; i < 8; i++)
+                tokens.Add(sampler.Next(Array.ConvertAll(Reference.Logits(decoder, [.. tokens])[^1], logit => (float)logit)));
             TokenGenerator.Generate(decoder, Prompt, 8, options).ShouldBe(tokens[Prompt.Length..]);
         }
     }
@@ -58,7 +59,9 @@ public sealed class TokenGeneratorTests
     {
         using var decoder = TinyFamilies.Create("gpt2");
         Should.Throw<WiscaException>(() => TokenGenerator.Generate(decoder, [], 8)).Message.ShouldBe("the prompt has no tokens");
-        Should.Throw<WiscaException>(() => TokenGenerator.Generate(decoder, [19], 8)).Message.ShouldBe("token 19 is not below the model's vocabulary of 19");
+        Should
+            .Throw<WiscaException>(() => TokenGenerator.Generate(decoder, [19], 8))
+            .Message.ShouldBe("token 19 is not below the model's vocabulary of 19");
         Should.Throw<WiscaException>(() => TokenGenerator.Generate(decoder, Prompt, 29)).Hint.ShouldBe("ask for at most 28 tokens");
     }
 }

@@ -7,7 +7,8 @@ public sealed class TokenSamplerTests
     private static readonly float[] Logits = [.. new[] { 0.1, 0.4, 0.05, 0.25, 0.2 }.Select(share => (float)Math.Log(share))];
 
     [Fact]
-    public void Next_TemperatureZero_TakesTheFirstOfTheLargest() => new TokenSampler(new SamplingOptions { Temperature = 0 }).Next([1, 3, 2, 3]).ShouldBe(1);
+    public void Next_TemperatureZero_TakesTheFirstOfTheLargest() =>
+        new TokenSampler(new SamplingOptions { Temperature = 0 }).Next([1, 3, 2, 3]).ShouldBe(1);
 
     [Theory]
     [InlineData(1, null, null, new[] { 0.1, 0.4, 0.05, 0.25, 0.2 })]
@@ -47,9 +48,20 @@ public sealed class TokenSamplerTests
     [InlineData(1, null, 0.0, "top-p is 0")]
     [InlineData(1, null, 1.5, "top-p is 1.5")]
     public void Constructor_OutOfRange_IsRefused(double temperature, int? topK, double? topP, string message) =>
-        Should.Throw<WiscaException>(() => new TokenSampler(new SamplingOptions { Temperature = temperature, TopK = topK, TopP = topP })).Message.ShouldStartWith(message);
+        Should
+            .Throw<WiscaException>(() =>
+                new TokenSampler(
+                    new SamplingOptions
+                    {
+                        Temperature = temperature,
+                        TopK = topK,
+                        TopP = topP,
+                    }))
+            .Message.ShouldStartWith(message);
 
     [Fact]
     public void Next_NoFiniteLogit_IsRefused() =>
-        Should.Throw<WiscaException>(() => new TokenSampler(new SamplingOptions()).Next([float.NaN, float.NaN])).Message.ShouldBe("the model's logits are not finite");
+        Should
+            .Throw<WiscaException>(() => new TokenSampler(new SamplingOptions()).Next([float.NaN, float.NaN]))
+            .Message.ShouldBe("the model's logits are not finite");
 }

@@ -20,7 +20,15 @@ public sealed class LoraBalancerTests
         using var decoder = TinyFamilies.Create("llama");
         using var lora = LoraModel.Attach(decoder, LoraRun.Config(dora: true));
         using var optimizer = new AdamW(lora.Parameters);
-        var balancer = new LoraBalancer(lora, new LoraBalancerOptions { Granularity = granularity, Balance = new BalanceOptions(Criterion.L2, rounding, 30), Trigger = new WiscaTrigger { Every = 8 } }, optimizer);
+        var balancer = new LoraBalancer(
+            lora,
+            new LoraBalancerOptions
+            {
+                Granularity = granularity,
+                Balance = new BalanceOptions(Criterion.L2, rounding, 30),
+                Trigger = new WiscaTrigger { Every = 8 },
+            },
+            optimizer);
         balancer.Step(0)!.Value.Balanced.ShouldBe(0);
         for (int step = 1; step < 8; step++)
         {
@@ -53,10 +61,12 @@ public sealed class LoraBalancerTests
 
         if (granularity == FactorGranularity.General) balancer.Imbalances().ShouldAllBe(entry => entry.Imbalance < 1e-6);
 
-        double[] Sizes() => [.. lora.Modules.Select(module => Norm(lora.Parameters.First(entry => entry.name == $"{module}.lora_B.weight").parameter))];
+        double[] Sizes() =>
+            [.. lora.Modules.Select(module => Norm(lora.Parameters.First(entry => entry.name == $"{module}.lora_B.weight").parameter))];
     }
 
-    /// <summary>After one step at learning rate 0 the momentum is the gradient; in the new coordinates it must be the gradient there.</summary>
+    /// <summary>After one step at learning rate 0 the momentum is the gradient; in the new coordinates it must be the gradient
+    /// there.</summary>
     [Theory]
     [InlineData(FactorGranularity.Tensor)]
     [InlineData(FactorGranularity.Rank)]
@@ -96,12 +106,14 @@ public sealed class LoraBalancerTests
 
         // B' M = B gives M by least squares.
         var m = linalg.lstsq(parameter.detach(), before).Solution;
-        LoraRun.Largest(LoraRun.Values(v.matmul(m * m)), LoraRun.Values(optimizer.StateOf(name).Single(state => state.Degree == -2).Tensor)).ShouldBeLessThan(1e-9 * v.max().AsDouble() * m.abs().max().AsDouble());
+        LoraRun
+            .Largest(LoraRun.Values(v.matmul(m * m)), LoraRun.Values(optimizer.StateOf(name).Single(state => state.Degree == -2).Tensor))
+            .ShouldBeLessThan(1e-9 * v.max().AsDouble() * m.abs().max().AsDouble());
     }
 
     /// <summary>
-    /// LoRA+ (lr_B = lambda lr_A) is what a factor s = lambda^-1/2 does under Adam at the common rate sqrt(lr_A lr_B), epsilon transported: the same
-    /// function, step by step.
+    /// LoRA+ (lr_B = lambda lr_A) is what a factor s = lambda^-1/2 does under Adam at the common rate sqrt(lr_A lr_B), epsilon transported:
+    /// the same function, step by step.
     /// </summary>
     [Theory]
     [InlineData(16)]
@@ -111,13 +123,27 @@ public sealed class LoraBalancerTests
         const double rate = 2e-3;
         using var decoderA = TinyFamilies.Create("llama");
         using var decoderB = TinyFamilies.Create("llama");
-        using LoraModel plus = LoraModel.Attach(decoderA, LoraRun.Config(), seed: 2), moved = LoraModel.Attach(decoderB, LoraRun.Config(), seed: 2);
+        using LoraModel plus = LoraModel.Attach(decoderA, LoraRun.Config(), seed: 2),
+            moved = LoraModel.Attach(decoderB, LoraRun.Config(), seed: 2);
         double root = Math.Sqrt(lambda);
-        using var optimizerPlus = new AdamW(plus.Parameters, Options(new ParameterRule("*.lora_A.weight") { LearningRateMultiplier = 1 / root }, new ParameterRule("*.lora_B.weight") { LearningRateMultiplier = root }));
+        using var optimizerPlus = new AdamW(
+            plus.Parameters,
+            Options(
+                new ParameterRule("*.lora_A.weight") { LearningRateMultiplier = 1 / root },
+                new ParameterRule("*.lora_B.weight") { LearningRateMultiplier = root }));
         using var optimizerMoved = new AdamW(moved.Parameters, Options());
         var plan = moved.BalancePlan(perRank: false, new BalanceOptions(Criterion.L2, FactorRounding.None));
         var scheduler = new WiscaScheduler(moved.AllParameters, plan, new WiscaOptions { TransportEpsilon = true }, optimizerMoved, moved);
-        scheduler.Apply(0, () => new TransitionSolution(plan, [.. plan.Exchanges.Select(exchange => (ImmutableArray<GroupBalance>)[.. exchange.Groups.Select(label => new GroupBalance(label, 1, 1, 1 / root, GroupOutcome.Scaled, null))])]));
+        scheduler.Apply(
+            0,
+            () =>
+                new TransitionSolution(
+                    plan,
+                    [
+                        .. plan.Exchanges.Select(exchange =>
+                            (ImmutableArray<GroupBalance>)
+                                [.. exchange.Groups.Select(label => new GroupBalance(label, 1, 1, 1 / root, GroupOutcome.Scaled, null))]),
+                    ]));
         double first = 0, last = 0, control = 0;
         for (int step = 0; step < 50; step++)
         {
@@ -144,7 +170,11 @@ public sealed class LoraBalancerTests
         Math.Abs(control - last).ShouldBeGreaterThan(1e-4);
         Math.Abs(LoraRun.Loss(plus, 99) - first).ShouldBeGreaterThan(1e-4);
 
-        static AdamWOptions Options(params ImmutableArray<ParameterRule> rules) => new() { Parameters = new ParameterSettings { WeightDecay = 0, Rules = rules } };
+        static AdamWOptions Options(params ImmutableArray<ParameterRule> rules) =>
+            new()
+            {
+                Parameters = new ParameterSettings { WeightDecay = 0, Rules = rules },
+            };
     }
 
     private static double Norm(Tensor tensor)

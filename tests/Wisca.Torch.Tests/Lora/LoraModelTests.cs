@@ -72,7 +72,11 @@ public sealed class LoraModelTests : IDisposable
         using (var lora = LoraModel.Attach(decoder, LoraRun.Config(initialization: initialization)))
         {
             LoraRun.Largest(LoraRun.Logits(decoder), plain).ShouldBeLessThan(1e-12);
-            LoraRun.Largest(LoraRun.Values(decoder.named_parameters().First(entry => entry.name == "transformer.h.0.mlp.c_fc.weight").parameter), before["transformer.h.0.mlp.c_fc.weight"]).ShouldBeGreaterThan(0.1);
+            LoraRun
+                .Largest(
+                    LoraRun.Values(decoder.named_parameters().First(entry => entry.name == "transformer.h.0.mlp.c_fc.weight").parameter),
+                    before["transformer.h.0.mlp.c_fc.weight"])
+                .ShouldBeGreaterThan(0.1);
             using var scope = NewDisposeScope();
             var parameters = lora.Parameters.ToDictionary(entry => entry.name, entry => (Tensor)entry.parameter);
             Tensor a = parameters["transformer.h.0.mlp.c_fc.lora_A.weight"], b = parameters["transformer.h.0.mlp.c_fc.lora_B.weight"];
@@ -93,7 +97,8 @@ public sealed class LoraModelTests : IDisposable
             });
         }
 
-        foreach (var (name, parameter) in decoder.named_parameters()) LoraRun.Largest(LoraRun.Values(parameter), before[name]).ShouldBeLessThan(1e-14);
+        foreach (var (name, parameter) in decoder.named_parameters())
+            LoraRun.Largest(LoraRun.Values(parameter), before[name]).ShouldBeLessThan(1e-14);
     }
 
     [Theory]
@@ -105,7 +110,13 @@ public sealed class LoraModelTests : IDisposable
         using var decoder = TinyFamilies.Create(modelType, dtype: ScalarType.Float32);
         var config = AdapterConfig.Create(new AdapterSettings
         {
-            Targets = TargetModules.AllLinear, Rank = 2, Ranks = [(@"layers\.1\..*", 4), (@"h\.1\..*", 4)], Alphas = [(".*[13].*", 7)], RankStabilized = true, Dora = dora, SavedModules = [decoder.Config.Names.FinalNorm],
+            Targets = TargetModules.AllLinear,
+            Rank = 2,
+            Ranks = [(@"layers\.1\..*", 4), (@"h\.1\..*", 4)],
+            Alphas = [(".*[13].*", 7)],
+            RankStabilized = true,
+            Dora = dora,
+            SavedModules = [decoder.Config.Names.FinalNorm],
         });
         using var lora = LoraModel.Attach(decoder, config);
         LoraRun.Disturb(lora);
@@ -186,7 +197,8 @@ public sealed class LoraModelTests : IDisposable
     {
         using var decoder = TinyFamilies.Create(modelType);
         double[] plain = LoraRun.Logits(decoder);
-        var config = AdapterConfig.Create(new AdapterSettings { Targets = TargetModules.Of(target), SavedModules = saved.Length > 0 ? [saved] : [] });
+        var config = AdapterConfig.Create(
+            new AdapterSettings { Targets = TargetModules.Of(target), SavedModules = saved.Length > 0 ? [saved] : [] });
         Should.Throw<WiscaException>(() => LoraModel.Attach(decoder, config)).Message.ShouldContain(expected);
         LoraRun.Logits(decoder).ShouldBe(plain);
         decoder.parameters().ShouldAllBe(parameter => parameter.requires_grad);
@@ -197,7 +209,9 @@ public sealed class LoraModelTests : IDisposable
     public void Attach_RankBeyondTheMatrix_IsRefusedForPissa()
     {
         using var decoder = TinyFamilies.Create("llama");
-        Should.Throw<WiscaException>(() => LoraModel.Attach(decoder, LoraRun.Config(initialization: LoraInitialization.Pissa, rank: 17))).Message.ShouldContain("rank 17");
+        Should
+            .Throw<WiscaException>(() => LoraModel.Attach(decoder, LoraRun.Config(initialization: LoraInitialization.Pissa, rank: 17)))
+            .Message.ShouldContain("rank 17");
     }
 
     [Fact]
@@ -218,7 +232,9 @@ public sealed class LoraModelTests : IDisposable
         LoraRun.Logits(fresh).ShouldBe(trained);
         using var third = TinyFamilies.Create("llama");
         using var other = LoraModel.Attach(third, LoraRun.Config(rank: 2), seed: 1);
-        Should.Throw<WiscaException>(() => other.LoadState(_folder["state.safetensors"])).Message.ShouldContain("the state is not that of this adapter");
+        Should
+            .Throw<WiscaException>(() => other.LoadState(_folder["state.safetensors"]))
+            .Message.ShouldContain("the state is not that of this adapter");
     }
 
     [Fact]

@@ -45,12 +45,25 @@ internal static class LoraRun
         using var generator = new Generator(seed);
         foreach (var (name, parameter) in lora.Parameters)
         {
-            if (!name.Contains("lora_A", StringComparison.Ordinal)) parameter.add_(deviation * randn(parameter.shape, ScalarType.Float64, generator: generator).to(parameter.dtype));
+            if (!name.Contains("lora_A", StringComparison.Ordinal))
+                parameter.add_(deviation * randn(parameter.shape, ScalarType.Float64, generator: generator).to(parameter.dtype));
         }
     }
 
-    public static AdapterConfig Config(TargetModules? targets = null, bool dora = false, LoraInitialization initialization = LoraInitialization.Default, double dropout = 0, int rank = 3) =>
-        AdapterConfig.Create(new AdapterSettings { Targets = targets ?? TargetModules.AllLinear, Rank = rank, Alpha = 5, Dora = dora, Initialization = initialization, Dropout = dropout });
+    public static AdapterConfig Config(
+        TargetModules? targets = null, bool dora = false, LoraInitialization initialization = LoraInitialization.Default,
+        double dropout = 0, int rank = 3
+    ) =>
+        AdapterConfig.Create(
+            new AdapterSettings
+            {
+                Targets = targets ?? TargetModules.AllLinear,
+                Rank = rank,
+                Alpha = 5,
+                Dora = dora,
+                Initialization = initialization,
+                Dropout = dropout,
+            });
 
     public static double Largest(double[] a, double[] b) => a.Zip(b, (x, y) => Math.Abs(x - y)).Max();
 

@@ -32,21 +32,41 @@ public sealed class LoraTransitionTests : IDisposable
 
     [Theory]
     [MemberData(nameof(Cases))]
-    public void Apply_OnTheBase_MovesTheAdapterAndCanBeExpressedForEither(string modelType, bool dora, LoraInitialization initialization, string saved)
+    public void Apply_OnTheBase_MovesTheAdapterAndCanBeExpressedForEither(
+        string modelType, bool dora, LoraInitialization initialization, string saved)
     {
         using var decoder = TinyFamilies.Create(modelType);
         decoder.Save(_folder["base"], new SaveOptions { Dtype = Dtype.F64 });
         var targets = saved.Length > 0 ? TargetModules.Of("q_proj", "k_proj", "o_proj") : TargetModules.AllLinear;
-        var config = AdapterConfig.Create(new AdapterSettings { Targets = targets, Rank = 3, Dora = dora, Initialization = initialization, SavedModules = saved.Length > 0 ? [saved] : [] });
+        var config = AdapterConfig.Create(
+            new AdapterSettings
+            {
+                Targets = targets,
+                Rank = 3,
+                Dora = dora,
+                Initialization = initialization,
+                SavedModules = saved.Length > 0 ? [saved] : [],
+            });
         using var lora = LoraModel.Attach(decoder, config);
         using var optimizer = new AdamW(lora.Parameters);
         bool rotates = decoder.Config.Layers[0].Rope is not null;
         var transitions = new TransitionOptions
         {
-            QueryKey = rotates ? Granularity.Pair : Granularity.Channel, ValueOutput = Granularity.Channel, Balance = new BalanceOptions(Criterion.L2, FactorRounding.None),
+            QueryKey = rotates ? Granularity.Pair : Granularity.Channel,
+            ValueOutput = Granularity.Channel,
+            Balance = new BalanceOptions(Criterion.L2, FactorRounding.None),
         };
         var plan = lora.BasePlan(transitions);
-        var scheduler = new WiscaScheduler(lora.AllParameters, plan, new WiscaOptions { Transitions = transitions, Trigger = new WiscaTrigger { Every = 3 } }, optimizer, lora);
+        var scheduler = new WiscaScheduler(
+            lora.AllParameters,
+            plan,
+            new WiscaOptions
+            {
+                Transitions = transitions,
+                Trigger = new WiscaTrigger { Every = 3 },
+            },
+            optimizer,
+            lora);
         for (int step = 0; step <= 7; step++)
         {
             double[] before = LoraRun.Logits(decoder);
@@ -59,26 +79,40 @@ public sealed class LoraTransitionTests : IDisposable
         double[] trained = LoraRun.Logits(decoder);
         var total = scheduler.Total();
         total.Groups.Select(entry => Math.Abs(Math.Log2(entry.Balance.Factor))).Max().ShouldBeGreaterThan(0.2);
-        lora.Save(_folder["original"], new LoraSaveOptions { Gauge = AdapterGauge.Original, Transitions = total, LoadedBaseIsOriginal = true, Dtype = Dtype.F64 });
+        lora.Save(
+            _folder["original"],
+            new LoraSaveOptions
+            {
+                Gauge = AdapterGauge.Original,
+                Transitions = total,
+                LoadedBaseIsOriginal = true,
+                Dtype = Dtype.F64,
+            });
         lora.Save(_folder["rescaled"], new LoraSaveOptions { Transitions = total, Dtype = Dtype.F64 });
 
         // For the base as it was loaded.
         Logits("base", "original", (logits, _) => LoraRun.Largest(logits, trained).ShouldBeLessThan(1e-9));
 
-        // For the base as the transitions left it, whose ledger the adapter's must fit. PiSSA's base is written whole, without what was taken out.
+        // For the base as the transitions left it, whose ledger the adapter's must fit. PiSSA's base is written whole, without what was
+        // taken out.
         lora.Dispose();
         decoder.Save(_folder["moved"], new SaveOptions { Dtype = Dtype.F64 });
         TrainedMove.Write(_folder["moved"], plan, scheduler.Product, []);
         Logits("moved", "rescaled", (logits, _) => LoraRun.Largest(logits, trained).ShouldBeLessThan(1e-9));
-        Should.Throw<WiscaException>(() => Logits("base", "rescaled", (_, _) => { })).Message.ShouldContain("expressed for a rescaled base");
-        Should.Throw<WiscaException>(() => Logits("moved", "original", (_, _) => { })).Message.ShouldContain("expressed for the original base");
+        Should
+            .Throw<WiscaException>(() => Logits("base", "rescaled", (_, _) => { }))
+            .Message.ShouldContain("expressed for a rescaled base");
+        Should
+            .Throw<WiscaException>(() => Logits("moved", "original", (_, _) => { }))
+            .Message.ShouldContain("expressed for the original base");
 
         // And the ledger takes the one back to the other.
         using (var adapter = Adapter.Open(_folder["rescaled"])) Undoer.Undo(adapter, _folder["undone"]);
         Logits("base", "undone", (logits, _) => LoraRun.Largest(logits, trained).ShouldBeLessThan(1e-9));
     }
 
-    /// <summary>The way of one who trains elsewhere: rescale the base on disk, train an adapter on it, publish it for the public checkpoint.</summary>
+    /// <summary>The way of one who trains elsewhere: rescale the base on disk, train an adapter on it, publish it for the public
+    /// checkpoint.</summary>
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
@@ -86,7 +120,8 @@ public sealed class LoraTransitionTests : IDisposable
     {
         using (var decoder = TinyFamilies.Create("llama", dtype: ScalarType.Float32)) decoder.Save(_folder["base"]);
         using (var checkpoint = Checkpoint.Open(_folder["base"]))
-            Rescaler.Rescale(checkpoint, _folder["rescaled"], new RescaleOptions { QueryKey = Granularity.Pair, ValueOutput = Granularity.Channel });
+            Rescaler.Rescale(
+                checkpoint, _folder["rescaled"], new RescaleOptions { QueryKey = Granularity.Pair, ValueOutput = Granularity.Channel });
         double[] trained;
         using (var checkpoint = Checkpoint.Open(_folder["rescaled"]))
         using (var decoder = Decoder.Load(checkpoint))
@@ -106,7 +141,8 @@ public sealed class LoraTransitionTests : IDisposable
         }
 
         using (var checkpoint = Checkpoint.Open(_folder["rescaled"]))
-        using (var adapter = Adapter.Open(_folder["adapter"])) AdapterRescaler.Express(adapter.Bind(checkpoint), AdapterGauge.Original, _folder["published"]);
+        using (var adapter = Adapter.Open(_folder["adapter"]))
+            AdapterRescaler.Express(adapter.Bind(checkpoint), AdapterGauge.Original, _folder["published"]);
         Logits("base", "published", (logits, _) => LoraRun.Largest(logits, trained).ShouldBeLessThan(1e-4), ComputePrecision.F32);
     }
 

@@ -16,10 +16,14 @@ public sealed class BranchingTests
         using var ungraded = no_grad();
         using var scope = NewDisposeScope();
 
-        // Two rows with branches of other lengths; the second is padded, and the trunk is longer than the windows of those models that have one.
+        // Two rows with branches of other lengths; the second is padded, and the trunk is longer than the windows of those models that have
+        // one.
         int[][][] rows =
         [
-            [TinyFamilies.Tokens(7, seed: 1), TinyFamilies.Tokens(3, seed: 2), TinyFamilies.Tokens(5, seed: 3), TinyFamilies.Tokens(1, seed: 4)],
+            [
+                TinyFamilies.Tokens(7, seed: 1), TinyFamilies.Tokens(3, seed: 2), TinyFamilies.Tokens(5, seed: 3),
+                TinyFamilies.Tokens(1, seed: 4),
+            ],
             [TinyFamilies.Tokens(5, seed: 5), TinyFamilies.Tokens(4, seed: 6), TinyFamilies.Tokens(4, seed: 7)],
         ];
         int width = rows.Max(row => row.Sum(part => part.Length));
@@ -63,6 +67,8 @@ public sealed class BranchingTests
         using var decoder = TinyFamilies.Create("gpt2");
         using var scope = NewDisposeScope();
         Tensor ids = zeros([1, 2], int64), branches = zeros([1, 2], int64);
-        Should.Throw<WiscaException>(() => decoder.Hidden(ids, new Branching(tensor((long[])[31, 32], [1, 2]), branches))).Message.ShouldContain("has 32 positions");
+        Should
+            .Throw<WiscaException>(() => decoder.Hidden(ids, new Branching(tensor((long[])[31, 32], [1, 2]), branches)))
+            .Message.ShouldContain("has 32 positions");
     }
 }

@@ -65,7 +65,9 @@ public sealed class DecoderTests
         int[] other = TorchTinyModels.Tokens(Tokens.Length, seed: 9);
         using var scope = NewDisposeScope();
         using var ungraded = no_grad();
-        var both = decoder.forward(tensor(Array.ConvertAll([.. Tokens, .. other], token => (long)token)).view(2, -1)).to(ScalarType.Float64);
+        var both = decoder
+            .forward(tensor(Array.ConvertAll([.. Tokens, .. other], token => (long)token)).view(2, -1))
+            .to(ScalarType.Float64);
         double[][] second = [.. both.select(0, 1).contiguous().data<double>().ToArray().Chunk(TorchTinyModels.Vocabulary)];
         Reference.RelativeDifference(second, Reference.Logits(decoder, other)).ShouldBeLessThan(1e-6);
     }
@@ -89,7 +91,9 @@ public sealed class DecoderTests
     public void Backward_FusedAndEager_GiveTheSameGradients(string further)
     {
         using var folder = new TemporaryFolder();
-        ModelCopy.Write(folder.FullPath, TorchTinyModels.Config(further.Length > 0 ? "mistral" : "llama", further: further), TorchTinyModels.Tensors(4));
+        ModelCopy.Write(
+            folder.FullPath, TorchTinyModels.Config(further.Length > 0 ? "mistral" : "llama", further: further),
+            TorchTinyModels.Tensors(4));
         using var checkpoint = Checkpoint.Open(folder.FullPath);
         using Decoder fused = Decoder.Load(checkpoint, ComputePrecision.F64), eager = Decoder.Load(checkpoint, ComputePrecision.F64);
         eager.AttentionPath = AttentionPath.Eager;
@@ -176,9 +180,12 @@ public sealed class DecoderTests
     [Fact]
     public void Forward_LongerThanLearnedPositions_IsRefused()
     {
-        var config = DecoderConfig.From(ModelConfig.Parse("""{"model_type": "gpt2", "n_embd": 8, "n_layer": 1, "n_head": 2, "vocab_size": 11, "n_positions": 4}"""));
+        var config = DecoderConfig.From(
+            ModelConfig.Parse("""{"model_type": "gpt2", "n_embd": 8, "n_layer": 1, "n_head": 2, "vocab_size": 11, "n_positions": 4}"""));
         using var scope = NewDisposeScope();
         using var decoder = new Decoder(config);
-        Should.Throw<WiscaException>(() => decoder.forward(zeros(1, 5, ScalarType.Int64))).Message.ShouldBe("a sequence of 5 tokens, but the model has 4 positions");
+        Should
+            .Throw<WiscaException>(() => decoder.forward(zeros(1, 5, ScalarType.Int64)))
+            .Message.ShouldBe("a sequence of 5 tokens, but the model has 4 positions");
     }
 }

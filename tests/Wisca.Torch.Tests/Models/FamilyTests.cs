@@ -72,7 +72,10 @@ public sealed class FamilyTests
                 using var ungraded = no_grad();
                 var direction = Direction(parameter);
                 double expected = (Moved(parameter, direction, step) - Moved(parameter, direction, -step)) / (2 * step);
-                (parameter.grad! * direction).sum().AsDouble().ShouldBe(expected, 1e-7 * Math.Max(1, Math.Abs(expected)), $"{modelType} {path} {name}");
+                (parameter.grad! * direction)
+                    .sum()
+                    .AsDouble()
+                    .ShouldBe(expected, 1e-7 * Math.Max(1, Math.Abs(expected)), $"{modelType} {path} {name}");
             }
         }
 
@@ -97,14 +100,20 @@ public sealed class FamilyTests
         Tensor[] parameters = [.. decoder.parameters()], directions = [.. parameters.Select(Direction)];
         var gradients = autograd.grad([Loss(decoder).Total], parameters, retain_graph: true, create_graph: true);
         var slope = gradients.Zip(directions, (gradient, direction) => (gradient * direction).sum()).Aggregate((a, b) => a + b);
-        double curvature = autograd.grad([slope], parameters, retain_graph: true).Zip(directions, (second, direction) => (second * direction).sum().AsDouble()).Sum();
+        double curvature = autograd
+            .grad([slope], parameters, retain_graph: true)
+            .Zip(directions, (second, direction) => (second * direction).sum().AsDouble())
+            .Sum();
         double expected = (Slope(step) - Slope(-step)) / (2 * step);
         curvature.ShouldBe(expected, 1e-6 * Math.Max(1, Math.Abs(expected)));
 
         double Slope(double by)
         {
             Move(by);
-            double result = autograd.grad([Loss(decoder).Total], parameters).Zip(directions, (gradient, direction) => (gradient * direction).sum().AsDouble()).Sum();
+            double result = autograd
+                .grad([Loss(decoder).Total], parameters)
+                .Zip(directions, (gradient, direction) => (gradient * direction).sum().AsDouble())
+                .Sum();
             Move(-by);
             return result;
         }
@@ -141,7 +150,10 @@ public sealed class FamilyTests
                     if (Exchange.TryCompile(layout.Geometry, layer, kind, granularity, out _) is not { } exchange) continue;
                     double[] multiplied = Products(exchange, +1), divided = Products(exchange, -1);
                     for (int group = 0; group < multiplied.Length; group++)
-                        multiplied[group].ShouldBe(divided[group], 1e-10 * Math.Max(1e-3, multiplied.Max(Math.Abs)), $"{modelType} {layer.Index} {kind} {granularity} {group}");
+                        multiplied[group]
+                            .ShouldBe(
+                                divided[group], 1e-10 * Math.Max(1e-3, multiplied.Max(Math.Abs)),
+                                $"{modelType} {layer.Index} {kind} {granularity} {group}");
                     multiplied.Max(Math.Abs).ShouldBeGreaterThan(1e-6);
                     pairs++;
                 }

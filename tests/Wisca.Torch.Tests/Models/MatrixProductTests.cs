@@ -7,7 +7,8 @@ namespace Wisca.Tests.Models;
 [Collection(TorchCollection.Name)]
 public sealed class MatrixProductTests
 {
-    /// <summary>Operands rounded to bfloat16, plain sums in float64, one rounding of the result: whichever instructions there are.</summary>
+    /// <summary>Operands rounded to bfloat16, plain sums in float64, one rounding of the result: whichever instructions there
+    /// are.</summary>
     [Theory]
     [InlineData(ScalarType.Float32, false)]
     [InlineData(ScalarType.Float32, true)]
@@ -20,7 +21,10 @@ public sealed class MatrixProductTests
         var w = transposed ? randn([96, 7], generator: generator).t() : randn([7, 96], generator: generator).to(weightType);
         var product = MatrixProduct.Linear(x, w, b);
         product.dtype.ShouldBe(ScalarType.BFloat16);
-        double[,] left = Values(x), right = Values(w.to(ScalarType.BFloat16)), found = Values(product), bias = Values(b.to(ScalarType.BFloat16).unsqueeze(0));
+        double[,] left = Values(x),
+            right = Values(w.to(ScalarType.BFloat16)),
+            found = Values(product),
+            bias = Values(b.to(ScalarType.BFloat16).unsqueeze(0));
         for (int row = 0; row < 5; row++)
         {
             for (int column = 0; column < 7; column++)

@@ -76,6 +76,8 @@ public sealed class ModelWriterTests : IDisposable
     public void Save_UnsuitableType_IsRefused()
     {
         using var decoder = DecoderTrainingTests.Make("llama", "");
-        Should.Throw<WiscaException>(() => decoder.Save(_folder["model"], new SaveOptions { Dtype = Dtype.I8 })).Message.ShouldBe("a model cannot be saved as I8");
+        Should
+            .Throw<WiscaException>(() => decoder.Save(_folder["model"], new SaveOptions { Dtype = Dtype.I8 }))
+            .Message.ShouldBe("a model cannot be saved as I8");
     }
 }

@@ -74,7 +74,8 @@ public sealed class ReferenceLogitsTests
         File.CreateSymbolicLink(folder[Checkpoint.WeightsName], Path.Combine(root, "tiny_llama.safetensors"));
         File.Copy(Path.Combine(root, "config.json"), folder["config.json"]);
         const string key = "tokens=";
-        string list = File.ReadLines(Path.Combine(root, "tiny_llama_meta.txt")).Single(line => line.StartsWith(key, StringComparison.Ordinal));
+        string list = File.ReadLines(Path.Combine(root, "tiny_llama_meta.txt"))
+            .Single(line => line.StartsWith(key, StringComparison.Ordinal));
         int[] tokens = [.. list[key.Length..].Split(',').Select(int.Parse)];
         var golden = MemoryMarshal.Cast<byte, float>(File.ReadAllBytes(Path.Combine(root, "tiny_llama_golden.bin"))).ToArray();
         double[][] expected = [.. golden.Select(logit => (double)logit).Chunk(golden.Length / tokens.Length)];

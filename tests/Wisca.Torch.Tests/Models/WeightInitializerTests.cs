@@ -7,7 +7,8 @@ namespace Wisca.Tests.Models;
 [Collection(TorchCollection.Name)]
 public sealed class WeightInitializerTests
 {
-    private const string Gpt2 = """{"model_type": "gpt2", "n_embd": 64, "n_layer": 8, "n_head": 4, "n_positions": 64, "vocab_size": 100, "initializer_range": 0.05}""";
+    private const string Gpt2 =
+        """{"model_type": "gpt2", "n_embd": 64, "n_layer": 8, "n_head": 4, "n_positions": 64, "vocab_size": 100, "initializer_range": 0.05}""";
     private const string Gemma =
         """
         {
@@ -47,7 +48,9 @@ public sealed class WeightInitializerTests
     {
         using Decoder first = Decoder.Create(Config(Gemma), 5), wide = Decoder.Create(Config(Gemma), 5, dtype: ScalarType.Float64);
         manual_seed(99);
-        using Decoder second = Decoder.Create(Config(Gemma.Replace("\"num_hidden_layers\": 2", "\"num_hidden_layers\": 3", StringComparison.Ordinal)), 5);
+        using Decoder second = Decoder.Create(
+            Config(Gemma.Replace("\"num_hidden_layers\": 2", "\"num_hidden_layers\": 3", StringComparison.Ordinal)),
+            5);
         using Decoder other = Decoder.Create(Config(Gemma), 6);
         var (larger, doubled, different) = (second.state_dict(), wide.state_dict(), other.state_dict());
         foreach (var (name, parameter) in first.named_parameters())
@@ -59,7 +62,8 @@ public sealed class WeightInitializerTests
         }
 
         using var ends = NewDisposeScope();
-        Same(first.state_dict()["model.layers.0.self_attn.q_proj.weight"], first.state_dict()["model.layers.1.self_attn.q_proj.weight"]).ShouldBeFalse();
+        Same(first.state_dict()["model.layers.0.self_attn.q_proj.weight"], first.state_dict()["model.layers.1.self_attn.q_proj.weight"])
+            .ShouldBeFalse();
     }
 
     [Fact]
@@ -88,7 +92,10 @@ public sealed class WeightInitializerTests
     [Fact]
     public void Create_WrongOptions_AreRefused()
     {
-        Should.Throw<WiscaException>(() => Decoder.Create(Config(Gemma), 1, new InitializationOptions { Overrides = [new InitializationOverride("*.c_proj.weight", 1)] }))
+        Should
+            .Throw<WiscaException>(() =>
+                Decoder.Create(
+                    Config(Gemma), 1, new InitializationOptions { Overrides = [new InitializationOverride("*.c_proj.weight", 1)] }))
             .Message.ShouldBe("no parameter of the model is called *.c_proj.weight");
         Should.Throw<WiscaException>(() => Decoder.Create(Config(Gemma), 1, new InitializationOptions { StandardDeviation = -1 }))
             .Message.ShouldBe("a standard deviation of -1, expected a number from 0");

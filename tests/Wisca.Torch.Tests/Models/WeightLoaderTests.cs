@@ -40,8 +40,13 @@ public sealed class WeightLoaderTests
         const int vocabulary = 70_001;
         float[] embedding = new float[vocabulary * TorchTinyModels.Hidden];
         for (int i = 0; i < embedding.Length; i++) embedding[i] = i % 251;
-        var tensors = TorchTinyModels.Tensors(1, head: false).Skip(1).Prepend(("model.embed_tokens.weight", [vocabulary, TorchTinyModels.Hidden], embedding));
-        string config = TorchTinyModels.Config(tied: true).Replace($"\"vocab_size\": {TorchTinyModels.Vocabulary}", $"\"vocab_size\": {vocabulary}", StringComparison.Ordinal);
+        var tensors = TorchTinyModels
+            .Tensors(1, head: false)
+            .Skip(1)
+            .Prepend(("model.embed_tokens.weight", [vocabulary, TorchTinyModels.Hidden], embedding));
+        string config = TorchTinyModels
+            .Config(tied: true)
+            .Replace($"\"vocab_size\": {TorchTinyModels.Vocabulary}", $"\"vocab_size\": {vocabulary}", StringComparison.Ordinal);
         ModelCopy.Write(folder.FullPath, config, tensors, Dtype.BF16);
         using var checkpoint = Checkpoint.Open(folder.FullPath);
         using var decoder = Decoder.Load(checkpoint);
@@ -54,7 +59,9 @@ public sealed class WeightLoaderTests
         using var folder = new TemporaryFolder();
         using var whole = Write(folder["whole"], tied: false, tensors => tensors);
         using var bare = Write(
-            folder["bare"], tied: false, tensors => tensors.Select(tensor => tensor with { Name = tensor.Name.Replace("model.", "", StringComparison.Ordinal) }));
+            folder["bare"],
+            tied: false,
+            tensors => tensors.Select(tensor => tensor with { Name = tensor.Name.Replace("model.", "", StringComparison.Ordinal) }));
         AssertSame(whole, bare);
     }
 
@@ -99,8 +106,10 @@ public sealed class WeightLoaderTests
             .Append(("model.layers.0.self_attn.q_proj.bias", [32], new float[32])));
         var exception = Should.Throw<WiscaException>(() => Decoder.Load(checkpoint));
         exception.Message.ShouldBe(
-            $"{folder.FullPath}: the tensors are not those of llama as config.json describes it: no model.layers.1.mlp.up_proj.weight [48, 32]; "
-            + "model.norm.weight is [2, 16], expected [32]; no lm_head.weight [50, 32]; model.layers.0.self_attn.q_proj.bias [32] is not part of the model");
+            $"{folder.FullPath}: the tensors are not those of llama as config.json describes it: no model.layers.1.mlp.up_proj.weight "
+            + $"[48, 32]; "
+                + "model.norm.weight is [2, 16], expected [32]; no lm_head.weight [50, 32]; model.layers.0.self_attn.q_proj.bias [32] is "
+                + "not part of the model");
         exception.Hint.ShouldNotBeNullOrEmpty();
     }
 
@@ -108,7 +117,10 @@ public sealed class WeightLoaderTests
     public void Load_NothingFits_CapsTheList()
     {
         using var folder = new TemporaryFolder();
-        using var checkpoint = Write(folder.FullPath, tied: false, tensors => tensors.Select(tensor => tensor with { Name = "x." + tensor.Name }));
+        using var checkpoint = Write(
+            folder.FullPath,
+            tied: false,
+            tensors => tensors.Select(tensor => tensor with { Name = "x." + tensor.Name }));
         string message = Should.Throw<WiscaException>(() => Decoder.Load(checkpoint)).Message;
         message.ShouldEndWith("; and 34 more");
         message.Length.ShouldBeLessThan(1000);
@@ -122,11 +134,15 @@ public sealed class WeightLoaderTests
         File.Move(folder[Checkpoint.WeightsName], folder["model-00001-of-00002.safetensors"]);
         ModelCopy.Write(folder["head"], TorchTinyModels.Config(), TorchTinyModels.Tensors(1).TakeLast(1), Dtype.F32);
         File.Move(folder["head", Checkpoint.WeightsName], folder["model-00002-of-00002.safetensors"]);
-        var map = TorchTinyModels.Tensors(1).ToDictionary(tensor => tensor.Name, tensor => $"model-0000{(tensor.Name == "lm_head.weight" ? 2 : 1)}-of-00002.safetensors");
+        var map = TorchTinyModels
+            .Tensors(1)
+            .ToDictionary(tensor => tensor.Name, tensor => $"model-0000{(tensor.Name == "lm_head.weight" ? 2 : 1)}-of-00002.safetensors");
         File.WriteAllText(folder[Checkpoint.IndexName], JsonSerializer.Serialize(new { weight_map = map }));
 
         using var checkpoint = Checkpoint.Open(folder.FullPath);
-        Should.Throw<WiscaException>(() => Decoder.Load(checkpoint, ComputePrecision.Native)).Message.ShouldContain("the weights are stored as BF16 and F32");
+        Should
+            .Throw<WiscaException>(() => Decoder.Load(checkpoint, ComputePrecision.Native))
+            .Message.ShouldContain("the weights are stored as BF16 and F32");
         using var single = Decoder.Load(checkpoint);
         Reference.Logits(single, Tokens).Length.ShouldBe(Tokens.Length);
     }
@@ -138,11 +154,15 @@ public sealed class WeightLoaderTests
         Should.Throw<WiscaException>(() => Decoder.Load(checkpoint)).Message.ShouldBe("config.json: quantization is set");
 
         using var folder = new TemporaryFolder();
-        File.CreateSymbolicLink(folder[Checkpoint.WeightsName], TestData.Require("fixtures", "mlxd-bf16", "tiny_llama3_tied", Checkpoint.WeightsName));
+        File.CreateSymbolicLink(
+            folder[Checkpoint.WeightsName],
+            TestData.Require("fixtures", "mlxd-bf16", "tiny_llama3_tied", Checkpoint.WeightsName));
         string config = File.ReadAllText(TestData.Require("fixtures", "mlxd-bf16", "tiny_llama3_tied", "config.json"));
         File.WriteAllText(folder["config.json"], config.Replace("quantization", "forgotten", StringComparison.Ordinal));
         using var undeclared = Checkpoint.Open(folder.FullPath);
-        Should.Throw<WiscaException>(() => Decoder.Load(undeclared)).Message.ShouldContain("model.embed_tokens.weight is stored as U32, expected F16, BF16, F32 or F64");
+        Should
+            .Throw<WiscaException>(() => Decoder.Load(undeclared))
+            .Message.ShouldContain("model.embed_tokens.weight is stored as U32, expected F16, BF16, F32 or F64");
     }
 
     private static IEnumerable<Tensor> RenameEmbedding(IEnumerable<Tensor> tensors) =>

@@ -19,7 +19,10 @@ internal static class KnownOptimizers
         "muon" => new Muon(parameters, new MuonOptions { AdamW = Adam(settings) }),
         _ => new SgdMomentum(parameters, new SgdMomentumOptions
         {
-            Momentum = name == "sgd-plain" ? 0 : Beta1, Nesterov = name == "sgd-nesterov", DecoupledDecay = name == "sgd-decoupled", Parameters = settings,
+            Momentum = name == "sgd-plain" ? 0 : Beta1,
+            Nesterov = name == "sgd-nesterov",
+            DecoupledDecay = name == "sgd-decoupled",
+            Parameters = settings,
         }),
     };
 
@@ -30,5 +33,12 @@ internal static class KnownOptimizers
         _ => ReferenceOptimizer.Sgd(rate, name == "sgd-plain" ? 0 : Beta1, name == "sgd-nesterov", name == "sgd-decoupled", decay),
     };
 
-    private static AdamWOptions Adam(ParameterSettings settings) => new() { Beta1 = Beta1, Beta2 = Beta2, Epsilon = Epsilon, Parameters = settings };
+    private static AdamWOptions Adam(ParameterSettings settings) =>
+        new()
+        {
+            Beta1 = Beta1,
+            Beta2 = Beta2,
+            Epsilon = Epsilon,
+            Parameters = settings,
+        };
 }

@@ -32,27 +32,34 @@ public sealed class LearningRateScheduleTests
 
     [Fact]
     public void At_AnySchedule_ClimbsThenFallsWithinItsBounds() =>
-        Gen.Select(Gen.Long[0, 20], Gen.Long[0, 20], Gen.Long[1, 20], Gen.Enum<DecayShape>(), Gen.Double[0, 1]).Sample((warmup, decay, stable, shape, ratio) =>
-        {
-            var schedule = LearningRateSchedule.WarmupStableDecay(3e-4, warmup + decay + stable, warmup, decay, shape, ratio);
-            schedule.Mistakes().ShouldBeEmpty();
-            double[] rates = [.. Enumerable.Range(0, (int)schedule.TotalSteps).Select(step => schedule.At(step))];
-            rates.Max().ShouldBe(3e-4);
-            rates.ShouldAllBe(rate => rate > 0 || (ratio == 0));
-            for (int step = 1; step < rates.Length; step++)
-            {
-                if (step < warmup) rates[step].ShouldBeGreaterThan(rates[step - 1]);
-                else rates[step].ShouldBeLessThanOrEqualTo(rates[step - 1]);
-            }
-        });
+        Gen.Select(Gen.Long[0, 20], Gen.Long[0, 20], Gen.Long[1, 20], Gen.Enum<DecayShape>(), Gen.Double[0, 1])
+            .Sample(
+                (warmup, decay, stable, shape, ratio) =>
+                {
+                    var schedule = LearningRateSchedule.WarmupStableDecay(3e-4, warmup + decay + stable, warmup, decay, shape, ratio);
+                    schedule.Mistakes().ShouldBeEmpty();
+                    double[] rates = [.. Enumerable.Range(0, (int)schedule.TotalSteps).Select(step => schedule.At(step))];
+                    rates.Max().ShouldBe(3e-4);
+                    rates.ShouldAllBe(rate => rate > 0 || (ratio == 0));
+                    for (int step = 1; step < rates.Length; step++)
+                    {
+                        if (step < warmup)
+                            rates[step].ShouldBeGreaterThan(rates[step - 1]);
+                        else
+                            rates[step].ShouldBeLessThanOrEqualTo(rates[step - 1]);
+                    }
+                });
 
     [Fact]
     public void At_Impossible_ListsEveryMistake()
     {
         var schedule = new LearningRateSchedule(-1, 10) { WarmupSteps = 8, DecaySteps = 3, MinimumRatio = 1.5 };
-        Should.Throw<WiscaException>(() => schedule.At(0)).Message.ShouldBe(
-            "learning-rate schedule: the peak is -1, expected a positive number; warm-up (8 steps) and decay (3) do not fit into a run of 10; "
-            + "the minimum ratio is 1.5, expected a number from 0 to 1");
+        Should
+            .Throw<WiscaException>(() => schedule.At(0))
+            .Message.ShouldBe(
+                "learning-rate schedule: the peak is -1, expected a positive number; warm-up (8 steps) and decay (3) do not fit into a "
+                + "run of 10; "
+                    + "the minimum ratio is 1.5, expected a number from 0 to 1");
         new LearningRateSchedule(1, 0) { WarmupSteps = -1, DecaySteps = -2, Shape = (DecayShape)7 }.Mistakes().Count.ShouldBe(4);
         LearningRateSchedule.Cosine(1, 10, 20).Mistakes().ShouldBe(["warm-up (20 steps) and decay (0) do not fit into a run of 10"]);
         LearningRateSchedule.Cosine(1, 10, 10).At(9).ShouldBe(1);

@@ -56,7 +56,8 @@ public sealed class OptimizerStateTests : IClassFixture<OneThread>
 
         Train(whole, straight, 5);
         Train(half, resumed, 5);
-        foreach (var (a, b) in whole.Parameters.Zip(half.Parameters)) ToyModel.Values(b.parameter).ShouldBe(ToyModel.Values(a.parameter), a.name);
+        foreach (var (a, b) in whole.Parameters.Zip(half.Parameters))
+            ToyModel.Values(b.parameter).ShouldBe(ToyModel.Values(a.parameter), a.name);
     }
 
     [Fact]
@@ -87,8 +88,10 @@ public sealed class OptimizerStateTests : IClassFixture<OneThread>
         var exception = Should.Throw<WiscaException>(() => other.Load(folder["state"]));
         exception.Message.ShouldBe(
             $"{folder["state"]}: the state is not that of this adamw: {ToyModel.Bias} is not a parameter of the model; "
-            + $"{ToyModel.First}/exp_avg is [6, 5] F64, expected [6, 7] F64; {ToyModel.First}/exp_avg_sq is [6, 5] F64, expected [6, 7] F64; "
-            + $"{ToyModel.Second}/exp_avg is [4, 6] F64, expected [4, 6] F32; {ToyModel.Second}/exp_avg_sq is [4, 6] F64, expected [4, 6] F32; "
+            + $"{ToyModel.First}/exp_avg is [6, 5] F64, expected [6, 7] F64; {ToyModel.First}/exp_avg_sq is [6, 5] F64, expected [6, 7] "
+            + $"F64; "
+            + $"{ToyModel.Second}/exp_avg is [4, 6] F64, expected [4, 6] F32; {ToyModel.Second}/exp_avg_sq is [4, 6] F64, expected [4, 6] "
+            + $"F32; "
             + $"no state of extra; {ToyModel.Bias}/exp_avg [4] is not expected; {ToyModel.Bias}/exp_avg_sq [4] is not expected");
         other.StateOf(ToyModel.First).ShouldBeEmpty();
     }
@@ -108,22 +111,36 @@ public sealed class OptimizerStateTests : IClassFixture<OneThread>
         Write("bare", null);
         Should.Throw<WiscaException>(() => adam.Load(folder["bare"])).Message.ShouldEndWith("the file holds no optimizer state");
         const string unit = "\"learning_rate_factor\": 1, \"decay_factor\": 1, \"epsilon_factor\": 1";
-        foreach (string json in new[] { "[]", "{\"a\": 1}", "{\"a\": {\"steps\": 1}}", $"{{\"a\": {{\"steps\": 1, {unit}, \"more\": 1}}}}" })
+        foreach (
+            string json in new[] { "[]", "{\"a\": 1}", "{\"a\": {\"steps\": 1}}", $"{{\"a\": {{\"steps\": 1, {unit}, \"more\": 1}}}}" })
         {
             Write("damaged", json);
-            Should.Throw<WiscaException>(() => adam.Load(folder["damaged"])).Message.ShouldContain("wisca.parameters in the metadata is not what adamw writes");
+            Should
+                .Throw<WiscaException>(() => adam.Load(folder["damaged"]))
+                .Message.ShouldContain("wisca.parameters in the metadata is not what adamw writes");
         }
 
-        foreach (string json in new[] { "null", "{\"a\": null}", $"{{\"a\": {{\"steps\": -1, {unit}}}}}", $"{{\"a\": {{\"steps\": 1, {unit.Replace("1", "0", StringComparison.Ordinal)}}}}}" })
+        foreach (
+            string json in new[]
+            {
+                "null",
+                "{\"a\": null}",
+                $"{{\"a\": {{\"steps\": -1, {unit}}}}}",
+                $"{{\"a\": {{\"steps\": 1, {unit.Replace("1", "0", StringComparison.Ordinal)}}}}}",
+            })
         {
             Write("damaged", json);
-            Should.Throw<WiscaException>(() => adam.Load(folder["damaged"])).Message.ShouldContain("in the metadata holds a negative step count");
+            Should
+                .Throw<WiscaException>(() => adam.Load(folder["damaged"]))
+                .Message.ShouldContain("in the metadata holds a negative step count");
         }
 
         void Write(string name, string? json)
         {
             File.Delete(folder[name]);
-            var metadata = json is null ? null : new Dictionary<string, string> { ["wisca.optimizer"] = "adamw", ["wisca.parameters"] = json };
+            var metadata = json is null
+                ? null
+                : new Dictionary<string, string> { ["wisca.optimizer"] = "adamw", ["wisca.parameters"] = json };
             using var writer = new SafetensorsWriter(folder[name], SafetensorsHeader.Create([], metadata));
             writer.Complete();
         }

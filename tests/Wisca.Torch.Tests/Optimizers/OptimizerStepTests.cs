@@ -65,7 +65,8 @@ public sealed class OptimizerStepTests : IClassFixture<OneThread>
             var row = Rows[i];
             int index = i;
             double[][] gradients = [.. Enumerable.Range(0, Steps).Select(step => Gradient(row.Shape, index, step))];
-            var (expected, memory) = ReferenceOptimizer.Run(start[i], gradients, KnownOptimizers.Rule(kind, row.Rate, row.Epsilon, row.Decay));
+            var (expected, memory) = ReferenceOptimizer.Run(
+                start[i], gradients, KnownOptimizers.Rule(kind, row.Rate, row.Epsilon, row.Decay));
             Close(ToyModel.Values(parameters[i].Parameter), expected, tolerance, row.Name);
             var state = optimizer.StateOf(row.Name);
             for (int part = 0; part < state.Count; part++)
@@ -85,10 +86,22 @@ public sealed class OptimizerStepTests : IClassFixture<OneThread>
     [MemberData(nameof(Cases))]
     public void Step_OfParts_IsThatOfTensorsApart(string kind, ScalarType type, double tolerance)
     {
-        ParameterRule common = new("*") { LearningRateMultiplier = 0.5 }, second = new("b") { LearningRateMultiplier = 4, KeepDecay = true, EpsilonMultiplier = 0.25 }, third = new("c") { WeightDecay = 0.3 };
+        ParameterRule common = new("*") { LearningRateMultiplier = 0.5 },
+            second =
+                new("b")
+                {
+                    LearningRateMultiplier = 4,
+                    KeepDecay = true,
+                    EpsilonMultiplier = 0.25,
+                },
+            third = new("c") { WeightDecay = 0.3 };
         using var whole = ToyModel.Fill([4, 9], type, 1);
-        var apart = ((string[])["a", "b", "c"]).Select((name, index) => (name, Parameter: new Parameter(whole.detach().narrow(1, 3 * index, 3).clone().contiguous()))).ToList();
-        using Optimizer parted = KnownOptimizers.Create(kind, [("w", whole)], Rules([common, second with { Pattern = "w", Part = (2, 3) }, third with { Pattern = "w", Part = (3, 3) }])),
+        var apart = ((string[])["a", "b", "c"])
+            .Select((name, index) => (name, Parameter: new Parameter(whole.detach().narrow(1, 3 * index, 3).clone().contiguous())))
+            .ToList();
+        using Optimizer parted = KnownOptimizers.Create(
+                kind, [("w", whole)],
+                Rules([common, second with { Pattern = "w", Part = (2, 3) }, third with { Pattern = "w", Part = (3, 3) }])),
             separate = KnownOptimizers.Create(kind, apart, Rules([common, second, third]));
         for (int step = 0; step < Steps; step++)
         {
@@ -100,23 +113,43 @@ public sealed class OptimizerStepTests : IClassFixture<OneThread>
 
         Close(ToyModel.Values(whole), Joined(apart.Select(entry => (Tensor)entry.Parameter)), tolerance, "w");
         for (int part = 0; part < parted.StateOf("w").Count; part++)
-            Close(ToyModel.Values(parted.StateOf("w")[part].Tensor), Joined(apart.Select(entry => separate.StateOf(entry.name)[part].Tensor)), tolerance, "state");
+            Close(
+                ToyModel.Values(parted.StateOf("w")[part].Tensor),
+                Joined(apart.Select(entry => separate.StateOf(entry.name)[part].Tensor)),
+                tolerance,
+                "state");
         foreach (var (_, parameter) in apart) parameter.Dispose();
 
         static ParameterSettings Rules(ParameterRule[] rules) => new() { WeightDecay = Decay, Rules = [.. rules] };
 
-        static double[] Joined(IEnumerable<Tensor> parts) => [.. cat([.. parts.Select(part => part.detach())], 1).to(ScalarType.Float64).reshape(-1).data<double>()];
+        static double[] Joined(IEnumerable<Tensor> parts) =>
+            [.. cat([.. parts.Select(part => part.detach())], 1).to(ScalarType.Float64).reshape(-1).data<double>()];
     }
 
     [Fact]
     public void Create_PartsThatDoNotFit_AreRefused()
     {
         using var weight = ToyModel.Fill([4, 10], ScalarType.Float32, 1);
-        string Refused(params ParameterRule[] rules) => Should.Throw<WiscaException>(() => KnownOptimizers.Create("adamw", [("w", weight)], new ParameterSettings { Rules = [.. rules] })).Message;
-        Refused(new ParameterRule("w") { Part = (1, 3) }).ShouldBe("w: its last axis of 10 is parted by 3, expected one number of equal parts");
+        string Refused(params ParameterRule[] rules) =>
+            Should
+                .Throw<WiscaException>(() => KnownOptimizers.Create("adamw", [("w", weight)], new ParameterSettings { Rules = [.. rules] }))
+                .Message;
+        Refused(new ParameterRule("w") { Part = (1, 3) })
+            .ShouldBe("w: its last axis of 10 is parted by 3, expected one number of equal parts");
         Refused(new ParameterRule("w") { Part = (1, 2) }, new ParameterRule("w") { Part = (1, 5) }).ShouldContain("parted by 2 and 5");
         Refused(new ParameterRule("w") { Part = (3, 2) }).ShouldContain("part 3 of 2");
-        Should.Throw<WiscaException>(() => new Muon([("w", weight)], new MuonOptions { AdamW = new AdamWOptions { Parameters = new ParameterSettings { Rules = [new ParameterRule("w") { Part = (1, 2) }] } } })).Message.ShouldContain("whole matrices");
+        Should
+            .Throw<WiscaException>(() =>
+                new Muon(
+                    [("w", weight)],
+                    new MuonOptions
+                    {
+                        AdamW = new AdamWOptions
+                        {
+                            Parameters = new ParameterSettings { Rules = [new ParameterRule("w") { Part = (1, 2) }] },
+                        },
+                    }))
+            .Message.ShouldContain("whole matrices");
     }
 
     [Theory]
@@ -248,7 +281,9 @@ public sealed class OptimizerStepTests : IClassFixture<OneThread>
         using (var scope = NewDisposeScope()) parameter.grad = tensor(new[] { 1.0, 2, 3 }).expand(5, 3);
         optimizer.Step(Rate);
         double[] gradient = [.. Enumerable.Range(0, 15).Select(i => 1.0 + (i % 3))];
-        Close(ToyModel.Values(parameter), ReferenceOptimizer.Run(start, [gradient], KnownOptimizers.Rule("adamw", Rate, Epsilon, 0.1)).Weights, 1e-12, "w");
+        Close(
+            ToyModel.Values(parameter),
+            ReferenceOptimizer.Run(start, [gradient], KnownOptimizers.Rule("adamw", Rate, Epsilon, 0.1)).Weights, 1e-12, "w");
     }
 
     [Fact]
@@ -265,7 +300,10 @@ public sealed class OptimizerStepTests : IClassFixture<OneThread>
     public void Create_PatternsThatMatchNothing_NamesThem()
     {
         using var parameter = ToyModel.Fill([2, 2], ScalarType.Float32, 1);
-        var settings = new ParameterSettings { Rules = [new ParameterRule("w"), new ParameterRule("*.q_prj.weight"), new ParameterRule("W")] };
+        var settings = new ParameterSettings
+        {
+            Rules = [new ParameterRule("w"), new ParameterRule("*.q_prj.weight"), new ParameterRule("W")],
+        };
         Should.Throw<WiscaException>(() => new AdamW([("w", parameter)], new AdamWOptions { Parameters = settings }))
             .Message.ShouldBe("no parameter matches the pattern '*.q_prj.weight' or 'W'");
     }
@@ -277,8 +315,15 @@ public sealed class OptimizerStepTests : IClassFixture<OneThread>
     [InlineData(0, 0, 1, true, "cannot keep the decay")]
     public void Create_BadRule_NamesIt(double rate, double decay, double epsilon, bool keep, string message)
     {
-        var rule = new ParameterRule("*") { LearningRateMultiplier = rate, WeightDecay = decay, EpsilonMultiplier = epsilon, KeepDecay = keep };
-        var exception = Should.Throw<WiscaException>(() => new Lion([], new LionOptions { Parameters = new ParameterSettings { Rules = [rule] } }));
+        var rule = new ParameterRule("*")
+        {
+            LearningRateMultiplier = rate,
+            WeightDecay = decay,
+            EpsilonMultiplier = epsilon,
+            KeepDecay = keep,
+        };
+        var exception = Should.Throw<WiscaException>(() =>
+            new Lion([], new LionOptions { Parameters = new ParameterSettings { Rules = [rule] } }));
         exception.Message.ShouldStartWith("parameters '*': ");
         exception.Message.ShouldContain(message);
     }
@@ -286,9 +331,13 @@ public sealed class OptimizerStepTests : IClassFixture<OneThread>
     [Fact]
     public void Create_BadOption_IsRefused()
     {
-        Should.Throw<WiscaException>(() => new AdamW([], new AdamWOptions { Beta2 = 1 })).Message.ShouldBe("beta2 is 1, expected a number from 0 and below 1");
+        Should
+            .Throw<WiscaException>(() => new AdamW([], new AdamWOptions { Beta2 = 1 }))
+            .Message.ShouldBe("beta2 is 1, expected a number from 0 and below 1");
         Should.Throw<WiscaException>(() => new AdamW([], new AdamWOptions { Epsilon = 0 })).Message.ShouldStartWith("epsilon is 0");
-        Should.Throw<WiscaException>(() => new SgdMomentum([], new SgdMomentumOptions { Momentum = 0, Nesterov = true })).Message.ShouldContain("nesterov");
+        Should
+            .Throw<WiscaException>(() => new SgdMomentum([], new SgdMomentumOptions { Momentum = 0, Nesterov = true }))
+            .Message.ShouldContain("nesterov");
         Should.Throw<WiscaException>(() => new Muon([], new MuonOptions { Iterations = 0 })).Message.ShouldStartWith("iterations is 0");
         Should.Throw<WiscaException>(() => new Lion([], new LionOptions { Beta1 = -0.1 })).Message.ShouldStartWith("beta1 is -0.1");
         Should.Throw<ArgumentOutOfRangeException>(() => new Lion([]).Step(double.NaN));
@@ -348,8 +397,10 @@ public sealed class OptimizerStepTests : IClassFixture<OneThread>
     }
 
     /// <summary>Three digits, rounded to float32: the same in both types.</summary>
-    internal static double[] Gradient(long[] shape, int parameter, int step) => Array.ConvertAll(
-        ToyModel.Numbers((int)shape.Aggregate(1L, (product, size) => product * size), 100 + (50 * parameter) + step), value => (double)(float)value);
+    internal static double[] Gradient(long[] shape, int parameter, int step) =>
+        Array.ConvertAll(
+            ToyModel.Numbers((int)shape.Aggregate(1L, (product, size) => product * size), 100 + (50 * parameter) + step),
+            value => (double)(float)value);
 
     internal static void SetGradient(Parameter parameter, double[] values)
     {

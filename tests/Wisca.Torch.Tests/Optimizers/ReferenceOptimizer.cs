@@ -66,7 +66,8 @@ internal static class ReferenceOptimizer
         return (w, buffer);
     }
 
-    private static double[,] Combine(double a, double[,] x, double b, double[,] y) => Make(x.GetLength(0), x.GetLength(1), (i, j) => (a * x[i, j]) + (b * y[i, j]));
+    private static double[,] Combine(double a, double[,] x, double b, double[,] y) =>
+        Make(x.GetLength(0), x.GetLength(1), (i, j) => (a * x[i, j]) + (b * y[i, j]));
 
     private static double[,] Transpose(double[,] x) => Make(x.GetLength(1), x.GetLength(0), (i, j) => x[j, i]);
 

@@ -65,7 +65,8 @@ internal sealed class ToyModel : IDisposable
     public static Tensor Random(long[] shape, int seed, ScalarType type) =>
         tensor(Numbers((int)shape.Aggregate(1L, (product, size) => product * size), seed)).reshape(shape).to(type);
 
-    public static Parameter Fill(long[] shape, ScalarType type, int seed) => (Parameter)new Parameter(Random(shape, seed, type)).DetachFromDisposeScope();
+    public static Parameter Fill(long[] shape, ScalarType type, int seed) =>
+        (Parameter)new Parameter(Random(shape, seed, type)).DetachFromDisposeScope();
 
     public void Dispose()
     {

@@ -72,7 +72,9 @@ public sealed class WeightAverageTests : IClassFixture<OneThread>
 
         using var other = new WeightAverage([(ToyModel.First, model.W2)]);
         string message = Should.Throw<WiscaException>(() => other.Load(folder["average"])).Message;
-        message.ShouldContain($"{ToyModel.First} is [6, 5] F32, expected [4, 6] F32; {ToyModel.Second} [4, 6] is not a parameter of the model; {ToyModel.Bias} [4] is not");
+        message.ShouldContain(
+            $"{ToyModel.First} is [6, 5] F32, expected [4, 6] F32; {ToyModel.Second} [4, 6] is not a parameter of the model; "
+            + $"{ToyModel.Bias} [4] is not");
         Should.Throw<WiscaException>(() => new WeightAverage([], 1)).Message.ShouldStartWith("decay of the weight average is 1");
         other.StateOf("w").ShouldBeEmpty();
     }

@@ -44,7 +44,8 @@ public sealed class ForwardProofTests
     {
         using var folder = new TemporaryFolder();
         using var model = Write(folder.FullPath, seed: 1);
-        var report = ForwardProof.Compare(model, model, Tokens, new ForwardProofOptions { WindowLength = window, Precision = ComputePrecision.F64 });
+        var report = ForwardProof.Compare(
+            model, model, Tokens, new ForwardProofOptions { WindowLength = window, Precision = ComputePrecision.F64 });
 
         var plain = new PlainLlama(model);
         double loss = 0;
@@ -106,7 +107,9 @@ public sealed class ForwardProofTests
     {
         using var folder = new TemporaryFolder();
         using var model = Write(folder.FullPath, seed: 1);
-        Should.Throw<WiscaException>(() => ForwardProof.Compare(model, model, tokens, new ForwardProofOptions { WindowLength = window })).Message.ShouldStartWith(message);
+        Should
+            .Throw<WiscaException>(() => ForwardProof.Compare(model, model, tokens, new ForwardProofOptions { WindowLength = window }))
+            .Message.ShouldStartWith(message);
     }
 
     [Fact]
@@ -127,7 +130,9 @@ public sealed class ForwardProofTests
         using var model = Write(folder.FullPath, seed: 1);
         double needed = 2 * 4 * model.ParameterCount;
         ForwardProof.CheckMemory(model, model, ComputePrecision.F32, needed);
-        Should.Throw<WiscaException>(() => ForwardProof.CheckMemory(model, model, ComputePrecision.F32, needed - 1)).Message.ShouldStartWith("the two models take ");
+        Should
+            .Throw<WiscaException>(() => ForwardProof.CheckMemory(model, model, ComputePrecision.F32, needed - 1))
+            .Message.ShouldStartWith("the two models take ");
         Should.Throw<WiscaException>(() => ForwardProof.CheckMemory(model, model, ComputePrecision.F64, needed));
     }
 
@@ -141,7 +146,8 @@ public sealed class ForwardProofTests
         var options = new ForwardProofOptions { WindowLength = 10 };
         ForwardProof.Compare(model, model, Tokens, options, new Recorder(shares.Add), source.Token);
         shares.ShouldBe([1 / 3.0, 2 / 3.0, 1], 1e-12);
-        Should.Throw<OperationCanceledException>(() => ForwardProof.Compare(model, model, Tokens, options, new Recorder(_ => source.Cancel()), source.Token));
+        Should.Throw<OperationCanceledException>(() =>
+            ForwardProof.Compare(model, model, Tokens, options, new Recorder(_ => source.Cancel()), source.Token));
     }
 
     [Fact]
@@ -152,7 +158,8 @@ public sealed class ForwardProofTests
         int threads = TorchRuntime.Threads;
         ForwardProof.Compare(model, model, Tokens);
         long before = DisposeScopeManager.Statistics.ThreadTotalLiveCount;
-        for (int i = 0; i < 3; i++) ForwardProof.Compare(model, model, Tokens, new ForwardProofOptions { Threads = threads + 1, WindowLength = 8 });
+        for (int i = 0; i < 3; i++)
+            ForwardProof.Compare(model, model, Tokens, new ForwardProofOptions { Threads = threads + 1, WindowLength = 8 });
         DisposeScopeManager.Statistics.ThreadTotalLiveCount.ShouldBe(before);
         TorchRuntime.Threads.ShouldBe(threads);
     }
@@ -160,7 +167,8 @@ public sealed class ForwardProofTests
     [Fact]
     public void Draw_SameSeed_SameTokensEverywhere()
     {
-        // The first five outputs of SplitMix64 from 0 are E220A839..., 6E789E6A..., 06C45D18..., F88BB8A8..., 1B39896A...: their first 11 bits.
+        // The first five outputs of SplitMix64 from 0 are E220A839..., 6E789E6A..., 06C45D18..., F88BB8A8..., 1B39896A...: their first 11
+        // bits.
         RandomTokens.Draw(5, 2048, seed: 0).ShouldBe([0xE22 >> 1, 0x6E7 >> 1, 0x06C >> 1, 0xF88 >> 1, 0x1B3 >> 1]);
         int[] many = RandomTokens.Draw(100_000, 10, seed: 7);
         for (int token = 0; token < 10; token++) many.Count(drawn => drawn == token).ShouldBeInRange(9_600, 10_400);

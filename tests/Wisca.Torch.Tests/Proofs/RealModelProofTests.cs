@@ -19,7 +19,8 @@ public sealed class RealModelProofTests
     // by the model's own tokenizer, with the start token in front.
     private static readonly int[] Story =
     [
-        1, 80, 147, 201, 282, 215, 447, 202, 1154, 1708, 70, 60, 96, 67, 55, 91, 67, 89, 241, 43, 67, 76, 361, 43, 67, 76, 87, 436, 876, 163,
+        1, 80, 147, 201, 282, 215, 447, 202, 1154, 1708, 70, 60, 96, 67, 55, 91, 67, 89, 241, 43, 67, 76, 361, 43, 67, 76, 87, 436, 876,
+        163,
         2003, 307, 595, 837, 1375, 1586, 71, 10,
     ];
 
@@ -44,7 +45,12 @@ public sealed class RealModelProofTests
     {
         using var folder = new TemporaryFolder();
         using var model = Open();
-        var options = new RescaleOptions { QueryKey = queryKey, ValueOutput = valueOutput, Balance = new BalanceOptions(Rounding: FactorRounding.None) };
+        var options = new RescaleOptions
+        {
+            QueryKey = queryKey,
+            ValueOutput = valueOutput,
+            Balance = new BalanceOptions(Rounding: FactorRounding.None),
+        };
         var move = Rescaler.Rescale(model, folder["out"], options).Move!;
         move.Groups.ShouldAllBe(group => group.Factor != 1);
         using var rescaled = Checkpoint.Open(folder["out"]);
@@ -89,7 +95,10 @@ public sealed class RealModelProofTests
         using var model = Open(folder, dtype, shards);
         ModelCopy.Write(model, folder["forced"], dtype, shards, Force);
         using var forced = Checkpoint.Open(folder["forced"]);
-        if (shards > 1) forced.Find("model.layers.0.self_attn.q_proj.weight")!.File.ShouldNotBe(forced.Find("model.layers.0.self_attn.k_proj.weight")!.File);
+        if (shards > 1)
+            forced
+                .Find("model.layers.0.self_attn.q_proj.weight")!
+                .File.ShouldNotBe(forced.Find("model.layers.0.self_attn.k_proj.weight")!.File);
 
         var report = ForwardProof.Compare(model, forced, Story, new ForwardProofOptions { Precision = precision });
         report.BitIdentical.ShouldBeTrue();
@@ -104,7 +113,9 @@ public sealed class RealModelProofTests
         using var model = Open(folder, Dtype.F16, shards: 1);
         Rescaler.Rescale(model, folder["out"], Finest).Move!.PowersOfTwo.ShouldBeTrue();
         using var rescaled = Checkpoint.Open(folder["out"]);
-        ForwardProof.Compare(model, rescaled, Story, new ForwardProofOptions { Precision = ComputePrecision.Native }).Equivalent.ShouldBeTrue();
+        ForwardProof
+            .Compare(model, rescaled, Story, new ForwardProofOptions { Precision = ComputePrecision.Native })
+            .Equivalent.ShouldBeTrue();
     }
 
     [Theory]
@@ -152,7 +163,10 @@ public sealed class RealModelProofTests
         // Each channel's factor meets its inverse, which is exact without RoPE; but here the two channels of a pair have different ones.
         ModelCopy.Write(model, folder["wrong"], dtype, edit: (info, values) =>
         {
-            int exponent = info.Name == "model.layers.0.self_attn.q_proj.weight" ? 1 : info.Name == "model.layers.0.self_attn.k_proj.weight" ? -1 : 0;
+            int exponent =
+                info.Name == "model.layers.0.self_attn.q_proj.weight" ? 1
+                : info.Name == "model.layers.0.self_attn.k_proj.weight" ? -1
+                : 0;
             int columns = (int)info.Shape[^1];
             for (int i = 0; i < values.Length && exponent != 0; i++)
             {
@@ -181,7 +195,8 @@ public sealed class RealModelProofTests
         return Checkpoint.Open(folder["model"]);
     }
 
-    /// <summary>Multiplies each rotary pair of a kv head and each value channel by a power of two from 2^-6 to 2^6, and divides its partner.</summary>
+    /// <summary>Multiplies each rotary pair of a kv head and each value channel by a power of two from 2^-6 to 2^6, and divides its
+    /// partner.</summary>
     private static void Force(TensorInfo info, float[] values)
     {
         string[] parts = info.Name.Split('.');

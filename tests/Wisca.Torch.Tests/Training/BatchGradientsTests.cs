@@ -27,7 +27,17 @@ public sealed class BatchGradientsTests
         expected.Values.Max(values => values.Max(Math.Abs)).ShouldBeGreaterThan(1e-3);
 
         // What a mean of the batches' means would give: other gradients.
-        var (_, means) = Gradients(model, [.. parts.Where(part => part.RealTargets > 0).Select(part => part with { Targets = [.. part.Targets.Select((target, index) => target >= 0 ? target : part.Ids[index])] })]);
+        var (_, means) = Gradients(
+            model,
+            [
+                .. parts
+                    .Where(part => part.RealTargets > 0)
+                    .Select(part =>
+                        part with
+                        {
+                            Targets = [.. part.Targets.Select((target, index) => target >= 0 ? target : part.Ids[index])],
+                        }),
+            ]);
         Largest(means, expected).ShouldBeGreaterThan(1e-4);
     }
 
@@ -68,20 +78,29 @@ public sealed class BatchGradientsTests
     private static TrainingBatch Batch()
     {
         long[] ids = [.. TinyFamilies.Tokens(Sequences * (Length + 1)).Select(id => (long)id)];
-        long[] inputs = [.. ids.Chunk(Length + 1).SelectMany(sequence => sequence[..^1])], targets = [.. ids.Chunk(Length + 1).SelectMany(sequence => sequence[1..])];
-        foreach (var (sequence, counting) in ((int, int)[])[(1, 3), (2, 0), (3, 7)]) targets.AsSpan((sequence * Length) + counting, Length - counting).Fill(Decoder.IgnoredTarget);
+        long[] inputs = [.. ids.Chunk(Length + 1).SelectMany(sequence => sequence[..^1])],
+            targets = [.. ids.Chunk(Length + 1).SelectMany(sequence => sequence[1..])];
+        foreach (var (sequence, counting) in ((int, int)[])[(1, 3), (2, 0), (3, 7)])
+            targets.AsSpan((sequence * Length) + counting, Length - counting).Fill(Decoder.IgnoredTarget);
         return new TrainingBatch(inputs, targets, Sequences);
     }
 
     private static TrainingBatch Sequence(TrainingBatch batch, int index) =>
         new(batch.Ids[(index * Length)..((index + 1) * Length)], batch.Targets[(index * Length)..((index + 1) * Length)], 1);
 
-    private static (double Loss, Dictionary<string, double[]> Gradients) Gradients(Decoder model, params IReadOnlyList<TrainingBatch> batches)
+    private static (double Loss, Dictionary<string, double[]> Gradients) Gradients(
+        Decoder model,
+        params IReadOnlyList<TrainingBatch> batches)
     {
         foreach (var parameter in model.parameters()) parameter.grad = null;
         var (loss, _) = BatchGradients.Add(model, batches);
         using var scope = NewDisposeScope();
-        return (loss, model.named_parameters().Where(entry => entry.parameter.grad is not null).ToDictionary(entry => entry.name, entry => entry.parameter.grad!.contiguous().data<double>().ToArray()));
+        return (
+            loss,
+            model
+                .named_parameters()
+                .Where(entry => entry.parameter.grad is not null)
+                .ToDictionary(entry => entry.name, entry => entry.parameter.grad!.contiguous().data<double>().ToArray()));
     }
 
     private static double Largest(Dictionary<string, double[]> a, Dictionary<string, double[]> b)

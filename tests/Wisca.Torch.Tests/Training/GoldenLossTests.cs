@@ -8,8 +8,9 @@ using Wisca.Transitions;
 namespace Wisca.Tests.Training;
 
 /// <summary>
-/// Twenty steps of every family in float64, with a transition in the middle, held to losses in the repository: what changes them changes what is
-/// trained. Where that is wanted, set WISCA_WRITE_GOLDEN=1 and run these tests: they write golden-losses.json anew, and its difference shows what changed.
+/// Twenty steps of every family in float64, with a transition in the middle, held to losses in the repository: what changes them changes
+/// what is trained. Where that is wanted, set WISCA_WRITE_GOLDEN=1 and run these tests: they write golden-losses.json anew, and its
+/// difference shows what changed.
 /// </summary>
 [Collection(TorchCollection.Name)]
 public sealed class GoldenLossTests
@@ -17,7 +18,8 @@ public sealed class GoldenLossTests
     private const string Variable = "WISCA_WRITE_GOLDEN";
     private const int Steps = 20, TransitionAfter = 10, Sequences = 4, Length = 12;
 
-    public static TheoryData<string> Families => ["llama", "mistral", "qwen2", "gemma", "gpt2", "gpt_neox", "qwen3", "gemma3_text", "mixtral", "qwen2_moe"];
+    public static TheoryData<string> Families =>
+        ["llama", "mistral", "qwen2", "gemma", "gpt2", "gpt_neox", "qwen3", "gemma3_text", "mixtral", "qwen2_moe"];
 
     [Theory]
     [MemberData(nameof(Families))]
@@ -39,10 +41,16 @@ public sealed class GoldenLossTests
         using var optimizer = new AdamW(parameters);
         var options = new WiscaOptions
         {
-            Transitions = new TransitionOptions { QueryKey = Granularity.KvHead, ValueOutput = Granularity.KvHead, Balance = new BalanceOptions(Rounding: FactorRounding.None) },
+            Transitions = new TransitionOptions
+            {
+                QueryKey = Granularity.KvHead,
+                ValueOutput = Granularity.KvHead,
+                Balance = new BalanceOptions(Rounding: FactorRounding.None),
+            },
             Trigger = new WiscaTrigger { AtStart = false, Every = 0, Steps = [TransitionAfter] },
         };
-        var scheduler = new WiscaScheduler(parameters, WiscaScheduler.PlanFor(parameters, model.Config.Source!, options.Transitions), options, optimizer);
+        var scheduler = new WiscaScheduler(
+            parameters, WiscaScheduler.PlanFor(parameters, model.Config.Source!, options.Transitions), options, optimizer);
         var schedule = new LearningRateSchedule(1e-2, Steps) { WarmupSteps = 4, DecaySteps = Steps - 4 };
         long[] ids = [.. TinyFamilies.Tokens(Sequences * (Length + 1)).Select(id => (long)id)];
         double[] losses = new double[Steps];
@@ -65,18 +73,28 @@ public sealed class GoldenLossTests
         long[][] sequences = [.. ids.Chunk(Length + 1).Skip(first).Take(Sequences / 2)];
         return new TrainingBatch(
             [.. sequences.SelectMany(sequence => sequence[..^1])],
-            [.. sequences.SelectMany(sequence => sequence[1..].Select((target, index) => index < counting ? target : Decoder.IgnoredTarget))],
+            [
+                .. sequences.SelectMany(sequence =>
+                    sequence[1..].Select((target, index) => index < counting ? target : Decoder.IgnoredTarget)),
+            ],
             Sequences / 2);
     }
 
-    private static JsonObject Read() => JsonNode.Parse(TestRepository.ReadText("tests", "Wisca.Torch.Tests", "Training", "golden-losses.json"))!.AsObject();
+    private static JsonObject Read() =>
+        JsonNode.Parse(TestRepository.ReadText("tests", "Wisca.Torch.Tests", "Training", "golden-losses.json"))!.AsObject();
 
     private static void Write(string modelType, double[] losses)
     {
         string path = TestRepository.PathOf("tests", "Wisca.Torch.Tests", "Training", "golden-losses.json");
         var all = File.Exists(path) ? Read() : [];
         all[modelType] = JsonSerializer.SerializeToNode(losses);
-        string[] lines = [.. Families.Select(row => row.Data).Where(all.ContainsKey).Select(name => $"  \"{name}\": [{string.Join(", ", all[name]!.AsArray().Select(loss => loss!.ToJsonString()))}]")];
+        string[] lines =
+        [
+            .. Families
+                .Select(row => row.Data)
+                .Where(all.ContainsKey)
+                .Select(name => $"  \"{name}\": [{string.Join(", ", all[name]!.AsArray().Select(loss => loss!.ToJsonString()))}]"),
+        ];
         File.WriteAllText(path, "{\n" + string.Join(",\n", lines) + "\n}\n");
     }
 }

@@ -73,9 +73,11 @@ public sealed class MetricsWriterTests : IDisposable
     }
 
     [Fact]
-    public void Open_FolderInItsPlace_IsRefused() => Should.Throw<WiscaException>(() => MetricsWriter.Open(_folder.FullPath, 0)).Message.ShouldContain("is a folder");
+    public void Open_FolderInItsPlace_IsRefused() =>
+        Should.Throw<WiscaException>(() => MetricsWriter.Open(_folder.FullPath, 0)).Message.ShouldContain("is a folder");
 
-    private static IEnumerable<KeyValuePair<string, double>> Metrics(params (string Name, double Value)[] values) => values.Select(value => KeyValuePair.Create(value.Name, value.Value));
+    private static IEnumerable<KeyValuePair<string, double>> Metrics(params (string Name, double Value)[] values) =>
+        values.Select(value => KeyValuePair.Create(value.Name, value.Value));
 
     private void WriteSteps(params long[] steps)
     {

@@ -20,7 +20,13 @@ public sealed class OverfitTests
         {
             Steps = steps,
             BatchSize = 1,
-            Data = tiny.Data with { Train = [folder["train.txt"]], Validation = [folder["valid.txt"]], HeldOut = null, SequenceLength = 31 },
+            Data = tiny.Data with
+            {
+                Train = [folder["train.txt"]],
+                Validation = [folder["valid.txt"]],
+                HeldOut = null,
+                SequenceLength = 31,
+            },
             Optimizer = new() { Name = optimizer, LearningRate = learningRate, WeightDecay = 0 },
             Wisca = new() { Every = 50, Round = Wisca.Transitions.FactorRounding.None },
             Logging = new() { Every = 10, Tensorboard = false },

@@ -127,7 +127,8 @@ public sealed class RunFolderTests : IDisposable
     [Fact]
     public void Open_Twice_IsRefusedUntilTheFirstIsDone()
     {
-        using (RunFolder.Open(Place)) Should.Throw<WiscaException>(() => RunFolder.Open(Place)).Message.ShouldContain("is in use by another run");
+        using (RunFolder.Open(Place))
+            Should.Throw<WiscaException>(() => RunFolder.Open(Place)).Message.ShouldContain("is in use by another run");
         using (RunFolder.Open(Place)) { }
     }
 
@@ -154,12 +155,16 @@ public sealed class RunFolderTests : IDisposable
         for (int round = 0; round < 3; round++)
         {
             long before = StepOf(RunFolder.FindLatest(Place));
-            using var child = Process.Start(new ProcessStartInfo(Path.ChangeExtension(typeof(RunFolderTests).Assembly.Location, null), ["--filter-method", $"*{nameof(Child_WritesCheckpointsForEver)}"])
-            {
-                Environment = { [ChildFolder] = Place },
-                RedirectStandardOutput = true,
-                RedirectStandardError = true,
-            })!;
+            using var child = Process.Start(
+                new ProcessStartInfo(
+                    Path.ChangeExtension(typeof(RunFolderTests).Assembly.Location, null),
+                    ["--filter-method", $"*{nameof(Child_WritesCheckpointsForEver)}"])
+                {
+                    Environment = { [ChildFolder] = Place },
+                    RedirectStandardOutput = true,
+                    RedirectStandardError = true,
+                }
+            )!;
             var clock = Stopwatch.StartNew();
             while (StepOf(RunFolder.FindLatest(Place)) < before + 3)
             {
@@ -217,22 +222,27 @@ public sealed class RunFolderTests : IDisposable
     }
 
     [Fact]
-    public void TrainingState_Missing_IsRefused() => Should.Throw<WiscaException>(() => TrainingState.Load(Place)).Message.ShouldContain("does not exist");
+    public void TrainingState_Missing_IsRefused() =>
+        Should.Throw<WiscaException>(() => TrainingState.Load(Place)).Message.ShouldContain("does not exist");
 
-    private static TrainingState State(int step) => new(
-        TrainingState.CurrentVersion, step, step * 16, step * 4096, 1.5, null, null, null, 100, "00", 1, new Dictionary<string, string> { ["wisca"] = "0.1.0" });
+    private static TrainingState State(int step) =>
+        new(
+            TrainingState.CurrentVersion, step, step * 16, step * 4096, 1.5, null, null, null, 100, "00", 1,
+            new Dictionary<string, string> { ["wisca"] = "0.1.0" });
 
     /// <summary>Writes a checkpoint that shows by its content whether it is whole.</summary>
     private static Action<string> Writer(int content) => staging =>
     {
-        for (int file = 0; file < 8; file++) File.WriteAllText(Path.Combine(staging, $"file-{file}"), string.Concat(Enumerable.Repeat($"{content}\n", 200)));
+        for (int file = 0; file < 8; file++)
+            File.WriteAllText(Path.Combine(staging, $"file-{file}"), string.Concat(Enumerable.Repeat($"{content}\n", 200)));
         State(content).Save(staging);
         File.WriteAllText(Path.Combine(staging, "training", "last"), $"{content}");
     };
 
     private static void Check(string checkpoint, int content)
     {
-        for (int file = 0; file < 8; file++) File.ReadAllText(Path.Combine(checkpoint, $"file-{file}")).ShouldBe(string.Concat(Enumerable.Repeat($"{content}\n", 200)));
+        for (int file = 0; file < 8; file++)
+            File.ReadAllText(Path.Combine(checkpoint, $"file-{file}")).ShouldBe(string.Concat(Enumerable.Repeat($"{content}\n", 200)));
         TrainingState.Load(checkpoint).Step.ShouldBe(content);
         File.ReadAllText(Path.Combine(checkpoint, "training", "last")).ShouldBe($"{content}");
         Directory.EnumerateFileSystemEntries(checkpoint, "*", SearchOption.AllDirectories).Count().ShouldBe(11);
@@ -240,5 +250,11 @@ public sealed class RunFolderTests : IDisposable
 
     private static long StepOf(string? checkpoint) => checkpoint is null ? 0 : long.Parse(Path.GetFileName(checkpoint).Split('-')[1]);
 
-    private string[] Names() => [.. Directory.EnumerateFileSystemEntries(Path.Combine(Place, "checkpoints")).Select(path => Path.GetFileName(path)).Order(StringComparer.Ordinal)];
+    private string[] Names() =>
+        [
+            .. Directory
+                .EnumerateFileSystemEntries(Path.Combine(Place, "checkpoints"))
+                .Select(path => Path.GetFileName(path))
+                .Order(StringComparer.Ordinal),
+        ];
 }

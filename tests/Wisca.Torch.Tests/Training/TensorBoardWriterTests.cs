@@ -28,7 +28,8 @@ public sealed class TensorBoardWriterTests : IDisposable
     }
 
     [Fact]
-    public void Checksum_AnyData_IsThatOfTheBitwiseDefinition() => Gen.Byte.Array[0, 100].Sample(data => RecordFraming.Checksum(data) == ReferenceChecksum(data), iter: 200);
+    public void Checksum_AnyData_IsThatOfTheBitwiseDefinition() =>
+        Gen.Byte.Array[0, 100].Sample(data => RecordFraming.Checksum(data) == ReferenceChecksum(data), iter: 200);
 
     [Fact]
     public void Write_Everything_IsReadByAnotherReader()
@@ -53,7 +54,9 @@ public sealed class TensorBoardWriterTests : IDisposable
 
         var scalars = Values(events[1]);
         scalars.Select(value => Text(value, 1)).ShouldBe(["train/loss", "train/learning_rate", "bad"]);
-        scalars.Select(value => BitConverter.UInt32BitsToSingle((uint)(ulong)value.Single(field => field.Number == 2).Value)).ShouldBe([5.25f, 1e-3f, float.NaN]);
+        scalars
+            .Select(value => BitConverter.UInt32BitsToSingle((uint)(ulong)value.Single(field => field.Number == 2).Value))
+            .ShouldBe([5.25f, 1e-3f, float.NaN]);
 
         var text = Values(events[2]).Single();
         Text(text, 1).ShouldBe("sample");
@@ -121,10 +124,12 @@ public sealed class TensorBoardWriterTests : IDisposable
         for (int at = 0; at < data.Length;)
         {
             if (data.Length - at < 16) throw new InvalidDataException("torn");
-            if (BinaryPrimitives.ReadUInt32LittleEndian(data.AsSpan(at + 8)) != Masked(data[at..(at + 8)])) throw new InvalidDataException("length");
+            if (BinaryPrimitives.ReadUInt32LittleEndian(data.AsSpan(at + 8)) != Masked(data[at..(at + 8)]))
+                throw new InvalidDataException("length");
             int length = (int)BinaryPrimitives.ReadUInt64LittleEndian(data.AsSpan(at));
             byte[] record = data[(at + 12)..(at + 12 + length)];
-            if (BinaryPrimitives.ReadUInt32LittleEndian(data.AsSpan(at + 12 + length)) != Masked(record)) throw new InvalidDataException("data");
+            if (BinaryPrimitives.ReadUInt32LittleEndian(data.AsSpan(at + 12 + length)) != Masked(record))
+                throw new InvalidDataException("data");
             records.Add(record);
             at += 16 + length;
         }
@@ -188,16 +193,24 @@ public sealed class TensorBoardWriterTests : IDisposable
         }
     }
 
-    private static List<List<Field>> Values(List<Field> entry) => [.. Message(entry, 5).Where(field => field.Number == 1).Select(field => Fields((byte[])field.Value))];
+    private static List<List<Field>> Values(List<Field> entry) =>
+        [.. Message(entry, 5).Where(field => field.Number == 1).Select(field => Fields((byte[])field.Value))];
 
-    private static List<Field> Message(List<Field> fields, int number) => Fields((byte[])fields.Single(field => field.Number == number).Value);
+    private static List<Field> Message(List<Field> fields, int number) =>
+        Fields((byte[])fields.Single(field => field.Number == number).Value);
 
-    private static string Text(List<Field> fields, int number) => Encoding.UTF8.GetString((byte[])fields.Single(field => field.Number == number).Value);
+    private static string Text(List<Field> fields, int number) =>
+        Encoding.UTF8.GetString((byte[])fields.Single(field => field.Number == number).Value);
 
-    private static double Number(List<Field> fields, int number) => BitConverter.UInt64BitsToDouble((ulong)fields.Single(field => field.Number == number).Value);
+    private static double Number(List<Field> fields, int number) =>
+        BitConverter.UInt64BitsToDouble((ulong)fields.Single(field => field.Number == number).Value);
 
     private static double[] Numbers(List<Field> fields, int number) =>
-        [.. ((byte[])fields.Single(field => field.Number == number).Value).Chunk(8).Select(chunk => BinaryPrimitives.ReadDoubleLittleEndian(chunk))];
+        [
+            .. ((byte[])fields.Single(field => field.Number == number).Value)
+                .Chunk(8)
+                .Select(chunk => BinaryPrimitives.ReadDoubleLittleEndian(chunk)),
+        ];
 
     private sealed record Field(int Number, object Value);
 }

@@ -35,9 +35,11 @@ internal static class TinyRun
     }
 
     /// <summary>Trains, and returns what was told.</summary>
-    public static TrainingRecorder Train(TrainingConfig config, ResumeMode? resume = null, CancellationToken stop = default) => Train(config, new TrainingRecorder(), resume, stop);
+    public static TrainingRecorder Train(TrainingConfig config, ResumeMode? resume = null, CancellationToken stop = default) =>
+        Train(config, new TrainingRecorder(), resume, stop);
 
-    public static TrainingRecorder Train(TrainingConfig config, TrainingRecorder recorder, ResumeMode? resume = null, CancellationToken stop = default)
+    public static TrainingRecorder Train(
+        TrainingConfig config, TrainingRecorder recorder, ResumeMode? resume = null, CancellationToken stop = default)
     {
         using var trainer = Trainer.Prepare(config, resume ?? ResumeMode.Auto, recorder, CancellationToken.None);
         trainer.Run(stop);
@@ -50,18 +52,29 @@ internal static class TinyRun
     /// <summary>A digest of everything in a checkpoint but the clock's part.</summary>
     public static string[] Contents(string checkpoint) =>
     [
-        .. Directory.EnumerateFiles(checkpoint, "*", SearchOption.AllDirectories).Order(StringComparer.Ordinal).Where(path => Path.GetFileName(path) != "state.json")
+        .. Directory
+            .EnumerateFiles(checkpoint, "*", SearchOption.AllDirectories)
+            .Order(StringComparer.Ordinal)
+            .Where(path => Path.GetFileName(path) != "state.json")
             .Select(path => $"{Path.GetRelativePath(checkpoint, path)} {Convert.ToHexString(SHA256.HashData(File.ReadAllBytes(path)))}"),
     ];
 
-    /// <summary>The lines of metrics.jsonl without what a clock measured, and without the first, which only a run has that began there.</summary>
+    /// <summary>The lines of metrics.jsonl without what a clock measured, and without the first, which only a run has that began
+    /// there.</summary>
     public static string[] Metrics(TrainingConfig config) =>
     [
-        .. File.ReadAllLines(Path.Combine(config.Output, "metrics.jsonl")).Where(line => !line.Contains("model/digest", StringComparison.Ordinal)).Select(line =>
-        {
-            var values = JsonNode.Parse(line)!.AsObject();
-            foreach (string name in values.Select(entry => entry.Key).Where(key => key.StartsWith("time", StringComparison.Ordinal)).ToList()) values.Remove(name);
-            return values.ToJsonString();
-        }),
+        .. File.ReadAllLines(Path.Combine(config.Output, "metrics.jsonl"))
+            .Where(line => !line.Contains("model/digest", StringComparison.Ordinal))
+            .Select(line =>
+            {
+                var values = JsonNode.Parse(line)!.AsObject();
+                foreach (
+                    string name in values
+                        .Select(entry => entry.Key)
+                        .Where(key => key.StartsWith("time", StringComparison.Ordinal))
+                        .ToList())
+                    values.Remove(name);
+                return values.ToJsonString();
+            }),
     ];
 }

@@ -13,7 +13,13 @@ public sealed class TrainedLedgerTests : IDisposable
 {
     private readonly TemporaryFolder _folder = new();
 
-    private TrainingConfig Moving => TinyRun.Config(_folder) with { Steps = 4, Checkpoints = new() { Every = 2, Keep = 9 }, Wisca = new() { Every = 2, Round = FactorRounding.None } };
+    private TrainingConfig Moving =>
+        TinyRun.Config(_folder) with
+        {
+            Steps = 4,
+            Checkpoints = new() { Every = 2, Keep = 9 },
+            Wisca = new() { Every = 2, Round = FactorRounding.None },
+        };
 
     public void Dispose() => _folder.Dispose();
 
@@ -25,7 +31,18 @@ public sealed class TrainedLedgerTests : IDisposable
         // Four query heads to a kv head: the first factors are about 1/2.
         var model = TinyRun.Model("llama");
         (model["num_attention_heads"], model["num_key_value_heads"]) = (4, 1);
-        var config = Moving with { Model = new() { Config = new(model) }, Wisca = new() { QueryKey = Granularity.KvHead, Every = 2, Round = rounding, Hysteresis = 0 }, Ema = 0.5 };
+        var config = Moving with
+        {
+            Model = new() { Config = new(model) },
+            Wisca = new()
+            {
+                QueryKey = Granularity.KvHead,
+                Every = 2,
+                Round = rounding,
+                Hysteresis = 0,
+            },
+            Ema = 0.5,
+        };
         TinyRun.Train(config);
         using var trained = Checkpoint.Open(TinyRun.Checkpoint(config, 4));
         var move = Ledger.Load(trained.Folder).ShouldNotBeNull().Moves.ShouldHaveSingleItem();
@@ -42,7 +59,10 @@ public sealed class TrainedLedgerTests : IDisposable
         certificate.Equivalent.ShouldBeTrue();
         if (rounding == FactorRounding.PowerOfTwo) certificate.QueryKeyError.ShouldBe(0);
         using Decoder a = Decoder.Load(trained), b = Decoder.Load(undone);
-        var factors = move.Groups.Where(group => group.Transition == TransitionKind.QueryKey && group.Layer == 0).Select(group => group.Factor).ToList();
+        var factors = move
+            .Groups.Where(group => group.Transition == TransitionKind.QueryKey && group.Layer == 0)
+            .Select(group => group.Factor)
+            .ToList();
         const string key = "model.layers.0.self_attn.k_proj.weight";
         using var ratio = a.get_parameter(key)! / b.get_parameter(key)!;
         using var firstHead = ratio.narrow(0, 0, a.Config.Attention.HeadDim);
@@ -63,7 +83,10 @@ public sealed class TrainedLedgerTests : IDisposable
 
     [Theory]
     [InlineData("wisca.json", "\"version\": 1", "\"version\": 1, \"moves\": 7, \"x\": 1", "wisca.json")]
-    [InlineData("training/state.json", "\"sampler_position\": 4", "\"sampler_position\": 9223372036854775807", "expected one from 0 to 9007199254740992")]
+    [InlineData(
+        "training/state.json", "\"sampler_position\": 4", "\"sampler_position\": 9223372036854775807",
+        "expected one from 0 to 9007199254740992"
+    )]
     [InlineData("training/state.json", "\"step\": 2", "\"step\": 2000", "has 2000 steps behind it, but steps is 4")]
     [InlineData("training/state.json", "\"step\": 2", "\"step\": 2, \"random_states\": {\"torch\": \"AAAA\"}", "state.json: ")]
     public void Run_CheckpointTamperedWith_IsRefusedInOneLine(string file, string what, string with, string expected)

@@ -16,14 +16,30 @@ public sealed class TrainedModelTests
     public void Checkpoint_OfARun_IsAModelWithThePerplexityOfTheRun(string modelType)
     {
         using var folder = new TemporaryFolder();
-        var config = TinyRun.Config(folder, modelType) with { Steps = 12, Optimizer = new() { LearningRate = 1e-2 }, Wisca = new() { Every = 5, Round = FactorRounding.None } };
+        var config = TinyRun.Config(folder, modelType) with
+        {
+            Steps = 12,
+            Optimizer = new() { LearningRate = 1e-2 },
+            Wisca = new() { Every = 5, Round = FactorRounding.None },
+        };
         var evaluation = TinyRun.Train(config).Evaluations.Single();
         string trained = TinyRun.Checkpoint(config, 12);
         using var a = Checkpoint.Open(trained);
-        Rescaler.Rescale(a, folder["rescaled"], new RescaleOptions { QueryKey = Granularity.KvHead, ValueOutput = Granularity.KvHead, Balance = new BalanceOptions(Rounding: FactorRounding.None), Threads = 1 });
+        Rescaler.Rescale(
+            a,
+            folder["rescaled"],
+            new RescaleOptions
+            {
+                QueryKey = Granularity.KvHead,
+                ValueOutput = Granularity.KvHead,
+                Balance = new BalanceOptions(Rounding: FactorRounding.None),
+                Threads = 1,
+            });
         using var b = Checkpoint.Open(folder["rescaled"]);
         Certifier.Compare(a, b, threads: 1).Equivalent.ShouldBeTrue();
-        var proof = ForwardProof.Compare(a, b, HeldOut(folder, (int)evaluation.Tokens + 1), new ForwardProofOptions { WindowLength = config.Data.SequenceLength, Threads = 1 });
+        var proof = ForwardProof.Compare(
+            a, b, HeldOut(folder, (int)evaluation.Tokens + 1),
+            new ForwardProofOptions { WindowLength = config.Data.SequenceLength, Threads = 1 });
         proof.Reason.ShouldBeNull();
         proof.BitIdentical.ShouldBeFalse();
         proof.Predictions.ShouldBe((int)evaluation.Tokens);
@@ -36,7 +52,9 @@ public sealed class TrainedModelTests
     {
         string model = TestData.Require("models", "TinyStories-656K");
         using var folder = new TemporaryFolder();
-        const string text = "Once upon a time there was a little dog. He liked to run and play with his friend, the cat. One day they found a big red ball in the park. ";
+        const string text =
+            "Once upon a time there was a little dog. He liked to run and play with his friend, the cat. One day they found a big red "
+            + "ball in the park. ";
         File.WriteAllText(folder["text.txt"], text + text.Replace("dog", "girl", StringComparison.Ordinal));
         var tiny = TinyRun.Config(folder);
         var config = tiny with
@@ -56,7 +74,9 @@ public sealed class TrainedModelTests
         int[] tokens = HeldOut(folder, (int)evaluation.Tokens + 1, "training.tokens");
         using var checkpoint = Checkpoint.Open(model);
         var plain = new PlainLlama(checkpoint);
-        evaluation.Loss.ShouldBe(Enumerable.Range(0, windows).Average(window => plain.Loss(tokens[(window * 24)..((window * 24) + 25)])), 1e-5);
+        evaluation.Loss.ShouldBe(
+            Enumerable.Range(0, windows).Average(window => plain.Loss(tokens[(window * 24)..((window * 24) + 25)])),
+            1e-5);
         evaluation.Loss.ShouldBeLessThan(5);
 
         // The transition before the first step is of the model that was given, and the copy that is stored goes on from it.

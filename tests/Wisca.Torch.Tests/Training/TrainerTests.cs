@@ -108,7 +108,16 @@ public sealed class TrainerTests
     public void Run_TestText_IsEvaluatedApart()
     {
         using TemporaryFolder folder = new();
-        var config = TinyRun.Config(folder) with { Steps = 1, Evaluation = new() { Tokens = null, AtStart = false, Samples = new() { Every = 0 } } };
+        var config = TinyRun.Config(folder) with
+        {
+            Steps = 1,
+            Evaluation = new()
+            {
+                Tokens = null,
+                AtStart = false,
+                Samples = new() { Every = 0 },
+            },
+        };
         config = config with { Data = config.Data with { HeldOut = 0.4, Stories = 60 } };
         var whole = TinyRun.Train(config, ResumeMode.Never).Evaluations[^1];
         whole.TestLoss.ShouldBeNull();
@@ -117,11 +126,19 @@ public sealed class TrainerTests
 
         // The parts make up the whole, but for windows that are not full.
         parted.Tokens.ShouldBeInRange((long)(0.2 * whole.Tokens), (long)(0.8 * whole.Tokens));
-        Math.Abs((((parted.Loss * parted.Tokens) + (parted.TestLoss.Value * (whole.Tokens - parted.Tokens))) / whole.Tokens) - whole.Loss).ShouldBeLessThan(0.02);
+        Math.Abs((((parted.Loss * parted.Tokens) + (parted.TestLoss.Value * (whole.Tokens - parted.Tokens))) / whole.Tokens) - whole.Loss)
+            .ShouldBeLessThan(0.02);
 
         // Text of its own: the same as validation gives the same loss.
         File.WriteAllText(folder["held.txt"], string.Join("\n", Enumerable.Range(0, 40).Select(i => $"Line {i} of a text.")));
-        var own = TinyRun.Train(config with { Data = config.Data with { HeldOut = null, Validation = [folder["held.txt"]], Test = [folder["held.txt"]] } }, ResumeMode.Never).Evaluations[^1];
+        var own = TinyRun
+            .Train(
+                config with
+                {
+                    Data = config.Data with { HeldOut = null, Validation = [folder["held.txt"]], Test = [folder["held.txt"]] },
+                },
+                ResumeMode.Never)
+            .Evaluations[^1];
         own.TestLoss.ShouldBe(own.Loss);
     }
 
@@ -148,10 +165,22 @@ public sealed class TrainerTests
         var config = TinyRun.Config(folder) with { Steps = 2 };
         TinyRun.Train(config);
         TinyRun.Train(config with { Optimizer = new() { LearningRate = 5e-4 } }).Notices.Single()
-            .ShouldBe("the configuration is not the one that the checkpoint was trained with (optimizer.learning_rate: 0.001 became 0.0005): the run goes on from it, but not as if it had never stopped");
-        TinyRun.Train(config with { Threads = 2 }).Notices.Single().ShouldBe("the checkpoint was trained with 1 threads, this run has 2: results differ in their last bits");
+            .ShouldBe(
+                "the configuration is not the one that the checkpoint was trained with (optimizer.learning_rate: 0.001 became 0.0005): "
+                + "the run goes on from it, but not as if it had never stopped");
+        TinyRun
+            .Train(config with { Threads = 2 })
+            .Notices.Single()
+            .ShouldBe("the checkpoint was trained with 1 threads, this run has 2: results differ in their last bits");
         Wisca.Torch.TorchRuntime.Threads = 1;
-        TinyRun.Train(config with { Logging = new() { Every = 7, Tensorboard = false }, Checkpoints = new() { Keep = 5 } }).Notices.ShouldBeEmpty();
+        TinyRun
+            .Train(
+                config with
+                {
+                    Logging = new() { Every = 7, Tensorboard = false },
+                    Checkpoints = new() { Keep = 5 },
+                })
+            .Notices.ShouldBeEmpty();
     }
 
     [Fact]
@@ -160,7 +189,9 @@ public sealed class TrainerTests
         using var folder = new TemporaryFolder();
         var config = TinyRun.Config(folder);
         using (Trainer.Prepare(config, ResumeMode.Auto, new TrainingRecorder()))
-            Should.Throw<WiscaException>(() => Trainer.Prepare(config, ResumeMode.Auto, new TrainingRecorder())).Message.ShouldBe($"output {config.Output} is in use by another run");
+            Should
+                .Throw<WiscaException>(() => Trainer.Prepare(config, ResumeMode.Auto, new TrainingRecorder()))
+                .Message.ShouldBe($"output {config.Output} is in use by another run");
         TinyRun.Train(config).Steps.Count.ShouldBe(6);
     }
 
@@ -178,7 +209,10 @@ public sealed class TrainerTests
 
         // The weights that did it were stored, but they are not called good.
         Directory.Exists(TinyRun.Checkpoint(config, 4)).ShouldBeTrue();
-        TinyRun.Train(config with { Steps = 5 }, ResumeMode.From(TinyRun.Checkpoint(config, 3))).Steps.Select(report => report.Step).ShouldBe([4, 5]);
+        TinyRun
+            .Train(config with { Steps = 5 }, ResumeMode.From(TinyRun.Checkpoint(config, 3)))
+            .Steps.Select(report => report.Step)
+            .ShouldBe([4, 5]);
     }
 
     [Theory]
@@ -222,7 +256,8 @@ public sealed class TrainerTests
     public void Run_ComputingInBfloat16_TrainsAlmostAsInSinglePrecision()
     {
         using TemporaryFolder single = new(), half = new();
-        TrainingRecorder one = TinyRun.Train(Config(single)), other = TinyRun.Train(Config(half) with { Precision = TrainingPrecision.Bf16 });
+        TrainingRecorder one = TinyRun.Train(Config(single)),
+            other = TinyRun.Train(Config(half) with { Precision = TrainingPrecision.Bf16 });
         one.Losses[^1].ShouldBeLessThan(one.Losses[0] - 1);
         other.Losses.Zip(one.Losses, (a, b) => Math.Abs(a - b)).Max().ShouldBeLessThan(0.05);
         other.Losses.ShouldNotBe(one.Losses);
@@ -250,7 +285,9 @@ public sealed class TrainerTests
             Logging = new() { Every = 50 },
         };
         config = config with { Data = config.Data with { SequenceLength = 16 } };
-        var recorder = TinyRun.Train(config, new TrainingRecorder { OnTrained = _ => live.Add(DisposeScopeManager.Statistics.ThreadTotalLiveCount) });
+        var recorder = TinyRun.Train(
+            config,
+            new TrainingRecorder { OnTrained = _ => live.Add(DisposeScopeManager.Statistics.ThreadTotalLiveCount) });
         recorder.Samples.Count.ShouldBe(10);
         recorder.Transitions.Count.ShouldBe(29);
         live.Count.ShouldBe(4);

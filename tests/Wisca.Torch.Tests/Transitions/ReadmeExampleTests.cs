@@ -20,8 +20,12 @@ public sealed class ReadmeExampleTests
     {
         string root = AppContext.BaseDirectory;
         while (!File.Exists(Path.Combine(root, "Wisca.slnx"))) root = Path.GetDirectoryName(root)!;
-        string source = File.ReadAllText(Path.Combine(root, "tests/Wisca.Torch.Tests/Transitions/ReadmeExample.cs")).Split("        // README\n")[1];
-        string example = string.Join('\n', source.Split('\n').Select(line => line.StartsWith("        ", StringComparison.Ordinal) ? line[8..] : line)).Trim();
+        string source = File.ReadAllText(Path.Combine(root, "tests/Wisca.Torch.Tests/Transitions/ReadmeExample.cs"))
+            .Split("        // README\n")[1];
+        string example = string.Join(
+                '\n',
+                source.Split('\n').Select(line => line.StartsWith("        ", StringComparison.Ordinal) ? line[8..] : line))
+            .Trim();
         File.ReadAllText(Path.Combine(root, "README.md")).ReplaceLineEndings("\n").ShouldContain(example);
     }
 
@@ -46,7 +50,9 @@ public sealed class ReadmeExampleTests
 
         public override Tensor forward(Tensor input)
         {
-            Tensor q = Split(query.forward(input), 4), k = Split(key.forward(input), 2).repeat_interleave(2, 0), v = Split(value.forward(input), 2).repeat_interleave(2, 0);
+            Tensor q = Split(query.forward(input), 4),
+                k = Split(key.forward(input), 2).repeat_interleave(2, 0),
+                v = Split(value.forward(input), 2).repeat_interleave(2, 0);
             var mixed = nn.functional.scaled_dot_product_attention(q, k, v);
             return input + output.forward(mixed.transpose(0, 1).flatten(1));
         }

@@ -17,7 +17,9 @@ internal sealed class TinyTraining : IDisposable
     public TinyTraining(ScalarType type, int seed = 3, bool bias = true)
     {
         _random = new Random(seed);
-        ModelCopy.Write(_folder["m"], TorchTinyModels.Config(further: bias ? ", \"attention_bias\": true" : ""), Tensors(seed, bias), Wisca.Safetensors.Dtype.F32, 1);
+        ModelCopy.Write(
+            _folder["m"], TorchTinyModels.Config(further: bias ? ", \"attention_bias\": true" : ""), Tensors(seed, bias),
+            Wisca.Safetensors.Dtype.F32, 1);
         using var checkpoint = Checkpoint.Open(_folder["m"]);
         Config = checkpoint.Config;
         Model = Decoder.Load(checkpoint, type == ScalarType.Float64 ? ComputePrecision.F64 : ComputePrecision.F32);
@@ -32,14 +34,19 @@ internal sealed class TinyTraining : IDisposable
 
     public Tensor this[string name] => Parameters.Single(entry => entry.Name == name).Parameter;
 
-    public TransitionPlan Plan(TransitionKind kind, Granularity granularity) => WiscaScheduler.PlanFor(Parameters, Config, new TransitionOptions
-    {
-        QueryKey = kind == TransitionKind.QueryKey ? granularity : null,
-        ValueOutput = kind == TransitionKind.ValueOutput ? granularity : null,
-        Balance = new BalanceOptions(Rounding: FactorRounding.None),
-    });
+    public TransitionPlan Plan(TransitionKind kind, Granularity granularity) =>
+        WiscaScheduler.PlanFor(
+            Parameters,
+            Config,
+            new TransitionOptions
+            {
+                QueryKey = kind == TransitionKind.QueryKey ? granularity : null,
+                ValueOutput = kind == TransitionKind.ValueOutput ? granularity : null,
+                Balance = new BalanceOptions(Rounding: FactorRounding.None),
+            });
 
-    /// <summary>The same function from weights that are far from balanced: the first kv head of every layer multiplied by 6 and 0.1.</summary>
+    /// <summary>The same function from weights that are far from balanced: the first kv head of every layer multiplied by 6 and
+    /// 0.1.</summary>
     public void Unbalance()
     {
         using var scope = NewDisposeScope();
@@ -61,7 +68,8 @@ internal sealed class TinyTraining : IDisposable
     }
 
     /// <summary>A batch of the stream, as it comes.</summary>
-    public long[] NextBatch() => [.. Enumerable.Range(0, Batch * (Length + 1)).Select(_ => (long)_random.Next(TorchTinyModels.Vocabulary / 2))];
+    public long[] NextBatch() =>
+        [.. Enumerable.Range(0, Batch * (Length + 1)).Select(_ => (long)_random.Next(TorchTinyModels.Vocabulary / 2))];
 
     /// <summary>The mean loss of a batch, with gradients left in the parameters.</summary>
     public double Backward(long[] batch)
@@ -100,6 +108,9 @@ internal sealed class TinyTraining : IDisposable
         if (!bias) yield break;
         var random = new Random(seed);
         for (int layer = 0; layer < TorchTinyModels.Layers; layer++)
-            yield return ($"model.layers.{layer}.self_attn.o_proj.bias", [TorchTinyModels.Hidden], [.. Enumerable.Range(0, TorchTinyModels.Hidden).Select(_ => (float)(0.1 * random.NextDouble()))]);
+            yield return (
+                $"model.layers.{layer}.self_attn.o_proj.bias",
+                [TorchTinyModels.Hidden],
+                [.. Enumerable.Range(0, TorchTinyModels.Hidden).Select(_ => (float)(0.1 * random.NextDouble()))]);
     }
 }

@@ -7,8 +7,8 @@ using Parameter = TorchSharp.Modules.Parameter;
 namespace Wisca.Tests.Transitions;
 
 /// <summary>
-/// The null test: with state and epsilon transported, no weight decay and no clipping, a transition by s in mid-training is nothing but learning
-/// rates lr/s and lr s (lr/s^2 and lr s^2 for SGD) on the two sides from there on.
+/// The null test: with state and epsilon transported, no weight decay and no clipping, a transition by s in mid-training is nothing but
+/// learning rates lr/s and lr s (lr/s^2 and lr s^2 for SGD) on the two sides from there on.
 /// </summary>
 [Collection(TorchCollection.Name)]
 public sealed class WiscaSchedulerNullTests
@@ -32,7 +32,8 @@ public sealed class WiscaSchedulerNullTests
 
     [Theory]
     [MemberData(nameof(Cases))]
-    public void Apply_PowerOfTwoInSinglePrecision_EqualsChangedLearningRatesBitForBit(string optimizer, TransitionKind kind, Granularity granularity)
+    public void Apply_PowerOfTwoInSinglePrecision_EqualsChangedLearningRatesBitForBit(
+        string optimizer, TransitionKind kind, Granularity granularity)
     {
         var (moved, reference) = Run(optimizer, kind, granularity, ScalarType.Float32, 2, steps: 100);
         moved.ShouldBe(reference);
@@ -79,13 +80,15 @@ public sealed class WiscaSchedulerNullTests
         {
             using TinyTraining moved = new(type), reference = new(type);
             using AdamW left = Fused(moved), right = Fused(reference);
-            var scheduler = new WiscaScheduler(moved.Parameters, moved.Plan(kind, Granularity.Tensor), new WiscaOptions { TransportEpsilon = true }, left);
+            var scheduler = new WiscaScheduler(
+                moved.Parameters, moved.Plan(kind, Granularity.Tensor), new WiscaOptions { TransportEpsilon = true }, left);
             for (int step = 0; step < Before + 100; step++)
             {
                 if (step == Before)
                 {
                     Apply(scheduler, 2);
-                    foreach (var (name, factors) in Factors(scheduler, 2)) right.MultiplyLearningRate(name, 1 / factors.Factors[0], keepDecay: false);
+                    foreach (var (name, factors) in Factors(scheduler, 2))
+                        right.MultiplyLearningRate(name, 1 / factors.Factors[0], keepDecay: false);
                 }
 
                 long[] batch = moved.NextBatch();
@@ -96,11 +99,19 @@ public sealed class WiscaSchedulerNullTests
             }
         }
 
-        static AdamW Fused(TinyTraining training) => new(training.Parameters.Select(entry => (entry.Name, entry.Parameter)), new AdamWOptions { Epsilon = 1e-6, Parameters = new ParameterSettings { WeightDecay = 0 } });
+        static AdamW Fused(TinyTraining training) =>
+            new(
+                training.Parameters.Select(entry => (entry.Name, entry.Parameter)),
+                new AdamWOptions
+                {
+                    Epsilon = 1e-6,
+                    Parameters = new ParameterSettings { WeightDecay = 0 },
+                });
     }
 
     private static (double[] Moved, double[] Reference) Run(
-        string optimizer, TransitionKind kind, Granularity granularity, ScalarType type, double s, int steps, StatePolicy policy = StatePolicy.Transport)
+        string optimizer, TransitionKind kind, Granularity granularity, ScalarType type, double s, int steps,
+        StatePolicy policy = StatePolicy.Transport)
     {
         using TinyTraining moved = new(type), reference = new(type);
         PlainOptimizer left = Create(optimizer, moved.Parameters), right = Create(optimizer, reference.Parameters);
@@ -132,16 +143,31 @@ public sealed class WiscaSchedulerNullTests
         return (losses, others);
     }
 
-    /// <summary>Factors s, 1/s, s^2 ... for the layers and groups in turn: what a head gets that should have got another one shows.</summary>
+    /// <summary>Factors s, 1/s, s^2 ... for the layers and groups in turn: what a head gets that should have got another one
+    /// shows.</summary>
     private static ImmutableArray<ImmutableArray<GroupBalance>> Balances(WiscaScheduler scheduler, double s) =>
     [
         .. scheduler.Plan.Exchanges.Select(exchange => (ImmutableArray<GroupBalance>)
         [
-            .. exchange.Groups.Select((label, group) => new GroupBalance(label, 1, 1, ((exchange.Layer + group) % 3) switch { 0 => s, 1 => 1 / s, _ => s * s }, GroupOutcome.Scaled, null)),
+            .. exchange.Groups.Select(
+                (label, group) =>
+                    new GroupBalance(
+                        label,
+                        1,
+                        1,
+                        ((exchange.Layer + group) % 3) switch
+                        {
+                            0 => s,
+                            1 => 1 / s,
+                            _ => s * s,
+                        },
+                        GroupOutcome.Scaled,
+                        null)),
         ]),
     ];
 
-    private static void Apply(WiscaScheduler scheduler, double s) => scheduler.Apply(Before, () => new TransitionSolution(scheduler.Plan, Balances(scheduler, s)));
+    private static void Apply(WiscaScheduler scheduler, double s) =>
+        scheduler.Apply(Before, () => new TransitionSolution(scheduler.Plan, Balances(scheduler, s)));
 
     private static Dictionary<string, AxisFactors> Factors(WiscaScheduler scheduler, double s) =>
         new TransitionSolution(scheduler.Plan, Balances(scheduler, s)).Factors((name, axis) => scheduler.LengthOf(name, axis));

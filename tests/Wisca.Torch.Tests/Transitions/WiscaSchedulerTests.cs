@@ -24,9 +24,16 @@ public sealed class WiscaSchedulerTests
         training.Unbalance();
         using var folder = new TemporaryFolder();
         training.Model.Save(folder["before"]);
-        var options = new RescaleOptions { QueryKey = granularity, ValueOutput = granularity, Balance = new BalanceOptions(criterion, rounding) };
+        var options = new RescaleOptions
+        {
+            QueryKey = granularity,
+            ValueOutput = granularity,
+            Balance = new BalanceOptions(criterion, rounding),
+        };
         using (var before = Checkpoint.Open(folder["before"])) Rescaler.Rescale(before, folder["disk"], options);
-        var scheduler = new WiscaScheduler(training.Parameters, WiscaScheduler.PlanFor(training.Parameters, training.Config, options), new WiscaOptions { Transitions = options });
+        var scheduler = new WiscaScheduler(
+            training.Parameters, WiscaScheduler.PlanFor(training.Parameters, training.Config, options),
+            new WiscaOptions { Transitions = options });
         scheduler.Apply(0).Scaled.ShouldBeGreaterThan(0);
 
         // The sums differ in their last bits of float64, so an exact factor may round an element the other way once in a great while.
@@ -61,13 +68,23 @@ public sealed class WiscaSchedulerTests
         using var training = new TinyTraining(ScalarType.Float64);
 
         // Channels scaled one by one although RoPE rotates them in pairs: what a table without RoPE would lead to.
-        var names = new AttentionNames("model.layers.*.self_attn.q_proj", "model.layers.*.self_attn.k_proj", "model.layers.*.self_attn.v_proj", "model.layers.*.self_attn.o_proj", 4, 2, 8);
-        var options = new TransitionOptions { QueryKey = Granularity.Channel, ValueOutput = null, Balance = new BalanceOptions(Rounding: FactorRounding.PowerOfTwo) };
-        var plan = TransitionPlan.Create(new AttentionGeometry(2, 8, names.RopePairs), NamedLayers.Find([.. training.Parameters], names), options);
+        var names = new AttentionNames(
+            "model.layers.*.self_attn.q_proj", "model.layers.*.self_attn.k_proj", "model.layers.*.self_attn.v_proj",
+            "model.layers.*.self_attn.o_proj", 4, 2, 8);
+        var options = new TransitionOptions
+        {
+            QueryKey = Granularity.Channel,
+            ValueOutput = null,
+            Balance = new BalanceOptions(Rounding: FactorRounding.PowerOfTwo),
+        };
+        var plan = TransitionPlan.Create(
+            new AttentionGeometry(2, 8, names.RopePairs), NamedLayers.Find([.. training.Parameters], names), options);
         var scheduler = new WiscaScheduler(training.Parameters, plan, new WiscaOptions { Transitions = options });
         using var before = training["model.layers.0.self_attn.q_proj.weight"].clone();
         long[] batch = training.NextBatch();
-        Should.Throw<WiscaException>(() => scheduler.Apply(3, () => training.Evaluate(batch))).Message.ShouldContain("the transition after step 3 changed the loss");
+        Should
+            .Throw<WiscaException>(() => scheduler.Apply(3, () => training.Evaluate(batch)))
+            .Message.ShouldContain("the transition after step 3 changed the loss");
         training["model.layers.0.self_attn.q_proj.weight"].Equals(before).ShouldBeTrue();
         scheduler.Transitions.ShouldBe(0);
         scheduler.Product.ShouldAllBe(groups => groups.All(factor => factor == 1));
@@ -85,7 +102,8 @@ public sealed class WiscaSchedulerTests
 
         long[] Steps(WiscaTrigger trigger)
         {
-            var scheduler = new WiscaScheduler(training.Parameters, plan, new WiscaOptions { Transitions = plan.Options, Trigger = trigger });
+            var scheduler = new WiscaScheduler(
+                training.Parameters, plan, new WiscaOptions { Transitions = plan.Options, Trigger = trigger });
             return [.. new long[] { 0, 1, 3, 200, 250, 400, 450, 500 }.Where(step => scheduler.Step(step) is not null)];
         }
     }
@@ -95,7 +113,19 @@ public sealed class WiscaSchedulerTests
     {
         using var training = new TinyTraining(ScalarType.Float64);
         var plan = training.Plan(TransitionKind.QueryKey, Granularity.Tensor);
-        var scheduler = new WiscaScheduler(training.Parameters, plan, new WiscaOptions { Transitions = plan.Options, Trigger = new WiscaTrigger { AtStart = true, Every = 0, Threshold = 0.5 } });
+        var scheduler = new WiscaScheduler(
+            training.Parameters,
+            plan,
+            new WiscaOptions
+            {
+                Transitions = plan.Options,
+                Trigger = new WiscaTrigger
+                {
+                    AtStart = true,
+                    Every = 0,
+                    Threshold = 0.5,
+                },
+            });
         scheduler.Step(0).ShouldNotBeNull();
         scheduler.Step(1).ShouldBeNull();
         using (no_grad()) training["model.layers.1.self_attn.k_proj.weight"].mul_(1.3);
@@ -109,8 +139,14 @@ public sealed class WiscaSchedulerTests
     {
         using var training = new TinyTraining(ScalarType.Float64);
         var plain = PlainOptimizer.AdamW(training.Parameters);
-        var options = new TransitionOptions { QueryKey = Granularity.KvHead, Balance = new BalanceOptions(Criterion.Fisher, FactorRounding.None) };
-        var scheduler = new WiscaScheduler(training.Parameters, WiscaScheduler.PlanFor(training.Parameters, training.Config, options), new WiscaOptions { Transitions = options }, plain);
+        var options = new TransitionOptions
+        {
+            QueryKey = Granularity.KvHead,
+            Balance = new BalanceOptions(Criterion.Fisher, FactorRounding.None),
+        };
+        var scheduler = new WiscaScheduler(
+            training.Parameters, WiscaScheduler.PlanFor(training.Parameters, training.Config, options),
+            new WiscaOptions { Transitions = options }, plain);
         Should.Throw<WiscaException>(() => scheduler.Apply(0)).Message.ShouldContain("second moments");
         for (int step = 0; step < 5; step++)
         {
@@ -133,8 +169,14 @@ public sealed class WiscaSchedulerTests
         moved.Unbalance();
         still.Unbalance();
         using optim.Optimizer left = Create(moved), right = Create(still);
-        var names = new AttentionNames("model.layers.*.self_attn.q_proj", "model.layers.*.self_attn.k_proj", "model.layers.*.self_attn.v_proj", "model.layers.*.self_attn.o_proj", 4, 2, 8, RotaryDims: 8);
-        var options = new WiscaOptions { Transitions = new TransitionOptions { Balance = new BalanceOptions(Rounding: FactorRounding.PowerOfTwo) }, Trigger = new WiscaTrigger { AtStart = false, Every = 4 } };
+        var names = new AttentionNames(
+            "model.layers.*.self_attn.q_proj", "model.layers.*.self_attn.k_proj", "model.layers.*.self_attn.v_proj",
+            "model.layers.*.self_attn.o_proj", 4, 2, 8, RotaryDims: 8);
+        var options = new WiscaOptions
+        {
+            Transitions = new TransitionOptions { Balance = new BalanceOptions(Rounding: FactorRounding.PowerOfTwo) },
+            Trigger = new WiscaTrigger { AtStart = false, Every = 4 },
+        };
         var wisca = WiscaScheduler.Attach(moved.Model, left, names, options);
         for (int step = 1; step <= 4; step++)
         {
@@ -175,7 +217,9 @@ public sealed class WiscaSchedulerTests
     {
         using var training = new TinyTraining(ScalarType.Float32);
         using var optimizer = optim.Adagrad(training.Model.parameters());
-        Should.Throw<WiscaException>(() => WiscaScheduler.Attach(training.Model, optimizer, training.Config)).Message.ShouldContain("the state of optimizer Adagrad is not known");
+        Should
+            .Throw<WiscaException>(() => WiscaScheduler.Attach(training.Model, optimizer, training.Config))
+            .Message.ShouldContain("the state of optimizer Adagrad is not known");
     }
 
     [Theory]
@@ -187,7 +231,9 @@ public sealed class WiscaSchedulerTests
     {
         using var training = new TinyTraining(ScalarType.Float32);
         using var optimizer = optim.AdamW(training.Model.parameters());
-        var names = new AttentionNames(query, "model.layers.*.self_attn.k_proj", "model.layers.*.self_attn.v_proj", "model.layers.*.self_attn.o_proj", heads, kvHeads, headDim);
+        var names = new AttentionNames(
+            query, "model.layers.*.self_attn.k_proj", "model.layers.*.self_attn.v_proj", "model.layers.*.self_attn.o_proj", heads, kvHeads,
+            headDim);
         Should.Throw<WiscaException>(() => WiscaScheduler.Attach(training.Model, optimizer, names)).Message.ShouldContain(message);
     }
 
@@ -197,7 +243,10 @@ public sealed class WiscaSchedulerTests
         using var training = new TinyTraining(ScalarType.Float32);
         using var optimizer = new AdamW(training.Parameters);
         var plan = training.Plan(TransitionKind.QueryKey, Granularity.KvHead);
-        Should.Throw<WiscaException>(() => new WiscaScheduler(training.Parameters, plan, new WiscaOptions { TransportEpsilon = true }, optimizer)).Message.ShouldContain("epsilon cannot follow");
+        Should
+            .Throw<WiscaException>(() =>
+                new WiscaScheduler(training.Parameters, plan, new WiscaOptions { TransportEpsilon = true }, optimizer))
+            .Message.ShouldContain("epsilon cannot follow");
     }
 
     [Fact]
@@ -206,7 +255,9 @@ public sealed class WiscaSchedulerTests
         using var training = new TinyTraining(ScalarType.Float32);
         using var narrow = new TinyTraining(ScalarType.Float32);
         foreach (var (_, parameter) in training.Parameters) parameter.grad = zeros_like(parameter);
-        var halves = training.Parameters.Select(entry => (entry.Name, Parameter: nn.Parameter(entry.Parameter.detach().to(ScalarType.BFloat16)))).ToList();
+        var halves = training
+            .Parameters.Select(entry => (entry.Name, Parameter: nn.Parameter(entry.Parameter.detach().to(ScalarType.BFloat16))))
+            .ToList();
         using var optimizer = new AdamW(halves, new AdamWOptions { Parameters = new ParameterSettings { WeightDecay = 0 } });
         foreach (var (_, parameter) in halves) parameter.grad = full_like(parameter, 0.01).detach();
         optimizer.Step(1e-3);

@@ -3,8 +3,8 @@ using System.IO.Compression;
 namespace Wisca.Corpora;
 
 /// <summary>
-/// Decompresses gzip and notices when the data ends early. <see cref="GZipStream"/> by itself takes a file that was cut short for a whole one:
-/// so a last member of known content is put behind the file's own, and has to come out as it went in.
+/// Decompresses gzip and notices when the data ends early. <see cref="GZipStream"/> by itself takes a file that was cut short for a whole
+/// one: so a last member of known content is put behind the file's own, and has to come out as it went in.
 /// </summary>
 internal sealed class GzipReadStream : ForwardStream
 {
@@ -32,7 +32,8 @@ internal sealed class GzipReadStream : ForwardStream
 
         if (_ended)
         {
-            if (!_buffer.AsSpan(_start.._end).SequenceEqual(Seal)) throw new InvalidDataException("the gzip stream was cut short, or something follows its end");
+            if (!_buffer.AsSpan(_start.._end).SequenceEqual(Seal))
+                throw new InvalidDataException("the gzip stream was cut short, or something follows its end");
             return 0;
         }
 

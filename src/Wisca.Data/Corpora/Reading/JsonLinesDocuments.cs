@@ -26,27 +26,39 @@ internal static class JsonLinesDocuments
 
     private static string ReadText(ReadOnlySpan<byte> line, string where, string field)
     {
-        if (!Utf8.IsValid(line)) throw new WiscaException($"{where}: bytes that are not valid UTF-8", "convert the file to UTF-8, for example with iconv");
+        if (!Utf8.IsValid(line))
+            throw new WiscaException($"{where}: bytes that are not valid UTF-8", "convert the file to UTF-8, for example with iconv");
         try
         {
             string? text = null;
             var json = new Utf8JsonReader(line);
             json.Read();
-            if (json.TokenType != JsonTokenType.StartObject) throw new WiscaException($"{where}: expected a JSON object", "the file must hold one object a line, such as {\"text\": \"...\"}");
+            if (json.TokenType != JsonTokenType.StartObject)
+                throw new WiscaException(
+                    $"{where}: expected a JSON object",
+                    "the file must hold one object a line, such as {\"text\": \"...\"}");
             while (json.Read())
             {
                 if (json.CurrentDepth != 1 || json.TokenType != JsonTokenType.PropertyName || !json.ValueTextEquals(field)) continue;
                 if (text is not null) throw new WiscaException($"{where}: field {Quote(field)} comes twice", "mend the line");
                 json.Read();
-                if (json.TokenType != JsonTokenType.String) throw new WiscaException($"{where}: field {Quote(field)} is no string", "every line needs a text; mend or drop the line");
+                if (json.TokenType != JsonTokenType.String)
+                    throw new WiscaException(
+                        $"{where}: field {Quote(field)} is no string",
+                        "every line needs a text; mend or drop the line");
                 text = json.GetString();
             }
 
-            return text ?? throw new WiscaException($"{where}: the object has no field {Quote(field)}", "name the field that holds the text (--field)");
+            return text
+                ?? throw new WiscaException(
+                    $"{where}: the object has no field {Quote(field)}",
+                    "name the field that holds the text (--field)");
         }
         catch (JsonException exception)
         {
-            throw new WiscaException($"{where}: not valid JSON (byte {exception.BytePositionInLine + 1} of the line)", "the file must hold one JSON object a line", exception);
+            throw new WiscaException(
+                $"{where}: not valid JSON (byte {exception.BytePositionInLine + 1} of the line)",
+                "the file must hold one JSON object a line", exception);
         }
         catch (InvalidOperationException exception)
         {

@@ -30,13 +30,16 @@ internal sealed class LineReader : IDisposable
     {
         try
         {
-            var reader = new LineReader(file, new FileStream(file.FullPath, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 0, FileOptions.SequentialScan));
+            var reader = new LineReader(
+                file,
+                new FileStream(file.FullPath, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 0, FileOptions.SequentialScan));
             reader.SkipByteOrderMark();
             return reader;
         }
         catch (Exception exception) when (FileFailure.IsExpected(exception))
         {
-            throw new WiscaException($"{file.Path} {FileFailure.Reason(file.Path, exception)}", "check the path and its permissions", exception);
+            throw new WiscaException(
+                $"{file.Path} {FileFailure.Reason(file.Path, exception)}", "check the path and its permissions", exception);
         }
     }
 
@@ -88,7 +91,10 @@ internal sealed class LineReader : IDisposable
             (_start, _end) = (0, _end - _start);
         }
 
-        if (_end > MostBytes) throw new WiscaException($"{_file.Path}:{Line + 1}: the line is longer than {MostBytes / 1_000_000} MB", "break the text into lines and documents");
+        if (_end > MostBytes)
+            throw new WiscaException(
+                $"{_file.Path}:{Line + 1}: the line is longer than {MostBytes / 1_000_000} MB",
+                "break the text into lines and documents");
         if (_end == _buffer.Length) Array.Resize(ref _buffer, (int)Math.Min(2L * _buffer.Length, MostBytes + (1L << 20)));
         try
         {
@@ -98,11 +104,14 @@ internal sealed class LineReader : IDisposable
         }
         catch (InvalidDataException exception)
         {
-            throw new WiscaException($"{_file.Path}:{Line + 1}: the compressed data is damaged or was cut short", "test it with gzip -t, and get the file again", exception);
+            throw new WiscaException(
+                $"{_file.Path}:{Line + 1}: the compressed data is damaged or was cut short", "test it with gzip -t, and get the file again",
+                exception);
         }
         catch (Exception exception) when (FileFailure.IsExpected(exception))
         {
-            throw new WiscaException($"{_file.Path} {FileFailure.Reason(_file.Path, exception)}", "check the path and its permissions", exception);
+            throw new WiscaException(
+                $"{_file.Path} {FileFailure.Reason(_file.Path, exception)}", "check the path and its permissions", exception);
         }
     }
 }

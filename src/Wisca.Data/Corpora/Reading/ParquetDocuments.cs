@@ -18,7 +18,12 @@ internal static class ParquetDocuments
             foreach (string? text in texts)
             {
                 rows++;
-                yield return (text ?? throw new WiscaException($"{file.Path}: row {rows} of column '{column}' is null", "every row needs a text; drop the row"), file.Length / reader.RowGroupCount * group);
+                yield return (
+                    text
+                        ?? throw new WiscaException(
+                            $"{file.Path}: row {rows} of column '{column}' is null",
+                            "every row needs a text; drop the row"),
+                    file.Length / reader.RowGroupCount * group);
             }
         }
     }
@@ -36,14 +41,17 @@ internal static class ParquetDocuments
         }
         catch (Exception exception) when (FileFailure.IsExpected(exception))
         {
-            throw new WiscaException($"{file.Path} {FileFailure.Reason(file.Path, exception)}", "check the path and its permissions", exception);
+            throw new WiscaException(
+                $"{file.Path} {FileFailure.Reason(file.Path, exception)}", "check the path and its permissions", exception);
         }
     }
 
-    /// <summary>Parquet is read from its end, which gzip cannot do: it is unpacked into a temporary file, which goes with the stream.</summary>
+    /// <summary>Parquet is read from its end, which gzip cannot do: it is unpacked into a temporary file, which goes with the
+    /// stream.</summary>
     private static FileStream Unpack(FileStream stored)
     {
-        var unpacked = new FileStream(Path.GetTempFileName(), FileMode.Open, FileAccess.ReadWrite, FileShare.None, 1 << 16, FileOptions.DeleteOnClose);
+        var unpacked = new FileStream(
+            Path.GetTempFileName(), FileMode.Open, FileAccess.ReadWrite, FileShare.None, 1 << 16, FileOptions.DeleteOnClose);
         try
         {
             using (stored)
@@ -64,11 +72,15 @@ internal static class ParquetDocuments
         if (field is null)
         {
             string names = string.Join(", ", schema.DataFields.Select(candidate => candidate.Path.ToString()));
-            throw new WiscaException($"{file.Path} has no column '{column}': it has {names}", "name the column that holds the text (--field)");
+            throw new WiscaException(
+                $"{file.Path} has no column '{column}': it has {names}",
+                "name the column that holds the text (--field)");
         }
 
         if (field.IsArray || (field.ClrType != typeof(string) && field.ClrType != typeof(ReadOnlyMemory<char>)))
-            throw new WiscaException($"{file.Path}: column '{column}' does not hold strings", "name the column that holds the text (--field)");
+            throw new WiscaException(
+                $"{file.Path}: column '{column}' does not hold strings",
+                "name the column that holds the text (--field)");
         return field;
     }
 
@@ -80,7 +92,8 @@ internal static class ParquetDocuments
         return texts;
     }
 
-    /// <summary>The package throws whatever it stumbles over; all of it means that the file is damaged or uses what the package lacks.</summary>
+    /// <summary>The package throws whatever it stumbles over; all of it means that the file is damaged or uses what the package
+    /// lacks.</summary>
     private static T Attempt<T>(CorpusFile file, Func<T> read)
     {
         try
@@ -89,7 +102,9 @@ internal static class ParquetDocuments
         }
         catch (Exception exception) when (exception is not OutOfMemoryException)
         {
-            throw new WiscaException($"{file.Path} cannot be read as Parquet: {exception.Message}", "get the file again, or write it anew with another tool", exception);
+            throw new WiscaException(
+                $"{file.Path} cannot be read as Parquet: {exception.Message}", "get the file again, or write it anew with another tool",
+                exception);
         }
     }
 }

@@ -15,12 +15,17 @@ internal static class SourceFinder
         if (Directory.Exists(source))
         {
             var files = Below(source, int.MaxValue);
-            return files.Count > 0 ? files.Select(path => Describe(path, named: false)) : throw new WiscaException($"folder {source} holds no file", $"expected files of {Known}");
+            return files.Count > 0
+                ? files.Select(path => Describe(path, named: false))
+                : throw new WiscaException($"folder {source} holds no file", $"expected files of {Known}");
         }
 
-        if (!source.AsSpan().ContainsAny('*', '?')) throw new WiscaException($"{source} does not exist", "name a file, a folder or a pattern such as 'texts/**/*.txt'");
+        if (!source.AsSpan().ContainsAny('*', '?'))
+            throw new WiscaException($"{source} does not exist", "name a file, a folder or a pattern such as 'texts/**/*.txt'");
         var matches = Match(source);
-        return matches.Count > 0 ? matches.Select(path => Describe(path, named: false)) : throw new WiscaException($"no file matches {source}", "* stands for a part of a name, ** for any folders");
+        return matches.Count > 0
+            ? matches.Select(path => Describe(path, named: false))
+            : throw new WiscaException($"no file matches {source}", "* stands for a part of a name, ** for any folders");
     }
 
     private static List<string> Match(string pattern)
@@ -28,29 +33,48 @@ internal static class SourceFinder
         pattern = pattern.Replace(Path.DirectorySeparatorChar, '/');
         int wildcard = pattern.AsSpan().IndexOfAny('*', '?'), slash = pattern.LastIndexOf('/', wildcard);
         string folder = slash < 0 ? "" : pattern[..(slash + 1)], rest = pattern[(slash + 1)..];
-        if (!Directory.Exists(slash < 0 ? "." : folder)) throw new WiscaException($"folder {folder} of {pattern} does not exist", "name a folder that exists");
+        if (!Directory.Exists(slash < 0 ? "." : folder))
+            throw new WiscaException($"folder {folder} of {pattern} does not exist", "name a folder that exists");
         string[] steps = rest.Split('/');
         int depth = steps.Contains("**") ? int.MaxValue : steps.Length - 1;
-        var expression = new Regex($"^{string.Concat(steps.Select((step, i) => Translate(step, i == steps.Length - 1)))}$", RegexOptions.CultureInvariant | RegexOptions.Singleline);
-        return [.. Below(slash < 0 ? "." : folder, depth).Where(path => expression.IsMatch(Path.GetRelativePath(slash < 0 ? "." : folder, path).Replace(Path.DirectorySeparatorChar, '/')))];
+        var expression = new Regex(
+            $"^{string.Concat(steps.Select((step, i) => Translate(step, i == steps.Length - 1)))}$",
+            RegexOptions.CultureInvariant | RegexOptions.Singleline);
+        return
+        [
+            .. Below(slash < 0 ? "." : folder, depth)
+                .Where(path =>
+                    expression.IsMatch(Path.GetRelativePath(slash < 0 ? "." : folder, path).Replace(Path.DirectorySeparatorChar, '/'))),
+        ];
     }
 
-    private static string Translate(string step, bool last) => step == "**"
-        ? last ? ".*" : "(?:[^/]+/)*"
-        : Regex.Escape(step).Replace("\\*", "[^/]*", StringComparison.Ordinal).Replace("\\?", "[^/]", StringComparison.Ordinal) + (last ? "" : "/");
+    private static string Translate(string step, bool last) =>
+        step == "**"
+            ? last
+                ? ".*"
+                : "(?:[^/]+/)*"
+            : Regex.Escape(step).Replace("\\*", "[^/]*", StringComparison.Ordinal).Replace("\\?", "[^/]", StringComparison.Ordinal)
+                + (last ? "" : "/");
 
     /// <summary>The files of a folder and of the folders in it, in the order of their paths.</summary>
     private static List<string> Below(string folder, int depth)
     {
         try
         {
-            var options = new EnumerationOptions { RecurseSubdirectories = depth > 0, MaxRecursionDepth = depth, IgnoreInaccessible = false, AttributesToSkip = FileAttributes.None };
+            var options = new EnumerationOptions
+            {
+                RecurseSubdirectories = depth > 0,
+                MaxRecursionDepth = depth,
+                IgnoreInaccessible = false,
+                AttributesToSkip = FileAttributes.None,
+            };
             var files = new FileSystemEnumerable<string>(folder, (ref FileSystemEntry entry) => entry.ToSpecifiedFullPath(), options)
             {
                 ShouldIncludePredicate = (ref FileSystemEntry entry) => !entry.IsDirectory && !entry.FileName.StartsWith('.'),
 
                 // A link may lead back up.
-                ShouldRecursePredicate = (ref FileSystemEntry entry) => !entry.FileName.StartsWith('.') && !entry.Attributes.HasFlag(FileAttributes.ReparsePoint),
+                ShouldRecursePredicate = (ref FileSystemEntry entry) =>
+                    !entry.FileName.StartsWith('.') && !entry.Attributes.HasFlag(FileAttributes.ReparsePoint),
             };
             return [.. files.Order(StringComparer.Ordinal)];
         }
@@ -71,7 +95,10 @@ internal static class SourceFinder
             ".parquet" => CorpusFormat.Parquet,
             _ => named ? CorpusFormat.Text : null,
         };
-        if (format is null) throw new WiscaException($"{path} is no corpus file: expected {Known}", "name the file itself to read it as plain text, or name a pattern that leaves it out");
+        if (format is null)
+            throw new WiscaException(
+                $"{path} is no corpus file: expected {Known}",
+                "name the file itself to read it as plain text, or name a pattern that leaves it out");
         try
         {
             var file = new FileInfo(path);

@@ -19,7 +19,10 @@ internal static class TextDocuments
             long firstLine = reader.Line + 1;
             document.ResetWrittenCount();
             more = ReadDocument(reader, mark, document, file);
-            if (document.WrittenCount > 0) yield return (Decode(keepsFinalBreak ? document.WrittenSpan : LineReader.WithoutBreak(document.WrittenSpan), file, firstLine), reader.Position);
+            if (document.WrittenCount > 0)
+                yield return (
+                    Decode(keepsFinalBreak ? document.WrittenSpan : LineReader.WithoutBreak(document.WrittenSpan), file, firstLine),
+                    reader.Position);
         }
     }
 
@@ -29,9 +32,12 @@ internal static class TextDocuments
     {
         while (reader.TryRead(out var line))
         {
-            if (separator is not null && line.StartsWith(separator) && LineReader.WithoutBreak(line).Length == separator.Length) return true;
+            if (separator is not null && line.StartsWith(separator) && LineReader.WithoutBreak(line).Length == separator.Length)
+                return true;
             if ((long)document.WrittenCount + line.Length > LineReader.MostBytes)
-                throw new WiscaException($"{file.Path}:{reader.Line}: the document is longer than {LineReader.MostBytes / 1_000_000} MB", "put lines with the separator between documents");
+                throw new WiscaException(
+                    $"{file.Path}:{reader.Line}: the document is longer than {LineReader.MostBytes / 1_000_000} MB",
+                    "put lines with the separator between documents");
             document.Write(line);
         }
 
@@ -48,7 +54,9 @@ internal static class TextDocuments
         {
             int valid = ValidPrefix(document);
             long line = firstLine + document[..valid].Count((byte)'\n');
-            throw new WiscaException($"{file.Path}:{line}: byte 0x{document[valid]:X2} is not valid UTF-8", "convert the file to UTF-8, for example with iconv", exception);
+            throw new WiscaException(
+                $"{file.Path}:{line}: byte 0x{document[valid]:X2} is not valid UTF-8", "convert the file to UTF-8, for example with iconv",
+                exception);
         }
     }
 

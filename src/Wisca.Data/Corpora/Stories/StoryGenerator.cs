@@ -1,8 +1,8 @@
 namespace Wisca.Corpora;
 
 /// <summary>
-/// An endless corpus of simple English stories for where nothing can be downloaded. Each story has a hero, a wish or a trouble, and what follows
-/// from it; who does what, with which things of which colour, and where, stays the same from the first sentence to the last.
+/// An endless corpus of simple English stories for where nothing can be downloaded. Each story has a hero, a wish or a trouble, and what
+/// follows from it; who does what, with which things of which colour, and where, stays the same from the first sentence to the last.
 /// </summary>
 /// <remarks>
 /// A story is a pure function of seed and index, on every machine and runtime; only a change of the grammar (<c>words.txt</c>,
@@ -18,7 +18,8 @@ public sealed class StoryGenerator(ulong seed)
 
     /// <summary>The story at a place of the corpus.</summary>
     /// <param name="index">0 or more.</param>
-    /// <returns>Several hundred to about two thousand characters of ASCII; paragraphs are separated by one line feed, and none ends the story.</returns>
+    /// <returns>Several hundred to about two thousand characters of ASCII; paragraphs are separated by one line feed, and none ends the
+    /// story.</returns>
     public string Story(long index)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(index);

@@ -2,7 +2,8 @@ using System.Text;
 
 namespace Wisca.Corpora;
 
-/// <summary>The word lists and plots, read from the two files that lie in the assembly. Their form is described at the top of each.</summary>
+/// <summary>The word lists and plots, read from the two files that lie in the assembly. Their form is described at the top of
+/// each.</summary>
 internal sealed class StoryGrammar
 {
     private readonly Dictionary<string, StoryWord[]> _lists = new(StringComparer.Ordinal);
@@ -23,16 +24,22 @@ internal sealed class StoryGrammar
         return grammar;
     }
 
-    public StoryWord[] List(string name) => _lists.TryGetValue(name, out var words) ? words : throw new InvalidOperationException($"there is no list '{name}'");
+    public StoryWord[] List(string name) =>
+        _lists.TryGetValue(name, out var words) ? words : throw new InvalidOperationException($"there is no list '{name}'");
 
-    public StoryPart[][] Rule(string name) => _rules.TryGetValue(name, out var rule) ? rule : throw new InvalidOperationException($"there is no rule '{name}'");
+    public StoryPart[][] Rule(string name) =>
+        _rules.TryGetValue(name, out var rule) ? rule : throw new InvalidOperationException($"there is no rule '{name}'");
 
-    public StoryVariable? Variable(StoryPlot plot, string name) => plot.Variables.GetValueOrDefault(name) ?? _common.GetValueOrDefault(name);
+    public StoryVariable? Variable(StoryPlot plot, string name) =>
+        plot.Variables.GetValueOrDefault(name) ?? _common.GetValueOrDefault(name);
 
     private static string[] Lines(string name)
     {
         using var reader = new StreamReader(typeof(StoryGrammar).Assembly.GetManifestResourceStream("Stories/" + name)!, Encoding.UTF8);
-        return [.. reader.ReadToEnd().Split('\n').Select(line => line.Trim()).Where(line => !line.StartsWith("//", StringComparison.Ordinal))];
+        return
+        [
+            .. reader.ReadToEnd().Split('\n').Select(line => line.Trim()).Where(line => !line.StartsWith("//", StringComparison.Ordinal)),
+        ];
     }
 
     private void ReadWords(string[] lines)
@@ -74,15 +81,24 @@ internal sealed class StoryGrammar
         return new StoryWord(text.TrimEnd('*'), all);
     }
 
-    private static Dictionary<string, string[]> Attributes(string text) => text.Split('|').Where(part => part.Contains('='))
-        .Select(part => part.Split('=')).ToDictionary(pair => pair[0].Trim(), pair => pair[1].Split('/').Select(value => value.Trim()).ToArray(), StringComparer.Ordinal);
+    private static Dictionary<string, string[]> Attributes(string text) =>
+        text.Split('|')
+            .Where(part => part.Contains('='))
+            .Select(part => part.Split('='))
+            .ToDictionary(
+                pair => pair[0].Trim(),
+                pair => pair[1].Split('/').Select(value => value.Trim()).ToArray(),
+                StringComparer.Ordinal);
 
     private void ReadPlots(string[] lines)
     {
         for (int at = 0; at < lines.Length;)
         {
             string[] words = lines[at].Split(' ', StringSplitOptions.RemoveEmptyEntries);
-            int end = Array.FindIndex(lines, at + 1, line => line.StartsWith("rule ", StringComparison.Ordinal) || line.StartsWith("plot ", StringComparison.Ordinal));
+            int end = Array.FindIndex(
+                lines,
+                at + 1,
+                line => line.StartsWith("rule ", StringComparison.Ordinal) || line.StartsWith("plot ", StringComparison.Ordinal));
             if (end < 0) end = lines.Length;
             string[] body = lines[(at + 1)..end];
             if (words is ["rule", var rule]) _rules.Add(rule, Options(body));
@@ -97,14 +113,19 @@ internal sealed class StoryGrammar
         var variables = new Dictionary<string, StoryVariable>(StringComparer.Ordinal);
         foreach (string line in body.Where(IsVariable)) AddVariable(variables, line);
         string text = string.Join(' ', body.Where(line => !IsVariable(line)).Select(line => line.Length == 0 ? "\n" : line));
-        return new StoryPlot(name, Animals: world is "any" or "animals", People: world is "any" or "people", variables, StoryPart.Parse(text.Trim()));
+        return new StoryPlot(
+            name, Animals: world is "any" or "animals", People: world is "any" or "people", variables, StoryPart.Parse(text.Trim()));
     }
 
     private static bool IsVariable(string line) => line.StartsWith("let ", StringComparison.Ordinal);
 
     /// <summary>Each option begins with a dash and may go on over several lines.</summary>
     private static StoryPart[][] Options(string[] body) =>
-        [.. string.Join(' ', body).Split("- ", StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries).Select(StoryPart.Parse)];
+        [
+            .. string.Join(' ', body)
+                .Split("- ", StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)
+                .Select(StoryPart.Parse),
+        ];
 
     private void AddVariable(Dictionary<string, StoryVariable> variables, string line)
     {

@@ -6,4 +6,5 @@ namespace Wisca.Corpora;
 /// <param name="People">Whether children may be its characters.</param>
 /// <param name="Variables">Its own variables, beside those that all plots have.</param>
 /// <param name="Text">Its template.</param>
-internal sealed record StoryPlot(string Name, bool Animals, bool People, IReadOnlyDictionary<string, StoryVariable> Variables, StoryPart[] Text);
+internal sealed record StoryPlot(
+    string Name, bool Animals, bool People, IReadOnlyDictionary<string, StoryVariable> Variables, StoryPart[] Text);

@@ -74,7 +74,8 @@ internal sealed class StoryTelling(StoryGrammar grammar, StoryRandom random)
     private string Text(StoryPart.Slot slot)
     {
         // A name that is no variable is an attribute of the hero: {he}, {his}.
-        if (slot.Attribute is null) return TryValue(slot.Variable, out var value) ? value.Word.Text : One(_values["hero"].Attribute(slot.Variable));
+        if (slot.Attribute is null)
+            return TryValue(slot.Variable, out var value) ? value.Word.Text : One(_values["hero"].Attribute(slot.Variable));
         return TryValue(slot.Variable, out var owner)
             ? One(owner.Attribute(slot.Attribute))
             : throw new InvalidOperationException($"plot {_plot.Name} has no variable '{slot.Variable}'");
@@ -88,12 +89,15 @@ internal sealed class StoryTelling(StoryGrammar grammar, StoryRandom random)
         if (grammar.Variable(_plot, name) is not { } variable) return false;
         if (variable.Attribute is not null)
         {
-            if (!TryValue(variable.Owner!, out var owner)) throw new InvalidOperationException($"plot {_plot.Name} has no variable '{variable.Owner}'");
+            if (!TryValue(variable.Owner!, out var owner))
+                throw new InvalidOperationException($"plot {_plot.Name} has no variable '{variable.Owner}'");
             value = new StoryValue(new StoryWord(One(owner.Attribute(variable.Attribute)), owner.Word.Attributes));
         }
         else
         {
-            List<StoryWord> taken = variable.Owner is null ? [] : [TryValue(variable.Owner, out var other) ? other.Word : throw new InvalidOperationException(variable.Owner)];
+            List<StoryWord> taken = variable.Owner is null
+                ? []
+                : [TryValue(variable.Owner, out var other) ? other.Word : throw new InvalidOperationException(variable.Owner)];
             value = new StoryValue(Pick(variable.Words, taken));
         }
 
@@ -120,7 +124,8 @@ internal sealed class StoryTelling(StoryGrammar grammar, StoryRandom random)
             if (letter == ' ' && (next is ' ' or '\n' or '.' or ',' or '!' or '?' || last is ' ' or '\n')) continue;
             if (letter == '\n' && last == '\n') continue;
             clean[count++] = letter;
-            if (letter is 'a' or 'A' && next == ' ' && !char.IsLetter(last) && SoundsLikeVowel(raw[(i + 1)..].TrimStart(' '))) clean[count++] = 'n';
+            if (letter is 'a' or 'A' && next == ' ' && !char.IsLetter(last) && SoundsLikeVowel(raw[(i + 1)..].TrimStart(' ')))
+                clean[count++] = 'n';
         }
 
         return new string(clean[..count]);

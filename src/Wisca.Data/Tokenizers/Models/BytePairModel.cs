@@ -60,7 +60,8 @@ internal sealed class BytePairModel
             int start = 0;
             for (int i = 1; i < piece.Length; i++)
             {
-                if (_joints.Contains(Joint(piece[i - 1], piece[i])) || !_known.Contains(piece[i - 1]) || !_known.Contains(piece[i])) continue;
+                if (_joints.Contains(Joint(piece[i - 1], piece[i])) || !_known.Contains(piece[i - 1]) || !_known.Contains(piece[i]))
+                    continue;
                 EncodePart(piece[start..i], workspace, output);
                 start = i;
             }

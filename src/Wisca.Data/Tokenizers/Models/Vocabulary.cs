@@ -17,14 +17,16 @@ internal sealed class Vocabulary
         _ids = new Dictionary<string, int>(entries.Count, StringComparer.Ordinal);
         foreach (var (token, id) in entries)
         {
-            if (id is < 0 or > MaxId) throw new WiscaException($"{where}: token {Quote(token)} has the id {id}, expected 0 to {MaxId}", Hint);
+            if (id is < 0 or > MaxId)
+                throw new WiscaException($"{where}: token {Quote(token)} has the id {id}, expected 0 to {MaxId}", Hint);
             if (!_ids.TryAdd(token, id)) throw new WiscaException($"{where}: token {Quote(token)} stands there twice", Hint);
         }
 
         _tokens = new string?[entries.Count == 0 ? 0 : entries.Max(entry => entry.Id) + 1];
         foreach (var (token, id) in entries)
         {
-            if (_tokens[id] is { } other) throw new WiscaException($"{where}: tokens {Quote(other)} and {Quote(token)} both have the id {id}", Hint);
+            if (_tokens[id] is { } other)
+                throw new WiscaException($"{where}: tokens {Quote(other)} and {Quote(token)} both have the id {id}", Hint);
             _tokens[id] = token;
         }
     }

@@ -9,7 +9,8 @@ internal sealed class MetaspacePreTokenizer(char mark, PrependScheme scheme, boo
     /// <inheritdoc/>
     public void Apply(ReadOnlySpan<char> piece, bool atStart, PieceBuffer output)
     {
-        bool prepend = piece[0] != ' ' && piece[0] != mark && (scheme == PrependScheme.Always || (scheme == PrependScheme.First && atStart));
+        bool prepend =
+            piece[0] != ' ' && piece[0] != mark && (scheme == PrependScheme.Always || (scheme == PrependScheme.First && atStart));
         char[] marked = new char[piece.Length + (prepend ? 1 : 0)];
         marked[0] = mark;
         piece.Replace(marked.AsSpan(marked.Length - piece.Length), ' ', mark);

@@ -39,9 +39,11 @@ internal readonly struct JsonValue
 
     public string Text() => Element.ValueKind == JsonValueKind.String ? Element.GetString()! : throw Wrong("a string");
 
-    public bool Flag() => Element.ValueKind is JsonValueKind.True or JsonValueKind.False ? Element.GetBoolean() : throw Wrong("true or false");
+    public bool Flag() =>
+        Element.ValueKind is JsonValueKind.True or JsonValueKind.False ? Element.GetBoolean() : throw Wrong("true or false");
 
-    public int Number() => Element.ValueKind == JsonValueKind.Number && Element.TryGetInt32(out int value) ? value : throw Wrong("a whole number");
+    public int Number() =>
+        Element.ValueKind == JsonValueKind.Number && Element.TryGetInt32(out int value) ? value : throw Wrong("a whole number");
 
     public bool Flag(string key, bool otherwise) => Find(key)?.Flag() ?? otherwise;
 
@@ -63,6 +65,8 @@ internal readonly struct JsonValue
     public WiscaException Wrong(string expected)
     {
         string text = Element.GetRawText();
-        return new WiscaException($"{Where} is {(text.Length > 60 ? string.Concat(text.AsSpan(0, 60), "...") : text)}, expected {expected}", Hint);
+        return new WiscaException(
+            $"{Where} is {(text.Length > 60 ? string.Concat(text.AsSpan(0, 60), "...") : text)}, expected {expected}",
+            Hint);
     }
 }

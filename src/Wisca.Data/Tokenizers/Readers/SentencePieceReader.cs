@@ -26,7 +26,8 @@ internal static class SentencePieceReader
         var added = pieces.Select((piece, id) => new AddedToken(piece.Text, id, piece.Type == SentencePieceType.Control))
             .Where(token => pieces[token.Id].Type is SentencePieceType.Control or SentencePieceType.UserDefined).ToList();
         var userDefined = added.Where(token => !token.Special).Select(token => (token.Content, token));
-        int? Control(string name) => pieces.FindIndex(piece => piece.Type == SentencePieceType.Control && piece.Text == name) is >= 0 and int id ? id : null;
+        int? Control(string name) =>
+            pieces.FindIndex(piece => piece.Type == SentencePieceType.Control && piece.Text == name) is >= 0 and int id ? id : null;
         var (bos, eos) = settings.BosAndEos(vocabulary.Find, vocabulary.Size, Control(model.BosPiece), Control(model.EosPiece));
         return new Pipeline
         {
@@ -96,7 +97,8 @@ internal static class SentencePieceReader
             for (int cut = 1; cut < text.Length; cut++)
             {
                 if (char.IsLowSurrogate(text[cut])) continue;
-                if (!bySpan.TryGetValue(text.AsSpan(0, cut), out int left) || !bySpan.TryGetValue(text.AsSpan(cut), out int right)) continue;
+                if (!bySpan.TryGetValue(text.AsSpan(0, cut), out int left) || !bySpan.TryGetValue(text.AsSpan(cut), out int right))
+                    continue;
                 bool both = pieces[left].Type == SentencePieceType.Normal && pieces[right].Type == SentencePieceType.Normal;
                 if (both) merges.Add(new BytePairMerge(left, right, ranks[score], id));
             }

@@ -43,7 +43,8 @@ internal sealed class TokenizerJsonReader
             AddedTokens = added,
             RawMatcher = new AddedTokenMatcher(added.Where(token => !token.Normalized).Select(token => (token.Content, token))),
             Normalizer = normalizer,
-            NormalizedMatcher = new AddedTokenMatcher(added.Where(token => token.Normalized).Select(token => (normalizer(token.Content), token))),
+            NormalizedMatcher = new AddedTokenMatcher(
+                added.Where(token => token.Normalized).Select(token => (normalizer(token.Content), token))),
             PreTokenizers = _root.Find("pre_tokenizer") is { } preTokenizer ? [.. ReadPreTokenizer(preTokenizer)] : [],
             Model = new BytePairModel(vocabulary, ReadMerges(model, vocabulary), ReadOptions(model, Find)),
             Template = WithSettings(template, bos, eos),
@@ -73,10 +74,13 @@ internal sealed class TokenizerJsonReader
             // The reference does not take the id from here: it looks the token up, or else counts on. Both must agree.
             int id = vocabulary.Find(token.Content) ?? next++;
             if (token.Id != id)
-                throw new WiscaException($"{item.Where}: {quoted} has the id {token.Id}, expected {id} by the vocabulary and the tokens before it", Hint);
+                throw new WiscaException(
+                    $"{item.Where}: {quoted} has the id {token.Id}, expected {id} by the vocabulary and the tokens before it",
+                    Hint);
             if ((vocabulary[id] ?? token.Content) != token.Content)
                 throw new WiscaException($"{item.Where}: {quoted} has the id {id} of {Vocabulary.Quote(vocabulary[id]!)}", Hint);
-            if (tokens.Exists(other => other.Content == token.Content)) throw new WiscaException($"{item.Where}: {quoted} stands there twice", Hint);
+            if (tokens.Exists(other => other.Content == token.Content))
+                throw new WiscaException($"{item.Where}: {quoted} stands there twice", Hint);
             tokens.Add(token);
         }
 
@@ -89,7 +93,8 @@ internal sealed class TokenizerJsonReader
         var merges = new List<BytePairMerge>();
         foreach (var item in list.Items())
         {
-            string[] pair = item.Element.ValueKind == JsonValueKind.Array ? [.. item.Items().Select(part => part.Text())] : item.Text().Split(' ');
+            string[] pair =
+                item.Element.ValueKind == JsonValueKind.Array ? [.. item.Items().Select(part => part.Text())] : item.Text().Split(' ');
             merges.Add(MergeOf(pair, merges.Count, vocabulary, item.Where));
         }
 
@@ -110,11 +115,16 @@ internal sealed class TokenizerJsonReader
     {
         foreach (string key in new[] { "continuing_subword_prefix", "end_of_word_suffix" })
         {
-            if (model.Find(key) is { } affix && affix.Text().Length > 0) throw new WiscaException($"{affix.Where} is set, which is not supported", Hint);
+            if (model.Find(key) is { } affix && affix.Text().Length > 0)
+                throw new WiscaException($"{affix.Where} is set, which is not supported", Hint);
         }
 
-        if (model.Find("dropout") is { } dropout && !(dropout.Element.ValueKind == JsonValueKind.Number && dropout.Element.GetDouble() == 0))
-            throw new WiscaException($"{dropout.Where} is set, which is not supported: the same text must give the same ids", "set it to null");
+        if (
+            model.Find("dropout") is { } dropout
+            && !(dropout.Element.ValueKind == JsonValueKind.Number && dropout.Element.GetDouble() == 0))
+            throw new WiscaException(
+                $"{dropout.Where} is set, which is not supported: the same text must give the same ids",
+                "set it to null");
         var unknown = model.Find("unk_token");
         return new BytePairOptions
         {
@@ -178,10 +188,14 @@ internal sealed class TokenizerJsonReader
         {
             "Sequence" => value.Require("pretokenizers").Items().SelectMany(ReadPreTokenizer),
             "ByteLevel" => [new ByteLevelPreTokenizer(value.Flag("add_prefix_space", true), value.Flag("use_regex", true))],
-            "Split" => [new SplitPreTokenizer(ReadPattern(value.Require("pattern")), ReadBehavior(value, null), value.Flag("invert", false))],
+            "Split" =>
+            [
+                new SplitPreTokenizer(ReadPattern(value.Require("pattern")), ReadBehavior(value, null), value.Flag("invert", false)),
+            ],
             "Digits" => Split(@"\p{N}", value.Flag("individual_digits", false) ? SplitBehavior.Isolated : SplitBehavior.Contiguous),
             "Punctuation" => Split(@"[!-/:-@\[-`{-~\p{P}]", ReadBehavior(value, SplitBehavior.Isolated)),
-            "Whitespace" => Split($@"[{CharacterClasses.RustWord}]+|[^{CharacterClasses.RustWord}\s]+", SplitBehavior.Removed, invert: true),
+            "Whitespace" => Split(
+                $@"[{CharacterClasses.RustWord}]+|[^{CharacterClasses.RustWord}\s]+", SplitBehavior.Removed, invert: true),
             "WhitespaceSplit" => Split(@"\s", SplitBehavior.Removed),
             "Metaspace" => [new MetaspacePreTokenizer(ReadMark(value), ReadScheme(value), value.Flag("split", true))],
             _ => throw Unsupported(value, type, "Sequence, ByteLevel, Split, Digits, Punctuation, Whitespace, WhitespaceSplit, Metaspace"),
@@ -215,7 +229,8 @@ internal sealed class TokenizerJsonReader
     /// <summary>Newer files name the scheme, older ones say whether there is a space in front.</summary>
     private static PrependScheme ReadScheme(JsonValue value)
     {
-        if (value.Find("prepend_scheme") is not { } name) return value.Flag("add_prefix_space", true) ? PrependScheme.Always : PrependScheme.Never;
+        if (value.Find("prepend_scheme") is not { } name)
+            return value.Flag("add_prefix_space", true) ? PrependScheme.Always : PrependScheme.Never;
         return name.Text() switch
         {
             "always" => PrependScheme.Always,
@@ -233,7 +248,10 @@ internal sealed class TokenizerJsonReader
             case "ByteLevel":
                 return TokenTemplate.None; // it changes offsets, not ids
             case "Sequence":
-                TokenTemplate[] inner = [.. value.Require("processors").Items().Select(one => ReadTemplate(one, size)).Where(one => one != TokenTemplate.None)];
+                TokenTemplate[] inner =
+                [
+                    .. value.Require("processors").Items().Select(one => ReadTemplate(one, size)).Where(one => one != TokenTemplate.None),
+                ];
                 if (inner.Length > 1) throw value.Require("processors").Wrong("one template at most"); // the reference cannot either
                 return inner.FirstOrDefault(TokenTemplate.None);
             case "TemplateProcessing":

@@ -8,7 +8,10 @@ namespace Wisca.Tokenizers;
 /// </summary>
 internal sealed class TokenizerSettings
 {
-    private static readonly string[] TokenKeys = ["bos_token", "eos_token", "unk_token", "pad_token", "sep_token", "cls_token", "mask_token"];
+    private static readonly string[] TokenKeys =
+    [
+        "bos_token", "eos_token", "unk_token", "pad_token", "sep_token", "cls_token", "mask_token",
+    ];
 
     private readonly JsonValue? _config;
     private readonly JsonValue? _map;
@@ -63,7 +66,8 @@ internal sealed class TokenizerSettings
             tokens.Add(ReadAddedToken(value, id));
         }
 
-        foreach (var (content, id) in _added?.Properties() ?? []) tokens.Add(new AddedToken(content, id.Number(), Special: false, Normalized: true));
+        foreach (var (content, id) in _added?.Properties() ?? [])
+            tokens.Add(new AddedToken(content, id.Number(), Special: false, Normalized: true));
         return [.. tokens.DistinctBy(token => token.Content)];
     }
 
@@ -72,7 +76,12 @@ internal sealed class TokenizerSettings
     {
         bool special = value.Flag("special", false);
         return new AddedToken(
-            value.Require("content").Text(), id, special, value.Flag("single_word", false), value.Flag("lstrip", false), value.Flag("rstrip", false),
+            value.Require("content").Text(),
+            id,
+            special,
+            value.Flag("single_word", false),
+            value.Flag("lstrip", false),
+            value.Flag("rstrip", false),
             value.Flag("normalized", !special));
     }
 
@@ -104,7 +113,9 @@ internal sealed class TokenizerSettings
             {
                 string name = TokenName(token);
                 return find(name)
-                    ?? throw new WiscaException($"{token.Where} is {Vocabulary.Quote(name)}, which the vocabulary does not have", "mend the file");
+                    ?? throw new WiscaException(
+                        $"{token.Where} is {Vocabulary.Quote(name)}, which the vocabulary does not have",
+                        "mend the file");
             }
 
             // A token that is null on purpose (Qwen2 has no BOS) is not to be found elsewhere.
@@ -118,7 +129,9 @@ internal sealed class TokenizerSettings
     private static int? FirstId(JsonValue? value)
     {
         if (value is not { } ids) return null;
-        return ids.Element.ValueKind == JsonValueKind.Array ? ids.Items().Select(item => (int?)item.Number()).FirstOrDefault() : ids.Number();
+        return ids.Element.ValueKind == JsonValueKind.Array
+            ? ids.Items().Select(item => (int?)item.Number()).FirstOrDefault()
+            : ids.Number();
     }
 
     /// <summary>A token is given by its text or by an object that holds it.</summary>

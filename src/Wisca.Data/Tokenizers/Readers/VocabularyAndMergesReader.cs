@@ -14,7 +14,8 @@ internal static class VocabularyAndMergesReader
         if (settings.TokenizerClass is { } name && !Classes.Contains(name))
         {
             throw new WiscaException(
-                $"tokenizer_config.json: tokenizer_class is {name}, whose vocab.json and merges.txt are not supported", "add the model's tokenizer.json");
+                $"tokenizer_config.json: tokenizer_class is {name}, whose vocab.json and merges.txt are not supported",
+                "add the model's tokenizer.json");
         }
 
         var file = JsonValue.Load(path);
@@ -53,7 +54,8 @@ internal static class VocabularyAndMergesReader
         }
         catch (Exception exception) when (FileFailure.IsExpected(exception))
         {
-            throw new WiscaException($"{path} {FileFailure.Reason(path, exception)}", "vocab.json needs the merges.txt that belongs to it", exception);
+            throw new WiscaException(
+                $"{path} {FileFailure.Reason(path, exception)}", "vocab.json needs the merges.txt that belongs to it", exception);
         }
 
         var merges = new List<BytePairMerge>();
@@ -62,7 +64,9 @@ internal static class VocabularyAndMergesReader
             if (lines[i].Length == 0 || lines[i].StartsWith("#version", StringComparison.Ordinal)) continue;
             string where = $"merges.txt: line {i + 1}";
             if (lines[i].AsSpan().ContainsAnyExceptInRange(' ', '\u0143'))
-                throw new WiscaException($"{where}: {Vocabulary.Quote(lines[i])} is not in GPT-2's spelling of bytes", "supported are byte-level vocabularies");
+                throw new WiscaException(
+                    $"{where}: {Vocabulary.Quote(lines[i])} is not in GPT-2's spelling of bytes",
+                    "supported are byte-level vocabularies");
             merges.Add(TokenizerJsonReader.MergeOf(lines[i].Split(' '), merges.Count, vocabulary, where));
         }
 
@@ -76,7 +80,9 @@ internal static class VocabularyAndMergesReader
         var tokens = new Dictionary<string, AddedToken>(StringComparer.Ordinal);
         foreach (var token in settings.AddedTokens())
         {
-            bool clash = (vocabulary[token.Id] ?? token.Content) != token.Content || (vocabulary.Find(token.Content) ?? token.Id) != token.Id
+            bool clash =
+                (vocabulary[token.Id] ?? token.Content) != token.Content
+                || (vocabulary.Find(token.Content) ?? token.Id) != token.Id
                 || tokens.Values.Any(other => other.Id == token.Id) || token.Id is < 0 or > Vocabulary.MaxId;
             if (clash)
             {

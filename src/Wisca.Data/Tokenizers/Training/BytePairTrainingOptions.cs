@@ -9,7 +9,8 @@ public sealed record BytePairTrainingOptions
     /// <summary>Tokens in all: 256 bytes, the special tokens, and merges. Default 2048.</summary>
     public int VocabularySize { get; init; } = 2048;
 
-    /// <summary>The token that ends a document, and the first of the special tokens: its id is 256. Default <c>&lt;|endoftext|&gt;</c>.</summary>
+    /// <summary>The token that ends a document, and the first of the special tokens: its id is 256. Default
+    /// <c>&lt;|endoftext|&gt;</c>.</summary>
     public string EosToken { get; init; } = EndOfText;
 
     /// <summary>The token that goes in front of every text; null (the default) for none.</summary>
@@ -21,7 +22,8 @@ public sealed record BytePairTrainingOptions
     /// <summary>A pair that occurs less often than this is not merged. Default 2.</summary>
     public long MinFrequency { get; init; } = 2;
 
-    /// <summary>The longest text in tokens that the model is for, as <c>model_max_length</c> in tokenizer_config.json; null (the default) for no limit.</summary>
+    /// <summary>The longest text in tokens that the model is for, as <c>model_max_length</c> in tokenizer_config.json; null (the default)
+    /// for no limit.</summary>
     public int? ModelMaxLength { get; init; }
 
     /// <summary>Threads that count words; 0 (the default) for one a processor. The result does not depend on it.</summary>
@@ -31,5 +33,6 @@ public sealed record BytePairTrainingOptions
     public IProgress<BytePairTrainingProgress>? Progress { get; init; }
 
     /// <summary>All special tokens in the order of their ids, from 256 on, each once.</summary>
-    internal string[] AllSpecialTokens() => [.. new[] { EosToken, BosToken }.OfType<string>().Concat(SpecialTokens).Distinct(StringComparer.Ordinal)];
+    internal string[] AllSpecialTokens() =>
+        [.. new[] { EosToken, BosToken }.OfType<string>().Concat(SpecialTokens).Distinct(StringComparer.Ordinal)];
 }

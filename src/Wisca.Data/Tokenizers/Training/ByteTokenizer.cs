@@ -15,6 +15,13 @@ public static class ByteTokenizer
     public static TrainedTokenizer Create(string? bosToken = null, int? modelMaxLength = null)
     {
         int size = EosId + (bosToken is null or BytePairTrainingOptions.EndOfText ? 1 : 2);
-        return BytePairTrainer.Train([""], new BytePairTrainingOptions { VocabularySize = size, BosToken = bosToken, ModelMaxLength = modelMaxLength });
+        return BytePairTrainer.Train(
+            [""],
+            new BytePairTrainingOptions
+            {
+                VocabularySize = size,
+                BosToken = bosToken,
+                ModelMaxLength = modelMaxLength,
+            });
     }
 }

@@ -4,15 +4,21 @@ using System.Text.Json.Nodes;
 
 namespace Wisca.Tokenizers;
 
-/// <summary>A byte-level BPE tokenizer made by <see cref="BytePairTrainer"/>. Bytes are the ids 0 to 255, then come special tokens, then merged ones.</summary>
+/// <summary>A byte-level BPE tokenizer made by <see cref="BytePairTrainer"/>. Bytes are the ids 0 to 255, then come special tokens, then
+/// merged ones.</summary>
 public sealed class TrainedTokenizer
 {
-    private static readonly JsonSerializerOptions Json = new() { WriteIndented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+    private static readonly JsonSerializerOptions Json = new()
+    {
+        WriteIndented = true,
+        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+    };
 
     private readonly string[] _specials;
     private readonly BytePairTrainingOptions _options;
 
-    internal TrainedTokenizer(IEnumerable<string> merged, IReadOnlyList<(string Left, string Right)> merges, string[] specials, BytePairTrainingOptions options)
+    internal TrainedTokenizer(
+        IEnumerable<string> merged, IReadOnlyList<(string Left, string Right)> merges, string[] specials, BytePairTrainingOptions options)
     {
         var bytes = Enumerable.Range(0, 256).Select(value => ByteLevelAlphabet.ToChar((byte)value).ToString());
         Tokens = [.. bytes, .. specials, .. merged];
@@ -51,7 +57,8 @@ public sealed class TrainedTokenizer
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
-            throw new WiscaException($"the tokenizer cannot be written to {folder}: {exception.Message}", "choose a folder you may write to", exception);
+            throw new WiscaException(
+                $"the tokenizer cannot be written to {folder}: {exception.Message}", "choose a folder you may write to", exception);
         }
 
         return TokenizerLoader.Load(folder);
@@ -106,7 +113,8 @@ public sealed class TrainedTokenizer
 
     private JsonObject Config() => new()
     {
-        ["added_tokens_decoder"] = new JsonObject(_specials.Select(token => KeyValuePair.Create($"{IdOf(token)}", (JsonNode?)AddedToken(token, withId: false)))),
+        ["added_tokens_decoder"] = new JsonObject(
+            _specials.Select(token => KeyValuePair.Create($"{IdOf(token)}", (JsonNode?)AddedToken(token, withId: false)))),
         ["bos_token"] = _options.BosToken, // null is said, so that nothing takes one from elsewhere
         ["clean_up_tokenization_spaces"] = false,
         ["eos_token"] = _options.EosToken,

@@ -44,7 +44,8 @@ internal sealed class RegexTranslator
         }
         catch (ArgumentException exception)
         {
-            throw new WiscaException($"{where}: the regular expression does not compile: {exception.Message}", "this tokenizer cannot be used", exception);
+            throw new WiscaException(
+                $"{where}: the regular expression does not compile: {exception.Message}", "this tokenizer cannot be used", exception);
         }
     }
 
@@ -284,5 +285,7 @@ internal sealed class RegexTranslator
     private string Excerpt(int length) => _pattern.Substring(_at, Math.Min(length, _pattern.Length - _at));
 
     private WiscaException Refuse(string what) =>
-        new($"{_where}: the regular expression has {what} at character {_at + 1}, which is wrong or not supported", "this tokenizer cannot be used");
+        new(
+            $"{_where}: the regular expression has {what} at character {_at + 1}, which is wrong or not supported",
+            "this tokenizer cannot be used");
 }

@@ -82,7 +82,8 @@ internal static class UnicodeNormalization
             if (tables.Class(scalars[at]) == 0) continue;
             int end = at + 1;
             bool sorted = true;
-            for (; end < scalars.Count && tables.Class(scalars[end]) is > 0 and int next; end++) sorted &= next >= tables.Class(scalars[end - 1]);
+            for (; end < scalars.Count && tables.Class(scalars[end]) is > 0 and int next; end++)
+                sorted &= next >= tables.Class(scalars[end - 1]);
             if (!sorted)
             {
                 int[] marks = [.. scalars.GetRange(at, end - at).OrderBy(tables.Class)];
@@ -154,7 +155,8 @@ internal static class UnicodeNormalization
 
         public int? Compose(int first, int second)
         {
-            if (first - LBase is >= 0 and < LCount and int l && second - VBase is >= 0 and < VCount and int v) return SBase + (((l * VCount) + v) * TCount);
+            if (first - LBase is >= 0 and < LCount and int l && second - VBase is >= 0 and < VCount and int v)
+                return SBase + (((l * VCount) + v) * TCount);
             bool isLv = first - SBase is >= 0 and < SCount and int syllable && syllable % TCount == 0;
             if (isLv && second - TBase is > 0 and < TCount and int t) return first + t;
             return _composites.TryGetValue((first, second), out int composed) ? composed : null;
@@ -166,7 +168,9 @@ internal static class UnicodeNormalization
             {
                 case "canonical" or "compatible":
                     var target = kind == "canonical" ? Canonical : Compatible;
-                    target.Add(Hex(item.AsSpan(0, item.IndexOf('='))), [.. item[(item.IndexOf('=') + 1)..].Split('+').Select(part => Hex(part))]);
+                    target.Add(
+                        Hex(item.AsSpan(0, item.IndexOf('='))),
+                        [.. item[(item.IndexOf('=') + 1)..].Split('+').Select(part => Hex(part))]);
                     break;
                 case "excluded":
                     excluded.Add(Hex(item));

@@ -20,7 +20,8 @@ internal static partial class DocumentProcessing
             case DocumentProcess.None:
                 break;
             case DocumentProcess.HellaSwag:
-                document["query"] = CleanWikiHow($"{Text(document, "activity_label")}: {Text(document, "ctx_a")} {Capitalize(Text(document, "ctx_b"))}");
+                document["query"] = CleanWikiHow(
+                    $"{Text(document, "activity_label")}: {Text(document, "ctx_a")} {Capitalize(Text(document, "ctx_b"))}");
                 document["choices"] = new JsonArray([.. List(document, "endings").Select(ending => (JsonNode?)CleanWikiHow(ending))]);
                 break;
             case DocumentProcess.Winograd:
@@ -29,7 +30,8 @@ internal static partial class DocumentProcessing
             case DocumentProcess.FoundryBoolQ:
                 string query = Text(document, "query");
                 var parts = FoundryQuestion().Match(query);
-                if (!parts.Success) throw new WiscaException("the field 'query' has another form, expected 'Passage: ...', a line 'Question: ...?'");
+                if (!parts.Success)
+                    throw new WiscaException("the field 'query' has another form, expected 'Passage: ...', a line 'Question: ...?'");
                 document["passage"] = parts.Groups["passage"].Value;
                 document["question"] = parts.Groups["question"].Value;
                 break;
@@ -52,10 +54,13 @@ internal static partial class DocumentProcessing
 
     /// <summary>Text without the artefacts of WikiHow, as the harness's HellaSwag cleans it.</summary>
     internal static string CleanWikiHow(string text) =>
-        InBrackets().Replace(PythonText.Trim(text).ToString().Replace(" [title]", ". ", StringComparison.Ordinal), "").Replace("  ", " ", StringComparison.Ordinal);
+        InBrackets()
+            .Replace(PythonText.Trim(text).ToString().Replace(" [title]", ". ", StringComparison.Ordinal), "")
+            .Replace("  ", " ", StringComparison.Ordinal);
 
     /// <summary>The first letter in upper case and all others in lower case, as Python's <c>capitalize</c>.</summary>
-    internal static string Capitalize(string text) => text.Length == 0 ? text : char.ToUpperInvariant(text[0]) + text[1..].ToLowerInvariant();
+    internal static string Capitalize(string text) =>
+        text.Length == 0 ? text : char.ToUpperInvariant(text[0]) + text[1..].ToLowerInvariant();
 
     private static void Winograd(JsonObject document)
     {
@@ -71,16 +76,23 @@ internal static partial class DocumentProcessing
         {
             if (Possessives.Contains(pronoun.ToLowerInvariant())) option += "'s";
             string first = option.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries).FirstOrDefault("");
-            return !sentenceStarts && LoweredWords.Contains(first) ? option.Replace(first, first.ToLowerInvariant(), StringComparison.Ordinal) : option;
+            return !sentenceStarts && LoweredWords.Contains(first)
+                ? option.Replace(first, first.ToLowerInvariant(), StringComparison.Ordinal)
+                : option;
         }
     }
 
     private static void FoundryCopa(JsonObject document)
     {
         string query = Text(document, "query");
-        string? question = query.EndsWith(", because", StringComparison.Ordinal) ? "cause" : query.EndsWith(", therefore", StringComparison.Ordinal) ? "effect" : null;
+        string? question =
+            query.EndsWith(", because", StringComparison.Ordinal) ? "cause"
+            : query.EndsWith(", therefore", StringComparison.Ordinal) ? "effect"
+            : null;
         var choices = List(document, "choices");
-        if (question is null || choices.Count != 2) throw new WiscaException("the field 'query' or 'choices' has another form, expected '..., because' or '..., therefore' and two choices");
+        if (question is null || choices.Count != 2)
+            throw new WiscaException(
+                "the field 'query' or 'choices' has another form, expected '..., because' or '..., therefore' and two choices");
         document["premise"] = query[..query.LastIndexOf(',')] + ".";
         document["question"] = question;
         document["choice1"] = choices[0];
@@ -91,15 +103,22 @@ internal static partial class DocumentProcessing
     private static string Text(JsonObject document, string field) => AsText(FieldPath.Find(document, field), field);
 
     private static List<string> List(JsonObject document, string field) =>
-        FieldPath.Find(document, field) is JsonArray list ? [.. list.Select(item => AsText(item, field))] : throw new WiscaException($"the field '{field}' is no list");
+        FieldPath.Find(document, field) is JsonArray list
+            ? [.. list.Select(item => AsText(item, field))]
+            : throw new WiscaException($"the field '{field}' is no list");
 
     private static string AsText(JsonNode? value, string field) =>
-        value?.GetValueKind() == JsonValueKind.String ? value.GetValue<string>() : throw new WiscaException($"the field '{field}' is no text");
+        value?.GetValueKind() == JsonValueKind.String
+            ? value.GetValue<string>()
+            : throw new WiscaException($"the field '{field}' is no text");
 
     [GeneratedRegex(@"\[.*?\]", RegexOptions.CultureInvariant)]
     private static partial Regex InBrackets();
 
     // The question is the last line; a passage may have several, even one that looks like a question.
-    [GeneratedRegex(@"\APassage: (?<passage>.*)\nQuestion: (?<question>[^\n]*)\?\z", RegexOptions.Singleline | RegexOptions.CultureInvariant)]
+    [GeneratedRegex(
+        @"\APassage: (?<passage>.*)\nQuestion: (?<question>[^\n]*)\?\z",
+        RegexOptions.Singleline | RegexOptions.CultureInvariant
+    )]
     private static partial Regex FoundryQuestion();
 }

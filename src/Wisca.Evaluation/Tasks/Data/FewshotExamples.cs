@@ -19,19 +19,33 @@ internal sealed class FewshotExamples
     public string File { get; }
 
     /// <exception cref="WiscaException">The split is not there, or has too few documents.</exception>
-    public static FewshotExamples Read(TaskDefinition definition, TaskDataSection data, string folder, TaskPrompts prompts, int count, int seed)
+    public static FewshotExamples Read(
+        TaskDefinition definition, TaskDataSection data, string folder, TaskPrompts prompts, int count, int seed)
     {
         var names = data.Files(definition.Fewshot);
         string split = definition.Fewshot.Key();
-        if (names.Count == 0) throw new WiscaException($"few-shot examples come from the {split} split, which '{data.Name}' does not have", "run without --num-fewshot, or put the task's own files into the data folder");
+        if (names.Count == 0)
+            throw new WiscaException(
+                $"few-shot examples come from the {split} split, which '{data.Name}' does not have",
+                "run without --num-fewshot, or put the task's own files into the data folder");
         string path = TaskFiles.Find(folder, names)
-            ?? throw new WiscaException($"few-shot examples come from the {split} split, and {folder} has none of {string.Join(", ", names)}", "put one of these files there, or run without --num-fewshot");
+            ?? throw new WiscaException(
+                $"few-shot examples come from the {split} split, and {folder} has none of {string.Join(", ", names)}",
+                "put one of these files there, or run without --num-fewshot");
 
         // The harness compares two settings that are both empty unless a test split is named, and then takes the splits for the same.
         int drawn = definition.Evaluation == TaskSplit.Test ? count : count + 1;
         var documents = TaskFiles.Read(path, data.Labels);
-        if (documents.Count < drawn) throw new WiscaException($"{path} has {documents.Count} documents, expected at least {drawn} to draw few-shot examples from", "ask for fewer with --num-fewshot");
-        return new FewshotExamples(path, [.. documents.Select(document => TaskLoader.At(document, fields => (fields, prompts.Example(fields)), data))], count, drawn, seed);
+        if (documents.Count < drawn)
+            throw new WiscaException(
+                $"{path} has {documents.Count} documents, expected at least {drawn} to draw few-shot examples from",
+                "ask for fewer with --num-fewshot");
+        return new FewshotExamples(
+            path,
+            [.. documents.Select(document => TaskLoader.At(document, fields => (fields, prompts.Example(fields)), data))],
+            count,
+            drawn,
+            seed);
     }
 
     /// <summary>The examples before a document.</summary>

@@ -1,8 +1,8 @@
 namespace Wisca.Tasks;
 
 /// <summary>
-/// The generator of Python's <c>random.Random</c>: MT19937 (Matsumoto and Nishimura 1998), seeded with a whole number as CPython does, and the
-/// draws of it that the harness makes.
+/// The generator of Python's <c>random.Random</c>: MT19937 (Matsumoto and Nishimura 1998), seeded with a whole number as CPython does, and
+/// the draws of it that the harness makes.
 /// </summary>
 internal sealed class PythonRandom
 {

@@ -25,9 +25,14 @@ internal static class TaskFiles
         var documents = text.AsSpan().TrimStart() is ['[', ..] ? ReadArray(path, text) : ReadLines(path, text);
         if (documents.Count == 0) throw new WiscaException($"{path} is empty", Hint);
         if (labels is null) return documents;
-        string labelPath = Path.Combine(Path.GetDirectoryName(path) ?? "", labels.Replace("{name}", Path.GetFileNameWithoutExtension(path), StringComparison.Ordinal));
+        string labelPath = Path.Combine(
+            Path.GetDirectoryName(path) ?? "",
+            labels.Replace("{name}", Path.GetFileNameWithoutExtension(path), StringComparison.Ordinal));
         string[] lines = ReadText(labelPath).Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
-        if (lines.Length != documents.Count) throw new WiscaException($"{labelPath} has {lines.Length} labels, expected {documents.Count}, one for each document of {path}", "get both files from the same place");
+        if (lines.Length != documents.Count)
+            throw new WiscaException(
+                $"{labelPath} has {lines.Length} labels, expected {documents.Count}, one for each document of {path}",
+                "get both files from the same place");
         for (int i = 0; i < lines.Length; i++) documents[i].Fields["label"] = lines[i];
         return documents;
     }
@@ -37,7 +42,8 @@ internal static class TaskFiles
         try
         {
             byte[] bytes = File.ReadAllBytes(path);
-            if (!Utf8.IsValid(bytes)) throw new WiscaException($"{path} has bytes that are not valid UTF-8", "get the file again, or convert it to UTF-8");
+            if (!Utf8.IsValid(bytes))
+                throw new WiscaException($"{path} has bytes that are not valid UTF-8", "get the file again, or convert it to UTF-8");
             return System.Text.Encoding.UTF8.GetString(bytes.AsSpan() is [0xEF, 0xBB, 0xBF, ..] ? bytes.AsSpan(3) : bytes);
         }
         catch (Exception exception) when (FileFailure.IsExpected(exception))
@@ -60,10 +66,15 @@ internal static class TaskFiles
     }
 
     private static List<TaskDocument> ReadArray(string path, string text) =>
-        [.. ((JsonArray)Parse(text, path)!).Select((item, index) => ToDocument(item, string.Create(CultureInfo.InvariantCulture, $"{path}: item {index + 1}")))];
+        [
+            .. ((JsonArray)Parse(text, path)!).Select(
+                (item, index) => ToDocument(item, string.Create(CultureInfo.InvariantCulture, $"{path}: item {index + 1}"))),
+        ];
 
     private static TaskDocument ToDocument(JsonNode? node, string place) =>
-        node is JsonObject fields ? new TaskDocument(place, (JsonObject)fields.DeepClone()) : throw new WiscaException($"{place}: no JSON object", Hint);
+        node is JsonObject fields
+            ? new TaskDocument(place, (JsonObject)fields.DeepClone())
+            : throw new WiscaException($"{place}: no JSON object", Hint);
 
     private static JsonNode? Parse(string json, string place)
     {
@@ -74,7 +85,10 @@ internal static class TaskFiles
         }
         catch (JsonException exception)
         {
-            throw new WiscaException($"{place}: not valid JSON{(exception.Message.Contains("uplicate", StringComparison.Ordinal) ? ": a field comes twice" : "")}", Hint, exception);
+            throw new WiscaException(
+                $"{place}: not valid "
+                + $"JSON{(exception.Message.Contains("uplicate", StringComparison.Ordinal) ? ": a field comes twice" : "")}",
+                Hint, exception);
         }
         catch (InvalidOperationException exception)
         {
@@ -85,7 +99,8 @@ internal static class TaskFiles
     /// <summary>A copy whose texts are read: half a surrogate pair is found here and not later.</summary>
     private static JsonNode? Copy(JsonElement element) => element.ValueKind switch
     {
-        JsonValueKind.Object => new JsonObject(element.EnumerateObject().Select(property => KeyValuePair.Create(property.Name, Copy(property.Value)))),
+        JsonValueKind.Object => new JsonObject(
+            element.EnumerateObject().Select(property => KeyValuePair.Create(property.Name, Copy(property.Value)))),
         JsonValueKind.Array => new JsonArray([.. element.EnumerateArray().Select(Copy)]),
         JsonValueKind.String => JsonValue.Create(element.GetString()),
         JsonValueKind.Null => null,

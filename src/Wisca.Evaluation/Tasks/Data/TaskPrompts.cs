@@ -41,11 +41,23 @@ internal sealed class TaskPrompts
         if (_definition.OutputType == TaskOutputType.MultipleChoice)
         {
             string context = before + Text(document);
-            return new TaskItem(id, document, [.. choices.Select(choice => new LogLikelihoodRequest(context, _delimiter + Continuation(choice)))], gold, [.. choices.Select(Length)], $"{gold}");
+            return new TaskItem(
+                id,
+                document,
+                [.. choices.Select(choice => new LogLikelihoodRequest(context, _delimiter + Continuation(choice)))],
+                gold,
+                [.. choices.Select(Length)],
+                $"{gold}");
         }
 
         string target = Target(document), continuation = _delimiter + Continuation(target);
-        return new TaskItem(id, document, [.. choices.Select(choice => new LogLikelihoodRequest(before + choice, continuation))], gold, [.. choices.Select(Length)], target);
+        return new TaskItem(
+            id,
+            document,
+            [.. choices.Select(choice => new LogLikelihoodRequest(before + choice, continuation))],
+            gold,
+            [.. choices.Select(Length)],
+            target);
     }
 
     /// <summary>A document with its answer, as it stands before the question in few-shot prompts.</summary>
@@ -77,6 +89,8 @@ internal sealed class TaskPrompts
     private int Gold(JsonObject document, int count)
     {
         int gold = _gold!.Index(document);
-        return gold >= 0 && gold < count ? gold : throw new WiscaException($"the gold label is {gold}, expected 0 to {count - 1}: there are {count} choices");
+        return gold >= 0 && gold < count
+            ? gold
+            : throw new WiscaException($"the gold label is {gold}, expected 0 to {count - 1}: there are {count} choices");
     }
 }

@@ -24,13 +24,21 @@ public static class TaskReport
         var json = new JsonObject { ["results"] = Keyed(rows, row => (row.Name, Result(row))) };
         if (groups.Count > 0) json["groups"] = Keyed(groups, row => (row.Name, Result(row)));
         json["group_subtasks"] = Keyed(
-            [.. run.Groups.Select(group => (group.Group.Name, Tasks: group.Group.Tasks.Select(task => task.Task))), .. Alone(run).Select(task => (Name: task.Definition.Task, Tasks: Enumerable.Empty<string>()))],
+            [
+                .. run.Groups.Select(group => (group.Group.Name, Tasks: group.Group.Tasks.Select(task => task.Task))),
+                .. Alone(run).Select(task => (Name: task.Definition.Task, Tasks: Enumerable.Empty<string>())),
+            ],
             entry => (entry.Name, new JsonArray([.. entry.Tasks.Select(task => (JsonNode?)task)])));
         json["configs"] = Keyed(done, task => (task.Definition.Task, Config(task.Loaded!)));
         json["versions"] = Keyed(rows, row => (row.Name, Version(row.Version)));
         json["n-shot"] = Keyed(done, task => (task.Definition.Task, task.Loaded!.Fewshot));
-        json["higher_is_better"] = Keyed(rows, row => (row.Name, Keyed(row.Metrics, metric => (metric.Metric.Key(), HigherIsBetter(metric.Metric)))));
-        json["n-samples"] = Keyed(done, task => (task.Definition.Task, new JsonObject { ["original"] = task.Loaded!.Documents, ["effective"] = task.Loaded.Items.Count }));
+        json["higher_is_better"] = Keyed(
+            rows,
+            row => (row.Name, Keyed(row.Metrics, metric => (metric.Metric.Key(), HigherIsBetter(metric.Metric)))));
+        json["n-samples"] = Keyed(
+            done,
+            task =>
+                (task.Definition.Task, new JsonObject { ["original"] = task.Loaded!.Documents, ["effective"] = task.Loaded.Items.Count }));
         if (run.Failed.Any()) json["failures"] = Keyed(run.Failed, task => (task.Definition.Task, task.Failure!.Message));
         json["config"] = config;
         json["date"] = date.ToUnixTimeMilliseconds() / 1000.0;
@@ -70,8 +78,14 @@ public static class TaskReport
 
         if (cells.Count == 1) return [];
         int[] widths = [.. cells[0].Select((_, column) => Math.Max(3, cells.Max(row => row[column].Length)))];
-        string[] lines = [.. cells.Select(row => $"|{string.Join('|', row.Select((cell, column) => column is 1 or 3 or 6 or 8 && row != cells[0] ? cell.PadLeft(widths[column]) : cell.PadRight(widths[column])))}|")];
-        string rule = $"|{string.Join('|', widths.Select((width, column) => new string('-', width - (column is 1 or 3 or 6 or 8 ? 1 : 0)) + (column is 1 or 3 or 6 or 8 ? ":" : "")))}|";
+        string[] lines =
+        [
+            .. cells.Select(row =>
+                $"|{string.Join('|', row.Select((cell, column) => column is 1 or 3 or 6 or 8 && row != cells[0] ? cell.PadLeft(widths[column]) : cell.PadRight(widths[column])))}|"
+            ),
+        ];
+        string rule =
+            $"|{string.Join('|', widths.Select((width, column) => new string('-', width - (column is 1 or 3 or 6 or 8 ? 1 : 0)) + (column is 1 or 3 or 6 or 8 ? ":" : "")))}|";
         return [lines[0], rule, .. lines[1..]];
     }
 
@@ -80,24 +94,36 @@ public static class TaskReport
     {
         var rows = new List<Row>();
         var entries = run.Groups.Select(group => (group.Group.Name, Group: (GroupOutcome?)group, Task: (TaskOutcome?)null))
-            .Concat(Alone(run).Select(task => (Name: task.Definition.Task, Group: (GroupOutcome?)null, Task: (TaskOutcome?)task))).OrderBy(entry => entry.Name, StringComparer.Ordinal);
+            .Concat(Alone(run).Select(task => (Name: task.Definition.Task, Group: (GroupOutcome?)null, Task: (TaskOutcome?)task)))
+            .OrderBy(entry => entry.Name, StringComparer.Ordinal);
         foreach (var (_, group, task) in entries)
         {
             if (task is not null) Add(task, "");
             if (group is null) continue;
-            if (group.Metrics.Count > 0) rows.Add(new Row(group.Group.Name, group.Group.Name, group.Group.Version, null, group.Metrics, group.Documents, IsGroup: true));
-            foreach (var member in run.Tasks.Where(outcome => group.Group.Tasks.Contains(outcome.Definition)).OrderBy(outcome => outcome.Definition.Task, StringComparer.Ordinal)) Add(member, " - ");
+            if (group.Metrics.Count > 0)
+                rows.Add(
+                    new Row(group.Group.Name, group.Group.Name, group.Group.Version, null, group.Metrics, group.Documents, IsGroup: true));
+            foreach (
+                var member in run
+                    .Tasks.Where(outcome => group.Group.Tasks.Contains(outcome.Definition))
+                    .OrderBy(outcome => outcome.Definition.Task, StringComparer.Ordinal))
+                Add(member, " - ");
         }
 
         return rows;
 
         void Add(TaskOutcome task, string indent)
         {
-            if (task.Failure is null) rows.Add(new Row(task.Definition.Task, indent + task.Definition.Task, task.Definition.Version, task.Loaded!.Fewshot, task.Metrics, task.Scores.Count, IsGroup: false));
+            if (task.Failure is null)
+                rows.Add(
+                    new Row(
+                        task.Definition.Task, indent + task.Definition.Task, task.Definition.Version, task.Loaded!.Fewshot, task.Metrics,
+                        task.Scores.Count, IsGroup: false));
         }
     }
 
-    private static IEnumerable<TaskOutcome> Alone(TaskRun run) => run.Tasks.Where(task => !run.Groups.Any(group => group.Group.Tasks.Contains(task.Definition)));
+    private static IEnumerable<TaskOutcome> Alone(TaskRun run) =>
+        run.Tasks.Where(task => !run.Groups.Any(group => group.Group.Tasks.Contains(task.Definition)));
 
     private static JsonObject Result(Row row)
     {
@@ -123,7 +149,9 @@ public static class TaskReport
             ["fewshot_split"] = definition.Fewshot.Key(),
             ["process_docs"] = data.Process == DocumentProcess.None ? null : data.Process.Key(),
             ["doc_to_text"] = data.DocToText ?? definition.DocToText ?? "",
-            ["doc_to_choice"] = (data.DocToChoice ?? definition.DocToChoice) is { } choices ? new JsonArray([.. choices.Select(choice => (JsonNode?)choice)]) : null,
+            ["doc_to_choice"] = (data.DocToChoice ?? definition.DocToChoice) is { } choices
+                ? new JsonArray([.. choices.Select(choice => (JsonNode?)choice)])
+                : null,
             ["doc_to_target"] = data.DocToTarget ?? definition.DocToTarget,
             ["gold"] = data.Gold ?? definition.Gold,
             ["description"] = definition.Description ?? "",
@@ -166,5 +194,6 @@ public static class TaskReport
         return json;
     }
 
-    private sealed record Row(string Name, string Alias, double Version, int? Fewshot, IReadOnlyList<MetricValue> Metrics, int Documents, bool IsGroup);
+    private sealed record Row(
+        string Name, string Alias, double Version, int? Fewshot, IReadOnlyList<MetricValue> Metrics, int Documents, bool IsGroup);
 }

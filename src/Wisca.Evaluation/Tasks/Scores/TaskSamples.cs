@@ -12,7 +12,12 @@ namespace Wisca.Tasks;
 public static class TaskSamples
 {
     private static readonly JsonSerializerOptions Plain = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
-    private static readonly JsonSerializerOptions Indented = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping, WriteIndented = true, NewLine = "\n" };
+    private static readonly JsonSerializerOptions Indented = new()
+    {
+        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+        WriteIndented = true,
+        NewLine = "\n",
+    };
 
     /// <summary>Writes the samples of a task; the file appears when it is complete.</summary>
     /// <param name="path">The file.</param>
@@ -38,7 +43,8 @@ public static class TaskSamples
     {
         ArgumentNullException.ThrowIfNull(task);
         var hashes = new StringBuilder();
-        foreach (var score in task.Scores) hashes.Append(DocumentHash(score.Item)).Append(PromptHash(score.Item)).Append(Sha256(score.Item.Target));
+        foreach (var score in task.Scores)
+            hashes.Append(DocumentHash(score.Item)).Append(PromptHash(score.Item)).Append(Sha256(score.Item.Target));
         return Sha256(hashes.ToString());
     }
 
@@ -46,7 +52,8 @@ public static class TaskSamples
     {
         var item = score.Item;
         var arguments = new JsonObject();
-        for (int i = 0; i < item.Requests.Count; i++) arguments[$"gen_args_{i}"] = new JsonObject { ["arg_0"] = item.Requests[i].Context, ["arg_1"] = item.Requests[i].Continuation };
+        for (int i = 0; i < item.Requests.Count; i++)
+            arguments[$"gen_args_{i}"] = new JsonObject { ["arg_0"] = item.Requests[i].Context, ["arg_1"] = item.Requests[i].Continuation };
         var json = new JsonObject
         {
             ["doc_id"] = item.Id,
@@ -65,7 +72,8 @@ public static class TaskSamples
         return json;
 
         // As text, with the words of Python.
-        static JsonArray Answer(Scoring.LogLikelihood answer) => new(answer.Sum.ToString("R", CultureInfo.InvariantCulture), answer.IsGreedy ? "True" : "False");
+        static JsonArray Answer(Scoring.LogLikelihood answer) =>
+            new(answer.Sum.ToString("R", CultureInfo.InvariantCulture), answer.IsGreedy ? "True" : "False");
     }
 
     private static string DocumentHash(TaskItem item) => Sha256(item.Document.ToJsonString(Indented));

@@ -11,9 +11,15 @@ namespace Wisca.Training;
 /// </summary>
 public sealed class RunFolder : IDisposable
 {
-    private const string Prefix = "step-", PartialSuffix = ".partial", OldSuffix = ".old", LatestName = "latest.json", BestName = "best.json", LockName = ".lock";
+    private const string Prefix = "step-",
+        PartialSuffix = ".partial",
+        OldSuffix = ".old",
+        LatestName = "latest.json",
+        BestName = "best.json",
+        LockName = ".lock";
 
-    /// <summary>What <c>latest.json</c> says between the beginning of a new run in the folder of an earlier one and its first checkpoint.</summary>
+    /// <summary>What <c>latest.json</c> says between the beginning of a new run in the folder of an earlier one and its first
+    /// checkpoint.</summary>
     private static readonly CheckpointPointer Beginning = new(0, null);
 
     private readonly FileStream _lock;
@@ -47,7 +53,8 @@ public sealed class RunFolder : IDisposable
     public static RunFolder Open(string path)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(path);
-        if (File.Exists(path)) throw new WiscaException($"output {path} is a file, expected a folder for the run", "choose another folder with output");
+        if (File.Exists(path))
+            throw new WiscaException($"output {path} is a file, expected a folder for the run", "choose another folder with output");
         FileStream held;
         string lockFile = Path.Combine(path, LockName);
         try
@@ -59,11 +66,13 @@ public sealed class RunFolder : IDisposable
         }
         catch (IOException exception) when (File.Exists(lockFile))
         {
-            throw new WiscaException($"output {path} is in use by another run", "wait for it, or choose another folder with output", exception);
+            throw new WiscaException(
+                $"output {path} is in use by another run", "wait for it, or choose another folder with output", exception);
         }
         catch (Exception exception) when (FileFailure.IsExpected(exception))
         {
-            throw new WiscaException($"output {path} cannot be written: {exception.Message}", "choose another folder with output", exception);
+            throw new WiscaException(
+                $"output {path} cannot be written: {exception.Message}", "choose another folder with output", exception);
         }
 
         try
@@ -129,19 +138,27 @@ public sealed class RunFolder : IDisposable
 
     /// <summary>The latest complete checkpoint of an earlier step; null where there is none.</summary>
     /// <param name="step">The step.</param>
-    public string? CheckpointBefore(long step) => ReadPointer(FullPath, LatestName) == Beginning ? null :
-        Steps(FullPath).Where(other => other < step).OrderDescending().Select(other => Complete(FullPath, other)).FirstOrDefault(folder => folder is not null);
+    public string? CheckpointBefore(long step) =>
+        ReadPointer(FullPath, LatestName) == Beginning
+            ? null
+            : Steps(FullPath)
+                .Where(other => other < step)
+                .OrderDescending()
+                .Select(other => Complete(FullPath, other))
+                .FirstOrDefault(folder => folder is not null);
 
     /// <summary>The folder's place for a checkpoint.</summary>
     /// <param name="path">The run's folder.</param>
     /// <param name="step">The step.</param>
-    public static string CheckpointPath(string path, long step) => Path.Combine(CheckpointsOf(path), string.Create(CultureInfo.InvariantCulture, $"{Prefix}{step:000000}"));
+    public static string CheckpointPath(string path, long step) =>
+        Path.Combine(CheckpointsOf(path), string.Create(CultureInfo.InvariantCulture, $"{Prefix}{step:000000}"));
 
     /// <summary>Writes a checkpoint, and then removes those that need not stay.</summary>
     /// <param name="step">Number of steps that are done.</param>
     /// <param name="loss">The held-out loss, where it was measured: the lowest so far makes the best checkpoint.</param>
     /// <param name="options">How many stay.</param>
-    /// <param name="write">Writes everything into the folder that it is given. It must write <see cref="TrainingState.FileName"/>, without which a checkpoint counts as incomplete.</param>
+    /// <param name="write">Writes everything into the folder that it is given. It must write <see cref="TrainingState.FileName"/>, without
+    /// which a checkpoint counts as incomplete.</param>
     /// <returns>The checkpoint's folder.</returns>
     /// <exception cref="WiscaException">The checkpoint could not be written; earlier ones are as they were.</exception>
     public string Save(long step, double? loss, CheckpointSection options, Action<string> write)
@@ -155,10 +172,12 @@ public sealed class RunFolder : IDisposable
             Delete(staging);
             Directory.CreateDirectory(staging);
             write(staging);
-            if (!File.Exists(Path.Combine(staging, TrainingState.FileName))) throw new WiscaException($"the checkpoint of step {step} has no {TrainingState.FileName}, expected one");
+            if (!File.Exists(Path.Combine(staging, TrainingState.FileName)))
+                throw new WiscaException($"the checkpoint of step {step} has no {TrainingState.FileName}, expected one");
             DurableFiles.Flush(staging);
 
-            // A checkpoint of this step may be there from before the run was resumed. Killed between the two renames, the next run moves it back.
+            // A checkpoint of this step may be there from before the run was resumed. Killed between the two renames, the next run moves it
+            // back.
             if (Directory.Exists(place)) Directory.Move(place, old);
             Directory.Move(staging, place);
             DurableFiles.FlushEntries(CheckpointsOf(FullPath));
@@ -167,7 +186,10 @@ public sealed class RunFolder : IDisposable
             TryDelete(old);
 
             // What lies after this step is from before the run was resumed, the best among it included.
-            var best = ReadPointer(FullPath, BestName) is { } before && before.Step < step && Complete(FullPath, before.Step) is not null ? before : null;
+            var best =
+                ReadPointer(FullPath, BestName) is { } before && before.Step < step && Complete(FullPath, before.Step) is not null
+                    ? before
+                    : null;
             if (loss is { } measured && double.IsFinite(measured) && !(best?.Loss <= measured)) best = new CheckpointPointer(step, loss);
             if (best is not null) WritePointer(BestName, best);
             else File.Delete(Path.Combine(CheckpointsOf(FullPath), BestName));
@@ -178,7 +200,9 @@ public sealed class RunFolder : IDisposable
         {
             TryDelete(staging);
             string left = LatestCheckpoint is { } latest ? $"the latest checkpoint is {latest}" : "there is no earlier checkpoint";
-            throw new WiscaException($"the checkpoint of step {step} could not be written to {place}: {exception.Message}", $"{left}; free some space or check permissions, and resume", exception);
+            throw new WiscaException(
+                $"the checkpoint of step {step} could not be written to {place}: {exception.Message}",
+                $"{left}; free some space or check permissions, and resume", exception);
         }
         catch
         {
@@ -197,7 +221,8 @@ public sealed class RunFolder : IDisposable
 
     private static string CheckpointsOf(string path) => Path.Combine(path, "checkpoints");
 
-    private static string Hidden(string place, string suffix) => Path.Combine(Path.GetDirectoryName(place)!, $".{Path.GetFileName(place)}{suffix}");
+    private static string Hidden(string place, string suffix) =>
+        Path.Combine(Path.GetDirectoryName(place)!, $".{Path.GetFileName(place)}{suffix}");
 
     private static string? Complete(string path, long step)
     {
@@ -210,7 +235,11 @@ public sealed class RunFolder : IDisposable
         if (!Directory.Exists(CheckpointsOf(path))) yield break;
         foreach (string folder in Directory.EnumerateDirectories(CheckpointsOf(path), Prefix + "*"))
         {
-            if (long.TryParse(Path.GetFileName(folder).AsSpan(Prefix.Length), NumberStyles.None, CultureInfo.InvariantCulture, out long step) && folder == CheckpointPath(path, step)) yield return step;
+            if (
+                long.TryParse(
+                    Path.GetFileName(folder).AsSpan(Prefix.Length), NumberStyles.None, CultureInfo.InvariantCulture, out long step)
+                && folder == CheckpointPath(path, step))
+                yield return step;
         }
     }
 
@@ -227,7 +256,8 @@ public sealed class RunFolder : IDisposable
         }
         catch (JsonException exception)
         {
-            throw new WiscaException($"{file}: {exception.Message.Split(['\n', '\r'])[0]}", "remove the file: the checkpoints do not need it", exception);
+            throw new WiscaException(
+                $"{file}: {exception.Message.Split(['\n', '\r'])[0]}", "remove the file: the checkpoints do not need it", exception);
         }
         catch (Exception exception) when (FileFailure.IsExpected(exception))
         {
@@ -272,7 +302,9 @@ public sealed class RunFolder : IDisposable
     }
 
     private void WritePointer(string name, CheckpointPointer pointer) =>
-        DurableFiles.Replace(Path.Combine(CheckpointsOf(FullPath), name), [.. JsonSerializer.SerializeToUtf8Bytes(pointer, TrainingJson.Default.CheckpointPointer), (byte)'\n']);
+        DurableFiles.Replace(
+            Path.Combine(CheckpointsOf(FullPath), name),
+            [.. JsonSerializer.SerializeToUtf8Bytes(pointer, TrainingJson.Default.CheckpointPointer), (byte)'\n']);
 
     private void Prune(long latest, int keep, long? best)
     {

@@ -4,8 +4,8 @@ using System.Text.Json.Serialization;
 namespace Wisca.Training;
 
 /// <summary>
-/// Where a run stands, apart from weights and the optimizer's state: <c>training/state.json</c> in a checkpoint. There is no state of a random
-/// generator: what is random in a run is a function of its seed and of these positions.
+/// Where a run stands, apart from weights and the optimizer's state: <c>training/state.json</c> in a checkpoint. There is no state of a
+/// random generator: what is random in a run is a function of its seed and of these positions.
 /// </summary>
 /// <param name="Version">Version of the file's format.</param>
 /// <param name="Step">Number of steps that are done.</param>
@@ -42,7 +42,8 @@ public sealed record TrainingState(
     /// <summary>What was not reported yet.</summary>
     public PendingReport Pending { get; init; }
 
-    /// <summary>Digest of the frozen model that an adapter trains on (<see cref="Checkpoints.ModelDigest"/>), which a checkpoint does not hold; null where there is none.</summary>
+    /// <summary>Digest of the frozen model that an adapter trains on (<see cref="Checkpoints.ModelDigest"/>), which a checkpoint does not
+    /// hold; null where there is none.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public string? Base { get; init; }
 
@@ -61,9 +62,18 @@ public sealed record TrainingState(
         try
         {
             using var stream = File.OpenRead(path);
-            var state = JsonSerializer.Deserialize(stream, TrainingJson.Default.TrainingState) ?? throw new WiscaException($"{path} is null, expected an object", Hint);
-            if (state.Version != CurrentVersion) throw new WiscaException($"{path} has version {state.Version}, expected {CurrentVersion}", "use the version of wisca that wrote it");
-            if (((long[])[state.Step, state.SamplerPosition, state.TokensSeen, state.MetricsPosition]).FirstOrDefault(count => count is < 0 or > LargestCount) is not 0 and var absurd)
+            var state =
+                JsonSerializer.Deserialize(stream, TrainingJson.Default.TrainingState)
+                ?? throw new WiscaException($"{path} is null, expected an object", Hint);
+            if (state.Version != CurrentVersion)
+                throw new WiscaException(
+                    $"{path} has version {state.Version}, expected {CurrentVersion}",
+                    "use the version of wisca that wrote it");
+            if (
+                ((long[])[state.Step, state.SamplerPosition, state.TokensSeen, state.MetricsPosition]).FirstOrDefault(count =>
+                    count is < 0 or > LargestCount)
+                is not 0
+                    and var absurd)
                 throw new WiscaException($"{path} holds the count {absurd}, expected one from 0 to {LargestCount}", Hint);
             return state;
         }

@@ -7,6 +7,9 @@ namespace Wisca.Training;
 /// <summary>How an adapter is saved.</summary>
 public sealed record AdapterSaveSection
 {
-    [Setting("original: for the base as it lies on disk; rescaled: for the base as transitions have left it, from which wisca undo and wisca express lead back.")]
+    [Setting(
+        "original: for the base as it lies on disk; rescaled: for the base as transitions have left it, from which wisca undo and wisca "
+        + "express lead back."
+    )]
     public AdapterGauge For { get; init; } = AdapterGauge.Original;
 }

@@ -19,7 +19,10 @@ public sealed record AdapterSection : ISettingsSection
     [Setting("Share of the inputs of A that a step of training drops.", Minimum = 0, Maximum = 1, Below = true)]
     public double Dropout { get; init; }
 
-    [Setting("Names of the projections to adapt, such as q_proj and v_proj, or layers.0.mlp.up_proj; all-linear for every one but the output projection.")]
+    [Setting(
+        "Names of the projections to adapt, such as q_proj and v_proj, or layers.0.mlp.up_proj; all-linear for every one but the output "
+        + "projection."
+    )]
     public IReadOnlyList<string> Targets { get; init; } = [TargetModules.AllLinearName];
 
     [Setting("Regular expression that whole paths must match, instead of names.")]
@@ -40,7 +43,10 @@ public sealed record AdapterSection : ISettingsSection
     [Setting("Magnitude and direction apart (DoRA).")]
     public bool Dora { get; init; }
 
-    [Setting("How the factors start: default and gaussian with B = 0; pissa and olora with factors that are taken out of the base.", Except = "other")]
+    [Setting(
+        "How the factors start: default and gaussian with B = 0; pissa and olora with factors that are taken out of the base.",
+        Except = "other"
+    )]
     public LoraInitialization Init { get; init; }
 
     [Setting("Learning rate of B as a multiple of that of A (LoRA+); 1 for the same.", Minimum = 0, Above = true)]
@@ -54,7 +60,10 @@ public sealed record AdapterSection : ISettingsSection
     /// <exception cref="WiscaException">A pattern is none.</exception>
     public AdapterConfig Config(string? baseName) => AdapterConfig.Create(new AdapterSettings
     {
-        Targets = TargetPattern is { } pattern ? TargetModules.Matching(pattern) : Targets is [TargetModules.AllLinearName] ? TargetModules.AllLinear : TargetModules.Of(Targets),
+        Targets =
+            TargetPattern is { } pattern ? TargetModules.Matching(pattern)
+            : Targets is [TargetModules.AllLinearName] ? TargetModules.AllLinear
+            : TargetModules.Of(Targets),
         Rank = R,
         Alpha = Alpha,
         Dropout = Dropout,
@@ -74,20 +83,32 @@ public sealed record AdapterSection : ISettingsSection
         ArgumentNullException.ThrowIfNull(given);
         if (Type == AdapterKind.None)
         {
-            foreach (var setting in Setting.Of(typeof(AdapterSection)).Where(setting => setting.Key != "type" && given.Has(setting.Key) && IsSet(setting)))
+            foreach (
+                var setting in Setting
+                    .Of(typeof(AdapterSection))
+                    .Where(setting => setting.Key != "type" && given.Has(setting.Key) && IsSet(setting)))
                 given.Contradict([setting.Key, "type"], "given although there is no adapter, expected type: lora, or only type");
 
             // What layers beneath said of an adapter goes with it, so that a printed configuration reads back.
             return new AdapterSection { Type = AdapterKind.None };
         }
 
-        if (TargetPattern is not null && given.Has("targets") && Targets is not [TargetModules.AllLinearName]) given.Contradict(["target_pattern", "targets"], "given together with adapter.targets, expected one of the two");
-        if (Targets.Count == 0 && TargetPattern is null) given.Contradict(["targets"], "an empty list, expected at least one name, or all-linear");
-        if (Targets.Count > 1 && Targets.Contains(TargetModules.AllLinearName)) given.Contradict(["targets"], $"{TargetModules.AllLinearName} beside names, expected it alone");
-        if (Dora && Init is LoraInitialization.Pissa or LoraInitialization.Olora) given.Contradict(["dora", "init"], "true, expected false: factors that are taken out of the base leave no form of DoRA for the base as it is published");
+        if (TargetPattern is not null && given.Has("targets") && Targets is not [TargetModules.AllLinearName])
+            given.Contradict(["target_pattern", "targets"], "given together with adapter.targets, expected one of the two");
+        if (Targets.Count == 0 && TargetPattern is null)
+            given.Contradict(["targets"], "an empty list, expected at least one name, or all-linear");
+        if (Targets.Count > 1 && Targets.Contains(TargetModules.AllLinearName))
+            given.Contradict(["targets"], $"{TargetModules.AllLinearName} beside names, expected it alone");
+        if (Dora && Init is LoraInitialization.Pissa or LoraInitialization.Olora)
+            given.Contradict(
+                ["dora", "init"],
+                "true, expected false: factors that are taken out of the base leave no form of DoRA for the base as it is published");
         return this;
     }
 
     /// <summary>True where a setting is not what it is by default, so that a printed configuration reads back.</summary>
-    private bool IsSet(Setting setting) => SettingsWriter.Differences(new AdapterSection(), this).Any(difference => difference.Key == setting.Key || difference.Key.StartsWith(setting.Key + ".", StringComparison.Ordinal));
+    private bool IsSet(Setting setting) =>
+        SettingsWriter
+            .Differences(new AdapterSection(), this)
+            .Any(difference => difference.Key == setting.Key || difference.Key.StartsWith(setting.Key + ".", StringComparison.Ordinal));
 }

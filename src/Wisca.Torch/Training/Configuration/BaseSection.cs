@@ -11,6 +11,9 @@ public sealed record BaseSection
     [Setting("Folder of another tokenizer; none for the model's own.")]
     public string? Tokenizer { get; init; }
 
-    [Setting("What its weights are held in: fp32, or stored for the type they are stored in, such as bfloat16. An adapter's are fp32 in any case.")]
+    [Setting(
+        "What its weights are held in: fp32, or stored for the type they are stored in, such as bfloat16. An adapter's are fp32 in any "
+        + "case."
+    )]
     public BaseDtype Dtype { get; init; } = BaseDtype.Fp32;
 }

@@ -5,19 +5,31 @@ namespace Wisca.Training;
 /// <summary>The text of a run.</summary>
 public sealed record DataSection : ISettingsSection
 {
-    [Setting("Training text: files, folders and patterns such as data/*.jsonl.gz (plain text, JSONL, Parquet, gzip of these), or stories for the built-in stories.")]
+    [Setting(
+        "Training text: files, folders and patterns such as data/*.jsonl.gz (plain text, JSONL, Parquet, gzip of these), or stories for "
+        + "the built-in stories."
+    )]
     public IReadOnlyList<string> Train { get; init; } = ["stories"];
 
     [Setting("Held-out text of its own, in the same forms.")]
     public IReadOnlyList<string> Validation { get; init; } = [];
 
-    [Setting("Share of the training documents that is held out instead; none for 0.01 where there is no validation text.", Minimum = 0, Above = true, Maximum = 0.5)]
+    [Setting(
+        "Share of the training documents that is held out instead; none for 0.01 where there is no validation text.", Minimum = 0,
+        Above = true, Maximum = 0.5
+    )]
     public double? HeldOut { get; init; }
 
-    [Setting("Test text, in the same forms: held-out text that is evaluated apart, so that what is chosen by the validation text can be reported on another.")]
+    [Setting(
+        "Test text, in the same forms: held-out text that is evaluated apart, so that what is chosen by the validation text can be "
+        + "reported on another."
+    )]
     public IReadOnlyList<string> Test { get; init; } = [];
 
-    [Setting("Share of the held-out documents that is test text instead; none for no test text but the one that data.test names.", Minimum = 0, Above = true, Maximum = 1, Below = true)]
+    [Setting(
+        "Share of the held-out documents that is test text instead; none for no test text but the one that data.test names.", Minimum = 0,
+        Above = true, Maximum = 1, Below = true
+    )]
     public double? TestShare { get; init; }
 
     [Setting("The field of JSONL and Parquet that holds the text.")]
@@ -43,8 +55,10 @@ public sealed record DataSection : ISettingsSection
     {
         ArgumentNullException.ThrowIfNull(given);
         if (Train.Count == 0) given.Contradict(["train"], "an empty list, expected at least one file, folder, pattern or stories");
-        if (Validation.Count > 0 && HeldOut is not null) given.Contradict(["held_out", "validation"], "given together with data.validation, expected one of the two");
-        if (Test.Count > 0 && TestShare is not null) given.Contradict(["test_share", "test"], "given together with data.test, expected one of the two");
+        if (Validation.Count > 0 && HeldOut is not null)
+            given.Contradict(["held_out", "validation"], "given together with data.validation, expected one of the two");
+        if (Test.Count > 0 && TestShare is not null)
+            given.Contradict(["test_share", "test"], "given together with data.test, expected one of the two");
         return this;
     }
 }

@@ -7,7 +7,10 @@ namespace Wisca.Training;
 /// <summary>Everything that a fine-tuning is made from. A new record is the defaults; base and data must be given.</summary>
 public sealed record FinetuneConfig : IRunConfig, ISettingsSection
 {
-    [Setting("The run folder: checkpoints, metrics and the configuration as it was used go there. Paths are relative to the folder that the command is started in.")]
+    [Setting(
+        "The run folder: checkpoints, metrics and the configuration as it was used go there. Paths are relative to the folder that the "
+        + "command is started in."
+    )]
     public string Output { get; init; } = "runs/finetune";
 
     [Setting("Decides the factors' first values, what is dropped, and the order of the data.", Minimum = 0)]
@@ -34,7 +37,10 @@ public sealed record FinetuneConfig : IRunConfig, ISettingsSection
     [Setting("Number of passes over the examples, where steps is none.", Minimum = 0, Above = true)]
     public double Epochs { get; init; } = 1;
 
-    [Setting("Decay of an exponential moving average of what trains, which is then evaluated and stored beside it.", Minimum = 0, Above = true, Maximum = 1, Below = true)]
+    [Setting(
+        "Decay of an exponential moving average of what trains, which is then evaluated and stored beside it.", Minimum = 0, Above = true,
+        Maximum = 1, Below = true
+    )]
     public double? Ema { get; init; }
 
     [Setting("The model to fine-tune.")]
@@ -52,7 +58,10 @@ public sealed record FinetuneConfig : IRunConfig, ISettingsSection
     [Setting("The learning rate over time.")]
     public ScheduleSection Schedule { get; init; } = new();
 
-    [Setting("WISCA: transitions of the base to an equivalent one with balanced attention weights: before an adapter is attached (init), and while it trains, when the adapter follows.")]
+    [Setting(
+        "WISCA: transitions of the base to an equivalent one with balanced attention weights: before an adapter is attached (init), and "
+        + "while it trains, when the adapter follows."
+    )]
     public WiscaSection Wisca { get; init; } = new() { Every = 0 };
 
     [Setting("How the adapter is saved.")]
@@ -71,8 +80,17 @@ public sealed record FinetuneConfig : IRunConfig, ISettingsSection
     public StopSection Stop { get; init; } = new();
 
     /// <inheritdoc/>
-    OptimizerSection IRunConfig.Optimizer => Adapter is not { Type: AdapterKind.Lora, LoraPlusRatio: not 1 } ? Optimizer
-        : Optimizer with { Multipliers = [.. Optimizer.Multipliers, new ParameterMultiplier { Parameters = "*.lora_B.weight", LearningRate = Adapter.LoraPlusRatio }] };
+    OptimizerSection IRunConfig.Optimizer =>
+        Adapter is not { Type: AdapterKind.Lora, LoraPlusRatio: not 1 }
+            ? Optimizer
+            : Optimizer with
+            {
+                Multipliers =
+                [
+                    .. Optimizer.Multipliers,
+                    new ParameterMultiplier { Parameters = "*.lora_B.weight", LearningRate = Adapter.LoraPlusRatio },
+                ],
+            };
 
     /// <inheritdoc/>
     StopSection IRunConfig.Ending => Stop;
@@ -80,30 +98,45 @@ public sealed record FinetuneConfig : IRunConfig, ISettingsSection
     /// <inheritdoc/>
     public string ComputationHash => SettingsWriter.Hash(Computed);
 
-    private FinetuneConfig Computed => this with { Output = "run", Threads = 0, Logging = new(), Checkpoints = new() { Dtype = Checkpoints.Dtype } };
+    private FinetuneConfig Computed =>
+        this with
+        {
+            Output = "run",
+            Threads = 0,
+            Logging = new(),
+            Checkpoints = new() { Dtype = Checkpoints.Dtype },
+        };
 
     /// <inheritdoc cref="TrainingConfig.Load"/>
-    public static FinetuneConfig Load(string? path, IReadOnlyList<string>? overrides = null) => SettingsReader.Load<FinetuneConfig>(path, overrides);
+    public static FinetuneConfig Load(string? path, IReadOnlyList<string>? overrides = null) =>
+        SettingsReader.Load<FinetuneConfig>(path, overrides);
 
     /// <inheritdoc/>
     public string ToYaml(bool commented) => SettingsWriter.Write(this, commented);
 
     /// <inheritdoc/>
-    public IReadOnlyList<(string Key, string Before, string After)> ChangesSince(string path) => SettingsWriter.Differences(Load(path).Computed, Computed);
+    public IReadOnlyList<(string Key, string Before, string After)> ChangesSince(string path) =>
+        SettingsWriter.Differences(Load(path).Computed, Computed);
 
     /// <inheritdoc/>
     public object Complete(GivenSettings given)
     {
         ArgumentNullException.ThrowIfNull(given);
         bool lora = Adapter.Type == AdapterKind.Lora;
-        if (Steps is not null && given.Has("epochs") && Epochs != 1) given.Contradict(["epochs", "steps"], "given together with steps, expected one of the two");
+        if (Steps is not null && given.Has("epochs") && Epochs != 1)
+            given.Contradict(["epochs", "steps"], "given together with steps, expected one of the two");
         if (lora && Wisca.Criterion == Criterion.Fisher)
-            given.Contradict(["wisca.criterion", "adapter.type"], "fisher needs the second moments of the base's gradients, which a frozen base has none of; expected another criterion");
+            given.Contradict(
+                ["wisca.criterion", "adapter.type"],
+                "fisher needs the second moments of the base's gradients, which a frozen base has none of; expected another criterion");
         if (!lora && Wisca.Criterion == Criterion.Fisher && Optimizer.Name != OptimizerKind.AdamW)
-            given.Contradict(["wisca.criterion", "optimizer.name"], "fisher needs the second moments of the gradients, expected optimizer.name: adamw");
+            given.Contradict(
+                ["wisca.criterion", "optimizer.name"],
+                "fisher needs the second moments of the gradients, expected optimizer.name: adamw");
         if (Wisca.TransportEpsilon && Optimizer.Name is OptimizerKind.Sgd or OptimizerKind.Lion)
             given.Contradict(["wisca.transport_epsilon", "optimizer.name"], "true, expected false: this optimizer has no epsilon");
-        if (!lora && Base.Dtype != BaseDtype.Fp32) given.Contradict(["base.dtype", "adapter.type"], "stored for a model that trains whole, expected fp32");
+        if (!lora && Base.Dtype != BaseDtype.Fp32)
+            given.Contradict(["base.dtype", "adapter.type"], "stored for a model that trains whole, expected fp32");
         return this;
     }
 }

@@ -21,7 +21,8 @@ public sealed record SamplesSection : ISettingsSection
     public object Complete(GivenSettings given)
     {
         ArgumentNullException.ThrowIfNull(given);
-        if (Every > 0 && Prompts.Count == 0) given.Contradict(["prompts", "every"], "an empty list, expected at least one prompt or every: 0");
+        if (Every > 0 && Prompts.Count == 0)
+            given.Contradict(["prompts", "every"], "an empty list, expected at least one prompt or every: 0");
         return this;
     }
 }

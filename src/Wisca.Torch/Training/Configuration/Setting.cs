@@ -59,7 +59,11 @@ internal sealed class Setting
 
     /// <summary>The names of an enumeration's values, as <see cref="JsonStringEnumMemberNameAttribute"/> gives them.</summary>
     public IEnumerable<(string Name, object Value)> Choices => Type.GetFields(BindingFlags.Public | BindingFlags.Static)
-        .Select(member => (Name: member.GetCustomAttribute<JsonStringEnumMemberNameAttribute>()?.Name ?? JsonNamingPolicy.SnakeCaseLower.ConvertName(member.Name), Value: member.GetValue(null)!))
+        .Select(member =>
+            (
+                Name: member.GetCustomAttribute<JsonStringEnumMemberNameAttribute>()?.Name
+                    ?? JsonNamingPolicy.SnakeCaseLower.ConvertName(member.Name),
+                Value: member.GetValue(null)!))
         .Where(choice => choice.Name != Attribute.Except);
 
     private string Range
@@ -73,15 +77,25 @@ internal sealed class Setting
         }
     }
 
-    public static bool IsSectionType(Type type) => type.IsClass && type != typeof(string) && type.GetProperties().Any(property => property.IsDefined(typeof(SettingAttribute)));
+    public static bool IsSectionType(Type type) =>
+        type.IsClass && type != typeof(string) && type.GetProperties().Any(property => property.IsDefined(typeof(SettingAttribute)));
 
     /// <summary>The settings of a section, in the order of its properties.</summary>
-    public static IReadOnlyList<Setting> Of(Type section) => Known.GetOrAdd(section, static type =>
-        [.. type.GetProperties().Select(property => (property, attribute: property.GetCustomAttribute<SettingAttribute>()))
-            .Where(entry => entry.attribute is not null).OrderBy(entry => entry.property.MetadataToken).Select(entry => new Setting(entry.property, entry.attribute!))]);
+    public static IReadOnlyList<Setting> Of(Type section) =>
+        Known.GetOrAdd(
+            section,
+            static type =>
+                [
+                    .. type.GetProperties()
+                        .Select(property => (property, attribute: property.GetCustomAttribute<SettingAttribute>()))
+                        .Where(entry => entry.attribute is not null)
+                        .OrderBy(entry => entry.property.MetadataToken)
+                        .Select(entry => new Setting(entry.property, entry.attribute!)),
+                ]);
 
     public bool IsInRange(double number) =>
-        (Attribute.Above ? number > Attribute.Minimum : number >= Attribute.Minimum) && (Attribute.Below ? number < Attribute.Maximum : number <= Attribute.Maximum);
+        (Attribute.Above ? number > Attribute.Minimum : number >= Attribute.Minimum)
+        && (Attribute.Below ? number < Attribute.Maximum : number <= Attribute.Maximum);
 
     /// <summary>The shortest text that reads back as the same number.</summary>
     public static string Number(double number) => number.ToString("R", CultureInfo.InvariantCulture).Replace('E', 'e');

@@ -11,13 +11,19 @@ internal sealed class SettingsBinder
     private Type _root = typeof(object);
 
     /// <summary>One line for each fault, in the order of the file: <c>file:line: key: what, expected what</c>.</summary>
-    public IReadOnlyList<string> Faults => [.. _faults.OrderBy(fault => Line(fault.Place)).Select(fault => $"{fault.Place}: {(fault.Key.Length > 0 ? fault.Key + ": " : "")}{fault.Message}")];
+    public IReadOnlyList<string> Faults =>
+        [
+            .. _faults
+                .OrderBy(fault => Line(fault.Place))
+                .Select(fault => $"{fault.Place}: {(fault.Key.Length > 0 ? fault.Key + ": " : "")}{fault.Message}"),
+        ];
 
     public void Fault(string place, string key, string message) => _faults.Add((place, key, message));
 
     /// <summary>True where a key, or something below it, is known to be wrong.</summary>
     public bool IsFaulty(string key) =>
-        _faults.Any(fault => fault.Key.StartsWith(key, StringComparison.Ordinal) && (fault.Key.Length == key.Length || fault.Key[key.Length] is '.' or '['));
+        _faults.Any(fault =>
+            fault.Key.StartsWith(key, StringComparison.Ordinal) && (fault.Key.Length == key.Length || fault.Key[key.Length] is '.' or '['));
 
     /// <param name="root">The type of the whole configuration.</param>
     /// <param name="tree">What is given.</param>
@@ -53,7 +59,11 @@ internal sealed class SettingsBinder
                 }
 
                 section = setting.IsSection ? setting.Type : null;
-                if (index < parts.Length - 1 && section is null && setting.Type != typeof(FileOrMapping) && setting.Type != typeof(SettingsTree))
+                if (
+                    index < parts.Length - 1
+                    && section is null
+                    && setting.Type != typeof(FileOrMapping)
+                    && setting.Type != typeof(SettingsTree))
                 {
                     Fault(value.Place, path, $"'{prefix}{key}' has no keys below it, expected {prefix}{key}=VALUE");
                     return;
@@ -88,7 +98,10 @@ internal sealed class SettingsBinder
     }
 
     private static int Line(string place) =>
-        !place.StartsWith("--", StringComparison.Ordinal) && int.TryParse(place.AsSpan(place.LastIndexOf(':') + 1), NumberStyles.None, CultureInfo.InvariantCulture, out int line) ? line : int.MaxValue;
+        !place.StartsWith("--", StringComparison.Ordinal)
+        && int.TryParse(place.AsSpan(place.LastIndexOf(':') + 1), NumberStyles.None, CultureInfo.InvariantCulture, out int line)
+            ? line
+            : int.MaxValue;
 
     private object BindSection(Type type, MappingNode? mapping, string path, string place, object? start = null)
     {
@@ -110,7 +123,9 @@ internal sealed class SettingsBinder
                 // A section whose keys are all commented out is an empty scalar.
                 var below = entry?.Value as MappingNode;
                 if (entry is not null && below is null && entry.Value is not ScalarNode { IsEmpty: true }) Wrong(entry.Value, key, setting);
-                setting.Property.SetValue(section, BindSection(setting.Type, below, key + ".", entry?.Place ?? place, setting.Property.GetValue(section)));
+                setting.Property.SetValue(
+                    section,
+                    BindSection(setting.Type, below, key + ".", entry?.Place ?? place, setting.Property.GetValue(section)));
             }
             else if (entry is not null && Read(setting, entry, key) is { } read)
             {
@@ -161,7 +176,10 @@ internal sealed class SettingsBinder
         string text = scalar.Text;
         if (setting.Type == typeof(string) || setting.Type == typeof(FileOrMapping))
         {
-            bool good = text.Length > 0 && !scalar.IsNone && (setting.Attribute.Pattern is not { } pattern || Regex.IsMatch(text, $"^(?:{pattern})$", RegexOptions.CultureInvariant));
+            bool good =
+                text.Length > 0
+                && !scalar.IsNone
+                && (setting.Attribute.Pattern is not { } pattern || Regex.IsMatch(text, $"^(?:{pattern})$", RegexOptions.CultureInvariant));
             return !good ? null : setting.Type == typeof(string) ? text : new FileOrMapping(text);
         }
 
@@ -171,13 +189,17 @@ internal sealed class SettingsBinder
         if (!scalar.Plain) return null;
         if (setting.Type == typeof(bool)) return text switch { "true" => true, "false" => false, _ => null };
         if (setting.Type == typeof(double)) return TryNumber(text, out double number) && setting.IsInRange(number) ? number : null;
-        if (!long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out long whole) || !setting.IsInRange(whole)) return null;
+        if (!long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out long whole) || !setting.IsInRange(whole))
+            return null;
         if (setting.Type == typeof(long)) return whole;
         return setting.Type == typeof(int) && whole is >= int.MinValue and <= int.MaxValue ? (int)whole : null;
     }
 
     private static bool TryNumber(string text, out double number) =>
-        double.TryParse(text, NumberStyles.Float & ~(NumberStyles.AllowLeadingWhite | NumberStyles.AllowTrailingWhite), CultureInfo.InvariantCulture, out number) && double.IsFinite(number);
+        double.TryParse(
+            text, NumberStyles.Float & ~(NumberStyles.AllowLeadingWhite | NumberStyles.AllowTrailingWhite), CultureInfo.InvariantCulture,
+            out number
+        ) && double.IsFinite(number);
 
     private void Wrong(SettingsNode node, string key, Setting setting)
     {
@@ -190,7 +212,8 @@ internal sealed class SettingsBinder
             ScalarNode { Text: var text } => $"the text \"{text}\"",
             _ => "?",
         };
-        string near = setting.Type.IsEnum && node is ScalarNode scalar ? Near(scalar.Text, setting.Choices.Select(choice => choice.Name)) : "";
+        string near =
+            setting.Type.IsEnum && node is ScalarNode scalar ? Near(scalar.Text, setting.Choices.Select(choice => choice.Name)) : "";
         Fault(node.Place, key, $"{found}, expected {setting.Expected}{near}");
     }
 
@@ -201,7 +224,10 @@ internal sealed class SettingsBinder
         if (near.Length == 0)
         {
             // Perhaps the right key in the wrong section.
-            string[] elsewhere = [.. AllKeys(_root, "").Where(other => other == key || other.EndsWith("." + key, StringComparison.Ordinal))];
+            string[] elsewhere =
+            [
+                .. AllKeys(_root, "").Where(other => other == key || other.EndsWith("." + key, StringComparison.Ordinal)),
+            ];
             near = elsewhere.Length > 0 ? $" (did you mean '{string.Join("' or '", elsewhere)}'?)" : "";
         }
 
@@ -233,7 +259,9 @@ internal sealed class SettingsBinder
                     continue;
                 }
 
-                int best = Math.Min(Math.Min(distances[i - 1, j], distances[i, j - 1]) + 1, distances[i - 1, j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1));
+                int best = Math.Min(
+                    Math.Min(distances[i - 1, j], distances[i, j - 1]) + 1,
+                    distances[i - 1, j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1));
                 if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1]) best = Math.Min(best, distances[i - 2, j - 2] + 1);
                 distances[i, j] = best;
             }
@@ -250,7 +278,9 @@ internal sealed class SettingsBinder
         ScalarNode { Text: "null" or "~" or "" } => null,
         ScalarNode { Text: "true" } => JsonValue.Create(true),
         ScalarNode { Text: "false" } => JsonValue.Create(false),
-        ScalarNode scalar when long.TryParse(scalar.Text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out long whole) => JsonValue.Create(whole),
+        ScalarNode scalar
+            when long.TryParse(scalar.Text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out long whole) =>
+            JsonValue.Create(whole),
         ScalarNode scalar when TryNumber(scalar.Text, out double number) => JsonValue.Create(number),
         ScalarNode scalar => JsonValue.Create(scalar.Text),
         _ => throw new ArgumentOutOfRangeException(nameof(node), node, null),

@@ -36,7 +36,8 @@ internal sealed class SettingsParser
             binder.Fault(place(exception.Start.Line), key, $"{exception.Message.TrimEnd('.')}, expected YAML");
             return null;
         }
-        catch (Exception exception) when (exception is InvalidOperationException or ArgumentException or FormatException or IndexOutOfRangeException)
+        catch (Exception exception)
+            when (exception is InvalidOperationException or ArgumentException or FormatException or IndexOutOfRangeException)
         {
             // What the library throws on some malformed text, without saying where: the last thing it read is near.
             binder.Fault(place(parser._parser.Current?.End.Line ?? 1), key, "malformed here or just below, expected YAML");
@@ -83,10 +84,12 @@ internal sealed class SettingsParser
         while (!_parser.TryConsume<MappingEnd>(out _))
         {
             string keyPlace = _place(_parser.Current!.Start.Line);
-            if (!_parser.TryConsume<Scalar>(out var key)) throw new YamlException(_parser.Current.Start, _parser.Current.End, "a key that is not text");
+            if (!_parser.TryConsume<Scalar>(out var key))
+                throw new YamlException(_parser.Current.Start, _parser.Current.End, "a key that is not text");
             string keyPath = path.Length == 0 ? key.Value : $"{path}.{key.Value}";
             var value = Read(keyPath);
-            if (mapping.Find(key.Value) is { } earlier) _binder.Fault(keyPlace, keyPath, $"given twice, expected once (first at {earlier.Place})");
+            if (mapping.Find(key.Value) is { } earlier)
+                _binder.Fault(keyPlace, keyPath, $"given twice, expected once (first at {earlier.Place})");
             else mapping.Entries.Add(new MappingEntry(keyPlace, key.Value, value));
         }
 

@@ -13,7 +13,8 @@ public static class SettingsReader
     /// <param name="path">The file; null for the defaults alone.</param>
     /// <param name="overrides">Single settings that win over the file, each <c>section.key=value</c> with the value in YAML.</param>
     /// <param name="hint">Where the keys are described; null for a training's configuration.</param>
-    /// <exception cref="WiscaException">The file cannot be read, or there are faults: <see cref="WiscaException.Details"/> lists them where there are several.</exception>
+    /// <exception cref="WiscaException">The file cannot be read, or there are faults: <see cref="WiscaException.Details"/> lists them where
+    /// there are several.</exception>
     public static T Load<T>(string? path, IReadOnlyList<string>? overrides = null, string? hint = null)
         where T : class, new()
     {
@@ -37,7 +38,8 @@ public static class SettingsReader
     /// <param name="name">What the text is called in messages.</param>
     /// <param name="overrides">Single settings that win over the text, each <c>section.key=value</c> with the value in YAML.</param>
     /// <param name="hint">Where the keys are described; null for a training's configuration.</param>
-    /// <exception cref="WiscaException">There are faults: <see cref="WiscaException.Details"/> lists them where there are several.</exception>
+    /// <exception cref="WiscaException">There are faults: <see cref="WiscaException.Details"/> lists them where there are
+    /// several.</exception>
     public static T Read<T>(string yaml, string name, IReadOnlyList<string>? overrides = null, string? hint = null)
         where T : class, new()
     {
@@ -45,14 +47,16 @@ public static class SettingsReader
         ArgumentNullException.ThrowIfNull(name);
         var binder = new SettingsBinder();
         var parsed = SettingsParser.Parse(yaml, line => $"{name}:{line}", "", binder);
-        if (parsed is not (null or MappingNode or ScalarNode { IsEmpty: true })) binder.Fault(parsed.Place, "", "not a mapping, expected keys with values");
+        if (parsed is not (null or MappingNode or ScalarNode { IsEmpty: true }))
+            binder.Fault(parsed.Place, "", "not a mapping, expected keys with values");
         var tree = parsed as MappingNode ?? new MappingNode(name, []);
         foreach (string setting in overrides ?? [])
         {
             int equals = setting.IndexOf('=');
             string place = $"--set {setting}", key = equals < 0 ? setting : setting[..equals].Trim();
             if (equals < 0) binder.Fault(place, key, "no value, expected section.key=value");
-            else if (SettingsParser.Parse(setting[(equals + 1)..], _ => place, key, binder) is { } value) binder.Override(typeof(T), tree, key, value);
+            else if (SettingsParser.Parse(setting[(equals + 1)..], _ => place, key, binder) is { } value)
+                binder.Override(typeof(T), tree, key, value);
             else if (!binder.IsFaulty(key)) binder.Fault(place, key, "no value, expected section.key=value");
         }
 

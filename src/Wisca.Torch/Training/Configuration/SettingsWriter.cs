@@ -24,7 +24,8 @@ public static partial class SettingsWriter
 
     /// <summary>A hash of every setting, in hexadecimal digits: equal where two configurations are.</summary>
     /// <param name="config">A record whose keys are described by <see cref="SettingAttribute"/>.</param>
-    public static string Hash(object config) => Convert.ToHexStringLower(XxHash128.Hash(Encoding.UTF8.GetBytes(Write(config, commented: false))));
+    public static string Hash(object config) =>
+        Convert.ToHexStringLower(XxHash128.Hash(Encoding.UTF8.GetBytes(Write(config, commented: false))));
 
     /// <summary>The settings in which two configurations differ, with both values as they would be written.</summary>
     /// <typeparam name="T">The record.</typeparam>
@@ -66,15 +67,26 @@ public static partial class SettingsWriter
             string written = Value(setting, value), standard = Value(setting, setting.Property.GetValue(defaults));
             if (commented)
             {
-                Comment(text, indent, $"{setting.Attribute.Documentation} ({setting.Expected}{(written == standard ? "" : $"; default {standard}")})");
+                Comment(
+                    text, indent,
+                    $"{setting.Attribute.Documentation} ({setting.Expected}{(written == standard ? "" : $"; default {standard}")})");
                 if (setting.IsList && Setting.IsSectionType(setting.Type))
                 {
-                    foreach (var below in Setting.Of(setting.Type)) Comment(text, indent, $"- {below.Key}: {below.Attribute.Documentation} ({below.Expected}{(below.Attribute.Required ? "; required" : "")})");
+                    foreach (var below in Setting.Of(setting.Type))
+                        Comment(
+                            text, indent,
+                            $"- {below.Key}: {below.Attribute.Documentation} "
+                            + $"({below.Expected}{(below.Attribute.Required ? "; required" : "")})");
                 }
             }
 
             // A shorthand is shown, but not set: what it stands for is printed under the other keys.
-            text.Append(indent).Append(setting.Attribute.Shorthand ? "# " : "").Append(setting.Key).Append(": ").Append(written).Append('\n');
+            text.Append(indent)
+                .Append(setting.Attribute.Shorthand ? "# " : "")
+                .Append(setting.Key)
+                .Append(": ")
+                .Append(written)
+                .Append('\n');
         }
     }
 
@@ -96,7 +108,8 @@ public static partial class SettingsWriter
         // JSON is YAML.
         FileOrMapping { Mapping: { } mapping } => mapping.ToJsonString(),
         Enum => setting.Choices.First(choice => choice.Value.Equals(value)).Name,
-        _ => $"{{ {string.Join(", ", Setting.Of(value.GetType()).Select(below => $"{below.Key}: {Value(below, below.Property.GetValue(value))}"))} }}",
+        _ =>
+            $"{{ {string.Join(", ", Setting.Of(value.GetType()).Select(below => $"{below.Key}: {Value(below, below.Property.GetValue(value))}"))} }}",
     };
 
     internal static string Tree(SettingsNode node) => node switch
@@ -122,7 +135,8 @@ public static partial class SettingsWriter
         foreach (char c in text)
         {
             if (c is '"' or '\\') quoted.Append('\\').Append(c);
-            else if (char.IsControl(c) || c is '\u2028' or '\u2029' or '\ufeff' or '\ufffe' or '\uffff') quoted.Append(CultureInfo.InvariantCulture, $"\\u{(int)c:x4}");
+            else if (char.IsControl(c) || c is '\u2028' or '\u2029' or '\ufeff' or '\ufffe' or '\uffff')
+                quoted.Append(CultureInfo.InvariantCulture, $"\\u{(int)c:x4}");
             else quoted.Append(c);
         }
 

@@ -5,7 +5,10 @@ namespace Wisca.Training;
 /// <summary>When a run ends before its last step. A loss that is not finite always ends it.</summary>
 public sealed record StopSection
 {
-    [Setting("The run ends, naming the last good checkpoint, where the loss exceeds its running average by this factor.", Minimum = 1, Above = true)]
+    [Setting(
+        "The run ends, naming the last good checkpoint, where the loss exceeds its running average by this factor.", Minimum = 1,
+        Above = true
+    )]
     public double? LossExplosion { get; init; } = 3;
 
     [Setting("The run ends, with a checkpoint, after so many minutes.", Minimum = 0, Above = true)]

@@ -5,7 +5,10 @@ namespace Wisca.Training;
 /// <summary>The tokenizer of a run.</summary>
 public sealed record TokenizerSection : ISettingsSection
 {
-    [Setting("auto: read from path, or else from model.from, or else trained; train: a byte-level BPE trained on the training text; bytes: one token a byte.")]
+    [Setting(
+        "auto: read from path, or else from model.from, or else trained; train: a byte-level BPE trained on the training text; bytes: one "
+        + "token a byte."
+    )]
     public TokenizerSource Source { get; init; } = TokenizerSource.Auto;
 
     [Setting("A folder with a tokenizer (tokenizer.json, tokenizer.model, or vocab.json and merges.txt).")]
@@ -18,7 +21,8 @@ public sealed record TokenizerSection : ISettingsSection
     public object Complete(GivenSettings given)
     {
         ArgumentNullException.ThrowIfNull(given);
-        if (Path is not null && Source != TokenizerSource.Auto) given.Contradict(["path", "source"], "given although tokenizer.source makes a new tokenizer, expected none or source: auto");
+        if (Path is not null && Source != TokenizerSource.Auto)
+            given.Contradict(["path", "source"], "given although tokenizer.source makes a new tokenizer, expected none or source: auto");
         return this;
     }
 }

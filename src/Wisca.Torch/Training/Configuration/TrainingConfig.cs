@@ -7,7 +7,10 @@ namespace Wisca.Training;
 /// <summary>Everything that a training run is made from. A new record is the defaults.</summary>
 public sealed record TrainingConfig : IRunConfig, ISettingsSection
 {
-    [Setting("The run folder: checkpoints, metrics and the configuration as it was used go there. Paths are relative to the folder that the command is started in.")]
+    [Setting(
+        "The run folder: checkpoints, metrics and the configuration as it was used go there. Paths are relative to the folder that the "
+        + "command is started in."
+    )]
     public string Output { get; init; } = "runs/train";
 
     [Setting("Decides initial weights, the order of the data, built-in stories and samples.", Minimum = 0)]
@@ -31,7 +34,10 @@ public sealed record TrainingConfig : IRunConfig, ISettingsSection
     [Setting("Number of optimizer steps.", Minimum = 1)]
     public int Steps { get; init; } = 2000;
 
-    [Setting("Decay of an exponential moving average of the weights, which is then evaluated and stored beside them.", Minimum = 0, Above = true, Maximum = 1, Below = true)]
+    [Setting(
+        "Decay of an exponential moving average of the weights, which is then evaluated and stored beside them.", Minimum = 0, Above = true,
+        Maximum = 1, Below = true
+    )]
     public double? Ema { get; init; }
 
     [Setting("The model to train.")]
@@ -67,8 +73,10 @@ public sealed record TrainingConfig : IRunConfig, ISettingsSection
     /// <summary>Reads a YAML file; null for the defaults.</summary>
     /// <param name="path">The file.</param>
     /// <param name="overrides">Single settings that win over the file, each <c>section.key=value</c> with the value in YAML.</param>
-    /// <exception cref="WiscaException">The file cannot be read, or there are mistakes: <see cref="WiscaException.Details"/> lists them where there are several.</exception>
-    public static TrainingConfig Load(string? path, IReadOnlyList<string>? overrides = null) => SettingsReader.Load<TrainingConfig>(path, overrides);
+    /// <exception cref="WiscaException">The file cannot be read, or there are mistakes: <see cref="WiscaException.Details"/> lists them
+    /// where there are several.</exception>
+    public static TrainingConfig Load(string? path, IReadOnlyList<string>? overrides = null) =>
+        SettingsReader.Load<TrainingConfig>(path, overrides);
 
     /// <summary>The configuration as YAML that reads back as the same configuration.</summary>
     /// <param name="commented">True to put each key's meaning, range and default above it.</param>
@@ -80,7 +88,15 @@ public sealed record TrainingConfig : IRunConfig, ISettingsSection
     /// <inheritdoc/>
     public string ComputationHash => SettingsWriter.Hash(Computed);
 
-    private TrainingConfig Computed => this with { Output = "run", Threads = 0, Data = Data with { Cache = null }, Logging = new(), Checkpoints = new() { Dtype = Checkpoints.Dtype } };
+    private TrainingConfig Computed =>
+        this with
+        {
+            Output = "run",
+            Threads = 0,
+            Data = Data with { Cache = null },
+            Logging = new(),
+            Checkpoints = new() { Dtype = Checkpoints.Dtype },
+        };
 
     /// <inheritdoc/>
     public IReadOnlyList<(string Key, string Before, string After)> ChangesSince(string path) =>
@@ -90,16 +106,24 @@ public sealed record TrainingConfig : IRunConfig, ISettingsSection
     public object Complete(GivenSettings given)
     {
         ArgumentNullException.ThrowIfNull(given);
-        if (Schedule.WarmupOf(Steps) > Steps) given.Contradict(["schedule.warmup", "steps"], $"{Schedule.Warmup} steps, expected at most the {Steps} of the run");
+        if (Schedule.WarmupOf(Steps) > Steps)
+            given.Contradict(["schedule.warmup", "steps"], $"{Schedule.Warmup} steps, expected at most the {Steps} of the run");
         else if (Schedule.DecaySteps is { } decay && decay > Steps - Schedule.WarmupOf(Steps))
-            given.Contradict(["schedule.decay_steps", "schedule.warmup", "steps"], $"{decay} steps, expected at most the {Steps - Schedule.WarmupOf(Steps)} after warm-up");
-        if (Wisca.At.Any(step => step > Steps)) given.Contradict(["wisca.at", "steps"], $"step {Wisca.At.Max()}, expected at most the {Steps} of the run");
+            given.Contradict(
+                ["schedule.decay_steps", "schedule.warmup", "steps"],
+                $"{decay} steps, expected at most the {Steps - Schedule.WarmupOf(Steps)} after warm-up");
+        if (Wisca.At.Any(step => step > Steps))
+            given.Contradict(["wisca.at", "steps"], $"step {Wisca.At.Max()}, expected at most the {Steps} of the run");
         if (Wisca.Criterion == Criterion.Fisher && Optimizer.Name != OptimizerKind.AdamW)
-            given.Contradict(["wisca.criterion", "optimizer.name"], "fisher needs the second moments of the gradients, expected optimizer.name: adamw");
+            given.Contradict(
+                ["wisca.criterion", "optimizer.name"],
+                "fisher needs the second moments of the gradients, expected optimizer.name: adamw");
         if (Wisca.TransportEpsilon && Optimizer.Name is OptimizerKind.Sgd or OptimizerKind.Lion)
             given.Contradict(["wisca.transport_epsilon", "optimizer.name"], "true, expected false: this optimizer has no epsilon");
         if (Model.From is not null && Tokenizer.Source != TokenizerSource.Auto)
-            given.Contradict(["tokenizer.source", "model.from"], "a new tokenizer for a model that is continued, expected auto: its embeddings belong to its own tokenizer");
+            given.Contradict(
+                ["tokenizer.source", "model.from"],
+                "a new tokenizer for a model that is continued, expected auto: its embeddings belong to its own tokenizer");
         return this;
     }
 }

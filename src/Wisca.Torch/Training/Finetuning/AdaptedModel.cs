@@ -11,8 +11,8 @@ using Parameter = TorchSharp.Modules.Parameter;
 namespace Wisca.Training;
 
 /// <summary>
-/// A frozen base with an adapter that trains. A checkpoint is the adapter's folder. The base is not in it: it is read again, and the transitions that it
-/// went through are applied again, factor by factor, so that its bits are the same.
+/// A frozen base with an adapter that trains. A checkpoint is the adapter's folder. The base is not in it: it is read again, and the
+/// transitions that it went through are applied again, factor by factor, so that its bits are the same.
 /// </summary>
 internal sealed class AdaptedModel : Trainee
 {
@@ -43,7 +43,8 @@ internal sealed class AdaptedModel : Trainee
             var parameters = model.named_parameters().Select(entry => (entry.name, entry.parameter)).ToList();
             try
             {
-                _base = new WiscaScheduler(parameters, WiscaScheduler.PlanFor(parameters, model.Config.Source!, options.Transitions), options);
+                _base = new WiscaScheduler(
+                    parameters, WiscaScheduler.PlanFor(parameters, model.Config.Source!, options.Transitions), options);
             }
             catch (FormatException exception)
             {
@@ -73,7 +74,8 @@ internal sealed class AdaptedModel : Trainee
     /// <summary>How much is trained.</summary>
     public LoraSummary Summary => _lora.Summary;
 
-    public override IReadOnlyList<(string Name, Parameter Parameter)> Trained => [.. _lora.Parameters.Select(entry => (entry.name, entry.parameter))];
+    public override IReadOnlyList<(string Name, Parameter Parameter)> Trained =>
+        [.. _lora.Parameters.Select(entry => (entry.name, entry.parameter))];
 
     public override IReadOnlyList<(string Name, Parameter Parameter)> Movable => _lora.AllParameters;
 
@@ -93,7 +95,16 @@ internal sealed class AdaptedModel : Trainee
         if (balance.Every == 0) return;
         _balancer = new LoraBalancer(
             _lora,
-            new LoraBalancerOptions { Granularity = balance.Granularity, Trigger = new WiscaTrigger { AtStart = false, Every = balance.Every, Until = balance.Until } },
+            new LoraBalancerOptions
+            {
+                Granularity = balance.Granularity,
+                Trigger = new WiscaTrigger
+                {
+                    AtStart = false,
+                    Every = balance.Every,
+                    Until = balance.Until,
+                },
+            },
             states);
     }
 
@@ -112,17 +123,30 @@ internal sealed class AdaptedModel : Trainee
     }
 
     public override void Moved(TransitionEvent transition) =>
-        _applied.Add(new AppliedTransition(transition.Step, [.. transition.Solution.Balances.Select(groups => (IReadOnlyList<double>)[.. groups.Select(group => group.Factor)])]));
+        _applied.Add(
+            new AppliedTransition(
+                transition.Step,
+                [.. transition.Solution.Balances.Select(groups => (IReadOnlyList<double>)[.. groups.Select(group => group.Factor)])]));
 
     public override LoraBalanceEvent? Balance(long step) => _balancer?.Step(step);
 
     public override void Save(string folder, Dtype dtype, TrainingData data) =>
-        _lora.Save(folder, new LoraSaveOptions { Gauge = _config.Save.For, Transitions = _scheduler?.Total(), LoadedBaseIsOriginal = _wholeBase, Dtype = dtype });
+        _lora.Save(
+            folder,
+            new LoraSaveOptions
+            {
+                Gauge = _config.Save.For,
+                Transitions = _scheduler?.Total(),
+                LoadedBaseIsOriginal = _wholeBase,
+                Dtype = dtype,
+            });
 
     public override void SaveState(string folder)
     {
         _lora.SaveState(Path.Combine(folder, AdapterFile));
-        File.WriteAllBytes(Path.Combine(folder, TransitionsFile), [.. JsonSerializer.SerializeToUtf8Bytes(_applied, TrainingJson.Default.ListAppliedTransition), (byte)'\n']);
+        File.WriteAllBytes(
+            Path.Combine(folder, TransitionsFile),
+            [.. JsonSerializer.SerializeToUtf8Bytes(_applied, TrainingJson.Default.ListAppliedTransition), (byte)'\n']);
     }
 
     public override void Dispose()
@@ -134,10 +158,29 @@ internal sealed class AdaptedModel : Trainee
     private void Apply(AppliedTransition transition, string checkpoint)
     {
         var exchanges = _base?.Plan.Exchanges ?? [];
-        if (transition.Factors.Count != exchanges.Length || transition.Factors.Where((factors, index) => factors.Count != exchanges[index].Groups.Length).Any())
-            throw new WiscaException($"the base of {checkpoint} went through transitions of other settings than wisca has now", "resume with the settings of wisca that it was trained with");
-        Moved(_base!.Apply(transition.Step, () => new TransitionSolution(_base.Plan, [.. transition.Factors.Select((factors, index) =>
-            (ImmutableArray<GroupBalance>)[.. factors.Select((factor, group) => new GroupBalance(exchanges[index].Groups[group], 1, 1, factor, GroupOutcome.Scaled, null))])])));
+        if (
+            transition.Factors.Count != exchanges.Length
+            || transition.Factors.Where((factors, index) => factors.Count != exchanges[index].Groups.Length).Any())
+            throw new WiscaException(
+                $"the base of {checkpoint} went through transitions of other settings than wisca has now",
+                "resume with the settings of wisca that it was trained with");
+        Moved(
+            _base!.Apply(
+                transition.Step,
+                () =>
+                    new TransitionSolution(
+                        _base.Plan,
+                        [
+                            .. transition.Factors.Select(
+                                (factors, index) =>
+                                    (ImmutableArray<GroupBalance>)
+                                        [
+                                            .. factors.Select(
+                                                (factor, group) =>
+                                                    new GroupBalance(
+                                                        exchanges[index].Groups[group], 1, 1, factor, GroupOutcome.Scaled, null)),
+                                        ]),
+                        ])));
     }
 
     private static List<AppliedTransition> ReadApplied(string checkpoint)
@@ -146,7 +189,8 @@ internal sealed class AdaptedModel : Trainee
         const string hint = "the checkpoint cannot be resumed; the adapter in it can still be merged";
         try
         {
-            return JsonSerializer.Deserialize(File.ReadAllBytes(path), TrainingJson.Default.ListAppliedTransition) ?? throw new WiscaException($"{path} is null, expected a list", hint);
+            return JsonSerializer.Deserialize(File.ReadAllBytes(path), TrainingJson.Default.ListAppliedTransition)
+                ?? throw new WiscaException($"{path} is null, expected a list", hint);
         }
         catch (JsonException exception)
         {

@@ -5,7 +5,8 @@ using static TorchSharp.torch;
 
 namespace Wisca.Training;
 
-/// <summary>The mean negative log-likelihood of the answers' tokens of held-out examples. Each has a row of its own, beside others of its length.</summary>
+/// <summary>The mean negative log-likelihood of the answers' tokens of held-out examples. Each has a row of its own, beside others of its
+/// length.</summary>
 internal sealed class CompletionEvaluator : IHeldOutEvaluator
 {
     private readonly IReadOnlyList<EncodedInstruction> _examples;
@@ -38,7 +39,9 @@ internal sealed class CompletionEvaluator : IHeldOutEvaluator
         {
             cancellation.ThrowIfCancellationRequested();
             using var scope = NewDisposeScope();
-            sum += BatchGradients.Loss(model, InstructionBatches.Lay([.. chunk.Select(example => (IReadOnlyList<EncodedInstruction>)[example])])).Sum.AsDouble();
+            sum += BatchGradients
+                .Loss(model, InstructionBatches.Lay([.. chunk.Select(example => (IReadOnlyList<EncodedInstruction>)[example])]))
+                .Sum.AsDouble();
         }
 
         return sum / Tokens;

@@ -10,7 +10,8 @@ namespace Wisca.Training;
 /// <summary>Makes what a fine-tuning trains, and on what.</summary>
 internal static class FinetuneTask
 {
-    public static TrainingTask Prepare(FinetuneConfig config, string? checkpoint, ITrainingObserver observer, CancellationToken cancellation)
+    public static TrainingTask Prepare(
+        FinetuneConfig config, string? checkpoint, ITrainingObserver observer, CancellationToken cancellation)
     {
         string folder = BaseOf(config);
         TorchRuntime.Require();
@@ -23,7 +24,10 @@ internal static class FinetuneTask
 
     /// <summary>The folder of the base.</summary>
     public static string BaseOf(FinetuneConfig config) =>
-        config.Base.Model ?? throw new WiscaException("base.model names no model", "name the folder of the model to fine-tune: base: {model: DIR}, or --set base.model=DIR");
+        config.Base.Model
+        ?? throw new WiscaException(
+            "base.model names no model",
+            "name the folder of the model to fine-tune: base: {model: DIR}, or --set base.model=DIR");
 
     /// <summary>Number of steps of a run, given the rows of an epoch; its schedule is checked against it.</summary>
     public static int StepsOf(FinetuneConfig config, long rowsPerEpoch)
@@ -40,12 +44,15 @@ internal static class FinetuneTask
         using var model = Checkpoint.Open(folder);
         string digest = ModelDigest.Of(model);
         if (checkpoint is not null && TrainingState.Load(checkpoint).Base is { } begun && begun != digest)
-            throw new WiscaException($"base.model {folder} is not the model that {checkpoint} was trained on: its weights or its config.json differ", "name that model with base.model, or begin anew with --resume never");
+            throw new WiscaException(
+                $"base.model {folder} is not the model that {checkpoint} was trained on: its weights or its config.json differ",
+                "name that model with base.model, or begin anew with --resume never");
         return digest;
     }
 
     /// <summary>Makes what trains: an adapter on a base of that digest, or the whole model where it is null.</summary>
-    private static Trainee Trainee(FinetuneConfig config, string? digest, string? checkpoint, InstructionData data, ITrainingObserver observer)
+    private static Trainee Trainee(
+        FinetuneConfig config, string? digest, string? checkpoint, InstructionData data, ITrainingObserver observer)
     {
         string folder = config.Base.Model!;
         if (digest is null)
@@ -59,9 +66,12 @@ internal static class FinetuneTask
         {
             var adapted = new AdaptedModel(model, config, checkpoint, config.Wisca.Verify ? Probe : null, digest);
             var summary = adapted.Summary;
-            observer.Notice(string.Create(
-                CultureInfo.InvariantCulture,
-                $"an adapter of {summary.Modules} modules{(summary.SavedTensors > 0 ? $" and {summary.SavedTensors} whole tensors" : "")}: {summary.Trainable} of {summary.Total} elements train ({summary.Share:0.00%})"));
+            observer.Notice(
+                string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"an adapter of {summary.Modules} "
+                    + $"modules{(summary.SavedTensors > 0 ? $" and {summary.SavedTensors} whole tensors" : "")}: {summary.Trainable} of "
+                    + $"{summary.Total} elements train ({summary.Share:0.00%})"));
             return adapted;
         }
         catch
@@ -70,7 +80,8 @@ internal static class FinetuneTask
             throw;
         }
 
-        Decoder Fit(Decoder loaded) => TrainingModel.Fit(loaded, data.Tokenizer, config.Data.SequenceLength, config.Precision, config.Device);
+        Decoder Fit(Decoder loaded) =>
+            TrainingModel.Fit(loaded, data.Tokenizer, config.Data.SequenceLength, config.Precision, config.Device);
 
         double Probe()
         {
@@ -84,9 +95,17 @@ internal static class FinetuneTask
     private static void CheckSchedule(FinetuneConfig config, int steps)
     {
         int warmup = config.Schedule.WarmupOf(steps);
-        if (warmup > steps) throw new WiscaException($"schedule.warmup is {warmup} steps, but the run has {steps}", "lower schedule.warmup, or raise steps or epochs");
+        if (warmup > steps)
+            throw new WiscaException(
+                $"schedule.warmup is {warmup} steps, but the run has {steps}",
+                "lower schedule.warmup, or raise steps or epochs");
         if (config.Schedule.DecaySteps is { } decay && decay > steps - warmup)
-            throw new WiscaException($"schedule.decay_steps is {decay}, but the run has {steps - warmup} steps after warm-up", "lower schedule.decay_steps, or raise steps or epochs");
-        if (config.Wisca.At.Any(step => step > steps)) throw new WiscaException($"wisca.at names step {config.Wisca.At.Max()}, but the run has {steps}", "lower wisca.at, or raise steps or epochs");
+            throw new WiscaException(
+                $"schedule.decay_steps is {decay}, but the run has {steps - warmup} steps after warm-up",
+                "lower schedule.decay_steps, or raise steps or epochs");
+        if (config.Wisca.At.Any(step => step > steps))
+            throw new WiscaException(
+                $"wisca.at names step {config.Wisca.At.Max()}, but the run has {steps}",
+                "lower wisca.at, or raise steps or epochs");
     }
 }

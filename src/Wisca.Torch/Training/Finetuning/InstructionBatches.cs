@@ -8,13 +8,17 @@ internal sealed class InstructionBatches(InstructionRows rows) : IBatchSource
 {
     public long SequencesPerEpoch => rows.RowsPerEpoch;
 
-    public TrainingBatch Read(long position, int sequences) => Lay([.. Enumerable.Range(0, sequences).Select(index => rows[position + index])]);
+    public TrainingBatch Read(long position, int sequences) =>
+        Lay([.. Enumerable.Range(0, sequences).Select(index => rows[position + index])]);
 
     /// <summary>Lays rows beside each other, filled up behind to the longest.</summary>
     public static TrainingBatch Lay(IReadOnlyList<IReadOnlyList<EncodedInstruction>> rows)
     {
         int width = rows.Max(row => row.Sum(example => example.Length));
-        long[] ids = new long[rows.Count * width], targets = new long[ids.Length], positions = new long[ids.Length], examples = new long[ids.Length];
+        long[] ids = new long[rows.Count * width],
+            targets = new long[ids.Length],
+            positions = new long[ids.Length],
+            examples = new long[ids.Length];
         Array.Fill(targets, Decoder.IgnoredTarget);
 
         // What fills up sees and is seen by nothing but itself.

@@ -46,7 +46,8 @@ public sealed class MetricsWriter : IDisposable
         }
         catch (Exception exception) when (FileFailure.IsExpected(exception))
         {
-            throw new WiscaException($"{path} {FileFailure.Reason(path, exception)}", "it holds the run's metrics; is another run writing to it?", exception);
+            throw new WiscaException(
+                $"{path} {FileFailure.Reason(path, exception)}", "it holds the run's metrics; is another run writing to it?", exception);
         }
     }
 
@@ -56,8 +57,14 @@ public sealed class MetricsWriter : IDisposable
     public void Write(long step, IEnumerable<KeyValuePair<string, double>> metrics)
     {
         ArgumentNullException.ThrowIfNull(metrics);
-        WriteRecord(step, metrics.Select(metric => KeyValuePair.Create<string, JsonNode?>(
-            metric.Key, double.IsFinite(metric.Value) ? metric.Value : metric.Value.ToString("R", System.Globalization.CultureInfo.InvariantCulture))));
+        WriteRecord(
+            step,
+            metrics.Select(metric =>
+                KeyValuePair.Create<string, JsonNode?>(
+                    metric.Key,
+                    double.IsFinite(metric.Value)
+                        ? metric.Value
+                        : metric.Value.ToString("R", System.Globalization.CultureInfo.InvariantCulture))));
     }
 
     /// <summary>Writes values of any kind, all on one line.</summary>
@@ -87,7 +94,9 @@ public sealed class MetricsWriter : IDisposable
             if (Step(text.AsMemory(start, length)) is not { } step)
             {
                 if (start + length + 1 == text.Length) return start;
-                throw new WiscaException($"{path}:{number} is not a line of a metrics file, expected a JSON object with a step", "move the file away to begin a new one");
+                throw new WiscaException(
+                    $"{path}:{number} is not a line of a metrics file, expected a JSON object with a step",
+                    "move the file away to begin a new one");
             }
 
             if (step > lastStep) return start;

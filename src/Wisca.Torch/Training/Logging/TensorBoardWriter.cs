@@ -3,7 +3,8 @@ using Tensorboard;
 
 namespace Wisca.Training;
 
-/// <summary>Writes an event file that TensorBoard reads: <c>events.out.tfevents.TIME.HOST</c>. Every event reaches the system at once.</summary>
+/// <summary>Writes an event file that TensorBoard reads: <c>events.out.tfevents.TIME.HOST</c>. Every event reaches the system at
+/// once.</summary>
 public sealed class TensorBoardWriter : IDisposable
 {
     private const int Buckets = 30;
@@ -12,7 +13,8 @@ public sealed class TensorBoardWriter : IDisposable
 
     /// <summary>Begins a new event file.</summary>
     /// <param name="folder">The folder; it is created where it does not exist.</param>
-    /// <param name="firstStep">The first step that will be written: TensorBoard drops events of earlier files from there on, which a resumed run writes again.</param>
+    /// <param name="firstStep">The first step that will be written: TensorBoard drops events of earlier files from there on, which a
+    /// resumed run writes again.</param>
     /// <param name="clock">The clock; null for the system's.</param>
     /// <exception cref="WiscaException">The file cannot be written.</exception>
     public TensorBoardWriter(string folder, long firstStep = 0, TimeProvider? clock = null)
@@ -26,11 +28,19 @@ public sealed class TensorBoardWriter : IDisposable
         }
         catch (Exception exception) when (FileFailure.IsExpected(exception))
         {
-            throw new WiscaException($"events cannot be written to {folder}: {exception.Message}", "choose another folder, or logging.tensorboard: false", exception);
+            throw new WiscaException(
+                $"events cannot be written to {folder}: {exception.Message}", "choose another folder, or logging.tensorboard: false",
+                exception);
         }
 
         Write(new Event { FileVersion = "brain.Event:2" });
-        if (firstStep > 0) Write(new Event { Step = firstStep, SessionLog = new SessionLog { Status = SessionLog.Types.SessionStatus.Start } });
+        if (firstStep > 0)
+            Write(
+                new Event
+                {
+                    Step = firstStep,
+                    SessionLog = new SessionLog { Status = SessionLog.Types.SessionStatus.Start },
+                });
     }
 
     /// <summary>Path of the event file.</summary>
@@ -55,7 +65,11 @@ public sealed class TensorBoardWriter : IDisposable
     {
         ArgumentNullException.ThrowIfNull(name);
         ArgumentNullException.ThrowIfNull(text);
-        var tensor = new TensorProto { Dtype = DataType.DtString, TensorShape = new TensorShapeProto { Dim = { new TensorShapeProto.Types.Dim { Size = 1 } } } };
+        var tensor = new TensorProto
+        {
+            Dtype = DataType.DtString,
+            TensorShape = new TensorShapeProto { Dim = { new TensorShapeProto.Types.Dim { Size = 1 } } },
+        };
         tensor.StringVal.Add(ByteString.CopyFromUtf8(text));
         WriteValue(step, new Summary.Types.Value
         {
@@ -92,7 +106,8 @@ public sealed class TensorBoardWriter : IDisposable
         }
 
         // A bucket is named by its upper limit.
-        for (int bucket = 0; bucket < Buckets; bucket++) histogram.BucketLimit.Add(bucket == Buckets - 1 ? histogram.Max : histogram.Min + (width * (bucket + 1)));
+        for (int bucket = 0; bucket < Buckets; bucket++)
+            histogram.BucketLimit.Add(bucket == Buckets - 1 ? histogram.Max : histogram.Min + (width * (bucket + 1)));
         histogram.Bucket.AddRange(counts);
         WriteValue(step, new Summary.Types.Value { Tag = name, Histo = histogram });
     }
@@ -109,7 +124,13 @@ public sealed class TensorBoardWriter : IDisposable
         }
     }
 
-    private void WriteValue(long step, Summary.Types.Value value) => Write(new Event { Step = step, Summary = new Summary { Value = { value } } });
+    private void WriteValue(long step, Summary.Types.Value value) =>
+        Write(
+            new Event
+            {
+                Step = step,
+                Summary = new Summary { Value = { value } },
+            });
 
     private void Write(Event entry)
     {

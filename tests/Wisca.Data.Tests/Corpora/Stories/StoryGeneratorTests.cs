@@ -43,7 +43,11 @@ public sealed partial class StoryGeneratorTests
     public void Stories_Many_AreDistinctAndUseManyWords()
     {
         Stories.Value.Distinct().Count().ShouldBeGreaterThan(Many - (Many / 1000));
-        Stories.Value.SelectMany(story => Word().Matches(story).Select(match => match.Value.ToLowerInvariant())).Distinct().Count().ShouldBeGreaterThan(2000);
+        Stories
+            .Value.SelectMany(story => Word().Matches(story).Select(match => match.Value.ToLowerInvariant()))
+            .Distinct()
+            .Count()
+            .ShouldBeGreaterThan(2000);
     }
 
     [Fact]

@@ -8,14 +8,22 @@ namespace Wisca.Tests.Tokenizers.Training;
 
 public sealed class BytePairTrainerTests
 {
-    private const string Hard = "Caf\u00e9 na\u00efve \u0416 \u6570\u5b66 \U0001F600\U0001F1E9\U0001F1EA e\u0301\r\n\t  end\0'Ll we'll 12345 <|other|>";
+    private const string Hard =
+        "Caf\u00e9 na\u00efve \u0416 \u6570\u5b66 \U0001F600\U0001F1E9\U0001F1EA e\u0301\r\n\t  end\0'Ll we'll 12345 <|other|>";
     private static readonly TrainedGolden Golden = TrainedGolden.Read();
     private static readonly string[] Letters = ["a", "b", "ab", "aa", " ", "\u00e9", "\n", "1"];
 
     [Fact]
     public void Train_Sentences_LearnsTheMergesOfHuggingFace()
     {
-        var trained = BytePairTrainer.Train(Golden.Documents, new BytePairTrainingOptions { VocabularySize = 30_000, MinFrequency = 1, EosToken = "<unused>" });
+        var trained = BytePairTrainer.Train(
+            Golden.Documents,
+            new BytePairTrainingOptions
+            {
+                VocabularySize = 30_000,
+                MinFrequency = 1,
+                EosToken = "<unused>",
+            });
         trained.Merges.Select(merge => $"{merge.Left} {merge.Right}").ShouldBe(Golden.Merges);
     }
 
@@ -26,7 +34,9 @@ public sealed class BytePairTrainerTests
 
         // The reference takes each line, with its end, for a document.
         var lines = File.ReadLines(path).Select(line => line + "\n");
-        var trained = BytePairTrainer.Train(lines, new BytePairTrainingOptions { VocabularySize = 257 + Golden.Count, EosToken = "<unused>" });
+        var trained = BytePairTrainer.Train(
+            lines,
+            new BytePairTrainingOptions { VocabularySize = 257 + Golden.Count, EosToken = "<unused>" });
         string merges = string.Join('\n', trained.Merges.Select(merge => $"{merge.Left} {merge.Right}"));
         Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(merges))).ShouldBe(Golden.Sha256);
     }
@@ -40,7 +50,9 @@ public sealed class BytePairTrainerTests
         {
             var naive = NaiveTrainer.Train(documents, merges, minFrequency);
             int tokens = naive.Select(merge => merge.Left + merge.Right).Distinct().Count();
-            var trained = BytePairTrainer.Train(documents, new BytePairTrainingOptions { VocabularySize = 257 + tokens, MinFrequency = minFrequency });
+            var trained = BytePairTrainer.Train(
+                documents,
+                new BytePairTrainingOptions { VocabularySize = 257 + tokens, MinFrequency = minFrequency });
             trained.Merges.Select(merge => (Bytes(merge.Left), Bytes(merge.Right))).ShouldBe(naive.Take(trained.Merges.Count));
             trained.VocabularySize.ShouldBe(257 + tokens);
         }, iter: 300);
@@ -66,14 +78,25 @@ public sealed class BytePairTrainerTests
     public void Save_AnyFolder_HoldsIdsBytesAndSpecialTokens()
     {
         using var folder = new TemporaryFolder();
-        var options = new BytePairTrainingOptions { VocabularySize = 300, BosToken = "<s>", SpecialTokens = ["<pad>", "<s>"], ModelMaxLength = 512 };
+        var options = new BytePairTrainingOptions
+        {
+            VocabularySize = 300,
+            BosToken = "<s>",
+            SpecialTokens = ["<pad>", "<s>"],
+            ModelMaxLength = 512,
+        };
         var tokenizer = BytePairTrainer.Train(Golden.Documents, options).Save(Path.Combine(folder.FullPath, "new"));
         (tokenizer.EosId, tokenizer.BosId, tokenizer.FindId("<pad>"), tokenizer.VocabularySize).ShouldBe((256, 257, 258, 300));
         tokenizer.Encode("<pad>\u00ff~<|endoftext|>").ShouldBe([257, 258, 0xC3, 0xBF, '~', 256]);
         tokenizer.Decode([257, 'o', 'k', 256]).ShouldBe("ok");
-        Directory.GetFiles(Path.Combine(folder.FullPath, "new")).Select(Path.GetFileName).Order().ShouldBe(["tokenizer.json", "tokenizer_config.json"]);
+        Directory
+            .GetFiles(Path.Combine(folder.FullPath, "new"))
+            .Select(Path.GetFileName)
+            .Order()
+            .ShouldBe(["tokenizer.json", "tokenizer_config.json"]);
         var config = JsonNode.Parse(File.ReadAllText(Path.Combine(folder.FullPath, "new", "tokenizer_config.json")))!;
-        ((string?)config["eos_token"], (string?)config["bos_token"], (int)config["model_max_length"]!).ShouldBe(("<|endoftext|>", "<s>", 512));
+        ((string?)config["eos_token"], (string?)config["bos_token"], (int)config["model_max_length"]!).ShouldBe(
+            ("<|endoftext|>", "<s>", 512));
     }
 
     [Fact]
@@ -113,7 +136,9 @@ public sealed class BytePairTrainerTests
     public void Train_SmallCorpus_IsSmallerThanAskedFor()
     {
         var reports = new List<BytePairTrainingProgress>();
-        var trained = BytePairTrainer.Train(["aa aa"], new BytePairTrainingOptions { VocabularySize = 1000, Progress = new Immediate(reports) });
+        var trained = BytePairTrainer.Train(
+            ["aa aa"],
+            new BytePairTrainingOptions { VocabularySize = 1000, Progress = new Immediate(reports) });
         trained.VocabularySize.ShouldBe(258); // " aa" and its parts occur once
         reports[^1].ShouldBe(new BytePairTrainingProgress(1, 258));
     }
@@ -134,13 +159,16 @@ public sealed class BytePairTrainerTests
     }
 
     [Fact]
-    public void Train_NoDocument_IsRefused() => Should.Throw<WiscaException>(() => BytePairTrainer.Train([])).Message.ShouldContain("no document");
+    public void Train_NoDocument_IsRefused() =>
+        Should.Throw<WiscaException>(() => BytePairTrainer.Train([])).Message.ShouldContain("no document");
 
     [Theory]
     [InlineData("")]
     [InlineData("a")]
     public void Train_SpecialTokenThatIsNone_IsRefused(string token) =>
-        Should.Throw<WiscaException>(() => BytePairTrainer.Train(["text"], new BytePairTrainingOptions { EosToken = token })).Message.ShouldContain("special token");
+        Should
+            .Throw<WiscaException>(() => BytePairTrainer.Train(["text"], new BytePairTrainingOptions { EosToken = token }))
+            .Message.ShouldContain("special token");
 
     [Fact]
     public void Train_CorpusThatFails_SaysItsOwnReason()

@@ -3,22 +3,38 @@ using System.Text.RegularExpressions;
 
 namespace Wisca.Tests.Tokenizers.Training;
 
-/// <summary>BPE training and encoding as the definition says it, with nothing remembered: every merge counts everything anew. Tokens are byte strings.</summary>
+/// <summary>BPE training and encoding as the definition says it, with nothing remembered: every merge counts everything anew. Tokens are
+/// byte strings.</summary>
 internal static class NaiveTrainer
 {
-    private static readonly Regex Words = new(@"'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+", RegexOptions.CultureInvariant);
+    private static readonly Regex Words = new(
+        @"'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+",
+        RegexOptions.CultureInvariant);
 
     /// <summary>The merges, as pairs of byte strings in Latin-1.</summary>
     public static List<(string Left, string Right)> Train(IEnumerable<string> documents, int merges, long minFrequency)
     {
         var words = documents.SelectMany(Split).ToList();
-        var ages = Enumerable.Range(0, 256).OrderBy(Rank).Select((value, age) => (Token: ((char)value).ToString(), age)).ToDictionary(pair => pair.Token, pair => pair.age);
+        var ages = Enumerable
+            .Range(0, 256)
+            .OrderBy(Rank)
+            .Select((value, age) => (Token: ((char)value).ToString(), age))
+            .ToDictionary(pair => pair.Token, pair => pair.age);
         var learnt = new List<(string, string)>();
         while (learnt.Count < merges)
         {
-            var pairs = words.SelectMany(word => word.Zip(word.Skip(1))).GroupBy(pair => pair).Select(group => (Pair: group.Key, Count: group.LongCount())).ToList();
+            var pairs = words
+                .SelectMany(word => word.Zip(word.Skip(1)))
+                .GroupBy(pair => pair)
+                .Select(group => (Pair: group.Key, Count: group.LongCount()))
+                .ToList();
             if (pairs.Count == 0 || pairs.Max(pair => pair.Count) < minFrequency) break;
-            var best = pairs.OrderByDescending(pair => pair.Count).ThenBy(pair => ages[pair.Pair.First]).ThenBy(pair => ages[pair.Pair.Second]).First().Pair;
+            var best = pairs
+                .OrderByDescending(pair => pair.Count)
+                .ThenBy(pair => ages[pair.Pair.First])
+                .ThenBy(pair => ages[pair.Pair.Second])
+                .First()
+                .Pair;
             learnt.Add(best);
             ages.TryAdd(best.First + best.Second, ages.Count);
             foreach (var word in words) Merge(word, best);

@@ -9,8 +9,15 @@ public sealed class UnicodeNormalizationTests
 {
     private static readonly Gen<string> Texts =
         Gen.Frequency(
-            (2, Gen.Int[0, 0x2FFFF]), (2, Gen.Int[0xC0, 0x36F]), (2, Gen.Int[0x1E00, 0x1FFF]), (1, Gen.Int[0x1100, 0x11FF]), (1, Gen.Int[0xAC00, 0xD7A3]), (1, Gen.Int[0x61, 0x7A]))
-        .Where(scalar => Rune.IsValid(scalar)).Array[0, 12].Select(scalars => string.Concat(scalars.Select(scalar => new Rune(scalar).ToString())));
+            (2, Gen.Int[0, 0x2FFFF]),
+            (2, Gen.Int[0xC0, 0x36F]),
+            (2, Gen.Int[0x1E00, 0x1FFF]),
+            (1, Gen.Int[0x1100, 0x11FF]),
+            (1, Gen.Int[0xAC00, 0xD7A3]),
+            (1, Gen.Int[0x61, 0x7A]))
+        .Where(scalar => Rune.IsValid(scalar))
+        .Array[0, 12]
+        .Select(scalars => string.Concat(scalars.Select(scalar => new Rune(scalar).ToString())));
 
     [Theory]
     [InlineData("\u212B", "\u00C5", "A\u030A", "\u00C5", "A\u030A")]
@@ -21,7 +28,10 @@ public sealed class UnicodeNormalizationTests
     [InlineData("\u0958", "\u0915\u093C", "\u0915\u093C", "\u0915\u093C", "\u0915\u093C")]
     [InlineData("\u0344", "\u0308\u0301", "\u0308\u0301", "\u0308\u0301", "\u0308\u0301")]
     [InlineData("\U0002F800", "\u4E3D", "\u4E3D", "\u4E3D", "\u4E3D")]
-    [InlineData("q\u0307\u0323 a\u0315\u0300\u05AE\u0062", "q\u0323\u0307 \u00E0\u05AE\u0315b", "q\u0323\u0307 a\u05AE\u0300\u0315b", "q\u0323\u0307 \u00E0\u05AE\u0315b", "q\u0323\u0307 a\u05AE\u0300\u0315b")]
+    [InlineData(
+        "q\u0307\u0323 a\u0315\u0300\u05AE\u0062", "q\u0323\u0307 \u00E0\u05AE\u0315b", "q\u0323\u0307 a\u05AE\u0300\u0315b",
+        "q\u0323\u0307 \u00E0\u05AE\u0315b", "q\u0323\u0307 a\u05AE\u0300\u0315b"
+    )]
     public void Normalize_KnownTexts_GivesTheirForms(string text, string nfc, string nfd, string nfkc, string nfkd)
     {
         UnicodeNormalization.Normalize(text, compatible: false, compose: true).ShouldBe(nfc);
@@ -35,7 +45,10 @@ public sealed class UnicodeNormalizationTests
         text =>
         {
             string Form(string of, bool compatible, bool compose) => UnicodeNormalization.Normalize(of, compatible, compose);
-            string nfc = Form(text, false, true), nfd = Form(text, false, false), nfkc = Form(text, true, true), nfkd = Form(text, true, false);
+            string nfc = Form(text, false, true),
+                nfd = Form(text, false, false),
+                nfkc = Form(text, true, true),
+                nfkd = Form(text, true, false);
             Form(nfd, false, true).ShouldBe(nfc);
             Form(nfc, false, false).ShouldBe(nfd);
             Form(nfc, false, true).ShouldBe(nfc);

@@ -26,7 +26,8 @@ public sealed class UnicodeRegexTests
             string text = new Rune(scalar).ToString();
             matches.Clear();
             regex.FindMatches(text, matches);
-            if (matches.Count != (category >= first && category <= last ? 1 : 0)) throw new InvalidOperationException($"U+{scalar:X4}, {category}");
+            if (matches.Count != (category >= first && category <= last ? 1 : 0))
+                throw new InvalidOperationException($"U+{scalar:X4}, {category}");
             if (matches.Count == 1 && matches[0] != (0, text.Length)) throw new InvalidOperationException($"U+{scalar:X4}: half a match");
         }
     }
@@ -72,7 +73,8 @@ public sealed class UnicodeRegexTests
     [InlineData(@"\_[\_\<]", @"_[_\<]")]
     [InlineData(@"[\u4E00-\u9FA5\x41-\x5A]", @"[\u4E00-\u9FA5\x41-\x5A]")]
     [InlineData(@"a{2,}b{1,3}c{4}", @"a{2,}b{1,3}c{4}")]
-    public void Translate_WhatDiffers_IsRewritten(string pattern, string expected) => RegexTranslator.Translate(pattern, "x").ShouldBe(expected);
+    public void Translate_WhatDiffers_IsRewritten(string pattern, string expected) =>
+        RegexTranslator.Translate(pattern, "x").ShouldBe(expected);
 
     [Theory]
     [InlineData("(a")]

@@ -12,12 +12,17 @@ public sealed class FinetuneConfigTests
         foreach (string file in files)
         {
             var config = FinetuneConfig.Load(file);
-            SettingsReader.Read<FinetuneConfig>(config.ToYaml(commented: true), "printed").ToYaml(commented: false).ShouldBe(config.ToYaml(commented: false));
+            SettingsReader
+                .Read<FinetuneConfig>(config.ToYaml(commented: true), "printed")
+                .ToYaml(commented: false)
+                .ShouldBe(config.ToYaml(commented: false));
             string[] lines = File.ReadAllLines(file);
             for (int index = 0; index < lines.Length; index++)
             {
                 string line = lines[index].Trim();
-                if (line.Length > 0 && line[0] != '#') (line.Contains(" #", StringComparison.Ordinal) || lines[index - 1].TrimStart().StartsWith('#')).ShouldBeTrue($"{file}:{index + 1}: {line}");
+                if (line.Length > 0 && line[0] != '#')
+                    (line.Contains(" #", StringComparison.Ordinal) || lines[index - 1].TrimStart().StartsWith('#')).ShouldBeTrue(
+                        $"{file}:{index + 1}: {line}");
             }
         }
     }
@@ -44,12 +49,16 @@ public sealed class FinetuneConfigTests
     [InlineData("data: {test: [x], test_share: 0.5}", "data.test_share: given together with data.test")]
     [InlineData("data: {test_share: 1}", "expected a number above 0 and below 1")]
     [InlineData("save: {for: both}", "expected one of original, rescaled")]
-    public void Read_Contradictions_AreReported(string yaml, string message) => Should.Throw<WiscaException>(() => SettingsReader.Read<FinetuneConfig>(yaml, "test")).Message.ShouldContain(message);
+    public void Read_Contradictions_AreReported(string yaml, string message) =>
+        Should.Throw<WiscaException>(() => SettingsReader.Read<FinetuneConfig>(yaml, "test")).Message.ShouldContain(message);
 
     [Fact]
     public void Read_WholeModelPrinted_ReadsBack()
     {
         var config = SettingsReader.Read<FinetuneConfig>("adapter: {type: none}", "test");
-        SettingsReader.Read<FinetuneConfig>(config.ToYaml(commented: true), "printed").ToYaml(commented: false).ShouldBe(config.ToYaml(commented: false));
+        SettingsReader
+            .Read<FinetuneConfig>(config.ToYaml(commented: true), "printed")
+            .ToYaml(commented: false)
+            .ShouldBe(config.ToYaml(commented: false));
     }
 }

@@ -40,7 +40,8 @@ public sealed class FinetuneTests : IDisposable
 
     public static TheoryData<string> Settings =>
     [
-        "dropout and average", "transitions and balance", "dora and transitions", "pissa and transitions", "whole model", "unpacked, modules to save",
+        "dropout and average", "transitions and balance", "dora and transitions", "pissa and transitions", "whole model",
+        "unpacked, modules to save",
     ];
 
     [Theory]
@@ -51,19 +52,42 @@ public sealed class FinetuneTests : IDisposable
         var moving = new WiscaSection { Round = FactorRounding.None, Every = 2 };
         config = settings switch
         {
-            "dropout and average" => config with { Ema = 0.8, Accumulation = 2, Adapter = config.Adapter with { Dropout = 0.3, LoraPlusRatio = 4 } },
+            "dropout and average" => config with
+            {
+                Ema = 0.8,
+                Accumulation = 2,
+                Adapter = config.Adapter with { Dropout = 0.3, LoraPlusRatio = 4 },
+            },
             "transitions and balance" => config with { Wisca = moving, Adapter = config.Adapter with { Balance = new() { Every = 3 } } },
-            "dora and transitions" => config with { Wisca = moving, Adapter = config.Adapter with { Dora = true, Dropout = 0.1, Balance = new() { Every = 1, Granularity = FactorGranularity.Rank } } },
+            "dora and transitions" => config with
+            {
+                Wisca = moving,
+                Adapter = config.Adapter with
+                {
+                    Dora = true,
+                    Dropout = 0.1,
+                    Balance = new() { Every = 1, Granularity = FactorGranularity.Rank },
+                },
+            },
             "pissa and transitions" => config with { Wisca = moving, Adapter = config.Adapter with { Init = LoraInitialization.Pissa } },
             "whole model" => config with { Wisca = moving, Adapter = new() { Type = AdapterKind.None } },
-            _ => config with { Data = config.Data with { Packing = false }, Wisca = moving, Adapter = config.Adapter with { Targets = ["q_proj", "v_proj"], ModulesToSave = ["o_proj"] }, Save = new() { For = AdapterGauge.Rescaled } },
+            _ => config with
+            {
+                Data = config.Data with { Packing = false },
+                Wisca = moving,
+                Adapter = config.Adapter with { Targets = ["q_proj", "v_proj"], ModulesToSave = ["o_proj"] },
+                Save = new() { For = AdapterGauge.Rescaled },
+            },
         };
         var whole = TinyFinetune.Train(config);
         var second = config with { Output = _folder["second"] };
         var resumed = TinyFinetune.Train(second, ResumeMode.From(RunFolder.CheckpointPath(config.Output, 2)));
         resumed.Losses.ShouldBe(whole.Losses.Skip(2));
         resumed.Notices.ShouldBe(whole.Notices);
-        foreach (int step in (int[])[4, 6]) TinyRun.Contents(RunFolder.CheckpointPath(second.Output, step)).ShouldBe(TinyRun.Contents(RunFolder.CheckpointPath(config.Output, step)), $"step {step}");
+        foreach (int step in (int[])[4, 6])
+            TinyRun
+                .Contents(RunFolder.CheckpointPath(second.Output, step))
+                .ShouldBe(TinyRun.Contents(RunFolder.CheckpointPath(config.Output, step)), $"step {step}");
         whole.Transitions.Count.ShouldBe(config.Wisca.IsActive ? 4 : 0);
     }
 
@@ -74,7 +98,11 @@ public sealed class FinetuneTests : IDisposable
     public void Run_WithTransitions_SavesTheAdapterForTheUntouchedBase(bool dora, LoraInitialization init)
     {
         var config = TinyFinetune.Config(_folder);
-        config = config with { Wisca = new() { Round = FactorRounding.None, Every = 2 }, Adapter = config.Adapter with { Dora = dora, Init = init } };
+        config = config with
+        {
+            Wisca = new() { Round = FactorRounding.None, Every = 2 },
+            Adapter = config.Adapter with { Dora = dora, Init = init },
+        };
         using var trainer = Trainer.Prepare(config, ResumeMode.Auto, new TrainingRecorder(), CancellationToken.None);
         string checkpoint = trainer.Run().Checkpoint;
         double[] trained = LoraRun.Logits(trainer.Model);
@@ -90,13 +118,21 @@ public sealed class FinetuneTests : IDisposable
     [Fact]
     public void Run_Init_IsTheSameAsABaseThatWasRescaledBefore()
     {
-        // The transition before the first step comes before the adapter: with powers of two the run is, bit for bit, the one on a rescaled base.
+        // The transition before the first step comes before the adapter: with powers of two the run is, bit for bit, the one on a rescaled
+        // base.
         var config = TinyFinetune.Config(_folder) with { Wisca = new() { Round = FactorRounding.PowerOfTwo, Every = 0 } };
         var inside = TinyFinetune.Train(config);
         using (var checkpoint = Checkpoint.Open(_folder["base"]))
             Rescaler.Rescale(checkpoint, _folder["rescaled"], new RescaleOptions { Balance = config.Wisca.Options.Transitions.Balance });
-        foreach (string file in Directory.GetFiles(_folder["base"], "token*")) File.Copy(file, Path.Combine(_folder["rescaled"], Path.GetFileName(file)), overwrite: true);
-        var before = TinyFinetune.Train(config with { Output = _folder["second"], Base = new() { Model = _folder["rescaled"] }, Wisca = new() { QueryKey = null, ValueOutput = null } });
+        foreach (string file in Directory.GetFiles(_folder["base"], "token*"))
+            File.Copy(file, Path.Combine(_folder["rescaled"], Path.GetFileName(file)), overwrite: true);
+        var before = TinyFinetune.Train(
+            config with
+            {
+                Output = _folder["second"],
+                Base = new() { Model = _folder["rescaled"] },
+                Wisca = new() { QueryKey = null, ValueOutput = null },
+            });
         before.Losses.ShouldBe(inside.Losses);
     }
 
@@ -105,7 +141,12 @@ public sealed class FinetuneTests : IDisposable
     {
         var config = TinyFinetune.Config(_folder);
         var plus = TinyFinetune.Train(config with { Adapter = config.Adapter with { LoraPlusRatio = 8 } });
-        var byHand = TinyFinetune.Train(config with { Output = _folder["second"], Optimizer = config.Optimizer with { Multipliers = [new() { Parameters = "*.lora_B.weight", LearningRate = 8 }] } });
+        var byHand = TinyFinetune.Train(
+            config with
+            {
+                Output = _folder["second"],
+                Optimizer = config.Optimizer with { Multipliers = [new() { Parameters = "*.lora_B.weight", LearningRate = 8 }] },
+            });
         plus.Losses.ShouldBe(byHand.Losses);
         TinyFinetune.Train(config with { Output = _folder["third"] }).Losses.ShouldNotBe(byHand.Losses);
     }
@@ -113,7 +154,19 @@ public sealed class FinetuneTests : IDisposable
     [Fact]
     public void Run_Epochs_MakesTheStepsOfThem()
     {
-        var config = TinyFinetune.Config(_folder) with { Steps = null, Epochs = 2, BatchSize = 16, Data = new() { Train = [_folder["data.jsonl"]], HeldOut = 0.2, SequenceLength = 64, Packing = false } };
+        var config = TinyFinetune.Config(_folder) with
+        {
+            Steps = null,
+            Epochs = 2,
+            BatchSize = 16,
+            Data = new()
+            {
+                Train = [_folder["data.jsonl"]],
+                HeldOut = 0.2,
+                SequenceLength = 64,
+                Packing = false,
+            },
+        };
         var recorder = TinyFinetune.Train(config);
         int examples = int.Parse(recorder.Notices[0].Split(' ')[0], System.Globalization.CultureInfo.InvariantCulture);
         recorder.Steps.Count.ShouldBe((int)Math.Ceiling(2 * examples / 16.0));
@@ -136,7 +189,8 @@ public sealed class FinetuneTests : IDisposable
         File.WriteAllText(_folder["run.yaml"], TinyFinetune.Config(_folder).ToYaml(commented: true));
         var exception = Should.Throw<WiscaException>(() =>
         {
-            using var trainer = Trainer.Prepare(FinetuneConfig.Load(_folder["run.yaml"], [setting]), ResumeMode.Auto, new TrainingRecorder(), CancellationToken.None);
+            using var trainer = Trainer.Prepare(
+                FinetuneConfig.Load(_folder["run.yaml"], [setting]), ResumeMode.Auto, new TrainingRecorder(), CancellationToken.None);
         });
         exception.Message.ShouldContain(message);
         exception.Message.ShouldNotContain("\n");
@@ -147,7 +201,14 @@ public sealed class FinetuneTests : IDisposable
     {
         var config = TinyFinetune.Config(_folder) with { Wisca = new() { Every = 0 } };
         TinyFinetune.Train(config);
-        Should.Throw<WiscaException>(() => TinyFinetune.Train(config with { Wisca = new() { QueryKey = null, ValueOutput = null } })).Message.ShouldContain("transitions of other settings");
+        Should
+            .Throw<WiscaException>(() =>
+                TinyFinetune.Train(
+                    config with
+                    {
+                        Wisca = new() { QueryKey = null, ValueOutput = null },
+                    }))
+            .Message.ShouldContain("transitions of other settings");
     }
 
     [Theory]
@@ -161,7 +222,8 @@ public sealed class FinetuneTests : IDisposable
 
         // It is the content that counts, and not where it lies.
         Directory.CreateDirectory(_folder["moved"]);
-        foreach (string file in Directory.GetFiles(_folder["base"])) File.Copy(file, Path.Combine(_folder["moved"], Path.GetFileName(file)));
+        foreach (string file in Directory.GetFiles(_folder["base"]))
+            File.Copy(file, Path.Combine(_folder["moved"], Path.GetFileName(file)));
         var moved = config with { Output = _folder["second"], Base = new() { Model = _folder["moved"] } };
         TinyFinetune.Train(moved, ResumeMode.From(checkpoint)).Losses.ShouldBe(whole.Losses.Skip(4));
 
@@ -178,7 +240,8 @@ public sealed class FinetuneTests : IDisposable
             File.ReadAllText(file).ShouldNotBe(text);
         }
 
-        var exception = Should.Throw<WiscaException>(() => TinyFinetune.Train(moved with { Output = _folder["third"] }, ResumeMode.From(checkpoint)));
+        var exception = Should.Throw<WiscaException>(() =>
+            TinyFinetune.Train(moved with { Output = _folder["third"] }, ResumeMode.From(checkpoint)));
         exception.Message.ShouldContain("moved is not the model that");
         exception.Message.ShouldNotContain("\n");
         exception.Hint.ShouldNotBeNull().ShouldContain("--resume never");
@@ -191,7 +254,9 @@ public sealed class FinetuneTests : IDisposable
         var config = TinyFinetune.Config(_folder) with { Steps = 1 };
         config = config with { Data = config.Data with { HeldOut = 0.4 } };
         var whole = TinyFinetune.Train(config).Evaluations[0];
-        var parted = TinyFinetune.Train(config with { Output = _folder["second"], Data = config.Data with { TestShare = 0.5 } }).Evaluations[0];
+        var parted = TinyFinetune
+            .Train(config with { Output = _folder["second"], Data = config.Data with { TestShare = 0.5 } })
+            .Evaluations[0];
         whole.TestLoss.ShouldBeNull();
         parted.Tokens.ShouldBeInRange(1, whole.Tokens - 1);
 
@@ -231,7 +296,9 @@ public sealed class FinetuneTests : IDisposable
     public void Check_WhatWouldNotBegin_SaysSo(string setting, string message)
     {
         File.WriteAllText(_folder["run.yaml"], TinyFinetune.Config(_folder).ToYaml(commented: true));
-        Should.Throw<WiscaException>(() => new FinetuneCheck().Of(FinetuneConfig.Load(_folder["run.yaml"], [setting]))).Message.ShouldContain(message);
+        Should
+            .Throw<WiscaException>(() => new FinetuneCheck().Of(FinetuneConfig.Load(_folder["run.yaml"], [setting])))
+            .Message.ShouldContain(message);
     }
 
     private static double[] Weights(Decoder model) => [.. model.parameters().SelectMany(parameter => LoraRun.Values(parameter))];

@@ -18,20 +18,38 @@ public sealed class PackingTests
     [InlineData("gpt_neox")]
     public void Loss_Packed_EqualsUnpacked(string modelType)
     {
-        foreach (var (dtype, path, tolerance) in ((ScalarType, AttentionPath, double)[])[(ScalarType.Float64, AttentionPath.Fused, 1e-10), (ScalarType.Float64, AttentionPath.Eager, 1e-10), (ScalarType.Float32, AttentionPath.Fused, 1e-6)])
+        foreach (
+            var (dtype, path, tolerance) in ((ScalarType, AttentionPath, double)[])
+                [
+                    (ScalarType.Float64, AttentionPath.Fused, 1e-10), (ScalarType.Float64, AttentionPath.Eager, 1e-10),
+                    (ScalarType.Float32, AttentionPath.Fused, 1e-6),
+                ])
         {
             using var model = TinyFamilies.Create(modelType, dtype: dtype);
             model.AttentionPath = path;
             EncodedInstruction[] examples = [.. Enumerable.Range(0, 7).Select(index => Example(index, 5 + (3 * index % 8)))];
             var packed = new InstructionRows(examples, 20, 1);
             packed.RowsPerEpoch.ShouldBeLessThan(5);
-            var (loss, gradients) = Gradients(model, InstructionBatches.Lay([.. Enumerable.Range(0, packed.RowsPerEpoch).Select(row => packed[row])]));
-            var (padded, paddedGradients) = Gradients(model, InstructionBatches.Lay([.. examples.Select(example => (IReadOnlyList<EncodedInstruction>)[example])]));
-            double alone = examples.Sum(example => Gradients(model, InstructionBatches.Lay([[example]])).Loss * example.Targets) / examples.Sum(example => example.Targets);
+            var (loss, gradients) = Gradients(
+                model,
+                InstructionBatches.Lay([.. Enumerable.Range(0, packed.RowsPerEpoch).Select(row => packed[row])]));
+            var (padded, paddedGradients) = Gradients(
+                model,
+                InstructionBatches.Lay([.. examples.Select(example => (IReadOnlyList<EncodedInstruction>)[example])]));
+            double alone =
+                examples.Sum(example =>
+                    Gradients(
+                        model,
+                        InstructionBatches.Lay([
+                            [example],
+                        ])
+                    ).Loss * example.Targets
+                ) / examples.Sum(example => example.Targets);
             padded.ShouldBe(alone, tolerance * alone);
             loss.ShouldBe(alone, tolerance * alone);
             double largest = paddedGradients.Values.Max(values => values.Max(Math.Abs));
-            foreach (var (name, values) in gradients) values.Zip(paddedGradients[name], (a, b) => Math.Abs(a - b)).Max().ShouldBeLessThan(10 * tolerance * largest, name);
+            foreach (var (name, values) in gradients)
+                values.Zip(paddedGradients[name], (a, b) => Math.Abs(a - b)).Max().ShouldBeLessThan(10 * tolerance * largest, name);
         }
     }
 
@@ -89,6 +107,11 @@ public sealed class PackingTests
         foreach (var parameter in model.parameters()) parameter.grad = null;
         var (loss, _) = BatchGradients.Add(model, [batch]);
         using var scope = NewDisposeScope();
-        return (loss, model.named_parameters().ToDictionary(entry => entry.name, entry => entry.parameter.grad!.to(ScalarType.Float64).flatten().data<double>().ToArray()));
+        return (
+            loss,
+            model
+                .named_parameters()
+                .ToDictionary(entry => entry.name, entry => entry.parameter.grad!.to(ScalarType.Float64).flatten().data<double>().ToArray())
+        );
     }
 }

@@ -51,5 +51,9 @@ internal static class TinyFinetune
 
     /// <summary>Questions of several lengths whose answers follow a rule.</summary>
     private static IEnumerable<string> Lines() =>
-        Enumerable.Range(0, 60).Select(i => $$"""{"prompt": "say {{(i % 2 == 0 ? "on" : "off")}} {{new string('.', i % 7)}}{{i}}: ", "completion": "{{(i % 2 == 0 ? "on on" : "off")}}"}""");
+        Enumerable
+            .Range(0, 60)
+            .Select(i =>
+                $$"""{"prompt": "say {{(i % 2 == 0 ? "on" : "off")}} {{new string('.', i % 7)}}{{i}}: ", "completion": "{{(i % 2 == 0 ? "on on" : "off")}}"}"""
+            );
 }
