@@ -5,10 +5,10 @@ using System.Globalization;
 using System.Text.Json;
 using TorchSharp;
 using Wisca.Checkpoints;
-using Wisca.Models;
-using Wisca.Scoring;
-using Wisca.Tokenizers;
+using Wisca.Data.Tokenizers.Loading;
+using Wisca.Evaluation.Scoring;
 using Wisca.Torch;
+using Wisca.Torch.Models;
 using static TorchSharp.torch;
 
 if (Environment.GetEnvironmentVariable("WISCA_DATA") is not { Length: > 0 } data)

@@ -1,9 +1,9 @@
 using System.Diagnostics;
 using TorchSharp;
 using Wisca.Checkpoints;
-using Wisca.Models;
-using Wisca.Optimizers;
-using Wisca.Transitions;
+using Wisca.Torch.Models;
+using Wisca.Torch.Optimizers;
+using Wisca.Torch.Transitions;
 using static TorchSharp.torch;
 
 namespace Wisca.TrainingBenchmarks;

@@ -1,3 +1,4 @@
+using Wisca.Cli;
 using Wisca.Cli.CommandLine;
 
 // Scripts ask for the version often; it needs neither the parser nor the console, which take most of the start-up time.

@@ -1,7 +1,8 @@
-using Wisca.Comparison;
+using Wisca.Comparison.Reports;
+using Wisca.Comparison.Results;
 using Wisca.Reporting.Documents;
 using Wisca.Reporting.Studies;
-using Wisca.Training;
+using Wisca.Training.Checkpointing;
 
 namespace Wisca.Reporting;
 

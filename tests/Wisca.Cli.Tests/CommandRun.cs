@@ -1,7 +1,7 @@
 using Spectre.Console.Testing;
 using Wisca.Cli.CommandLine;
 
-namespace Wisca.Tests;
+namespace Wisca.Cli.Tests;
 
 /// <summary>A command line that was run inside the test's process.</summary>
 internal sealed record CommandRun(int ExitCode, string Output, string Error)

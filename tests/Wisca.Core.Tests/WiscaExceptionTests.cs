@@ -1,4 +1,4 @@
-namespace Wisca.Tests;
+namespace Wisca.Core.Tests;
 
 public sealed class WiscaExceptionTests
 {

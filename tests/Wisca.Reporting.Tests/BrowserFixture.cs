@@ -1,7 +1,8 @@
 using System.Reflection;
 using Microsoft.Playwright;
+using Wisca.Tests;
 
-namespace Wisca.Tests;
+namespace Wisca.Reporting.Tests;
 
 /// <summary>Debian's Chromium and pages of made studies on disk; where no browser is installed, tests that ask for it are
 /// skipped.</summary>

@@ -2,8 +2,9 @@ using System.Globalization;
 using System.Text.RegularExpressions;
 using Microsoft.Playwright;
 using SkiaSharp;
+using Wisca.Tests.Studies;
 
-namespace Wisca.Tests;
+namespace Wisca.Reporting.Tests;
 
 /// <summary>The report as a real browser shows it.</summary>
 public sealed partial class BrowserTests(BrowserFixture browser) : IClassFixture<BrowserFixture>

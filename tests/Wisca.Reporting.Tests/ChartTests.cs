@@ -3,7 +3,7 @@ using System.Text.RegularExpressions;
 using System.Xml.Linq;
 using Wisca.Reporting.Plots;
 
-namespace Wisca.Tests;
+namespace Wisca.Reporting.Tests;
 
 public sealed partial class ChartTests
 {

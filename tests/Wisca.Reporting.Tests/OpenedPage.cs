@@ -1,6 +1,6 @@
 using Microsoft.Playwright;
 
-namespace Wisca.Tests;
+namespace Wisca.Reporting.Tests;
 
 /// <summary>A page in the browser, with what it said and asked for.</summary>
 internal sealed class OpenedPage : IAsyncDisposable

@@ -1,8 +1,8 @@
 using System.Xml;
 using System.Xml.Linq;
-using Wisca.Reporting;
+using Wisca.Tests.Studies;
 
-namespace Wisca.Tests;
+namespace Wisca.Reporting.Tests;
 
 /// <summary>A report's page, read as XML by the framework's own parser.</summary>
 internal static class Page

@@ -2,10 +2,13 @@ using System.Globalization;
 using System.Text;
 using System.Text.RegularExpressions;
 using System.Xml.Linq;
-using Wisca.Comparison;
-using Wisca.Reporting;
+using Wisca.Comparison.Reports;
+using Wisca.Comparison.Results;
+using Wisca.Comparison.Statistics;
+using Wisca.Tests;
+using Wisca.Tests.Studies;
 
-namespace Wisca.Tests;
+namespace Wisca.Reporting.Tests;
 
 public sealed class StudyPagesTests
 {

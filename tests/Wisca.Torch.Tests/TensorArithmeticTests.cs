@@ -1,7 +1,7 @@
-using Wisca.Torch;
+using Wisca.Tests.Torch;
 using static TorchSharp.torch;
 
-namespace Wisca.Tests;
+namespace Wisca.Torch.Tests;
 
 [Collection(TorchCollection.Name)]
 public sealed class TensorArithmeticTests

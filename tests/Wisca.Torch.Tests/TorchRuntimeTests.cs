@@ -1,6 +1,6 @@
-using Wisca.Torch;
+using Wisca.Tests.Torch;
 
-namespace Wisca.Tests;
+namespace Wisca.Torch.Tests;
 
 [Collection(TorchCollection.Name)]
 public sealed class TorchRuntimeTests

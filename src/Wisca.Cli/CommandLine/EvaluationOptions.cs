@@ -1,6 +1,6 @@
 using System.CommandLine;
-using Wisca.Models;
-using Wisca.Scoring;
+using Wisca.Evaluation.Scoring;
+using Wisca.Torch.Models;
 
 namespace Wisca.Cli.CommandLine;
 

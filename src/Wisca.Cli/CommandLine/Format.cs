@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Wisca.Attention;
 using Wisca.Transitions;
 
 namespace Wisca.Cli.CommandLine;

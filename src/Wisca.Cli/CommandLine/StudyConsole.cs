@@ -1,7 +1,9 @@
 using System.Diagnostics;
 using System.Globalization;
 using Spectre.Console;
-using Wisca.Comparison;
+using Wisca.Comparison.Results;
+using Wisca.Comparison.Running;
+using Wisca.Comparison.Studies;
 
 namespace Wisca.Cli.CommandLine;
 

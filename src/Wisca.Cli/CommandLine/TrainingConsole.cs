@@ -1,8 +1,8 @@
 using System.Globalization;
 using Spectre.Console;
-using Wisca.Lora;
+using Wisca.Torch.Lora;
+using Wisca.Torch.Transitions;
 using Wisca.Training;
-using Wisca.Transitions;
 
 namespace Wisca.Cli.CommandLine;
 

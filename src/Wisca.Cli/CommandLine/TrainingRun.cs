@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Text.Json.Nodes;
 using Spectre.Console;
 using Wisca.Training;
+using Wisca.Training.Configuration;
 
 namespace Wisca.Cli.CommandLine;
 

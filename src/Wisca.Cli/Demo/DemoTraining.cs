@@ -2,7 +2,9 @@ using System.Globalization;
 using System.Text.Json.Nodes;
 using Spectre.Console;
 using Wisca.Cli.CommandLine;
+using Wisca.Settings;
 using Wisca.Training;
+using Wisca.Training.Configuration;
 using Wisca.Transitions;
 
 namespace Wisca.Cli.Demo;

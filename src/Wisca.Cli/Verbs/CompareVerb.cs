@@ -3,9 +3,13 @@ using System.Globalization;
 using System.Text.Json.Nodes;
 using Spectre.Console;
 using Wisca.Cli.CommandLine;
-using Wisca.Comparison;
+using Wisca.Comparison.Reports;
+using Wisca.Comparison.Results;
+using Wisca.Comparison.Running;
+using Wisca.Comparison.Scoring;
+using Wisca.Comparison.Studies;
 using Wisca.Reporting;
-using Wisca.Training;
+using Wisca.Settings;
 
 namespace Wisca.Cli.Verbs;
 

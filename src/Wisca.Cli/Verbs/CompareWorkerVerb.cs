@@ -1,6 +1,6 @@
 using System.CommandLine;
 using Wisca.Cli.CommandLine;
-using Wisca.Comparison;
+using Wisca.Comparison.Running;
 
 namespace Wisca.Cli.Verbs;
 

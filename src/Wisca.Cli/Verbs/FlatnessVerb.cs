@@ -5,14 +5,15 @@ using System.Text;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Spectre.Console;
+using Wisca.Attention;
 using Wisca.Checkpoints;
 using Wisca.Cli.CommandLine;
-using Wisca.Flatness;
-using Wisca.Models;
-using Wisca.Scoring;
-using Wisca.Tokenizers;
+using Wisca.Data.Tokenizers.Loading;
+using Wisca.Evaluation.Flatness;
+using Wisca.Evaluation.Scoring;
 using Wisca.Torch;
-using Wisca.Transitions;
+using Wisca.Torch.Models;
+using Decoder = Wisca.Torch.Models.Decoder;
 
 namespace Wisca.Cli.Verbs;
 
@@ -181,8 +182,8 @@ internal static class FlatnessVerb
             text, TokenizerLoader.Load(checkpoint.Folder), tokens, length ?? Math.Min(128, config.MaxPositions));
         TorchRuntime.Require();
         TorchRuntime.Threads = threads;
-        using var decoder = Models.Decoder.Load(checkpoint);
-        using var other = second is null ? null : Models.Decoder.Load(second);
+        using var decoder = Decoder.Load(checkpoint);
+        using var other = second is null ? null : Decoder.Load(second);
         using var line = new StageLine(context.Error);
         return FlatnessAnalyzer.Run(
             decoder, checkpoint.Config, windows, options, other, SharedOptions.Table(architecture),

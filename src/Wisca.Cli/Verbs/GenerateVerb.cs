@@ -2,10 +2,11 @@ using System.CommandLine;
 using System.Text.Json;
 using Wisca.Checkpoints;
 using Wisca.Cli.CommandLine;
-using Wisca.Generation;
-using Wisca.Models;
-using Wisca.Tokenizers;
+using Wisca.Data.Tokenizers;
+using Wisca.Data.Tokenizers.Loading;
 using Wisca.Torch;
+using Wisca.Torch.Generation;
+using Wisca.Torch.Models;
 
 namespace Wisca.Cli.Verbs;
 

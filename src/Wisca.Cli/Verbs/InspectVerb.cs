@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Text.Json.Nodes;
 using Spectre.Console;
 using Wisca.Architectures;
+using Wisca.Attention;
 using Wisca.Checkpoints;
 using Wisca.Cli.CommandLine;
 using Wisca.Inspection;

@@ -5,9 +5,9 @@ using Spectre.Console;
 using Wisca.Adapters;
 using Wisca.Checkpoints;
 using Wisca.Cli.CommandLine;
-using Wisca.Models;
-using Wisca.Proofs;
 using Wisca.Rescaling;
+using Wisca.Torch.Models;
+using Wisca.Torch.Proofs;
 
 namespace Wisca.Cli.Verbs;
 

@@ -1,7 +1,7 @@
 using System.CommandLine;
 using Spectre.Console;
 using Wisca.Cli.CommandLine;
-using Wisca.Comparison;
+using Wisca.Comparison.Results;
 using Wisca.Reporting;
 
 namespace Wisca.Cli.Verbs;

@@ -4,6 +4,7 @@ using System.Text.Json.Nodes;
 using Spectre.Console;
 using Wisca.Adapters;
 using Wisca.Architectures;
+using Wisca.Attention;
 using Wisca.Checkpoints;
 using Wisca.Cli.CommandLine;
 using Wisca.Rescaling;

@@ -3,8 +3,10 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json.Nodes;
 using Wisca.Cli.CommandLine;
-using Wisca.Scoring;
-using Wisca.Tasks;
+using Wisca.Evaluation.Scoring;
+using Wisca.Evaluation.Tasks;
+using Wisca.Evaluation.Tasks.Data;
+using Wisca.Evaluation.Tasks.Definitions;
 
 namespace Wisca.Cli.Verbs;
 

@@ -5,9 +5,9 @@ using System.Text.Json.Nodes;
 using Spectre.Console;
 using Wisca.Checkpoints;
 using Wisca.Cli.CommandLine;
-using Wisca.Corpora;
-using Wisca.Scoring;
-using Wisca.Tokenizers;
+using Wisca.Data.Corpora;
+using Wisca.Data.Tokenizers;
+using Wisca.Evaluation.Scoring;
 
 namespace Wisca.Cli.Verbs;
 

@@ -4,8 +4,8 @@ using System.Globalization;
 using System.Text.Json.Nodes;
 using Spectre.Console;
 using Wisca.Cli.CommandLine;
-using Wisca.Corpora;
-using Wisca.Tokenizers;
+using Wisca.Data.Corpora;
+using Wisca.Data.Tokenizers.Loading;
 
 namespace Wisca.Cli.Verbs;
 

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using Wisca.Cli.CommandLine;
 using Wisca.Training;
+using Wisca.Training.Configuration;
 
 namespace Wisca.Cli.Verbs;
 

@@ -5,9 +5,9 @@ using Spectre.Console;
 using Wisca.Certificates;
 using Wisca.Checkpoints;
 using Wisca.Cli.CommandLine;
-using Wisca.Models;
-using Wisca.Proofs;
-using Wisca.Tokenizers;
+using Wisca.Data.Tokenizers.Loading;
+using Wisca.Torch.Models;
+using Wisca.Torch.Proofs;
 
 namespace Wisca.Cli.Verbs;
 

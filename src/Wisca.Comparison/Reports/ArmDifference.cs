@@ -1,4 +1,6 @@
-namespace Wisca.Comparison;
+using Wisca.Comparison.Statistics;
+
+namespace Wisca.Comparison.Reports;
 
 /// <summary>An arm against the baseline, on the test text, at the seeds that both have.</summary>
 /// <param name="LearningRate">The arm's learning rate.</param>

@@ -1,4 +1,4 @@
-namespace Wisca.Comparison;
+namespace Wisca.Comparison.Reports;
 
 /// <summary>An arm of one model in one regime.</summary>
 public sealed record ComparedArm

@@ -1,6 +1,6 @@
 using System.Text.Json.Serialization;
 
-namespace Wisca.Comparison;
+namespace Wisca.Comparison.Reports;
 
 /// <summary>A model in a regime, with its arms.</summary>
 public sealed record ComparedModel

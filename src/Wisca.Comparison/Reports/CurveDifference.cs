@@ -1,4 +1,6 @@
-namespace Wisca.Comparison;
+using Wisca.Comparison.Statistics;
+
+namespace Wisca.Comparison.Reports;
 
 /// <summary>An arm against the baseline after the same number of tokens, on the test text.</summary>
 /// <param name="Step">Number of steps.</param>

@@ -1,4 +1,6 @@
-namespace Wisca.Comparison;
+using Wisca.Comparison.Results;
+
+namespace Wisca.Comparison.Reports;
 
 /// <summary>A finished run among others.</summary>
 /// <param name="Id">The run's id: <c>runs/ID/result.json</c> has all of it.</param>

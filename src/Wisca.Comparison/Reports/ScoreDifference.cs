@@ -1,4 +1,6 @@
-namespace Wisca.Comparison;
+using Wisca.Comparison.Statistics;
+
+namespace Wisca.Comparison.Reports;
 
 /// <summary>An arm against the baseline in an evaluation of the trained models.</summary>
 /// <param name="Name">The evaluation's name; <c>average</c> for the mean of all where more is better.</param>

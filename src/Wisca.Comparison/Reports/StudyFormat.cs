@@ -1,6 +1,7 @@
 using System.Globalization;
+using Wisca.Comparison.Statistics;
 
-namespace Wisca.Comparison;
+namespace Wisca.Comparison.Reports;
 
 /// <summary>How the numbers of a study are written, wherever they stand.</summary>
 public static class StudyFormat

@@ -1,4 +1,6 @@
-namespace Wisca.Comparison;
+using Wisca.Comparison.Results;
+
+namespace Wisca.Comparison.Reports;
 
 /// <summary>The statistics of a study: <c>study.json</c>, and what a report is made from together with the runs' results.</summary>
 public sealed record StudyReport

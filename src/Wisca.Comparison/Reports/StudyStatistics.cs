@@ -1,7 +1,10 @@
 using System.Globalization;
-using Wisca.Training;
+using Wisca.Comparison.Results;
+using Wisca.Comparison.Statistics;
+using Wisca.Comparison.Studies;
+using Wisca.Settings;
 
-namespace Wisca.Comparison;
+namespace Wisca.Comparison.Reports;
 
 /// <summary>Makes the statistics of a study from the results of its runs.</summary>
 public static class StudyStatistics

@@ -1,4 +1,6 @@
-namespace Wisca.Comparison;
+using Wisca.Comparison.Statistics;
+
+namespace Wisca.Comparison.Reports;
 
 /// <summary>How many tokens an arm needs for the loss that the baseline ends with, on the test text, between evaluations by a straight
 /// line.</summary>

@@ -1,4 +1,4 @@
-namespace Wisca.Comparison;
+namespace Wisca.Comparison.Results;
 
 /// <summary>What a transition did to one layer, or a balancing to an adapter.</summary>
 /// <param name="Step">Number of steps before it.</param>

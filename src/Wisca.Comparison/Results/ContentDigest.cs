@@ -1,4 +1,6 @@
-namespace Wisca.Comparison;
+using Wisca.Files;
+
+namespace Wisca.Comparison.Results;
 
 /// <summary>What a file holds, as hex.</summary>
 internal static class ContentDigest

@@ -1,4 +1,4 @@
-namespace Wisca.Comparison;
+namespace Wisca.Comparison.Results;
 
 /// <summary>An evaluation on held-out text.</summary>
 /// <param name="Step">Number of steps that were done.</param>

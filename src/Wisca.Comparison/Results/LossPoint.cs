@@ -1,4 +1,4 @@
-namespace Wisca.Comparison;
+namespace Wisca.Comparison.Results;
 
 /// <summary>Training loss over some steps.</summary>
 /// <param name="Step">The last of the steps.</param>

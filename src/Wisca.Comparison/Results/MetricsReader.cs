@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Text.Json;
 
-namespace Wisca.Comparison;
+namespace Wisca.Comparison.Results;
 
 /// <summary>What a run's metrics.jsonl comes to, thinned.</summary>
 internal sealed class MetricsReader

@@ -1,4 +1,4 @@
-namespace Wisca.Comparison;
+namespace Wisca.Comparison.Results;
 
 /// <summary>What computed a run.</summary>
 /// <param name="Versions">Versions by name: wisca, torchsharp, libtorch, dotnet.</param>

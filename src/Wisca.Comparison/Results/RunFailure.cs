@@ -1,4 +1,4 @@
-namespace Wisca.Comparison;
+namespace Wisca.Comparison.Results;
 
 /// <summary>A run that ended without a result: <c>runs/ID/failure.json</c>, until it succeeds.</summary>
 /// <param name="Id">The run's id.</param>

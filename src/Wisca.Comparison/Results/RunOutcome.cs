@@ -1,4 +1,4 @@
-namespace Wisca.Comparison;
+namespace Wisca.Comparison.Results;
 
 /// <summary>How a run ended. A run that failed has no result.</summary>
 public enum RunOutcome

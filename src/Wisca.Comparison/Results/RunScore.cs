@@ -1,4 +1,4 @@
-namespace Wisca.Comparison;
+namespace Wisca.Comparison.Results;
 
 /// <summary>What a finished run's model reached in an evaluation.</summary>
 /// <param name="Value">The value, such as the share of right answers.</param>

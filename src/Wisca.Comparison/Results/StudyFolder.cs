@@ -1,7 +1,9 @@
 using System.Text.Json;
-using Wisca.Training;
+using Wisca.Comparison.Reports;
+using Wisca.Files;
+using Wisca.Training.Checkpointing;
 
-namespace Wisca.Comparison;
+namespace Wisca.Comparison.Results;
 
 /// <summary>
 /// The folder of a study: <c>runs/ID/result.json</c> of finished runs, <c>runs/ID/failure.json</c> of such that failed, <c>work/ID</c> of

@@ -2,7 +2,7 @@ using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 
-namespace Wisca.Comparison;
+namespace Wisca.Comparison.Results;
 
 /// <summary>How results and statistics are written as JSON.</summary>
 internal static class StudyJson

@@ -1,6 +1,8 @@
+using Wisca.Comparison.Results;
+using Wisca.Comparison.Studies;
 using Wisca.Training;
 
-namespace Wisca.Comparison;
+namespace Wisca.Comparison.Running;
 
 /// <summary>Estimates what runs cost.</summary>
 public static class CostEstimate

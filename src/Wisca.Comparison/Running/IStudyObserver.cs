@@ -1,4 +1,7 @@
-namespace Wisca.Comparison;
+using Wisca.Comparison.Results;
+using Wisca.Comparison.Studies;
+
+namespace Wisca.Comparison.Running;
 
 /// <summary>Told how a study goes on, on the thread that runs it.</summary>
 public interface IStudyObserver

@@ -1,4 +1,6 @@
-namespace Wisca.Comparison;
+using Wisca.Comparison.Studies;
+
+namespace Wisca.Comparison.Running;
 
 /// <summary>What a run costs.</summary>
 /// <param name="Run">The run.</param>

@@ -1,4 +1,6 @@
-namespace Wisca.Comparison;
+using Wisca.Comparison.Studies;
+
+namespace Wisca.Comparison.Running;
 
 /// <summary>What a worker process is asked to do: <c>work/ID/request.json</c>.</summary>
 /// <param name="Id">The run's id.</param>

@@ -1,11 +1,15 @@
 using System.Diagnostics;
 using System.Runtime.InteropServices;
 using System.Text.Json;
+using Wisca.Comparison.Results;
+using Wisca.Comparison.Studies;
 using Wisca.Torch;
+using Wisca.Torch.Transitions;
 using Wisca.Training;
-using Wisca.Transitions;
+using Wisca.Training.Checkpointing;
+using Wisca.Training.Configuration;
 
-namespace Wisca.Comparison;
+namespace Wisca.Comparison.Running;
 
 /// <summary>
 /// The inside of a worker process: makes one run, goes on where an earlier worker was stopped, and writes its result. It reads its standard

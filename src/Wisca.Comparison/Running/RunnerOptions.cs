@@ -1,4 +1,4 @@
-namespace Wisca.Comparison;
+namespace Wisca.Comparison.Running;
 
 /// <summary>How a study is run.</summary>
 /// <param name="Program">How workers are started.</param>

@@ -1,4 +1,6 @@
-namespace Wisca.Comparison;
+using Wisca.Comparison.Results;
+
+namespace Wisca.Comparison.Running;
 
 /// <summary>How far a study came.</summary>
 /// <param name="Interrupted">True where it was stopped.</param>

@@ -1,4 +1,4 @@
-namespace Wisca.Comparison;
+namespace Wisca.Comparison.Running;
 
 /// <summary>Where a study stands.</summary>
 /// <param name="Finished">Number of runs with a result.</param>

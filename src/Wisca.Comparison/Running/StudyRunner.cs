@@ -1,7 +1,9 @@
 using System.Globalization;
+using Wisca.Comparison.Results;
+using Wisca.Comparison.Studies;
 using Wisca.Training;
 
-namespace Wisca.Comparison;
+namespace Wisca.Comparison.Running;
 
 /// <summary>
 /// Makes the runs of a study that have no result yet, several at a time, each in a process of its own. It may be killed at any time:

@@ -1,6 +1,6 @@
 using System.Text.Json.Serialization;
 
-namespace Wisca.Comparison;
+namespace Wisca.Comparison.Running;
 
 /// <summary>A line that a worker process writes.</summary>
 internal sealed record WorkerMessage

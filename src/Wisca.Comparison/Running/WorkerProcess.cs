@@ -1,7 +1,8 @@
 using System.Diagnostics;
 using System.Text.Json;
+using Wisca.Comparison.Studies;
 
-namespace Wisca.Comparison;
+namespace Wisca.Comparison.Running;
 
 /// <summary>A worker process, as its parent sees it.</summary>
 internal sealed class WorkerProcess : IDisposable

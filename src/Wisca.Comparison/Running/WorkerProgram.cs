@@ -1,4 +1,4 @@
-namespace Wisca.Comparison;
+namespace Wisca.Comparison.Running;
 
 /// <summary>How a worker process is started: a program and its arguments, behind which comes the path of a request.</summary>
 /// <param name="File">The program.</param>

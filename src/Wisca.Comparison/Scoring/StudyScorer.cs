@@ -1,10 +1,16 @@
 using System.Globalization;
 using System.Security.Cryptography;
-using Wisca.Models;
-using Wisca.Scoring;
-using Wisca.Tasks;
+using Wisca.Comparison.Results;
+using Wisca.Comparison.Running;
+using Wisca.Comparison.Studies;
+using Wisca.Evaluation.Scoring;
+using Wisca.Evaluation.Tasks;
+using Wisca.Evaluation.Tasks.Data;
+using Wisca.Evaluation.Tasks.Definitions;
+using Wisca.Evaluation.Tasks.Scores;
+using Wisca.Torch.Models;
 
-namespace Wisca.Comparison;
+namespace Wisca.Comparison.Scoring;
 
 /// <summary>
 /// Evaluates the trained models of a study, those at each arm's best learning rate, and writes what they reach into their results. What a

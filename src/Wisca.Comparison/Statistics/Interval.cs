@@ -1,4 +1,4 @@
-namespace Wisca.Comparison;
+namespace Wisca.Comparison.Statistics;
 
 /// <summary>A range that a value lies in with the study's confidence.</summary>
 /// <param name="Low">Its lower end.</param>

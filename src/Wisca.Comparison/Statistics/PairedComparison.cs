@@ -1,6 +1,6 @@
 using System.Numerics;
 
-namespace Wisca.Comparison;
+namespace Wisca.Comparison.Statistics;
 
 /// <summary>Differences of pairs (arm minus baseline, at the same seed), and what follows from them.</summary>
 public sealed record PairedComparison

@@ -1,4 +1,4 @@
-namespace Wisca.Comparison;
+namespace Wisca.Comparison.Statistics;
 
 /// <summary>The incomplete beta function, from which the distributions here are made.</summary>
 internal static class SpecialFunctions

@@ -1,4 +1,4 @@
-namespace Wisca.Comparison;
+namespace Wisca.Comparison.Statistics;
 
 /// <summary>Student's distribution.</summary>
 public static class StudentT

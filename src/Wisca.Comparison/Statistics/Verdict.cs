@@ -1,4 +1,4 @@
-namespace Wisca.Comparison;
+namespace Wisca.Comparison.Statistics;
 
 /// <summary>What a paired comparison shows.</summary>
 public enum Verdict

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Wisca.Architectures;
+using Wisca.Attention;
 using Wisca.Checkpoints;
 using Wisca.Rescaling;
 using Wisca.Safetensors;

@@ -1,5 +1,4 @@
 using Wisca.Checkpoints;
-using Wisca.Numerics;
 using Wisca.Rescaling;
 using Wisca.Transitions;
 

@@ -1,5 +1,5 @@
 using Wisca.Architectures;
-using Wisca.Numerics;
+using Wisca.Checkpoints;
 using Wisca.Rescaling;
 using Wisca.Transitions;
 

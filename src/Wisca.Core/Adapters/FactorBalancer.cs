@@ -1,5 +1,5 @@
 using System.Collections.Immutable;
-using Wisca.Numerics;
+using Wisca.Checkpoints;
 using Wisca.Rescaling;
 using Wisca.Transitions;
 

@@ -1,3 +1,4 @@
+using Wisca.Checkpoints;
 using Wisca.Numerics;
 using Wisca.Rescaling;
 

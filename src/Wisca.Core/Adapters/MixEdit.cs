@@ -1,5 +1,4 @@
 using Wisca.Checkpoints;
-using Wisca.Numerics;
 using Wisca.Rescaling;
 
 namespace Wisca.Adapters;

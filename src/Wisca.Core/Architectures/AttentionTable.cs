@@ -1,3 +1,5 @@
+using Wisca.Attention;
+
 namespace Wisca.Architectures;
 
 /// <summary>One layout of the attention tensors. Names are relative to the layer and lack <c>.weight</c> and <c>.bias</c>.</summary>

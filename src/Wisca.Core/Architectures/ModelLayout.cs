@@ -1,9 +1,9 @@
 using System.Collections.Immutable;
 using System.IO.Enumeration;
 using System.Text.Json;
+using Wisca.Attention;
 using Wisca.Checkpoints;
 using Wisca.Safetensors;
-using Wisca.Transitions;
 
 namespace Wisca.Architectures;
 

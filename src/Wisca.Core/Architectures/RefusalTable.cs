@@ -1,4 +1,4 @@
-using Wisca.Transitions;
+using Wisca.Attention;
 
 namespace Wisca.Architectures;
 

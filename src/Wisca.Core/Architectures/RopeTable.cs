@@ -1,3 +1,5 @@
+using Wisca.Attention;
+
 namespace Wisca.Architectures;
 
 /// <summary>How rotary position embeddings pair the channels of a head.</summary>

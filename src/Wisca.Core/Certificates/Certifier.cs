@@ -1,7 +1,7 @@
 using System.Text.Json;
 using Wisca.Architectures;
+using Wisca.Attention;
 using Wisca.Checkpoints;
-using Wisca.Numerics;
 using Wisca.Rescaling;
 using Wisca.Safetensors;
 using Wisca.Transitions;

@@ -1,6 +1,6 @@
 using System.Collections.Immutable;
 using System.Runtime.Intrinsics;
-using Wisca.Architectures;
+using Wisca.Attention;
 using Wisca.Checkpoints;
 using Wisca.Numerics;
 

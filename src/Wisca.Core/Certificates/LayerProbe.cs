@@ -1,8 +1,8 @@
 using Wisca.Architectures;
+using Wisca.Attention;
 using Wisca.Checkpoints;
 using Wisca.Numerics;
 using Wisca.Safetensors;
-using Wisca.Transitions;
 
 namespace Wisca.Certificates;
 

@@ -1,6 +1,5 @@
 using Wisca.Numerics;
 using Wisca.Safetensors;
-using Wisca.Transitions;
 
 namespace Wisca.Checkpoints;
 

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Unicode;
+using Wisca.Files;
 
 namespace Wisca.Checkpoints;
 

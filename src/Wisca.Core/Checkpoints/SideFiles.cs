@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Wisca.Files;
 
 namespace Wisca.Checkpoints;
 

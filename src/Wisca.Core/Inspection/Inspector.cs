@@ -1,6 +1,8 @@
 using System.Collections.Immutable;
 using Wisca.Architectures;
+using Wisca.Attention;
 using Wisca.Checkpoints;
+using Wisca.Numerics;
 using Wisca.Rescaling;
 using Wisca.Safetensors;
 using Wisca.Transitions;

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Wisca.Attention;
 using Wisca.Transitions;
 
 namespace Wisca.Inspection;

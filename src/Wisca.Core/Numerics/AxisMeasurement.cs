@@ -2,7 +2,6 @@ using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 using Wisca.Safetensors;
-using Wisca.Transitions;
 
 namespace Wisca.Numerics;
 

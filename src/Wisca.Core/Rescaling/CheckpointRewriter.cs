@@ -5,7 +5,6 @@ using Microsoft.Win32.SafeHandles;
 using Wisca.Checkpoints;
 using Wisca.Numerics;
 using Wisca.Safetensors;
-using Wisca.Transitions;
 
 namespace Wisca.Rescaling;
 

@@ -4,6 +4,7 @@ using System.Text.Json;
 using System.Text.Json.Serialization;
 using Wisca.Adapters;
 using Wisca.Checkpoints;
+using Wisca.Files;
 
 namespace Wisca.Rescaling;
 

@@ -1,3 +1,4 @@
+using Wisca.Attention;
 using Wisca.Transitions;
 
 namespace Wisca.Rescaling;

@@ -1,5 +1,5 @@
+using Wisca.Checkpoints;
 using Wisca.Numerics;
-using Wisca.Transitions;
 
 namespace Wisca.Rescaling;
 

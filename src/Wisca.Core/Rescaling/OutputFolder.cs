@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using Wisca.Checkpoints;
+using Wisca.Files;
 
 namespace Wisca.Rescaling;
 

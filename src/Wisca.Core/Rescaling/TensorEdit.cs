@@ -1,4 +1,4 @@
-using Wisca.Numerics;
+using Wisca.Checkpoints;
 
 namespace Wisca.Rescaling;
 

@@ -1,3 +1,4 @@
+using Wisca.Numerics;
 using Wisca.Safetensors;
 
 namespace Wisca.Transitions;

@@ -1,5 +1,5 @@
 using System.Collections.Immutable;
-using Wisca.Architectures;
+using Wisca.Attention;
 
 namespace Wisca.Transitions;
 

@@ -1,4 +1,4 @@
-namespace Wisca.Corpora;
+namespace Wisca.Data.Corpora;
 
 /// <summary>How far a tokenisation is.</summary>
 /// <param name="Documents">Documents written so far.</param>

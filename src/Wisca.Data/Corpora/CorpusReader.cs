@@ -1,4 +1,6 @@
-namespace Wisca.Corpora;
+using Wisca.Data.Corpora.Reading;
+
+namespace Wisca.Data.Corpora;
 
 /// <summary>
 /// The documents of files, one after the other. No more of them is held in memory than one document, or one row group of a Parquet file.

@@ -1,4 +1,4 @@
-namespace Wisca.Corpora;
+namespace Wisca.Data.Corpora;
 
 /// <summary>How documents are found in files.</summary>
 public sealed record CorpusReaderOptions

@@ -1,7 +1,7 @@
 using System.Text;
-using Wisca.Tokenizers;
+using Wisca.Data.Tokenizers;
 
-namespace Wisca.Corpora;
+namespace Wisca.Data.Corpora;
 
 /// <summary>Turns documents into token files: every document's ids, then the token that ends it.</summary>
 public static class CorpusTokenizer

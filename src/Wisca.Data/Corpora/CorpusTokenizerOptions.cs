@@ -1,4 +1,4 @@
-namespace Wisca.Corpora;
+namespace Wisca.Data.Corpora;
 
 /// <summary>How a corpus becomes token files.</summary>
 public sealed record CorpusTokenizerOptions

@@ -1,7 +1,7 @@
 using System.IO.Hashing;
 using System.Runtime.InteropServices;
 
-namespace Wisca.Corpora;
+namespace Wisca.Data.Corpora;
 
 /// <summary>Decides which documents are held out.</summary>
 internal sealed class HeldOutSplit

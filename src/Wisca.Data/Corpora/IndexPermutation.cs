@@ -1,7 +1,7 @@
 using System.Numerics;
 using Wisca.Numerics;
 
-namespace Wisca.Corpora;
+namespace Wisca.Data.Corpora;
 
 /// <summary>
 /// A permutation of 0 to <c>length - 1</c> that needs no memory: a Feistel network over the next even number of bits, walked until it comes

@@ -1,4 +1,6 @@
-namespace Wisca.Corpora;
+using Wisca.Files;
+
+namespace Wisca.Data.Corpora;
 
 /// <summary>A file that comes into being all at once: it is written beside its place and renamed at the end.</summary>
 internal sealed class StagedFile : IDisposable

@@ -3,9 +3,9 @@ using System.IO.Hashing;
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
-using Wisca.Tokenizers;
+using Wisca.Data.Tokenizers;
 
-namespace Wisca.Corpora;
+namespace Wisca.Data.Corpora;
 
 /// <summary>
 /// A folder of tokenised corpora, so that each is tokenised once. A corpus lies in a folder named by its fingerprint: the tokenizer's hash,

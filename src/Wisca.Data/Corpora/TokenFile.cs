@@ -1,8 +1,9 @@
 using System.IO.MemoryMappedFiles;
 using System.Numerics;
 using System.Runtime.InteropServices;
+using Wisca.Files;
 
-namespace Wisca.Corpora;
+namespace Wisca.Data.Corpora;
 
 /// <summary>
 /// A token file opened for reading: the ids of a corpus, document after document. The ids are memory-mapped: a file larger than the memory

@@ -1,6 +1,6 @@
 using System.Buffers.Binary;
 
-namespace Wisca.Corpora;
+namespace Wisca.Data.Corpora;
 
 /// <summary>The head of a token file; <see cref="TokenFile"/> says what is where.</summary>
 internal sealed record TokenFileHeader(

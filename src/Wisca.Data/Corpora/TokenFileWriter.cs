@@ -1,7 +1,8 @@
 using System.Buffers.Binary;
-using Wisca.Tokenizers;
+using Wisca.Data.Tokenizers;
+using Wisca.Files;
 
-namespace Wisca.Corpora;
+namespace Wisca.Data.Corpora;
 
 /// <summary>Writes a <see cref="TokenFile"/>, document by document. The file appears under its name when <see cref="Commit"/> is
 /// called.</summary>

@@ -1,4 +1,4 @@
-namespace Wisca.Corpora;
+namespace Wisca.Data.Corpora;
 
 /// <summary>A corpus as token files.</summary>
 /// <param name="Training">What to train on.</param>

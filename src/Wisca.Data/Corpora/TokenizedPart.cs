@@ -1,4 +1,4 @@
-namespace Wisca.Corpora;
+namespace Wisca.Data.Corpora;
 
 /// <summary>A token file that was made.</summary>
 /// <param name="Path">Where it is.</param>

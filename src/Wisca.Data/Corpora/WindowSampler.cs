@@ -1,6 +1,6 @@
 using Wisca.Numerics;
 
-namespace Wisca.Corpora;
+namespace Wisca.Data.Corpora;
 
 /// <summary>
 /// Windows of a token file in a random order that depends on nothing but a seed and a position: what a training run saw is told by the

@@ -1,4 +1,4 @@
-namespace Wisca.Instructions;
+namespace Wisca.Data.Instructions;
 
 /// <summary>An example as tokens.</summary>
 /// <param name="Ids">The tokens.</param>

@@ -1,4 +1,4 @@
-namespace Wisca.Instructions;
+namespace Wisca.Data.Instructions;
 
 /// <summary>An example to train on: a conversation with at least one answer.</summary>
 /// <param name="Messages">A system message or none, and then questions and answers in turn.</param>

@@ -1,6 +1,6 @@
-using Wisca.Tokenizers;
+using Wisca.Data.Tokenizers;
 
-namespace Wisca.Instructions;
+namespace Wisca.Data.Instructions;
 
 /// <summary>
 /// Turns examples into tokens. The text between BOS and EOS is encoded as a whole, so that the tokens are those a model would see

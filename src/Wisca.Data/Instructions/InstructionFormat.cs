@@ -1,4 +1,4 @@
-namespace Wisca.Instructions;
+namespace Wisca.Data.Instructions;
 
 /// <summary>How a file holds its examples. Each is a JSON object: an item of one array, or a line.</summary>
 public enum InstructionFormat

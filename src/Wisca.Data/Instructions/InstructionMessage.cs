@@ -1,4 +1,4 @@
-namespace Wisca.Instructions;
+namespace Wisca.Data.Instructions;
 
 /// <summary>A message of a conversation.</summary>
 /// <param name="Role">Who says it.</param>

@@ -1,4 +1,4 @@
-namespace Wisca.Instructions;
+namespace Wisca.Data.Instructions;
 
 /// <summary>A stretch of an example's text.</summary>
 /// <param name="Text">The text.</param>

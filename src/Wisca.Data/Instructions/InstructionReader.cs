@@ -1,6 +1,7 @@
 using System.Text.Json;
+using Wisca.Files;
 
-namespace Wisca.Instructions;
+namespace Wisca.Data.Instructions;
 
 /// <summary>
 /// Reads instruction data: files of one JSON array, or of one JSON object a line (told by the first character). Each file is read whole.

@@ -1,4 +1,4 @@
-namespace Wisca.Instructions;
+namespace Wisca.Data.Instructions;
 
 /// <summary>How examples are read.</summary>
 public sealed record InstructionReaderOptions

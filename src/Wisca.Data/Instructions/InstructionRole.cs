@@ -1,4 +1,4 @@
-namespace Wisca.Instructions;
+namespace Wisca.Data.Instructions;
 
 /// <summary>Who says a message.</summary>
 public enum InstructionRole

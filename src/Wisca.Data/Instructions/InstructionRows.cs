@@ -1,7 +1,7 @@
-using Wisca.Corpora;
+using Wisca.Data.Corpora;
 using Wisca.Numerics;
 
-namespace Wisca.Instructions;
+namespace Wisca.Data.Instructions;
 
 /// <summary>
 /// The rows of batches, in an order that depends on nothing but a seed and a position. A row is one example; or, packed, as many as were

@@ -1,7 +1,7 @@
 using System.IO.Hashing;
 using System.Runtime.InteropServices;
 
-namespace Wisca.Instructions;
+namespace Wisca.Data.Instructions;
 
 /// <summary>Examples as tokens, none longer than allowed.</summary>
 /// <param name="Examples">The examples, in the order of the data.</param>

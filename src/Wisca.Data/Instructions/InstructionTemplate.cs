@@ -1,6 +1,6 @@
 using System.Collections.Immutable;
 
-namespace Wisca.Instructions;
+namespace Wisca.Data.Instructions;
 
 /// <summary>
 /// Turns a conversation into text. A fixed catalogue: the Jinja template that a tokenizer may bring along (<c>chat_template</c>) is not

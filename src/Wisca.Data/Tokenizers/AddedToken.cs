@@ -1,4 +1,4 @@
-namespace Wisca.Tokenizers;
+namespace Wisca.Data.Tokenizers;
 
 /// <summary>A token that is cut out of the text before the model sees it.</summary>
 /// <param name="Content">Its text.</param>

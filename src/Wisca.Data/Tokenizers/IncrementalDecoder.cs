@@ -1,4 +1,4 @@
-namespace Wisca.Tokenizers;
+namespace Wisca.Data.Tokenizers;
 
 /// <summary>
 /// Turns tokens into text as they come. A character may take several tokens, and what a token says may depend on those before it, so the

@@ -1,4 +1,4 @@
-namespace Wisca.Tokenizers;
+namespace Wisca.Data.Tokenizers;
 
 /// <summary>Pieces of text, one after the other in one growing array, so that a piece costs no object.</summary>
 internal sealed class PieceBuffer

@@ -1,4 +1,6 @@
-namespace Wisca.Tokenizers;
+using Wisca.Data.Tokenizers.Loading;
+
+namespace Wisca.Data.Tokenizers;
 
 /// <summary>
 /// Turns text into the token ids of one model and back. Instances come from <see cref="TokenizerLoader.Load"/>, do not change

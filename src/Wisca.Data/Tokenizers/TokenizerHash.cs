@@ -1,8 +1,9 @@
 using System.Globalization;
 using System.IO.Hashing;
 using System.Text;
+using Wisca.Files;
 
-namespace Wisca.Tokenizers;
+namespace Wisca.Data.Tokenizers;
 
 /// <summary>Tells tokenizers apart: what was tokenised by one must not be read with another.</summary>
 public static class TokenizerHash

@@ -1,4 +1,4 @@
-namespace Wisca.Tokenizers;
+namespace Wisca.Data.Tokenizers;
 
 /// <summary>The files that a tokenizer was read from.</summary>
 public enum TokenizerKind

@@ -1,7 +1,7 @@
 using Wisca.Torch;
 using static TorchSharp.torch;
 
-namespace Wisca.Flatness;
+namespace Wisca.Evaluation.Flatness;
 
 /// <summary>
 /// A loss that is a sum over items, differentiated by libtorch. Items go through in passes, so that only one pass's graph is in memory.

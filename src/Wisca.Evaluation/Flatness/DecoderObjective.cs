@@ -1,9 +1,9 @@
-using Wisca.Architectures;
-using Wisca.Models;
+using Wisca.Attention;
 using Wisca.Torch;
+using Wisca.Torch.Models;
 using static TorchSharp.torch;
 
-namespace Wisca.Flatness;
+namespace Wisca.Evaluation.Flatness;
 
 /// <summary>
 /// The mean next-token loss of a model on fixed windows of text, in nats. It leaves out what a mixture of experts adds in training to

@@ -1,4 +1,4 @@
-namespace Wisca.Flatness;
+namespace Wisca.Evaluation.Flatness;
 
 /// <summary>An eigenvalue of the Hessian.</summary>
 /// <param name="Value">The Ritz value.</param>

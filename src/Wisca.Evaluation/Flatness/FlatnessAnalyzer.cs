@@ -1,13 +1,15 @@
 using System.Collections.Immutable;
 using TorchSharp.Modules;
 using Wisca.Architectures;
+using Wisca.Attention;
 using Wisca.Checkpoints;
-using Wisca.Models;
 using Wisca.Torch;
+using Wisca.Torch.Models;
+using Wisca.Torch.Transitions;
 using Wisca.Transitions;
 using static TorchSharp.torch;
 
-namespace Wisca.Flatness;
+namespace Wisca.Evaluation.Flatness;
 
 /// <summary>Measures how flat a model's loss is around its weights.</summary>
 public static class FlatnessAnalyzer

@@ -1,6 +1,6 @@
 using System.Text.Json.Serialization;
 
-namespace Wisca.Flatness;
+namespace Wisca.Evaluation.Flatness;
 
 /// <summary>What can be measured.</summary>
 public enum FlatnessMeasure

@@ -1,7 +1,7 @@
 using System.Collections.Immutable;
-using Wisca.Transitions;
+using Wisca.Attention;
 
-namespace Wisca.Flatness;
+namespace Wisca.Evaluation.Flatness;
 
 /// <summary>What is measured of a model, and how well.</summary>
 public sealed record FlatnessOptions

@@ -1,4 +1,4 @@
-namespace Wisca.Flatness;
+namespace Wisca.Evaluation.Flatness;
 
 /// <summary>How far a measurement is.</summary>
 /// <param name="Stage">What is being measured.</param>

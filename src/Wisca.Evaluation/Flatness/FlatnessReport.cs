@@ -1,6 +1,6 @@
 using System.Collections.Immutable;
 
-namespace Wisca.Flatness;
+namespace Wisca.Evaluation.Flatness;
 
 /// <summary>What was measured; null or empty where it was not asked for.</summary>
 public sealed record FlatnessReport

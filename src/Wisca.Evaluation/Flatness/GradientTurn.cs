@@ -2,7 +2,7 @@ using System.Collections.Immutable;
 using Wisca.Torch;
 using static TorchSharp.torch;
 
-namespace Wisca.Flatness;
+namespace Wisca.Evaluation.Flatness;
 
 /// <summary>How far a step down the gradient turns the gradient: the WISCA paper's own picture of flatness.</summary>
 /// <param name="Step">eta.</param>

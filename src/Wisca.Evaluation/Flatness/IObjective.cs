@@ -1,6 +1,6 @@
 using static TorchSharp.torch;
 
-namespace Wisca.Flatness;
+namespace Wisca.Evaluation.Flatness;
 
 /// <summary>
 /// A loss as a function of its parameters, twice differentiable. Vectors are flat: all parameters behind each other, [dimension], in their

@@ -1,6 +1,6 @@
 using System.Collections.Immutable;
 
-namespace Wisca.Flatness;
+namespace Wisca.Evaluation.Flatness;
 
 /// <summary>
 /// Whether a quantity stays as it is when a model is replaced by an equivalent one. A quantity that does not can be made large or small

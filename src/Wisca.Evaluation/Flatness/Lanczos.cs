@@ -3,7 +3,7 @@ using Wisca.Numerics;
 using Wisca.Torch;
 using static TorchSharp.torch;
 
-namespace Wisca.Flatness;
+namespace Wisca.Evaluation.Flatness;
 
 /// <summary>
 /// The Lanczos method (1950) with full reorthogonalisation, twice at every step: T = Q^T H Q is tridiagonal, and its extreme eigenvalues

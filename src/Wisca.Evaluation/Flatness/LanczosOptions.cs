@@ -1,4 +1,4 @@
-namespace Wisca.Flatness;
+namespace Wisca.Evaluation.Flatness;
 
 /// <summary>How the largest eigenvalues are found.</summary>
 public sealed record LanczosOptions

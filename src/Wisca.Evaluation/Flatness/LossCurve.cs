@@ -1,6 +1,6 @@
 using System.Collections.Immutable;
 
-namespace Wisca.Flatness;
+namespace Wisca.Evaluation.Flatness;
 
 /// <summary>The loss on a grid of points of a line or plane.</summary>
 /// <param name="Kind">Which line or plane.</param>

@@ -1,6 +1,6 @@
 using System.Text.Json.Serialization;
 
-namespace Wisca.Flatness;
+namespace Wisca.Evaluation.Flatness;
 
 /// <summary>Where a loss is drawn.</summary>
 public enum LossCurveKind

@@ -1,4 +1,4 @@
-namespace Wisca.Flatness;
+namespace Wisca.Evaluation.Flatness;
 
 /// <summary>The loss at a point.</summary>
 /// <param name="X">How far along the first direction; between two checkpoints 0 is the first and 1 the second.</param>

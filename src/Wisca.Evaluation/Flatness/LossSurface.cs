@@ -2,7 +2,7 @@ using System.Collections.Immutable;
 using Wisca.Torch;
 using static TorchSharp.torch;
 
-namespace Wisca.Flatness;
+namespace Wisca.Evaluation.Flatness;
 
 /// <summary>The loss along lines and planes through the parameters, which are put back bit for bit.</summary>
 public static class LossSurface

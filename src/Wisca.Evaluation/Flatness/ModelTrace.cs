@@ -1,6 +1,6 @@
 using System.Collections.Immutable;
 
-namespace Wisca.Flatness;
+namespace Wisca.Evaluation.Flatness;
 
 /// <summary>The trace of the Hessian.</summary>
 /// <param name="Whole">Over all parameters.</param>

@@ -1,6 +1,6 @@
 using Wisca.Transitions;
 
-namespace Wisca.Flatness;
+namespace Wisca.Evaluation.Flatness;
 
 /// <summary>Where a balancing criterion lands on an orbit.</summary>
 /// <param name="Criterion">The criterion.</param>

@@ -1,4 +1,4 @@
-namespace Wisca.Flatness;
+namespace Wisca.Evaluation.Flatness;
 
 /// <summary>How an orbit is walked.</summary>
 public sealed record OrbitOptions

@@ -1,4 +1,4 @@
-namespace Wisca.Flatness;
+namespace Wisca.Evaluation.Flatness;
 
 /// <summary>What is measured at one point of an orbit, on the model as it then is.</summary>
 /// <param name="Log2">log2 s.</param>

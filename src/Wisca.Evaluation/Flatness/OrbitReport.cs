@@ -1,6 +1,6 @@
 using System.Collections.Immutable;
 
-namespace Wisca.Flatness;
+namespace Wisca.Evaluation.Flatness;
 
 /// <summary>What stays and what moves along the orbit of models that are the same function.</summary>
 /// <param name="Curvature">The pair at s = 1, where the model is: its traces a and b, and the flattest s.</param>

@@ -1,9 +1,11 @@
 using System.Collections.Immutable;
-using Wisca.Optimizers;
+using Wisca.Attention;
+using Wisca.Torch.Optimizers;
+using Wisca.Torch.Transitions;
 using Wisca.Transitions;
 using static TorchSharp.torch;
 
-namespace Wisca.Flatness;
+namespace Wisca.Evaluation.Flatness;
 
 /// <summary>
 /// Walks along the orbit W_1 -> s W_1, W_2 -> W_2 / s of one group of an exchange, scaling the live model by the same machinery that

@@ -1,6 +1,7 @@
+using Wisca.Attention;
 using Wisca.Transitions;
 
-namespace Wisca.Flatness;
+namespace Wisca.Evaluation.Flatness;
 
 /// <summary>
 /// The curvature of the two sides that exchange a factor s. On the way W_1 -> s W_1, W_2 -> W_2 / s the loss is the same function of the

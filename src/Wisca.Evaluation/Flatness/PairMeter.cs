@@ -2,7 +2,7 @@ using System.Collections.Immutable;
 using Wisca.Transitions;
 using static TorchSharp.torch;
 
-namespace Wisca.Flatness;
+namespace Wisca.Evaluation.Flatness;
 
 /// <summary>Measures the curvature of pairs.</summary>
 public static class PairMeter

@@ -3,7 +3,7 @@ using TorchSharp;
 using Wisca.Transitions;
 using static TorchSharp.torch;
 
-namespace Wisca.Flatness;
+namespace Wisca.Evaluation.Flatness;
 
 /// <summary>The parameters on one side of an exchange, or all that are on neither: a diagonal block of the Hessian.</summary>
 /// <param name="Slices">Which indices of which tensors; a tensor may occur several times.</param>

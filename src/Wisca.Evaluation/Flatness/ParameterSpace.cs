@@ -1,6 +1,6 @@
 using static TorchSharp.torch;
 
-namespace Wisca.Flatness;
+namespace Wisca.Evaluation.Flatness;
 
 /// <summary>Named tensors as one long vector: the space in which a loss has its gradient and Hessian.</summary>
 public sealed class ParameterSpace

@@ -1,7 +1,7 @@
 using Wisca.Numerics;
 using static TorchSharp.torch;
 
-namespace Wisca.Flatness;
+namespace Wisca.Evaluation.Flatness;
 
 /// <summary>Random vectors that are a pure function of seed, purpose and number: the same on every machine and for any number of
 /// threads.</summary>

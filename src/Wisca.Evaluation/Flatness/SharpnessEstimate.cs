@@ -1,4 +1,4 @@
-namespace Wisca.Flatness;
+namespace Wisca.Evaluation.Flatness;
 
 /// <summary>How much higher the loss is nearby.</summary>
 /// <param name="Adaptive">Whether the ball is measured against the weights (ASAM).</param>

@@ -1,7 +1,7 @@
 using Wisca.Torch;
 using static TorchSharp.torch;
 
-namespace Wisca.Flatness;
+namespace Wisca.Evaluation.Flatness;
 
 /// <summary>
 /// The highest loss within a ball around the parameters, less the loss in its middle. Plain: |e|_2 at most the radius (SAM: Foret et al.,

@@ -1,4 +1,4 @@
-namespace Wisca.Flatness;
+namespace Wisca.Evaluation.Flatness;
 
 /// <summary>How far and how hard the loss is looked for around a point.</summary>
 public sealed record SharpnessOptions

@@ -1,6 +1,6 @@
 using System.Collections.Immutable;
 
-namespace Wisca.Flatness;
+namespace Wisca.Evaluation.Flatness;
 
 /// <summary>The upper end of the Hessian's spectrum.</summary>
 /// <param name="Largest">The largest eigenvalues, the greatest first.</param>

@@ -1,4 +1,4 @@
-namespace Wisca.Flatness;
+namespace Wisca.Evaluation.Flatness;
 
 /// <summary>The trace of the Hessian's diagonal block of one tensor.</summary>
 /// <param name="Tensor">The tensor's name.</param>

@@ -1,7 +1,7 @@
-using Wisca.Corpora;
-using Wisca.Tokenizers;
+using Wisca.Data.Corpora;
+using Wisca.Data.Tokenizers;
 
-namespace Wisca.Flatness;
+namespace Wisca.Evaluation.Flatness;
 
 /// <summary>Windows of a text side by side; the last token of one is the first of the next, as a target and then as an input.</summary>
 /// <param name="Ids">[Count x (Length + 1)] token ids, window by window.</param>

@@ -1,4 +1,4 @@
-namespace Wisca.Flatness;
+namespace Wisca.Evaluation.Flatness;
 
 /// <summary>An estimate of a trace.</summary>
 /// <param name="Value">The mean over probes.</param>

@@ -1,7 +1,7 @@
 using Wisca.Torch;
 using static TorchSharp.torch;
 
-namespace Wisca.Flatness;
+namespace Wisca.Evaluation.Flatness;
 
 /// <summary>
 /// Hutchinson's estimator (1990): for a vector v of independent signs the mean of v^T H v is the trace of H, and its variance is twice the

@@ -1,4 +1,4 @@
-namespace Wisca.Flatness;
+namespace Wisca.Evaluation.Flatness;
 
 /// <summary>How traces are estimated.</summary>
 public sealed record TraceOptions

@@ -1,7 +1,7 @@
-using Wisca.Models;
+using Wisca.Torch.Models;
 using static TorchSharp.torch;
 
-namespace Wisca.Scoring;
+namespace Wisca.Evaluation.Scoring;
 
 /// <summary>Where the tokens of a batch lie, and which of them predict what.</summary>
 internal sealed class BatchLayout

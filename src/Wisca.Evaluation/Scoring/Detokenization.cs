@@ -1,4 +1,4 @@
-namespace Wisca.Scoring;
+namespace Wisca.Evaluation.Scoring;
 
 /// <summary>Whether text is detokenised before it is scored.</summary>
 public enum Detokenization

@@ -1,4 +1,4 @@
-namespace Wisca.Scoring;
+namespace Wisca.Evaluation.Scoring;
 
 /// <summary>What a document is.</summary>
 public enum DocumentKind

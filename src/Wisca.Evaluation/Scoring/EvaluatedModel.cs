@@ -1,9 +1,10 @@
 using Wisca.Checkpoints;
-using Wisca.Models;
-using Wisca.Tokenizers;
+using Wisca.Data.Tokenizers;
+using Wisca.Data.Tokenizers.Loading;
 using Wisca.Torch;
+using Wisca.Torch.Models;
 
-namespace Wisca.Scoring;
+namespace Wisca.Evaluation.Scoring;
 
 /// <summary>A checkpoint's model in memory, with what scores text by it.</summary>
 public sealed class EvaluatedModel : IDisposable

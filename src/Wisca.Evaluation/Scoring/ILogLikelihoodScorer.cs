@@ -1,4 +1,4 @@
-namespace Wisca.Scoring;
+namespace Wisca.Evaluation.Scoring;
 
 /// <summary>What answers requests: a model, or something made for a test.</summary>
 public interface ILogLikelihoodScorer

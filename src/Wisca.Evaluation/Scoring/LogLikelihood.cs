@@ -1,4 +1,4 @@
-namespace Wisca.Scoring;
+namespace Wisca.Evaluation.Scoring;
 
 /// <summary>The answer to a <see cref="LogLikelihoodRequest"/>.</summary>
 /// <param name="Sum">Sum of the natural logarithms of the probabilities of the continuation's tokens.</param>

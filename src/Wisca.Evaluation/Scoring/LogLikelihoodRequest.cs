@@ -1,4 +1,4 @@
-namespace Wisca.Scoring;
+namespace Wisca.Evaluation.Scoring;
 
 /// <summary>A question to a model: how probable is the continuation behind the context?</summary>
 /// <param name="Context">The text that is given; empty for the beginning of a text.</param>

@@ -1,8 +1,8 @@
-using Wisca.Models;
-using Wisca.Tokenizers;
+using Wisca.Data.Tokenizers;
+using Wisca.Torch.Models;
 using static TorchSharp.torch;
 
-namespace Wisca.Scoring;
+namespace Wisca.Evaluation.Scoring;
 
 /// <summary>
 /// Answers requests by a model. A context that several continuations have is computed once for all of them, only the rows of continuations

@@ -1,7 +1,7 @@
 using System.Text;
-using Wisca.Corpora;
+using Wisca.Data.Corpora;
 
-namespace Wisca.Scoring;
+namespace Wisca.Evaluation.Scoring;
 
 /// <summary>
 /// The log-likelihood of documents, each by itself and behind the prefix token, in windows of the model's positions: what the harness's

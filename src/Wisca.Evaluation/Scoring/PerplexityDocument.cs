@@ -1,4 +1,4 @@
-namespace Wisca.Scoring;
+namespace Wisca.Evaluation.Scoring;
 
 /// <summary>A document.</summary>
 /// <param name="Original">The text as it stands in its file, whose words and bytes are counted.</param>

@@ -1,6 +1,6 @@
-using Wisca.Corpora;
+using Wisca.Data.Corpora;
 
-namespace Wisca.Scoring;
+namespace Wisca.Evaluation.Scoring;
 
 /// <summary>Cuts texts into the documents whose likelihood is measured one by one.</summary>
 internal static class PerplexityDocuments

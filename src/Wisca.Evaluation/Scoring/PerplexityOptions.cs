@@ -1,4 +1,4 @@
-namespace Wisca.Scoring;
+namespace Wisca.Evaluation.Scoring;
 
 /// <summary>What is measured, and on what.</summary>
 public sealed record PerplexityOptions

@@ -1,8 +1,9 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
-using Wisca.Corpora;
+using Wisca.Data.Corpora;
+using Wisca.Files;
 
-namespace Wisca.Scoring;
+namespace Wisca.Evaluation.Scoring;
 
 /// <summary>The sums of a measurement that is not complete, in a file beside its result: a run that was killed goes on with the next
 /// document.</summary>

@@ -1,4 +1,4 @@
-namespace Wisca.Scoring;
+namespace Wisca.Evaluation.Scoring;
 
 /// <summary>What adds up over documents.</summary>
 public readonly record struct PerplexitySums

@@ -1,4 +1,4 @@
-namespace Wisca.Scoring;
+namespace Wisca.Evaluation.Scoring;
 
 /// <summary>White space as Python sees it, which the harness splits and strips by: .NET's, and the four separators U+001C to
 /// U+001F.</summary>

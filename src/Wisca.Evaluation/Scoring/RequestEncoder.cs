@@ -1,6 +1,6 @@
-using Wisca.Tokenizers;
+using Wisca.Data.Tokenizers;
 
-namespace Wisca.Scoring;
+namespace Wisca.Evaluation.Scoring;
 
 /// <summary>
 /// Turns requests into token ids as the Language Model Evaluation Harness does for causal models (<c>TemplateLM._encode_pair</c> of its

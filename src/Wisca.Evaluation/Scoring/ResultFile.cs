@@ -2,9 +2,9 @@ using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Nodes;
-using Wisca.Corpora;
+using Wisca.Data.Corpora;
 
-namespace Wisca.Scoring;
+namespace Wisca.Evaluation.Scoring;
 
 /// <summary>The result of an evaluation as a file, which appears in its place when it is complete.</summary>
 public static class ResultFile

@@ -1,4 +1,4 @@
-namespace Wisca.Scoring;
+namespace Wisca.Evaluation.Scoring;
 
 /// <summary>
 /// Cuts a document into windows in which each token is predicted once, as the harness does (<c>get_rolling_token_windows</c> and

@@ -1,4 +1,4 @@
-namespace Wisca.Scoring;
+namespace Wisca.Evaluation.Scoring;
 
 /// <summary>What a scorer has done.</summary>
 /// <param name="Requests">Requests that were asked.</param>

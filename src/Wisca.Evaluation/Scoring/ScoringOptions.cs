@@ -1,4 +1,4 @@
-namespace Wisca.Scoring;
+namespace Wisca.Evaluation.Scoring;
 
 /// <summary>How requests are put to a model. None of it changes results beyond rounding but <see cref="MaxLength"/> and
 /// <see cref="AddSpecialTokens"/>.</summary>

@@ -1,4 +1,4 @@
-namespace Wisca.Scoring;
+namespace Wisca.Evaluation.Scoring;
 
 /// <summary>Groups requests by their context and lays them out in batches. The batches are the same for any order of the
 /// requests.</summary>

@@ -1,4 +1,4 @@
-namespace Wisca.Scoring;
+namespace Wisca.Evaluation.Scoring;
 
 /// <summary>A row of a batch: a context, and the continuations that are scored behind it.</summary>
 internal sealed class ScoringRow : IComparable<ScoringRow>

@@ -1,4 +1,4 @@
-namespace Wisca.Scoring;
+namespace Wisca.Evaluation.Scoring;
 
 /// <summary>A request as token ids.</summary>
 /// <param name="Context">What is given; at least one id.</param>

@@ -1,6 +1,6 @@
 using System.Text.RegularExpressions;
 
-namespace Wisca.Scoring;
+namespace Wisca.Evaluation.Scoring;
 
 /// <summary>
 /// Takes back the tokenisation of WikiText (" @-@ " for a hyphen inside a word, spaces around punctuation), step by step as the harness's

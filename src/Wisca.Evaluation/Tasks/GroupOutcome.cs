@@ -1,4 +1,7 @@
-namespace Wisca.Tasks;
+using Wisca.Evaluation.Tasks.Definitions;
+using Wisca.Evaluation.Tasks.Scores;
+
+namespace Wisca.Evaluation.Tasks;
 
 /// <summary>A group's metrics.</summary>
 /// <param name="Group">The group.</param>

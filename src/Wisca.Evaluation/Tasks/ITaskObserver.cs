@@ -1,4 +1,6 @@
-namespace Wisca.Tasks;
+using Wisca.Evaluation.Tasks.Data;
+
+namespace Wisca.Evaluation.Tasks;
 
 /// <summary>Is told how a run of tasks goes.</summary>
 public interface ITaskObserver

@@ -1,4 +1,8 @@
-namespace Wisca.Tasks;
+using Wisca.Evaluation.Tasks.Data;
+using Wisca.Evaluation.Tasks.Definitions;
+using Wisca.Evaluation.Tasks.Scores;
+
+namespace Wisca.Evaluation.Tasks;
 
 /// <summary>How a task went.</summary>
 /// <param name="Definition">The task.</param>

@@ -1,4 +1,6 @@
-namespace Wisca.Tasks;
+using Wisca.Evaluation.Tasks.Data;
+
+namespace Wisca.Evaluation.Tasks;
 
 /// <summary>What a run of tasks gave.</summary>
 /// <param name="Tasks">Each task, in the order that it was asked for.</param>

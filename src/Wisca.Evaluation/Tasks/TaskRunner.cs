@@ -1,7 +1,10 @@
 using System.Diagnostics;
-using Wisca.Scoring;
+using Wisca.Evaluation.Scoring;
+using Wisca.Evaluation.Tasks.Data;
+using Wisca.Evaluation.Tasks.Definitions;
+using Wisca.Evaluation.Tasks.Scores;
 
-namespace Wisca.Tasks;
+namespace Wisca.Evaluation.Tasks;
 
 /// <summary>Runs tasks on a model. A task that fails says so; the others are run all the same.</summary>
 /// <param name="scorer">The model.</param>

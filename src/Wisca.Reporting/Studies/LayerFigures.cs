@@ -1,5 +1,6 @@
 using System.Globalization;
-using Wisca.Comparison;
+using Wisca.Comparison.Reports;
+using Wisca.Comparison.Results;
 using Wisca.Reporting.Documents;
 using Wisca.Reporting.Plots;
 

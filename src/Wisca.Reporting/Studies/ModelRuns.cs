@@ -1,4 +1,5 @@
-using Wisca.Comparison;
+using Wisca.Comparison.Reports;
+using Wisca.Comparison.Results;
 
 namespace Wisca.Reporting.Studies;
 

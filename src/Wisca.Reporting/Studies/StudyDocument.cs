@@ -1,5 +1,7 @@
 using System.Globalization;
-using Wisca.Comparison;
+using Wisca.Comparison.Reports;
+using Wisca.Comparison.Results;
+using Wisca.Comparison.Statistics;
 using Wisca.Reporting.Documents;
 
 namespace Wisca.Reporting.Studies;

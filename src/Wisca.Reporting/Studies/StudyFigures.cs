@@ -1,6 +1,8 @@
 using System.Globalization;
 using ScottPlot;
-using Wisca.Comparison;
+using Wisca.Comparison.Reports;
+using Wisca.Comparison.Results;
+using Wisca.Comparison.Statistics;
 using Wisca.Reporting.Documents;
 using Wisca.Reporting.Plots;
 

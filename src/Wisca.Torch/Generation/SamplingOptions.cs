@@ -1,4 +1,4 @@
-namespace Wisca.Generation;
+namespace Wisca.Torch.Generation;
 
 /// <summary>How the next token is chosen.</summary>
 public sealed record SamplingOptions

@@ -1,7 +1,7 @@
-using Wisca.Models;
+using Wisca.Torch.Models;
 using static TorchSharp.torch;
 
-namespace Wisca.Generation;
+namespace Wisca.Torch.Generation;
 
 /// <summary>Continues a text token by token.</summary>
 public static class TokenGenerator

@@ -1,6 +1,6 @@
 using Wisca.Numerics;
 
-namespace Wisca.Generation;
+namespace Wisca.Torch.Generation;
 
 /// <summary>Draws tokens from logits. The same seed and logits give the same tokens on every machine.</summary>
 public sealed class TokenSampler

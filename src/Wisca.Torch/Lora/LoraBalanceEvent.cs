@@ -1,6 +1,6 @@
 using System.Collections.Immutable;
 
-namespace Wisca.Lora;
+namespace Wisca.Torch.Lora;
 
 /// <summary>One balancing of an adapter in training.</summary>
 /// <param name="Step">After how many optimizer steps.</param>

@@ -1,10 +1,11 @@
 using System.Collections.Immutable;
 using System.Diagnostics;
-using Wisca.Optimizers;
+using Wisca.Torch.Optimizers;
+using Wisca.Torch.Transitions;
 using Wisca.Transitions;
 using static TorchSharp.torch;
 
-namespace Wisca.Lora;
+namespace Wisca.Torch.Lora;
 
 /// <summary>
 /// Balances the factors of an adapter while it trains, its optimizer's state with them: the product B A does not change. Modules whose B is

@@ -1,6 +1,7 @@
+using Wisca.Torch.Transitions;
 using Wisca.Transitions;
 
-namespace Wisca.Lora;
+namespace Wisca.Torch.Lora;
 
 /// <summary>How the factors of an adapter are balanced while it trains.</summary>
 public sealed record LoraBalancerOptions

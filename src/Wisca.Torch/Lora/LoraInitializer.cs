@@ -1,10 +1,9 @@
 using Wisca.Adapters;
-using Wisca.Models;
 using Wisca.Numerics;
-using Wisca.Torch;
+using Wisca.Torch.Models;
 using static TorchSharp.torch;
 
-namespace Wisca.Lora;
+namespace Wisca.Torch.Lora;
 
 /// <summary>
 /// Draws the factors of new adapters. Like those of a model's weights, the numbers follow from a seed and the tensor's name, in float64 and

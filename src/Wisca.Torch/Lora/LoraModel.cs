@@ -1,14 +1,16 @@
 using TorchSharp;
 using Wisca.Adapters;
-using Wisca.Models;
-using Wisca.Optimizers;
+using Wisca.Architectures;
+using Wisca.Attention;
 using Wisca.Safetensors;
-using Wisca.Torch;
+using Wisca.Torch.Models;
+using Wisca.Torch.Optimizers;
+using Wisca.Torch.Transitions;
 using Wisca.Transitions;
 using static TorchSharp.torch;
 using Parameter = TorchSharp.Modules.Parameter;
 
-namespace Wisca.Lora;
+namespace Wisca.Torch.Lora;
 
 /// <summary>
 /// A decoder with a LoRA adapter attached. The base is frozen: it has no gradients, and nothing is kept for it. What trains are
@@ -103,7 +105,7 @@ public sealed class LoraModel : IParameterState, ITransitionFollower, IDisposabl
                 "set bias to none, or name modules in modules_to_save");
         return Build(
             decoder,
-            config.WithFanInFanOut(decoder.Config.Attention.Orientation == Architectures.Orientation.Conv1D),
+            config.WithFanInFanOut(decoder.Config.Attention.Orientation == Orientation.Conv1D),
             seed,
             lora =>
             {
@@ -286,7 +288,7 @@ public sealed class LoraModel : IParameterState, ITransitionFollower, IDisposabl
     /// <param name="table">An architecture table of one's own; null to find the built-in one by <c>model_type</c>.</param>
     /// <exception cref="WiscaException">The table does not fit the model, no transition applies, or the decoder's configuration was not
     /// read from JSON.</exception>
-    public TransitionPlan BasePlan(TransitionOptions options, Architectures.ArchitectureTable? table = null)
+    public TransitionPlan BasePlan(TransitionOptions options, ArchitectureTable? table = null)
     {
         if (Decoder.Config.Source is not { } source)
             throw new WiscaException(

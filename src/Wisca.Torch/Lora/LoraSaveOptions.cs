@@ -1,8 +1,9 @@
 using Wisca.Adapters;
 using Wisca.Safetensors;
+using Wisca.Torch.Transitions;
 using Wisca.Transitions;
 
-namespace Wisca.Lora;
+namespace Wisca.Torch.Lora;
 
 /// <summary>How an adapter is saved.</summary>
 public sealed record LoraSaveOptions

@@ -1,4 +1,4 @@
-namespace Wisca.Lora;
+namespace Wisca.Torch.Lora;
 
 /// <summary>How much of a model an adapter trains.</summary>
 /// <param name="Trainable">Number of trained elements.</param>

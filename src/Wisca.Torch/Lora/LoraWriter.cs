@@ -2,11 +2,10 @@ using TorchSharp;
 using Wisca.Adapters;
 using Wisca.Rescaling;
 using Wisca.Safetensors;
-using Wisca.Torch;
 using Wisca.Transitions;
 using static TorchSharp.torch;
 
-namespace Wisca.Lora;
+namespace Wisca.Torch.Lora;
 
 /// <summary>Writes an attached adapter as PEFT's folder.</summary>
 internal sealed class LoraWriter(LoraModel lora, LoraSaveOptions options)

@@ -1,9 +1,8 @@
 using TorchSharp.Modules;
-using Wisca.Models;
-using Wisca.Torch;
+using Wisca.Torch.Models;
 using static TorchSharp.torch;
 
-namespace Wisca.Lora;
+namespace Wisca.Torch.Lora;
 
 /// <summary>The factors of one module. Letters: D inputs, E outputs, r rank.</summary>
 internal sealed class LowRankLayer : IDisposable

@@ -1,4 +1,4 @@
-namespace Wisca.Models;
+namespace Wisca.Torch.Models;
 
 /// <summary>The non-linearity of a feed-forward layer.</summary>
 public enum Activation

@@ -1,6 +1,6 @@
-using Wisca.Architectures;
+using Wisca.Attention;
 
-namespace Wisca.Models;
+namespace Wisca.Torch.Models;
 
 /// <summary>The attention of every layer of a decoder.</summary>
 /// <param name="Heads">Number of query heads.</param>

@@ -1,4 +1,4 @@
-namespace Wisca.Models;
+namespace Wisca.Torch.Models;
 
 /// <summary>Which operators compute attention. The two agree to rounding.</summary>
 public enum AttentionPath

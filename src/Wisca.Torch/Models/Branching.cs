@@ -1,7 +1,7 @@
 using TorchSharp;
 using static TorchSharp.torch;
 
-namespace Wisca.Models;
+namespace Wisca.Torch.Models;
 
 /// <summary>
 /// Sequences that fork: behind a common beginning, the trunk, lie several branches one after the other. Each branch sees the trunk and

@@ -1,4 +1,4 @@
-namespace Wisca.Models;
+namespace Wisca.Torch.Models;
 
 /// <summary>The element type a model computes in.</summary>
 public enum ComputePrecision

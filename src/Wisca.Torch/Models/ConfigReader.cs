@@ -1,9 +1,9 @@
 using System.Collections.Immutable;
 using System.Text.Json;
-using Wisca.Architectures;
+using Wisca.Attention;
 using Wisca.Checkpoints;
 
-namespace Wisca.Models;
+namespace Wisca.Torch.Models;
 
 /// <summary>Reads what a family needs from a configuration; every error names the file and the key.</summary>
 internal sealed class ConfigReader

@@ -1,9 +1,8 @@
 using TorchSharp;
 using Wisca.Checkpoints;
-using Wisca.Torch;
 using static TorchSharp.torch;
 
-namespace Wisca.Models;
+namespace Wisca.Torch.Models;
 
 /// <summary>
 /// A decoder-only Transformer of one of <see cref="DecoderConfig.ModelTypes"/>. Parameters carry the names that Hugging Face gives the

@@ -1,7 +1,6 @@
-using Wisca.Torch;
 using static TorchSharp.torch;
 
-namespace Wisca.Models;
+namespace Wisca.Torch.Models;
 
 /// <summary>One layer: attention and a feed-forward part on the residual stream, one after the other or side by side.</summary>
 internal sealed class DecoderBlock

@@ -1,7 +1,7 @@
 using System.Collections.Immutable;
 using Wisca.Checkpoints;
 
-namespace Wisca.Models;
+namespace Wisca.Torch.Models;
 
 /// <summary>
 /// Everything a decoder is built from, read from a Hugging Face <c>config.json</c> and checked: a value of the wrong type, a missing size

@@ -1,8 +1,8 @@
 using System.Collections.Frozen;
 using System.Collections.Immutable;
-using Wisca.Architectures;
+using Wisca.Attention;
 
-namespace Wisca.Models;
+namespace Wisca.Torch.Models;
 
 /// <summary>
 /// What each family's <c>config.json</c> means. Where a key is absent, the value is that of the family's configuration class in

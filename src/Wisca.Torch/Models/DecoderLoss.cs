@@ -1,7 +1,6 @@
-using Wisca.Torch;
 using static TorchSharp.torch;
 
-namespace Wisca.Models;
+namespace Wisca.Torch.Models;
 
 /// <summary>
 /// The loss of one batch. Sums and not means, so that batches with different numbers of targets add up: the loss of several batches is

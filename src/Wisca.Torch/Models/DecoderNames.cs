@@ -1,4 +1,4 @@
-namespace Wisca.Models;
+namespace Wisca.Torch.Models;
 
 /// <summary>
 /// What a family calls its tensors; the defaults are Llama's. A name that is null stands for a part that the family does not have.

@@ -1,9 +1,9 @@
 using TorchSharp.Modules;
 using TorchSharp.Utils;
-using Wisca.Lora;
+using Wisca.Torch.Lora;
 using static TorchSharp.torch;
 
-namespace Wisca.Models;
+namespace Wisca.Torch.Models;
 
 /// <summary>x W^T + b with W [outputs, inputs], or x W + b with W [inputs, outputs] (GPT-2's Conv1D), computed in x's type.</summary>
 internal sealed class DenseLayer : nn.Module<Tensor, Tensor>

@@ -2,7 +2,7 @@ using TorchSharp.Modules;
 using TorchSharp.Utils;
 using static TorchSharp.torch;
 
-namespace Wisca.Models;
+namespace Wisca.Torch.Models;
 
 /// <summary>One row of [n, D] for each id; or, where the output projection is tied to it, the product with every row.</summary>
 internal sealed class EmbeddingTable : nn.Module<Tensor, Tensor>

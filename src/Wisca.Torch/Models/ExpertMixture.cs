@@ -1,8 +1,7 @@
 using TorchSharp;
-using Wisca.Torch;
 using static TorchSharp.torch;
 
-namespace Wisca.Models;
+namespace Wisca.Torch.Models;
 
 /// <summary>
 /// Several feed-forward layers, of which each token goes through those its router rates highest. Letters: N tokens, D hidden, E experts,

@@ -1,7 +1,7 @@
 using TorchSharp.Modules;
 using static TorchSharp.torch;
 
-namespace Wisca.Models;
+namespace Wisca.Torch.Models;
 
 /// <summary>One feed-forward layer, gated or plain.</summary>
 internal sealed class FeedForward : IFeedForward

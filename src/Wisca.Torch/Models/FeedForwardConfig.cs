@@ -1,4 +1,4 @@
-namespace Wisca.Models;
+namespace Wisca.Torch.Models;
 
 /// <summary>
 /// The feed-forward layers of a decoder: down(act(gate(x)) * up(x)) where <see cref="DecoderNames.Gate"/> is set, down(act(up(x))) else.

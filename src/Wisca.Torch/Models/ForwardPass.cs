@@ -1,6 +1,6 @@
 using static TorchSharp.torch;
 
-namespace Wisca.Models;
+namespace Wisca.Torch.Models;
 
 /// <summary>What one forward pass tells every layer, and what it collects from them.</summary>
 /// <param name="Path">Which operators compute attention.</param>

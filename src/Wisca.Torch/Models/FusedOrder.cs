@@ -1,4 +1,4 @@
-namespace Wisca.Models;
+namespace Wisca.Torch.Models;
 
 /// <summary>The order of the rows of a fused query/key/value projection.</summary>
 public enum FusedOrder

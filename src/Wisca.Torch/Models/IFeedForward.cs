@@ -1,6 +1,6 @@
 using static TorchSharp.torch;
 
-namespace Wisca.Models;
+namespace Wisca.Torch.Models;
 
 /// <summary>The part of a layer that sees each position by itself: [..., D] to [..., D].</summary>
 internal interface IFeedForward

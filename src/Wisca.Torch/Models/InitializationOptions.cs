@@ -1,6 +1,6 @@
 using System.Collections.Immutable;
 
-namespace Wisca.Models;
+namespace Wisca.Torch.Models;
 
 /// <summary>How a new model's weights are drawn, where it is not as the family does it.</summary>
 public sealed record InitializationOptions

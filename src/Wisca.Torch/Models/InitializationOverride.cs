@@ -1,4 +1,4 @@
-namespace Wisca.Models;
+namespace Wisca.Torch.Models;
 
 /// <summary>Another standard deviation for some weights.</summary>
 /// <param name="Pattern">Names of parameters, whole, with <c>*</c> for any characters: <c>*.o_proj.weight</c>.</param>

@@ -1,6 +1,6 @@
 using static TorchSharp.torch;
 
-namespace Wisca.Models;
+namespace Wisca.Torch.Models;
 
 /// <summary>
 /// The keys and values that <see cref="Decoder.Next"/> has computed, so that each token passes the model once. The memory for all

@@ -1,4 +1,4 @@
-namespace Wisca.Models;
+namespace Wisca.Torch.Models;
 
 /// <summary>What may differ from layer to layer.</summary>
 /// <param name="Window">How many positions a query sees, its own included; null for all before it.</param>

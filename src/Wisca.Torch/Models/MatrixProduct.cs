@@ -1,8 +1,7 @@
 using TorchSharp;
-using Wisca.Torch;
 using static TorchSharp.torch;
 
-namespace Wisca.Models;
+namespace Wisca.Torch.Models;
 
 /// <summary>
 /// Products of bfloat16 matrices, where the processor has no instructions for them: libtorch then multiplies element by element, some

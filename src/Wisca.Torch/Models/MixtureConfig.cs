@@ -1,4 +1,4 @@
-namespace Wisca.Models;
+namespace Wisca.Torch.Models;
 
 /// <summary>A mixture of experts.</summary>
 /// <param name="Experts">Number of experts in a layer.</param>

@@ -3,10 +3,9 @@ using System.Text.Json.Nodes;
 using Wisca.Checkpoints;
 using Wisca.Rescaling;
 using Wisca.Safetensors;
-using Wisca.Torch;
 using static TorchSharp.torch;
 
-namespace Wisca.Models;
+namespace Wisca.Torch.Models;
 
 /// <summary>Writes a decoder as a Hugging Face model folder.</summary>
 internal sealed class ModelWriter(Decoder decoder, SaveOptions options)

@@ -1,7 +1,7 @@
-using Wisca.Architectures;
+using Wisca.Attention;
 using static TorchSharp.torch;
 
-namespace Wisca.Models;
+namespace Wisca.Torch.Models;
 
 /// <summary>
 /// Hangs modules under their full Hugging Face names, making the groups in between, so that parameters and state carry those names

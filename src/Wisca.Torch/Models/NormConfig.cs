@@ -1,4 +1,4 @@
-namespace Wisca.Models;
+namespace Wisca.Torch.Models;
 
 /// <summary>The norms of a decoder.</summary>
 /// <param name="Kind">Which norm.</param>

@@ -1,4 +1,4 @@
-namespace Wisca.Models;
+namespace Wisca.Torch.Models;
 
 /// <summary>How a norm measures its input.</summary>
 public enum NormKind

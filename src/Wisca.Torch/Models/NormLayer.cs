@@ -1,9 +1,8 @@
 using TorchSharp.Modules;
 using TorchSharp.Utils;
-using Wisca.Torch;
 using static TorchSharp.torch;
 
-namespace Wisca.Models;
+namespace Wisca.Torch.Models;
 
 /// <summary>
 /// Normalises the last axis. The gain may have further axes in front (one gain for each head). Sixteen-bit types are normalised in

@@ -1,4 +1,4 @@
-namespace Wisca.Models;
+namespace Wisca.Torch.Models;
 
 /// <summary>What is normalised between the query and key projections and the dot product, before RoPE.</summary>
 public enum QkNorm

@@ -1,7 +1,7 @@
 using System.Collections.Immutable;
-using Wisca.Architectures;
+using Wisca.Attention;
 
-namespace Wisca.Models;
+namespace Wisca.Torch.Models;
 
 /// <summary>Rotary position embeddings (Su et al., RoFormer, 2021): pair i turns by position x frequency i.</summary>
 /// <param name="Pairs">Which channels make a pair.</param>

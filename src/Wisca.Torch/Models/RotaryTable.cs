@@ -1,8 +1,7 @@
-using Wisca.Architectures;
-using Wisca.Torch;
+using Wisca.Attention;
 using static TorchSharp.torch;
 
-namespace Wisca.Models;
+namespace Wisca.Torch.Models;
 
 /// <summary>
 /// Cosines and sines of RoPE, [positions, rotated channels], computed in float64 and rounded once; the sine of a pair's first channel is

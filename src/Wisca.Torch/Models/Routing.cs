@@ -1,6 +1,6 @@
 using static TorchSharp.torch;
 
-namespace Wisca.Models;
+namespace Wisca.Torch.Models;
 
 /// <summary>What a router did with N tokens.</summary>
 /// <param name="Probabilities">The probability of each expert summed over the tokens, [experts], differentiable.</param>

@@ -1,6 +1,6 @@
 using Wisca.Safetensors;
 
-namespace Wisca.Models;
+namespace Wisca.Torch.Models;
 
 /// <summary>How a model is written.</summary>
 public sealed record SaveOptions

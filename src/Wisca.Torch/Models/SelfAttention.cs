@@ -1,7 +1,6 @@
-using Wisca.Torch;
 using static TorchSharp.torch;
 
-namespace Wisca.Models;
+namespace Wisca.Torch.Models;
 
 /// <summary>
 /// Causal self-attention with grouped keys. Letters: B sequences, T positions, D hidden, H query heads, G kv heads, d channels of a head.

@@ -1,7 +1,6 @@
-using Wisca.Torch;
 using static TorchSharp.torch;
 
-namespace Wisca.Models;
+namespace Wisca.Torch.Models;
 
 /// <summary>
 /// ATen operators that TorchSharp has no method for, reached through TorchScript. A mistake in the source ends the process, so each

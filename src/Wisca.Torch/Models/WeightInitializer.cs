@@ -5,7 +5,7 @@ using System.Text;
 using Wisca.Numerics;
 using static TorchSharp.torch;
 
-namespace Wisca.Models;
+namespace Wisca.Torch.Models;
 
 /// <summary>
 /// Draws the weights of a new model. Each parameter has a generator of its own, seeded by the model's seed and the parameter's name, and

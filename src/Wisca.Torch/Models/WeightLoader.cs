@@ -1,9 +1,8 @@
 using Wisca.Checkpoints;
 using Wisca.Safetensors;
-using Wisca.Torch;
 using static TorchSharp.torch;
 
-namespace Wisca.Models;
+namespace Wisca.Torch.Models;
 
 /// <summary>Finds, compares and copies the tensors of a checkpoint for a decoder.</summary>
 internal sealed class WeightLoader(Checkpoint checkpoint, DecoderConfig config)

@@ -1,4 +1,4 @@
-namespace Wisca.Optimizers;
+namespace Wisca.Torch.Optimizers;
 
 /// <summary>How a learning rate falls, from 1 at p = 0 to 0 at p = 1.</summary>
 public enum DecayShape

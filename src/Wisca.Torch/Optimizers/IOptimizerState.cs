@@ -1,4 +1,4 @@
-namespace Wisca.Optimizers;
+namespace Wisca.Torch.Optimizers;
 
 /// <summary>
 /// What a change of the weights in mid-training needs of any optimizer. After a parameter was multiplied by s, its state follows by the

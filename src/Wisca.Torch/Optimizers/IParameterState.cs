@@ -1,4 +1,4 @@
-namespace Wisca.Optimizers;
+namespace Wisca.Torch.Optimizers;
 
 /// <summary>What is kept beside parameters while they train, by parameter name.</summary>
 public interface IParameterState

@@ -1,4 +1,4 @@
-namespace Wisca.Optimizers;
+namespace Wisca.Torch.Optimizers;
 
 /// <summary>
 /// The learning rate as a pure function of the step: it climbs linearly over the warm-up, stays at its peak, and falls over the last steps.

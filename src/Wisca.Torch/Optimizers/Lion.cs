@@ -1,7 +1,7 @@
 using static TorchSharp.torch;
 using Parameter = TorchSharp.Modules.Parameter;
 
-namespace Wisca.Optimizers;
+namespace Wisca.Torch.Optimizers;
 
 /// <summary>
 /// Lion (Chen et al., "Symbolic Discovery of Optimization Algorithms", 2023): w *= 1 - lr * decay, w -= lr * sign(beta1 * m + (1 - beta1) *

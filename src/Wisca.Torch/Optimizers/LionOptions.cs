@@ -1,4 +1,4 @@
-namespace Wisca.Optimizers;
+namespace Wisca.Torch.Optimizers;
 
 /// <summary>Options of <see cref="Lion"/>.</summary>
 public sealed record LionOptions

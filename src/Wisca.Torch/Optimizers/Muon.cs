@@ -1,9 +1,8 @@
 using TorchSharp;
-using Wisca.Torch;
 using static TorchSharp.torch;
 using Parameter = TorchSharp.Modules.Parameter;
 
-namespace Wisca.Optimizers;
+namespace Wisca.Torch.Optimizers;
 
 /// <summary>
 /// Muon (Jordan, "Muon: An optimizer for hidden layers in neural networks", 2024) for the matrices inside the model, AdamW for the rest.

@@ -1,6 +1,6 @@
 using System.Collections.Immutable;
 
-namespace Wisca.Optimizers;
+namespace Wisca.Torch.Optimizers;
 
 /// <summary>Options of <see cref="Muon"/>.</summary>
 public sealed record MuonOptions

@@ -1,4 +1,4 @@
-namespace Wisca.Optimizers;
+namespace Wisca.Torch.Optimizers;
 
 /// <summary>How large a step <see cref="Muon"/> makes along an orthogonal matrix of r rows and c columns.</summary>
 public enum MuonScale

@@ -1,6 +1,6 @@
 using System.Text.RegularExpressions;
 
-namespace Wisca.Optimizers;
+namespace Wisca.Torch.Optimizers;
 
 /// <summary>Names with <c>*</c> for any characters.</summary>
 internal static class NamePattern

@@ -1,7 +1,7 @@
 using static TorchSharp.torch;
 using Parameter = TorchSharp.Modules.Parameter;
 
-namespace Wisca.Optimizers;
+namespace Wisca.Torch.Optimizers;
 
 /// <summary>A parameter with its settings and what its optimizer keeps for it.</summary>
 internal sealed class OptimizedParameter(

@@ -1,8 +1,7 @@
-using Wisca.Torch;
 using static TorchSharp.torch;
 using Parameter = TorchSharp.Modules.Parameter;
 
-namespace Wisca.Optimizers;
+namespace Wisca.Torch.Optimizers;
 
 /// <summary>
 /// Updates named parameters from their gradients. State is kept by parameter name, in float32 for 16-bit parameters (which also get a

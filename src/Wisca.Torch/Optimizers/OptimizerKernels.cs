@@ -1,7 +1,6 @@
-using Wisca.Torch;
 using static TorchSharp.torch;
 
-namespace Wisca.Optimizers;
+namespace Wisca.Torch.Optimizers;
 
 /// <summary>
 /// ATen operators on lists of tensors, reached through TorchScript: one call for all parameters. A mistake in the source ends the process,

@@ -3,7 +3,7 @@ using System.Text.Json.Serialization;
 using Wisca.Safetensors;
 using static TorchSharp.torch;
 
-namespace Wisca.Optimizers;
+namespace Wisca.Torch.Optimizers;
 
 /// <summary>
 /// The state of an optimizer as a file: tensors called <c>parameter/state</c>, and in the metadata the kind of optimizer and, as JSON, each

@@ -1,6 +1,6 @@
 using Parameter = TorchSharp.Modules.Parameter;
 
-namespace Wisca.Optimizers;
+namespace Wisca.Torch.Optimizers;
 
 /// <summary>Finds each parameter's settings, and which rules were of use.</summary>
 internal sealed class ParameterGroups

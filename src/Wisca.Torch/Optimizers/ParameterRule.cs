@@ -1,4 +1,4 @@
-namespace Wisca.Optimizers;
+namespace Wisca.Torch.Optimizers;
 
 /// <summary>Settings for the parameters whose names match a pattern.</summary>
 /// <param name="Pattern">A parameter's name, in which each <c>*</c> stands for any characters: <c>*.self_attn.q_proj.*</c>.</param>

@@ -1,6 +1,6 @@
 using System.Collections.Immutable;
 
-namespace Wisca.Optimizers;
+namespace Wisca.Torch.Optimizers;
 
 /// <summary>Which parameters decay, and what differs from parameter to parameter.</summary>
 public sealed record ParameterSettings

@@ -1,6 +1,6 @@
 using static TorchSharp.torch;
 
-namespace Wisca.Optimizers;
+namespace Wisca.Torch.Optimizers;
 
 /// <summary>
 /// One parameter, or one part of it, in one step: the weights to change, and a gradient of the same type and layout. A part is a contiguous

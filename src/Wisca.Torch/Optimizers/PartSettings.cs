@@ -1,4 +1,4 @@
-namespace Wisca.Optimizers;
+namespace Wisca.Torch.Optimizers;
 
 /// <summary>One of several equal parts of a parameter along its last axis, with settings of its own.</summary>
 /// <param name="Start">The first index along the axis.</param>

@@ -1,7 +1,7 @@
 using static TorchSharp.torch;
 using Parameter = TorchSharp.Modules.Parameter;
 
-namespace Wisca.Optimizers;
+namespace Wisca.Torch.Optimizers;
 
 /// <summary>
 /// Stochastic gradient descent with momentum, as PyTorch computes it: b = momentum * b + g, w -= lr * b, without dampening. State:

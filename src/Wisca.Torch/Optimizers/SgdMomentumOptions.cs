@@ -1,4 +1,4 @@
-namespace Wisca.Optimizers;
+namespace Wisca.Torch.Optimizers;
 
 /// <summary>Options of <see cref="SgdMomentum"/>.</summary>
 public sealed record SgdMomentumOptions

@@ -1,8 +1,7 @@
 using Wisca.Safetensors;
-using Wisca.Torch;
 using static TorchSharp.torch;
 
-namespace Wisca.Optimizers;
+namespace Wisca.Torch.Optimizers;
 
 /// <summary>Tensors of training state in safetensors files: written beside their place and renamed, read back to the bit.</summary>
 internal static class StateFile

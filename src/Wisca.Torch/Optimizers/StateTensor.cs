@@ -1,6 +1,6 @@
 using static TorchSharp.torch;
 
-namespace Wisca.Optimizers;
+namespace Wisca.Torch.Optimizers;
 
 /// <summary>
 /// A tensor kept beside a parameter while it trains. When the parameter is multiplied by s, its gradient is divided by s, and what was

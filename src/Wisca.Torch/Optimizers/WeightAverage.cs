@@ -1,9 +1,8 @@
 using Wisca.Safetensors;
-using Wisca.Torch;
 using static TorchSharp.torch;
 using Parameter = TorchSharp.Modules.Parameter;
 
-namespace Wisca.Optimizers;
+namespace Wisca.Torch.Optimizers;
 
 /// <summary>
 /// The exponential moving average of weights, average += (1 - decay) * (weight - average), from the weights as they were at first. It is

@@ -1,12 +1,11 @@
 using System.Globalization;
 using Wisca.Checkpoints;
-using Wisca.Lora;
-using Wisca.Models;
 using Wisca.Safetensors;
-using Wisca.Torch;
+using Wisca.Torch.Lora;
+using Wisca.Torch.Models;
 using static TorchSharp.torch;
 
-namespace Wisca.Proofs;
+namespace Wisca.Torch.Proofs;
 
 /// <summary>Shows that two checkpoints are the same function by running both on the same tokens.</summary>
 public static class ForwardProof

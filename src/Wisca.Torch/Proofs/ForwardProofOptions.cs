@@ -1,7 +1,7 @@
 using Wisca.Adapters;
-using Wisca.Models;
+using Wisca.Torch.Models;
 
-namespace Wisca.Proofs;
+namespace Wisca.Torch.Proofs;
 
 /// <summary>How two models are run against each other.</summary>
 public sealed record ForwardProofOptions

@@ -1,6 +1,6 @@
 using System.Globalization;
 
-namespace Wisca.Proofs;
+namespace Wisca.Torch.Proofs;
 
 /// <summary>What two models, A and B, made of the same tokens.</summary>
 /// <param name="Tokens">Number of tokens.</param>

@@ -1,7 +1,6 @@
-using Wisca.Torch;
 using static TorchSharp.torch;
 
-namespace Wisca.Proofs;
+namespace Wisca.Torch.Proofs;
 
 /// <summary>Collects what two models' logits have in common, in float64.</summary>
 internal sealed class LogitComparison

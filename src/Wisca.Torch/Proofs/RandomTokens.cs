@@ -1,6 +1,6 @@
 using Wisca.Numerics;
 
-namespace Wisca.Proofs;
+namespace Wisca.Torch.Proofs;
 
 /// <summary>Token ids drawn evenly from a vocabulary; the same on every machine.</summary>
 public static class RandomTokens

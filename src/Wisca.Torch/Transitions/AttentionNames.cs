@@ -1,6 +1,6 @@
-using Wisca.Architectures;
+using Wisca.Attention;
 
-namespace Wisca.Transitions;
+namespace Wisca.Torch.Transitions;
 
 /// <summary>
 /// Where the attention of a model of one's own is: the names of its projection modules, in which <c>*</c> stands for the number of the

@@ -1,4 +1,7 @@
-namespace Wisca.Transitions;
+using Wisca.Attention;
+using Wisca.Transitions;
+
+namespace Wisca.Torch.Transitions;
 
 /// <summary>How far a group is from balance.</summary>
 /// <param name="Layer">The layer.</param>

@@ -1,4 +1,6 @@
-namespace Wisca.Transitions;
+using Wisca.Transitions;
+
+namespace Wisca.Torch.Transitions;
 
 /// <summary>Something beside a model whose parameters must move when the model's do: an adapter.</summary>
 public interface ITransitionFollower

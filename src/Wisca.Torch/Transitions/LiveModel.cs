@@ -1,11 +1,12 @@
 using System.Diagnostics.CodeAnalysis;
 using TorchSharp;
-using Wisca.Optimizers;
+using Wisca.Numerics;
 using Wisca.Safetensors;
-using Wisca.Torch;
+using Wisca.Torch.Optimizers;
+using Wisca.Transitions;
 using static TorchSharp.torch;
 
-namespace Wisca.Transitions;
+namespace Wisca.Torch.Transitions;
 
 /// <summary>
 /// The tensors of a model in training as a transition sees them: where an optimizer keeps a float32 master of a 16-bit parameter, the

@@ -1,8 +1,8 @@
 using System.Collections.Immutable;
 using TorchSharp.Modules;
-using Wisca.Architectures;
+using Wisca.Attention;
 
-namespace Wisca.Transitions;
+namespace Wisca.Torch.Transitions;
 
 /// <summary>Finds the layers that <see cref="AttentionNames"/> describe.</summary>
 internal static class NamedLayers

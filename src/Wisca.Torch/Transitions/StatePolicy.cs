@@ -1,6 +1,6 @@
 using System.Text.Json.Serialization;
 
-namespace Wisca.Transitions;
+namespace Wisca.Torch.Transitions;
 
 /// <summary>What becomes of the optimizer's state when a transition changes the weights under it.</summary>
 public enum StatePolicy

@@ -1,9 +1,9 @@
 using TorchSharp.Modules;
-using Wisca.Optimizers;
+using Wisca.Torch.Optimizers;
 using static TorchSharp.torch;
 using AdamW = TorchSharp.Modules.AdamW;
 
-namespace Wisca.Transitions;
+namespace Wisca.Torch.Transitions;
 
 /// <summary>
 /// The state of one of TorchSharp's own optimizers: Adam, AdamW, SGD or RMSProp. What another one keeps is not known here, and a
@@ -93,7 +93,7 @@ public sealed class TorchSharpOptimizerState : IOptimizerState
     /// <inheritdoc />
     public void MultiplyEpsilon(string parameter, double factor) =>
         throw new NotSupportedException(
-            "TorchSharp's optimizers have one epsilon for a whole group; Wisca.Optimizers.AdamW has one for each parameter");
+            "TorchSharp's optimizers have one epsilon for a whole group; Wisca.Torch.Optimizers.AdamW has one for each parameter");
 
     /// <inheritdoc />
     public void MultiplyLearningRate(string parameter, double factor, bool keepDecay = true) =>

@@ -1,4 +1,6 @@
-namespace Wisca.Transitions;
+using Wisca.Transitions;
+
+namespace Wisca.Torch.Transitions;
 
 /// <summary>One transition in training.</summary>
 /// <param name="Step">Number of optimizer steps before it.</param>

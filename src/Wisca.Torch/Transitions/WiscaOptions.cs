@@ -1,4 +1,6 @@
-namespace Wisca.Transitions;
+using Wisca.Transitions;
+
+namespace Wisca.Torch.Transitions;
 
 /// <summary>Transitions in training: which, when, and what becomes of the optimizer's state.</summary>
 public sealed record WiscaOptions

@@ -3,12 +3,14 @@ using System.Diagnostics;
 using System.Globalization;
 using TorchSharp.Modules;
 using Wisca.Architectures;
+using Wisca.Attention;
 using Wisca.Checkpoints;
-using Wisca.Optimizers;
 using Wisca.Safetensors;
+using Wisca.Torch.Optimizers;
+using Wisca.Transitions;
 using static TorchSharp.torch;
 
-namespace Wisca.Transitions;
+namespace Wisca.Torch.Transitions;
 
 /// <summary>
 /// Applies transitions to a model while it trains: measures, finds the factors, and scales weights, their copies and the optimizer's state

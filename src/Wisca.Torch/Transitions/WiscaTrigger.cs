@@ -1,6 +1,6 @@
 using System.Collections.Immutable;
 
-namespace Wisca.Transitions;
+namespace Wisca.Torch.Transitions;
 
 /// <summary>When transitions happen in training. The defaults are the paper's: before the first step and then every 250.</summary>
 public sealed record WiscaTrigger

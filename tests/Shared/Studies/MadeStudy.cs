@@ -1,6 +1,8 @@
-using Wisca.Comparison;
+using Wisca.Comparison.Reports;
+using Wisca.Comparison.Results;
+using Wisca.Comparison.Statistics;
 
-namespace Wisca.Tests;
+namespace Wisca.Tests.Studies;
 
 /// <summary>Invented studies: what a report is made of, without any training. Every number follows from the names and seeds.</summary>
 internal sealed class MadeStudy

@@ -3,7 +3,7 @@ using System.Text.Json;
 using Wisca.Checkpoints;
 using Wisca.Safetensors;
 
-namespace Wisca.Tests;
+namespace Wisca.Tests.Torch;
 
 /// <summary>Writes checkpoints the tests' own way: values as float32, rounded once into the stored type.</summary>
 internal static class ModelCopy

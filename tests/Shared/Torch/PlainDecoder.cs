@@ -2,7 +2,7 @@ using System.Runtime.InteropServices;
 using Wisca.Checkpoints;
 using Wisca.Safetensors;
 
-namespace Wisca.Tests;
+namespace Wisca.Tests.Torch;
 
 /// <summary>
 /// The forward passes of qwen3, gemma3_text, qwen2_moe and mixtral in float64 loops, written from the families' formulas and sharing no

@@ -2,7 +2,7 @@ using System.Collections.Concurrent;
 using System.Numerics;
 using Wisca.Checkpoints;
 
-namespace Wisca.Tests;
+namespace Wisca.Tests.Torch;
 
 /// <summary>
 /// A Llama's forward pass in float64 loops, written from the formulas and sharing no code with the library: the oracle of the tests.

@@ -1,9 +1,9 @@
 using System.Text.Json;
 using Wisca.Checkpoints;
-using Wisca.Models;
+using Wisca.Torch.Models;
 using static TorchSharp.torch;
 
-namespace Wisca.Tests;
+namespace Wisca.Tests.Torch;
 
 /// <summary>Runs a decoder and compares what comes out with reference logits.</summary>
 internal static class Reference

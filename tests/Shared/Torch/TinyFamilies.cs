@@ -1,8 +1,8 @@
 using Wisca.Checkpoints;
-using Wisca.Models;
+using Wisca.Torch.Models;
 using static TorchSharp.torch;
 
-namespace Wisca.Tests;
+namespace Wisca.Tests.Torch;
 
 /// <summary>A tiny random model of every family: no gain is 1, no bias 0, and attention is far from uniform.</summary>
 internal static class TinyFamilies

@@ -1,4 +1,5 @@
-namespace Wisca.Tests;
+
+namespace Wisca.Tests.Torch;
 
 /// <summary>All tests that run torch code, one after the other: threads, default types and statistics of libtorch are the
 /// process's.</summary>

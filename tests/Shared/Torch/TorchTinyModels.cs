@@ -1,6 +1,6 @@
 using Wisca.Safetensors;
 
-namespace Wisca.Tests;
+namespace Wisca.Tests.Torch;
 
 /// <summary>Small random Llama-like models, made on the spot.</summary>
 internal static class TorchTinyModels

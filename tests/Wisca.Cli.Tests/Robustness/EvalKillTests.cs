@@ -1,7 +1,8 @@
 using System.Diagnostics;
 using System.Text.Json.Nodes;
+using Wisca.Tests;
 
-namespace Wisca.Tests.Robustness;
+namespace Wisca.Cli.Tests.Robustness;
 
 /// <summary>An evaluation, killed while it runs.</summary>
 public sealed class EvalKillTests

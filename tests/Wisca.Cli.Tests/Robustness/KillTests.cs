@@ -1,4 +1,6 @@
-namespace Wisca.Tests.Robustness;
+using Wisca.Tests;
+
+namespace Wisca.Cli.Tests.Robustness;
 
 /// <summary>The real process, killed at any moment of a rescaling that takes more than two seconds.</summary>
 public sealed class KillTests(ITestOutputHelper log)

@@ -1,6 +1,7 @@
 using System.Diagnostics;
+using Wisca.Tests;
 
-namespace Wisca.Tests.Robustness;
+namespace Wisca.Cli.Tests.Robustness;
 
 /// <summary>The launcher script, copied into a folder of its own beside a dotnet that only pretends.</summary>
 public sealed class LauncherTests : IDisposable

@@ -1,4 +1,4 @@
-namespace Wisca.Tests.Robustness;
+namespace Wisca.Cli.Tests.Robustness;
 
 /// <summary>One way to break a model folder.</summary>
 /// <param name="Expected">What the error says.</param>

@@ -1,8 +1,9 @@
 using System.Buffers.Binary;
 using System.Text;
 using System.Text.Json.Nodes;
+using Wisca.Tests;
 
-namespace Wisca.Tests.Robustness;
+namespace Wisca.Cli.Tests.Robustness;
 
 /// <summary>Broken model folders, each made from a whole one.</summary>
 internal static class MalformedCorpus

@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
+using Wisca.Tests;
 
-namespace Wisca.Tests.Robustness;
+namespace Wisca.Cli.Tests.Robustness;
 
 /// <summary>Broken input through the real command line: exit 1, one line, nothing written, nothing touched.</summary>
 public sealed class MalformedInputTests

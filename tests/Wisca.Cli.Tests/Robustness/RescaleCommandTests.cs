@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
+using Wisca.Tests;
 
-namespace Wisca.Tests.Robustness;
+namespace Wisca.Cli.Tests.Robustness;
 
 /// <summary>What the command line says and refuses around the output folder.</summary>
 public sealed class RescaleCommandTests : IDisposable

@@ -1,6 +1,6 @@
 using System.Diagnostics;
 
-namespace Wisca.Tests.Robustness;
+namespace Wisca.Cli.Tests.Robustness;
 
 /// <summary>The built executable, run as a process of its own.</summary>
 internal sealed class WiscaProcess : IDisposable

@@ -1,11 +1,14 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Wisca.Checkpoints;
-using Wisca.Comparison;
-using Wisca.Tests.Robustness;
+using Wisca.Cli.Tests.Robustness;
+using Wisca.Comparison.Results;
+using Wisca.Settings;
+using Wisca.Tests;
 using Wisca.Training;
+using Wisca.Training.Configuration;
 
-namespace Wisca.Tests.Training;
+namespace Wisca.Cli.Tests.Training;
 
 /// <summary>Studies of tiny fine-tunings.</summary>
 [Collection(nameof(TorchCollection))]
@@ -221,7 +224,7 @@ public sealed class CompareFinetuneTests : IDisposable
         {
         }
 
-        public void Transitioned(Wisca.Transitions.TransitionEvent transition)
+        public void Transitioned(Wisca.Torch.Transitions.TransitionEvent transition)
         {
         }
 

@@ -1,9 +1,10 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
-using Wisca.Comparison;
-using Wisca.Tests.Robustness;
+using Wisca.Cli.Tests.Robustness;
+using Wisca.Comparison.Results;
+using Wisca.Tests;
 
-namespace Wisca.Tests.Training;
+namespace Wisca.Cli.Tests.Training;
 
 /// <summary>Studies of tiny runs in processes: killed, interrupted, failing and diverging.</summary>
 public sealed class CompareKillTests(ITestOutputHelper log)

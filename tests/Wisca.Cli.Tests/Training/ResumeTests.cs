@@ -1,7 +1,8 @@
-using Wisca.Tests.Robustness;
-using Wisca.Training;
+using Wisca.Cli.Tests.Robustness;
+using Wisca.Tests;
+using Wisca.Training.Checkpointing;
 
-namespace Wisca.Tests.Training;
+namespace Wisca.Cli.Tests.Training;
 
 /// <summary>Runs that go on from a checkpoint in a process of their own.</summary>
 public sealed class ResumeTests

@@ -1,7 +1,8 @@
 using System.Security.Cryptography;
 using System.Text.Json.Nodes;
+using Wisca.Tests;
 
-namespace Wisca.Tests.Training;
+namespace Wisca.Cli.Tests.Training;
 
 /// <summary>A training run of a tiny model on built-in stories, for processes of their own.</summary>
 internal static class TinyRun

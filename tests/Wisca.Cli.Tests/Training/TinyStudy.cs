@@ -1,8 +1,9 @@
 using Wisca.Checkpoints;
-using Wisca.Models;
-using Wisca.Tokenizers;
+using Wisca.Data.Tokenizers.Training;
+using Wisca.Tests;
+using Wisca.Torch.Models;
 
-namespace Wisca.Tests.Training;
+namespace Wisca.Cli.Tests.Training;
 
 /// <summary>What a tiny study of fine-tunings needs: a base, and invented examples.</summary>
 internal static class TinyStudy

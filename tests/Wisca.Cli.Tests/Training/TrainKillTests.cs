@@ -1,9 +1,10 @@
 using System.Diagnostics;
 using Wisca.Checkpoints;
-using Wisca.Tests.Robustness;
-using Wisca.Training;
+using Wisca.Cli.Tests.Robustness;
+using Wisca.Tests;
+using Wisca.Training.Checkpointing;
 
-namespace Wisca.Tests.Training;
+namespace Wisca.Cli.Tests.Training;
 
 /// <summary>A run that stores a checkpoint after every step, killed and interrupted.</summary>
 public sealed class TrainKillTests(ITestOutputHelper log)

@@ -1,6 +1,7 @@
 using System.Text.Json;
+using Wisca.Tests;
 
-namespace Wisca.Tests.Verbs;
+namespace Wisca.Cli.Tests.Verbs;
 
 /// <summary><c>merge</c>, <c>balance</c>, <c>express</c>, and <c>rescale</c> and <c>undo</c> with adapters.</summary>
 [Collection(nameof(TorchCollection))]

@@ -1,10 +1,14 @@
 using System.Text.Json.Nodes;
-using Wisca.Comparison;
-using Wisca.Tests.Training;
+using Wisca.Cli.Tests.Training;
+using Wisca.Comparison.Results;
+using Wisca.Comparison.Studies;
+using Wisca.Tests;
+using Wisca.Torch.Transitions;
 using Wisca.Training;
+using Wisca.Training.Configuration;
 using Wisca.Transitions;
 
-namespace Wisca.Tests.Verbs;
+namespace Wisca.Cli.Tests.Verbs;
 
 [Collection(nameof(TorchCollection))]
 public sealed class CompareVerbTests

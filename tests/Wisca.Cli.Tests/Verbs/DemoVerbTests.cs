@@ -1,6 +1,7 @@
 using System.Text.RegularExpressions;
+using Wisca.Tests;
 
-namespace Wisca.Tests.Verbs;
+namespace Wisca.Cli.Tests.Verbs;
 
 [Collection(nameof(TorchCollection))]
 public sealed partial class DemoVerbTests

@@ -1,6 +1,6 @@
 using System.Text.Json;
 
-namespace Wisca.Tests.Verbs;
+namespace Wisca.Cli.Tests.Verbs;
 
 [Collection(nameof(TorchCollection))]
 public sealed class DoctorVerbTests

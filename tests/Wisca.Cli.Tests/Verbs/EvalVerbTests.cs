@@ -1,7 +1,8 @@
 using System.Globalization;
 using System.Text.Json.Nodes;
+using Wisca.Tests;
 
-namespace Wisca.Tests.Verbs;
+namespace Wisca.Cli.Tests.Verbs;
 
 [Collection(nameof(TorchCollection))]
 public sealed class EvalVerbTests

@@ -1,12 +1,14 @@
 using System.Text.Json.Nodes;
 using Wisca.Checkpoints;
-using Wisca.Models;
-using Wisca.Tests.Robustness;
-using Wisca.Tests.Training;
-using Wisca.Tokenizers;
-using Wisca.Training;
+using Wisca.Cli.Tests.Robustness;
+using Wisca.Cli.Tests.Training;
+using Wisca.Data.Tokenizers.Training;
+using Wisca.Tests;
+using Wisca.Torch.Models;
+using Wisca.Training.Checkpointing;
+using Wisca.Training.Configuration;
 
-namespace Wisca.Tests.Verbs;
+namespace Wisca.Cli.Tests.Verbs;
 
 [Collection(nameof(TorchCollection))]
 public sealed class FinetuneVerbTests : IDisposable

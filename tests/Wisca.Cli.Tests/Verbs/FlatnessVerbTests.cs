@@ -2,11 +2,12 @@ using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Wisca.Checkpoints;
-using Wisca.Models;
-using Wisca.Tests.Robustness;
-using Wisca.Tokenizers;
+using Wisca.Cli.Tests.Robustness;
+using Wisca.Data.Tokenizers.Training;
+using Wisca.Tests;
+using Wisca.Torch.Models;
 
-namespace Wisca.Tests.Verbs;
+namespace Wisca.Cli.Tests.Verbs;
 
 [Collection(nameof(TorchCollection))]
 public sealed class FlatnessVerbTests : IDisposable

@@ -1,4 +1,6 @@
-namespace Wisca.Tests.Verbs;
+using Wisca.Tests;
+
+namespace Wisca.Cli.Tests.Verbs;
 
 [Collection(nameof(TorchCollection))]
 public sealed class GenerateVerbTests

@@ -1,6 +1,8 @@
-using Wisca.Comparison;
+using Wisca.Comparison.Results;
+using Wisca.Tests;
+using Wisca.Tests.Studies;
 
-namespace Wisca.Tests.Verbs;
+namespace Wisca.Cli.Tests.Verbs;
 
 public sealed class ReportVerbTests
 {

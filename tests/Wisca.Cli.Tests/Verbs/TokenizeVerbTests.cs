@@ -1,7 +1,8 @@
 using System.Text.Json;
-using Wisca.Corpora;
+using Wisca.Data.Corpora;
+using Wisca.Tests;
 
-namespace Wisca.Tests.Verbs;
+namespace Wisca.Cli.Tests.Verbs;
 
 public sealed class TokenizeVerbTests : IDisposable
 {

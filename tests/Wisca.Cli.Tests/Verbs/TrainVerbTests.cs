@@ -1,8 +1,10 @@
 using System.Text.Json.Nodes;
-using Wisca.Tests.Training;
-using Wisca.Training;
+using Wisca.Cli.Tests.Training;
+using Wisca.Tests;
+using Wisca.Training.Checkpointing;
+using Wisca.Training.Configuration;
 
-namespace Wisca.Tests.Verbs;
+namespace Wisca.Cli.Tests.Verbs;
 
 [Collection(nameof(TorchCollection))]
 public sealed class TrainVerbTests

@@ -1,6 +1,7 @@
 using System.Text.Json;
+using Wisca.Tests;
 
-namespace Wisca.Tests.Verbs;
+namespace Wisca.Cli.Tests.Verbs;
 
 public sealed class UndoVerbTests : IDisposable
 {

@@ -1,7 +1,7 @@
 using CsCheck;
-using Wisca.Comparison;
+using Wisca.Comparison.Statistics;
 
-namespace Wisca.Tests.Statistics;
+namespace Wisca.Comparison.Tests.Statistics;
 
 public sealed class PairedComparisonTests
 {

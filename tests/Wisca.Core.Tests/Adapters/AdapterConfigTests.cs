@@ -1,7 +1,8 @@
 using System.Text.Json.Nodes;
 using Wisca.Adapters;
+using Wisca.Tests;
 
-namespace Wisca.Tests.Adapters;
+namespace Wisca.Core.Tests.Adapters;
 
 public sealed class AdapterConfigTests : IDisposable
 {

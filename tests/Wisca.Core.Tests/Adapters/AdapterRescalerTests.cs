@@ -1,9 +1,10 @@
 using Wisca.Adapters;
 using Wisca.Checkpoints;
 using Wisca.Rescaling;
+using Wisca.Tests;
 using Wisca.Transitions;
 
-namespace Wisca.Tests.Adapters;
+namespace Wisca.Core.Tests.Adapters;
 
 public sealed class AdapterRescalerTests : IDisposable
 {

@@ -1,8 +1,9 @@
 using System.Text.Json.Nodes;
 using Wisca.Adapters;
 using Wisca.Checkpoints;
+using Wisca.Tests;
 
-namespace Wisca.Tests.Adapters;
+namespace Wisca.Core.Tests.Adapters;
 
 public sealed class AdapterTests : IDisposable
 {

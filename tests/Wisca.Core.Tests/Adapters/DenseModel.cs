@@ -1,4 +1,6 @@
-namespace Wisca.Tests.Adapters;
+using Wisca.Tests;
+
+namespace Wisca.Core.Tests.Adapters;
 
 /// <summary>What an adapter makes of a base, in float64 and the long way round: the oracle of merging, balancing and moving.</summary>
 internal static class DenseModel

@@ -1,9 +1,10 @@
 using CsCheck;
 using Wisca.Adapters;
 using Wisca.Rescaling;
+using Wisca.Tests;
 using Wisca.Transitions;
 
-namespace Wisca.Tests.Adapters;
+namespace Wisca.Core.Tests.Adapters;
 
 public sealed class FactorBalancerTests : IDisposable
 {

@@ -1,8 +1,9 @@
 using Wisca.Adapters;
 using Wisca.Checkpoints;
 using Wisca.Rescaling;
+using Wisca.Tests;
 
-namespace Wisca.Tests.Adapters;
+namespace Wisca.Core.Tests.Adapters;
 
 public sealed class MergerTests : IDisposable
 {

@@ -1,8 +1,9 @@
 using System.Text;
 using System.Text.RegularExpressions;
 using Wisca.Architectures;
+using Wisca.Tests;
 
-namespace Wisca.Tests.Architectures;
+namespace Wisca.Core.Tests.Architectures;
 
 /// <summary>The page on adding an architecture says what the code does.</summary>
 public sealed partial class AddingAnArchitectureTests

@@ -1,8 +1,9 @@
 using System.Text;
 using System.Text.Json.Nodes;
 using Wisca.Architectures;
+using Wisca.Tests;
 
-namespace Wisca.Tests.Architectures;
+namespace Wisca.Core.Tests.Architectures;
 
 /// <summary>Tables are read strictly.</summary>
 public sealed class ArchitectureTableTests

@@ -1,11 +1,13 @@
+using Wisca.Attention;
 using Wisca.Certificates;
 using Wisca.Checkpoints;
 using Wisca.Inspection;
 using Wisca.Rescaling;
 using Wisca.Safetensors;
+using Wisca.Tests;
 using Wisca.Transitions;
 
-namespace Wisca.Tests.Architectures;
+namespace Wisca.Core.Tests.Architectures;
 
 /// <summary>Every family on a tiny random model, against attention computed by the test's own reading of the family.</summary>
 public sealed class ArchitectureTests

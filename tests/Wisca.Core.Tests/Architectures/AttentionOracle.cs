@@ -2,7 +2,7 @@ using System.Runtime.InteropServices;
 using Wisca.Checkpoints;
 using Wisca.Safetensors;
 
-namespace Wisca.Tests.Architectures;
+namespace Wisca.Core.Tests.Architectures;
 
 /// <summary>
 /// What a family's attention computes, in float64, from its own idea of where everything is: projections, biases, clamps, norms, RoPE,

@@ -1,4 +1,4 @@
-namespace Wisca.Tests.Architectures;
+namespace Wisca.Core.Tests.Architectures;
 
 /// <summary>Where the heads' rows are, as the families' papers and sources say it; d rows a head, g query heads a kv head.</summary>
 internal enum FusedKind

@@ -1,4 +1,4 @@
-namespace Wisca.Tests.Architectures;
+namespace Wisca.Core.Tests.Architectures;
 
 /// <summary>What normalises queries and keys between projection and dot product.</summary>
 internal enum HeadNorm

@@ -1,7 +1,8 @@
 using Wisca.Architectures;
 using Wisca.Safetensors;
+using Wisca.Tests;
 
-namespace Wisca.Tests.Architectures;
+namespace Wisca.Core.Tests.Architectures;
 
 /// <summary>The built-in tables, and what is said of a model that none covers.</summary>
 public sealed class KnownArchitecturesTests

@@ -1,12 +1,13 @@
 using System.Text.Json.Nodes;
 using Wisca.Architectures;
+using Wisca.Attention;
 using Wisca.Certificates;
 using Wisca.Checkpoints;
-using Wisca.Numerics;
 using Wisca.Rescaling;
+using Wisca.Tests;
 using Wisca.Transitions;
 
-namespace Wisca.Tests.Architectures;
+namespace Wisca.Core.Tests.Architectures;
 
 /// <summary>
 /// A layout with one mistake, taken through the real machinery: the function must break, and the certificate (which knows the right

@@ -1,13 +1,14 @@
 using System.Text;
 using System.Text.Json.Nodes;
 using Wisca.Architectures;
+using Wisca.Attention;
 using Wisca.Checkpoints;
 using Wisca.Inspection;
 using Wisca.Rescaling;
 using Wisca.Safetensors;
-using Wisca.Transitions;
+using Wisca.Tests;
 
-namespace Wisca.Tests.Architectures;
+namespace Wisca.Core.Tests.Architectures;
 
 /// <summary>A checkpoint that does not fit its table is refused, group by group or whole, with a reason.</summary>
 public sealed class ModelLayoutTests

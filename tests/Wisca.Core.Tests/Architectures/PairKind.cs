@@ -1,4 +1,4 @@
-namespace Wisca.Tests.Architectures;
+namespace Wisca.Core.Tests.Architectures;
 
 /// <summary>Which channels RoPE rotates together.</summary>
 public enum PairKind

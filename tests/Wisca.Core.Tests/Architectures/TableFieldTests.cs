@@ -1,9 +1,11 @@
 using System.Text;
 using System.Text.Json.Nodes;
 using Wisca.Architectures;
+using Wisca.Attention;
 using Wisca.Checkpoints;
+using Wisca.Tests;
 
-namespace Wisca.Tests.Architectures;
+namespace Wisca.Core.Tests.Architectures;
 
 /// <summary>
 /// Every field of every table is read: whichever value is changed or left out, either the table is refused, or what the tables' list says

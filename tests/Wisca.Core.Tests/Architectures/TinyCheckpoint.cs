@@ -2,7 +2,7 @@ using System.Runtime.InteropServices;
 using Wisca.Checkpoints;
 using Wisca.Safetensors;
 
-namespace Wisca.Tests.Architectures;
+namespace Wisca.Core.Tests.Architectures;
 
 /// <summary>Writes tiny random models to disk.</summary>
 internal static class TinyCheckpoint

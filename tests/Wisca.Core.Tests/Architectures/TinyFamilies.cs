@@ -1,4 +1,5 @@
-namespace Wisca.Tests.Architectures;
+
+namespace Wisca.Core.Tests.Architectures;
 
 /// <summary>Every family, with every variant that changes where something is or what is exact.</summary>
 internal static class TinyFamilies

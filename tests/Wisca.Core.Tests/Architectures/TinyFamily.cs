@@ -1,6 +1,6 @@
 using System.Text.Json.Nodes;
 
-namespace Wisca.Tests.Architectures;
+namespace Wisca.Core.Tests.Architectures;
 
 /// <summary>
 /// A tiny model of a family, described by the test alone: tensor names, shapes, fused layout and what attention computes. Nothing here

@@ -2,12 +2,13 @@ using System.Runtime.InteropServices;
 using System.Text.Json.Nodes;
 using Wisca.Certificates;
 using Wisca.Checkpoints;
+using Wisca.Core.Tests.Architectures;
 using Wisca.Rescaling;
 using Wisca.Safetensors;
-using Wisca.Tests.Architectures;
+using Wisca.Tests;
 using Wisca.Transitions;
 
-namespace Wisca.Tests.Certificates;
+namespace Wisca.Core.Tests.Certificates;
 
 /// <summary>What the certificate accepts, and every way in which it must not.</summary>
 public sealed class CertifierTests : IDisposable

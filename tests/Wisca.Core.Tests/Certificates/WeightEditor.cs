@@ -2,7 +2,7 @@ using System.Runtime.InteropServices;
 using Wisca.Checkpoints;
 using Wisca.Safetensors;
 
-namespace Wisca.Tests.Certificates;
+namespace Wisca.Core.Tests.Certificates;
 
 /// <summary>Copies model folders and changes single elements in place.</summary>
 internal static class WeightEditor

@@ -1,6 +1,7 @@
 using Wisca.Checkpoints;
+using Wisca.Tests;
 
-namespace Wisca.Tests.Checkpoints;
+namespace Wisca.Core.Tests.Checkpoints;
 
 public sealed class CheckpointTests
 {

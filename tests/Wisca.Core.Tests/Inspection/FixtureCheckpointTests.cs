@@ -1,11 +1,13 @@
 using System.Text.Json.Nodes;
+using Wisca.Attention;
 using Wisca.Certificates;
 using Wisca.Checkpoints;
 using Wisca.Inspection;
 using Wisca.Rescaling;
+using Wisca.Tests;
 using Wisca.Transitions;
 
-namespace Wisca.Tests.Inspection;
+namespace Wisca.Core.Tests.Inspection;
 
 /// <summary>Every small public checkpoint of the data folder: inspected, rescaled, certified, undone.</summary>
 public sealed class FixtureCheckpointTests

@@ -1,9 +1,10 @@
 using System.Runtime.InteropServices;
+using Wisca.Core.Tests.Architectures;
+using Wisca.Core.Tests.Certificates;
 using Wisca.Inspection;
-using Wisca.Tests.Architectures;
-using Wisca.Tests.Certificates;
+using Wisca.Tests;
 
-namespace Wisca.Tests.Inspection;
+namespace Wisca.Core.Tests.Inspection;
 
 /// <summary>The norms that are shown are those of the projections' own rows.</summary>
 public sealed class InspectorTests

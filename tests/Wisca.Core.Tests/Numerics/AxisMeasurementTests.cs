@@ -1,7 +1,8 @@
 using Wisca.Numerics;
 using Wisca.Safetensors;
+using Wisca.Tests;
 
-namespace Wisca.Tests.Numerics;
+namespace Wisca.Core.Tests.Numerics;
 
 public sealed class AxisMeasurementTests
 {

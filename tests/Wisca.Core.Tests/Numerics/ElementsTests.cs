@@ -1,8 +1,9 @@
 using System.Runtime.InteropServices;
 using Wisca.Numerics;
 using Wisca.Safetensors;
+using Wisca.Tests;
 
-namespace Wisca.Tests.Numerics;
+namespace Wisca.Core.Tests.Numerics;
 
 /// <summary>The vectorised conversions against the definition of the types, for every 16-bit pattern.</summary>
 public sealed class ElementsTests

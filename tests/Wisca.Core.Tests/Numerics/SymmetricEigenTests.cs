@@ -1,7 +1,7 @@
 using CsCheck;
 using Wisca.Numerics;
 
-namespace Wisca.Tests.Numerics;
+namespace Wisca.Core.Tests.Numerics;
 
 public sealed class SymmetricEigenTests
 {

@@ -1,9 +1,10 @@
 using System.Text.Json.Nodes;
 using Wisca.Checkpoints;
 using Wisca.Rescaling;
+using Wisca.Tests;
 using Wisca.Transitions;
 
-namespace Wisca.Tests.Rescaling;
+namespace Wisca.Core.Tests.Rescaling;
 
 public sealed class LedgerTests : IDisposable
 {

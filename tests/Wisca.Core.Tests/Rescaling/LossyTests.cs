@@ -1,9 +1,10 @@
 using CsCheck;
 using Wisca.Checkpoints;
 using Wisca.Rescaling;
+using Wisca.Tests;
 using Wisca.Transitions;
 
-namespace Wisca.Tests.Rescaling;
+namespace Wisca.Core.Tests.Rescaling;
 
 /// <summary>16-bit weights at the ends of their range, where a power of two is not exact any more.</summary>
 public sealed class LossyTests

@@ -1,9 +1,10 @@
 using Wisca.Checkpoints;
 using Wisca.Rescaling;
 using Wisca.Safetensors;
+using Wisca.Tests;
 using Wisca.Transitions;
 
-namespace Wisca.Tests.Rescaling;
+namespace Wisca.Core.Tests.Rescaling;
 
 public sealed class OutputFolderTests : IDisposable
 {

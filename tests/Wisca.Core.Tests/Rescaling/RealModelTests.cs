@@ -1,9 +1,10 @@
 using Wisca.Certificates;
 using Wisca.Checkpoints;
 using Wisca.Rescaling;
+using Wisca.Tests;
 using Wisca.Transitions;
 
-namespace Wisca.Tests.Rescaling;
+namespace Wisca.Core.Tests.Rescaling;
 
 /// <summary>The whole way on a model that was really trained (8 heads, 4 kv heads, float32).</summary>
 public sealed class RealModelTests

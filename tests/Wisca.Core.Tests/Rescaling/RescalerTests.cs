@@ -1,10 +1,12 @@
 using System.Text.Json.Nodes;
 using CsCheck;
+using Wisca.Attention;
 using Wisca.Checkpoints;
 using Wisca.Rescaling;
+using Wisca.Tests;
 using Wisca.Transitions;
 
-namespace Wisca.Tests.Rescaling;
+namespace Wisca.Core.Tests.Rescaling;
 
 /// <summary>Rescaling against arithmetic of its own: weights in float64, heads sliced by the test.</summary>
 public sealed class RescalerTests

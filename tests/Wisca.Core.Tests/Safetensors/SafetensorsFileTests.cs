@@ -1,8 +1,9 @@
 using System.Buffers.Binary;
 using CsCheck;
 using Wisca.Safetensors;
+using Wisca.Tests;
 
-namespace Wisca.Tests.Safetensors;
+namespace Wisca.Core.Tests.Safetensors;
 
 public sealed class SafetensorsFileTests
 {

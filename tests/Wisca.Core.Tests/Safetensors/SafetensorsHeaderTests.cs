@@ -1,8 +1,9 @@
 using System.Text;
 using CsCheck;
 using Wisca.Safetensors;
+using Wisca.Tests;
 
-namespace Wisca.Tests.Safetensors;
+namespace Wisca.Core.Tests.Safetensors;
 
 public sealed class SafetensorsHeaderTests
 {

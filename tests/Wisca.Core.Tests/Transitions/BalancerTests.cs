@@ -1,8 +1,10 @@
 using CsCheck;
+using Wisca.Attention;
+using Wisca.Numerics;
 using Wisca.Safetensors;
 using Wisca.Transitions;
 
-namespace Wisca.Tests.Transitions;
+namespace Wisca.Core.Tests.Transitions;
 
 /// <summary>The factors, from statistics alone.</summary>
 public sealed class BalancerTests

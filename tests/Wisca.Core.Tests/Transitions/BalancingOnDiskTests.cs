@@ -1,11 +1,13 @@
 using System.Runtime.InteropServices;
+using Wisca.Attention;
 using Wisca.Checkpoints;
+using Wisca.Core.Tests.Architectures;
 using Wisca.Rescaling;
 using Wisca.Safetensors;
-using Wisca.Tests.Architectures;
+using Wisca.Tests;
 using Wisca.Transitions;
 
-namespace Wisca.Tests.Transitions;
+namespace Wisca.Core.Tests.Transitions;
 
 /// <summary>After a rescaling on disk the norms, measured by the test's own code, are what the criterion says.</summary>
 public sealed class BalancingOnDiskTests

@@ -1,9 +1,9 @@
 using System.Collections.Immutable;
 using CsCheck;
-using Wisca.Architectures;
+using Wisca.Attention;
 using Wisca.Transitions;
 
-namespace Wisca.Tests.Transitions;
+namespace Wisca.Core.Tests.Transitions;
 
 /// <summary>How a transition is compiled to groups and slices.</summary>
 public sealed class ExchangeTests

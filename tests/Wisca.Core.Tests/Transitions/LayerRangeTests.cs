@@ -1,8 +1,9 @@
+using Wisca.Core.Tests.Architectures;
 using Wisca.Rescaling;
-using Wisca.Tests.Architectures;
+using Wisca.Tests;
 using Wisca.Transitions;
 
-namespace Wisca.Tests.Transitions;
+namespace Wisca.Core.Tests.Transitions;
 
 /// <summary>Which layers a range covers, and what is not a range.</summary>
 public sealed class LayerRangeTests

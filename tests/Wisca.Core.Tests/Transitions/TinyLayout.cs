@@ -1,8 +1,9 @@
 using System.Collections.Immutable;
 using Wisca.Architectures;
+using Wisca.Attention;
 using Wisca.Transitions;
 
-namespace Wisca.Tests.Transitions;
+namespace Wisca.Core.Tests.Transitions;
 
 /// <summary>Layouts of one layer without a checkpoint behind them.</summary>
 internal static class TinyLayout

@@ -1,6 +1,6 @@
 using Wisca.Transitions;
 
-namespace Wisca.Tests.Transitions;
+namespace Wisca.Core.Tests.Transitions;
 
 public sealed class TransitionPresetTests
 {

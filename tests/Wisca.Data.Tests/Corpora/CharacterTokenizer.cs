@@ -1,6 +1,6 @@
-using Wisca.Tokenizers;
+using Wisca.Data.Tokenizers;
 
-namespace Wisca.Tests.Corpora;
+namespace Wisca.Data.Tests.Corpora;
 
 /// <summary>A token for each character code; 0 is BOS and 1 is EOS.</summary>
 internal sealed class CharacterTokenizer(int vocabularySize = 512, int? eos = 1, bool eosAround = false) : Tokenizer

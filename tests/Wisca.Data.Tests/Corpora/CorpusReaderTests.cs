@@ -3,9 +3,10 @@ using System.Text;
 using CsCheck;
 using Parquet;
 using Parquet.Schema;
-using Wisca.Corpora;
+using Wisca.Data.Corpora;
+using Wisca.Tests;
 
-namespace Wisca.Tests.Corpora;
+namespace Wisca.Data.Tests.Corpora;
 
 public sealed class CorpusReaderTests : IDisposable
 {

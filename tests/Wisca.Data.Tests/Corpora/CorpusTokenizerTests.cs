@@ -1,8 +1,9 @@
 using System.Text;
 using CsCheck;
-using Wisca.Corpora;
+using Wisca.Data.Corpora;
+using Wisca.Tests;
 
-namespace Wisca.Tests.Corpora;
+namespace Wisca.Data.Tests.Corpora;
 
 public sealed class CorpusTokenizerTests : IDisposable
 {

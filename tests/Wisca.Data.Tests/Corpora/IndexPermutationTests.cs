@@ -1,7 +1,7 @@
 using CsCheck;
-using Wisca.Corpora;
+using Wisca.Data.Corpora;
 
-namespace Wisca.Tests.Corpora;
+namespace Wisca.Data.Tests.Corpora;
 
 public sealed class IndexPermutationTests
 {

@@ -1,8 +1,9 @@
 using System.Text;
-using Wisca.Corpora;
-using Wisca.Tokenizers;
+using Wisca.Data.Corpora;
+using Wisca.Data.Tokenizers.Loading;
+using Wisca.Tests;
 
-namespace Wisca.Tests.Corpora;
+namespace Wisca.Data.Tests.Corpora;
 
 /// <summary>The corpus that models here are trained on, through tokenizers of several kinds.</summary>
 public sealed class TinyStoriesTests

@@ -1,6 +1,7 @@
-using Wisca.Corpora;
+using Wisca.Data.Corpora;
+using Wisca.Tests;
 
-namespace Wisca.Tests.Corpora;
+namespace Wisca.Data.Tests.Corpora;
 
 public sealed class TokenCacheTests : IDisposable
 {

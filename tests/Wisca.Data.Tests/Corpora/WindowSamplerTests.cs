@@ -1,7 +1,8 @@
 using CsCheck;
-using Wisca.Corpora;
+using Wisca.Data.Corpora;
+using Wisca.Tests;
 
-namespace Wisca.Tests.Corpora;
+namespace Wisca.Data.Tests.Corpora;
 
 public sealed class WindowSamplerTests : IDisposable
 {

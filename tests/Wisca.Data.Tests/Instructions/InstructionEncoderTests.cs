@@ -1,8 +1,9 @@
-using Wisca.Instructions;
-using Wisca.Tests.Corpora;
-using Wisca.Tokenizers;
+using Wisca.Data.Instructions;
+using Wisca.Data.Tests.Corpora;
+using Wisca.Data.Tokenizers.Training;
+using Wisca.Tests;
 
-namespace Wisca.Tests.Instructions;
+namespace Wisca.Data.Tests.Instructions;
 
 /// <summary>Templates and masks, shown as text: what counts stands in braces, EOS is $ and BOS ^.</summary>
 public sealed class InstructionEncoderTests

@@ -1,6 +1,7 @@
-using Wisca.Instructions;
+using Wisca.Data.Instructions;
+using Wisca.Tests;
 
-namespace Wisca.Tests.Instructions;
+namespace Wisca.Data.Tests.Instructions;
 
 public sealed class InstructionReaderTests : IDisposable
 {

@@ -1,7 +1,7 @@
 using CsCheck;
-using Wisca.Instructions;
+using Wisca.Data.Instructions;
 
-namespace Wisca.Tests.Instructions;
+namespace Wisca.Data.Tests.Instructions;
 
 public sealed class InstructionRowsTests
 {

@@ -1,8 +1,10 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
-using Wisca.Tokenizers;
+using Wisca.Data.Tokenizers;
+using Wisca.Data.Tokenizers.Loading;
+using Wisca.Tests;
 
-namespace Wisca.Tests.Tokenizers;
+namespace Wisca.Data.Tests.Tokenizers;
 
 /// <summary>Reads the golden files and builds tokenizers from them.</summary>
 internal static class Fixture

@@ -1,6 +1,6 @@
 using System.Text.Json.Nodes;
 
-namespace Wisca.Tests.Tokenizers;
+namespace Wisca.Data.Tests.Tokenizers;
 
 /// <summary>A tokenizer of the golden files: one at a path, or a patch on a small vocabulary.</summary>
 internal sealed record GoldenTokenizer(

@@ -1,7 +1,7 @@
 using System.Text;
-using Wisca.Tokenizers;
+using Wisca.Data.Tokenizers;
 
-namespace Wisca.Tests.Tokenizers;
+namespace Wisca.Data.Tests.Tokenizers;
 
 public sealed class IncrementalDecoderTests
 {

@@ -1,6 +1,8 @@
-using Wisca.Tokenizers;
+using Wisca.Data.Tokenizers;
+using Wisca.Data.Tokenizers.Loading;
+using Wisca.Tests;
 
-namespace Wisca.Tests.Tokenizers;
+namespace Wisca.Data.Tests.Tokenizers;
 
 public sealed class TokenizerHashTests : IDisposable
 {

@@ -1,9 +1,10 @@
 using System.Diagnostics;
 using System.Text;
 using CsCheck;
-using Wisca.Tokenizers;
+using Wisca.Data.Tokenizers.Loading;
+using Wisca.Tests;
 
-namespace Wisca.Tests.Tokenizers;
+namespace Wisca.Data.Tests.Tokenizers;
 
 public sealed class TokenizerPropertyTests
 {

@@ -1,8 +1,8 @@
-using Wisca.Flatness;
+using Wisca.Evaluation.Flatness;
 using Wisca.Torch;
 using static TorchSharp.torch;
 
-namespace Wisca.Tests.Flatness;
+namespace Wisca.Evaluation.Tests.Flatness;
 
 /// <summary>A Hessian written out, column by column.</summary>
 internal static class DenseHessian

@@ -1,7 +1,7 @@
-using Wisca.Flatness;
+using Wisca.Evaluation.Flatness;
 using static TorchSharp.torch;
 
-namespace Wisca.Tests.Flatness;
+namespace Wisca.Evaluation.Tests.Flatness;
 
 /// <summary>A loss that is written down as a formula of float64 tensors p0, p1, ...</summary>
 internal sealed class FormulaObjective : AutogradObjective

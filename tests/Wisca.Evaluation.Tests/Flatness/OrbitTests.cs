@@ -1,14 +1,18 @@
 using TorchSharp;
+using Wisca.Attention;
 using Wisca.Checkpoints;
-using Wisca.Flatness;
-using Wisca.Models;
+using Wisca.Evaluation.Flatness;
 using Wisca.Rescaling;
 using Wisca.Safetensors;
+using Wisca.Tests;
+using Wisca.Tests.Torch;
 using Wisca.Torch;
+using Wisca.Torch.Models;
+using Wisca.Torch.Transitions;
 using Wisca.Transitions;
 using static TorchSharp.torch;
 
-namespace Wisca.Tests.Flatness;
+namespace Wisca.Evaluation.Tests.Flatness;
 
 [Collection(TorchCollection.Name)]
 public sealed class OrbitTests

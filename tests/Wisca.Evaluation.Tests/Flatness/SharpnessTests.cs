@@ -1,7 +1,8 @@
-using Wisca.Flatness;
+using Wisca.Evaluation.Flatness;
+using Wisca.Tests.Torch;
 using static TorchSharp.torch;
 
-namespace Wisca.Tests.Flatness;
+namespace Wisca.Evaluation.Tests.Flatness;
 
 [Collection(TorchCollection.Name)]
 public sealed class SharpnessTests

@@ -1,9 +1,9 @@
 using Wisca.Checkpoints;
-using Wisca.Flatness;
-using Wisca.Models;
+using Wisca.Evaluation.Flatness;
+using Wisca.Torch.Models;
 using static TorchSharp.torch;
 
-namespace Wisca.Tests.Flatness;
+namespace Wisca.Evaluation.Tests.Flatness;
 
 /// <summary>Models of two or three hundred parameters in float64, whose Hessians can be written out.</summary>
 internal static class SmallModels
@@ -24,7 +24,7 @@ internal static class SmallModels
 
     public static Decoder Decoder(string modelType, ScalarType dtype = ScalarType.Float64)
     {
-        var decoder = Models.Decoder.Create(
+        var decoder = Torch.Models.Decoder.Create(
             DecoderConfig.From(Config(modelType)), 1, new InitializationOptions { StandardDeviation = 0.5 }, dtype);
         using var ungraded = no_grad();
         using var scope = NewDisposeScope();

@@ -1,8 +1,9 @@
-using Wisca.Flatness;
+using Wisca.Evaluation.Flatness;
+using Wisca.Tests.Torch;
 using Wisca.Torch;
 using static TorchSharp.torch;
 
-namespace Wisca.Tests.Flatness;
+namespace Wisca.Evaluation.Tests.Flatness;
 
 [Collection(TorchCollection.Name)]
 public sealed class TraceEstimatorTests

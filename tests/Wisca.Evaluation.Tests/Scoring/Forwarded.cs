@@ -1,7 +1,8 @@
-using Wisca.Models;
-using Wisca.Scoring;
+using Wisca.Evaluation.Scoring;
+using Wisca.Tests.Torch;
+using Wisca.Torch.Models;
 
-namespace Wisca.Tests.Scoring;
+namespace Wisca.Evaluation.Tests.Scoring;
 
 /// <summary>What answers must be: every request through the model by itself, every logit of it, and log-probabilities in float64
 /// loops.</summary>

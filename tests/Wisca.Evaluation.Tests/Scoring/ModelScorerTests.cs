@@ -1,13 +1,15 @@
 using System.Text.Json;
 using TorchSharp;
 using Wisca.Checkpoints;
-using Wisca.Models;
+using Wisca.Data.Tokenizers.Loading;
+using Wisca.Evaluation.Scoring;
 using Wisca.Rescaling;
-using Wisca.Scoring;
-using Wisca.Tokenizers;
+using Wisca.Tests;
+using Wisca.Tests.Torch;
+using Wisca.Torch.Models;
 using Wisca.Transitions;
 
-namespace Wisca.Tests.Scoring;
+namespace Wisca.Evaluation.Tests.Scoring;
 
 [Collection(TorchCollection.Name)]
 public sealed class ModelScorerTests

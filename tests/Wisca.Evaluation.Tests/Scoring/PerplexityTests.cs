@@ -1,9 +1,11 @@
 using Wisca.Checkpoints;
-using Wisca.Models;
-using Wisca.Scoring;
-using Wisca.Tokenizers;
+using Wisca.Data.Tokenizers.Loading;
+using Wisca.Evaluation.Scoring;
+using Wisca.Tests;
+using Wisca.Tests.Torch;
+using Wisca.Torch.Models;
 
-namespace Wisca.Tests.Scoring;
+namespace Wisca.Evaluation.Tests.Scoring;
 
 [Collection(TorchCollection.Name)]
 public sealed class PerplexityTests

@@ -1,7 +1,8 @@
-using Wisca.Scoring;
-using Wisca.Tokenizers;
+using Wisca.Data.Tokenizers.Loading;
+using Wisca.Evaluation.Scoring;
+using Wisca.Tests;
 
-namespace Wisca.Tests.Scoring;
+namespace Wisca.Evaluation.Tests.Scoring;
 
 public sealed class RequestEncoderTests
 {

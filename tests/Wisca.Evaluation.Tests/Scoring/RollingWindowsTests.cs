@@ -1,7 +1,7 @@
 using CsCheck;
-using Wisca.Scoring;
+using Wisca.Evaluation.Scoring;
 
-namespace Wisca.Tests.Scoring;
+namespace Wisca.Evaluation.Tests.Scoring;
 
 public sealed class RollingWindowsTests
 {

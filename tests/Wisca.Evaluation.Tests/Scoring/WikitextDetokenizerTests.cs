@@ -1,8 +1,9 @@
 using System.Security.Cryptography;
 using System.Text;
-using Wisca.Scoring;
+using Wisca.Evaluation.Scoring;
+using Wisca.Tests;
 
-namespace Wisca.Tests.Scoring;
+namespace Wisca.Evaluation.Tests.Scoring;
 
 public sealed class WikitextDetokenizerTests
 {

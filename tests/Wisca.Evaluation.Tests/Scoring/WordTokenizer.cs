@@ -1,6 +1,6 @@
-using Wisca.Tokenizers;
+using Wisca.Data.Tokenizers;
 
-namespace Wisca.Tests.Scoring;
+namespace Wisca.Evaluation.Tests.Scoring;
 
 /// <summary>
 /// A tokenizer of the tests: a token is a word with the space before it, or a single other character. Ids 1 and 2 are BOS and EOS, the

@@ -1,14 +1,18 @@
 using System.Security.Cryptography;
 using System.Text;
 using Wisca.Checkpoints;
+using Wisca.Data.Tokenizers.Loading;
+using Wisca.Evaluation.Scoring;
+using Wisca.Evaluation.Tasks;
+using Wisca.Evaluation.Tasks.Data;
+using Wisca.Evaluation.Tasks.Definitions;
+using Wisca.Evaluation.Tests.Scoring;
 using Wisca.Rescaling;
-using Wisca.Scoring;
-using Wisca.Tasks;
-using Wisca.Tests.Scoring;
-using Wisca.Tokenizers;
+using Wisca.Tests;
+using Wisca.Tests.Torch;
 using Wisca.Transitions;
 
-namespace Wisca.Tests.Tasks;
+namespace Wisca.Evaluation.Tests.Tasks;
 
 /// <summary>The tasks on their real data.</summary>
 [Collection(TorchCollection.Name)]
@@ -69,7 +73,7 @@ public sealed class RealTaskTests
         // Short windows keep the loops fast; what is longer loses the beginning of its context on both sides.
         const int length = 28, mostLetters = 40;
         using var checkpoint = Checkpoint.Open(TestData.Require("models", "TinyStories-656K"));
-        using var decoder = Models.Decoder.Load(checkpoint);
+        using var decoder = Torch.Models.Decoder.Load(checkpoint);
         var tokenizer = TokenizerLoader.Load(checkpoint.Folder);
         var requests = Requests(200, mostLetters, new RequestEncoder(tokenizer));
         var scorer = new ModelScorer(decoder, tokenizer, new ScoringOptions { MaxLength = length });
@@ -124,7 +128,7 @@ public sealed class RealTaskTests
 
         TaskRun Run(Checkpoint model)
         {
-            using var decoder = Models.Decoder.Load(model);
+            using var decoder = Torch.Models.Decoder.Load(model);
             var scorer = new ModelScorer(decoder, tokenizer, new ScoringOptions { MaxLength = 128 });
             return new TaskRunner(scorer, TestData.Require("eval"), new TaskOptions { Limit = 2, BootstrapIterations = 0 }).Run(
                 TaskCatalogue.Load().Select(AllTasks.Split(',')));

@@ -1,7 +1,10 @@
-using Wisca.Scoring;
-using Wisca.Tasks;
+using Wisca.Evaluation.Scoring;
+using Wisca.Evaluation.Tasks;
+using Wisca.Evaluation.Tasks.Data;
+using Wisca.Evaluation.Tasks.Definitions;
+using Wisca.Tests;
 
-namespace Wisca.Tests.Tasks;
+namespace Wisca.Evaluation.Tests.Tasks;
 
 /// <summary>A data folder with invented items, and what is made of them.</summary>
 internal sealed class TaskFolder : IDisposable

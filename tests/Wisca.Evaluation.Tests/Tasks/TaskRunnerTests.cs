@@ -1,7 +1,9 @@
 using System.Text.Json.Nodes;
-using Wisca.Tasks;
+using Wisca.Evaluation.Tasks;
+using Wisca.Evaluation.Tasks.Data;
+using Wisca.Evaluation.Tasks.Definitions;
 
-namespace Wisca.Tests.Tasks;
+namespace Wisca.Evaluation.Tests.Tasks;
 
 public sealed class TaskRunnerTests
 {

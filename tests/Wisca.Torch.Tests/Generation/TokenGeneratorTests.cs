@@ -1,7 +1,8 @@
 using TorchSharp;
-using Wisca.Generation;
+using Wisca.Tests.Torch;
+using Wisca.Torch.Generation;
 
-namespace Wisca.Tests.Generation;
+namespace Wisca.Torch.Tests.Generation;
 
 [Collection(TorchCollection.Name)]
 public sealed class TokenGeneratorTests

@@ -1,6 +1,6 @@
-using Wisca.Generation;
+using Wisca.Torch.Generation;
 
-namespace Wisca.Tests.Generation;
+namespace Wisca.Torch.Tests.Generation;
 
 public sealed class TokenSamplerTests
 {

@@ -1,11 +1,12 @@
 using System.Collections.Immutable;
-using Wisca.Lora;
-using Wisca.Optimizers;
-using Wisca.Torch;
+using Wisca.Tests.Torch;
+using Wisca.Torch.Lora;
+using Wisca.Torch.Optimizers;
+using Wisca.Torch.Transitions;
 using Wisca.Transitions;
 using static TorchSharp.torch;
 
-namespace Wisca.Tests.Lora;
+namespace Wisca.Torch.Tests.Lora;
 
 [Collection(TorchCollection.Name)]
 public sealed class LoraBalancerTests

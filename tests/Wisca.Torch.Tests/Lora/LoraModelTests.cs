@@ -1,14 +1,15 @@
 using TorchSharp;
 using Wisca.Adapters;
 using Wisca.Checkpoints;
-using Wisca.Lora;
-using Wisca.Models;
-using Wisca.Optimizers;
 using Wisca.Safetensors;
-using Wisca.Torch;
+using Wisca.Tests;
+using Wisca.Tests.Torch;
+using Wisca.Torch.Lora;
+using Wisca.Torch.Models;
+using Wisca.Torch.Optimizers;
 using static TorchSharp.torch;
 
-namespace Wisca.Tests.Lora;
+namespace Wisca.Torch.Tests.Lora;
 
 [Collection(TorchCollection.Name)]
 public sealed class LoraModelTests : IDisposable

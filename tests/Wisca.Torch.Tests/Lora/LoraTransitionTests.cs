@@ -1,15 +1,18 @@
 using Wisca.Adapters;
 using Wisca.Checkpoints;
-using Wisca.Lora;
-using Wisca.Models;
-using Wisca.Optimizers;
-using Wisca.Proofs;
 using Wisca.Rescaling;
 using Wisca.Safetensors;
+using Wisca.Tests;
+using Wisca.Tests.Torch;
+using Wisca.Torch.Lora;
+using Wisca.Torch.Models;
+using Wisca.Torch.Optimizers;
+using Wisca.Torch.Proofs;
+using Wisca.Torch.Transitions;
 using Wisca.Transitions;
 using static TorchSharp.torch;
 
-namespace Wisca.Tests.Lora;
+namespace Wisca.Torch.Tests.Lora;
 
 /// <summary>Bases that move under their adapters, in training and on disk.</summary>
 [Collection(TorchCollection.Name)]

@@ -1,8 +1,9 @@
-using Wisca.Architectures;
+using Wisca.Attention;
 using Wisca.Checkpoints;
-using Wisca.Models;
+using Wisca.Tests.Torch;
+using Wisca.Torch.Models;
 
-namespace Wisca.Tests.Models;
+namespace Wisca.Torch.Tests.Models;
 
 public sealed class DecoderConfigTests
 {

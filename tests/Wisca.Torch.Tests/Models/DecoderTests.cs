@@ -1,10 +1,11 @@
 using TorchSharp;
 using Wisca.Checkpoints;
-using Wisca.Models;
-using Wisca.Torch;
+using Wisca.Tests;
+using Wisca.Tests.Torch;
+using Wisca.Torch.Models;
 using static TorchSharp.torch;
 
-namespace Wisca.Tests.Models;
+namespace Wisca.Torch.Tests.Models;
 
 [Collection(TorchCollection.Name)]
 public sealed class DecoderTests

@@ -1,12 +1,14 @@
 using Wisca.Architectures;
+using Wisca.Attention;
 using Wisca.Checkpoints;
-using Wisca.Models;
 using Wisca.Safetensors;
-using Wisca.Torch;
+using Wisca.Tests;
+using Wisca.Tests.Torch;
+using Wisca.Torch.Models;
 using Wisca.Transitions;
 using static TorchSharp.torch;
 
-namespace Wisca.Tests.Models;
+namespace Wisca.Torch.Tests.Models;
 
 /// <summary>What holds for every family: gradients, second derivatives, what a transition conserves, saving, generating.</summary>
 [Collection(TorchCollection.Name)]

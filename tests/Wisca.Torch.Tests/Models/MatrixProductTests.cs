@@ -1,8 +1,8 @@
-using Wisca.Models;
-using Wisca.Torch;
+using Wisca.Tests.Torch;
+using Wisca.Torch.Models;
 using static TorchSharp.torch;
 
-namespace Wisca.Tests.Models;
+namespace Wisca.Torch.Tests.Models;
 
 [Collection(TorchCollection.Name)]
 public sealed class MatrixProductTests

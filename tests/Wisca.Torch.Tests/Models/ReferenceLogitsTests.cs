@@ -1,8 +1,10 @@
 using System.Runtime.InteropServices;
 using Wisca.Checkpoints;
-using Wisca.Models;
+using Wisca.Tests;
+using Wisca.Tests.Torch;
+using Wisca.Torch.Models;
 
-namespace Wisca.Tests.Models;
+namespace Wisca.Torch.Tests.Models;
 
 /// <summary>Every family against logits that Hugging Face transformers computed in float64.</summary>
 [Collection(TorchCollection.Name)]

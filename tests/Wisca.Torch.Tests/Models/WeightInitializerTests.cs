@@ -1,8 +1,9 @@
 using Wisca.Checkpoints;
-using Wisca.Models;
+using Wisca.Tests.Torch;
+using Wisca.Torch.Models;
 using static TorchSharp.torch;
 
-namespace Wisca.Tests.Models;
+namespace Wisca.Torch.Tests.Models;
 
 [Collection(TorchCollection.Name)]
 public sealed class WeightInitializerTests

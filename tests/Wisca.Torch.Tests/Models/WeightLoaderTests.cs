@@ -1,10 +1,12 @@
 using System.Text.Json;
 using Wisca.Checkpoints;
-using Wisca.Models;
 using Wisca.Safetensors;
+using Wisca.Tests;
+using Wisca.Tests.Torch;
+using Wisca.Torch.Models;
 using Tensor = (string Name, long[] Shape, float[] Values);
 
-namespace Wisca.Tests.Models;
+namespace Wisca.Torch.Tests.Models;
 
 [Collection(TorchCollection.Name)]
 public sealed class WeightLoaderTests

@@ -1,7 +1,7 @@
-using Wisca.Optimizers;
+using Wisca.Torch.Optimizers;
 using Parameter = TorchSharp.Modules.Parameter;
 
-namespace Wisca.Tests.Optimizers;
+namespace Wisca.Torch.Tests.Optimizers;
 
 /// <summary>Every optimizer, by a name for test rows, and its reference.</summary>
 internal static class KnownOptimizers

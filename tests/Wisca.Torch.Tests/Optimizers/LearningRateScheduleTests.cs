@@ -1,7 +1,7 @@
 using CsCheck;
-using Wisca.Optimizers;
+using Wisca.Torch.Optimizers;
 
-namespace Wisca.Tests.Optimizers;
+namespace Wisca.Torch.Tests.Optimizers;
 
 public sealed class LearningRateScheduleTests
 {

@@ -1,6 +1,4 @@
-using Wisca.Torch;
-
-namespace Wisca.Tests.Optimizers;
+namespace Wisca.Torch.Tests.Optimizers;
 
 /// <summary>One thread for a class of tests whose tensors are too small to share: idle threads that wait for each other would cost more
 /// than the work.</summary>

@@ -1,8 +1,10 @@
-using Wisca.Optimizers;
 using Wisca.Safetensors;
+using Wisca.Tests;
+using Wisca.Tests.Torch;
+using Wisca.Torch.Optimizers;
 using static TorchSharp.torch;
 
-namespace Wisca.Tests.Optimizers;
+namespace Wisca.Torch.Tests.Optimizers;
 
 [Collection(TorchCollection.Name)]
 public sealed class OptimizerStateTests : IClassFixture<OneThread>

@@ -1,9 +1,10 @@
 using TorchSharp;
-using Wisca.Optimizers;
+using Wisca.Tests.Torch;
+using Wisca.Torch.Optimizers;
 using static TorchSharp.torch;
 using Parameter = TorchSharp.Modules.Parameter;
 
-namespace Wisca.Tests.Optimizers;
+namespace Wisca.Torch.Tests.Optimizers;
 
 [Collection(TorchCollection.Name)]
 public sealed class OptimizerStepTests : IClassFixture<OneThread>

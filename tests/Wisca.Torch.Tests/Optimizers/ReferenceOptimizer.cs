@@ -1,4 +1,4 @@
-namespace Wisca.Tests.Optimizers;
+namespace Wisca.Torch.Tests.Optimizers;
 
 /// <summary>The optimizers' formulas, element by element in float64, written down again without torch.</summary>
 internal static class ReferenceOptimizer

@@ -1,8 +1,7 @@
-using Wisca.Torch;
 using static TorchSharp.torch;
 using Parameter = TorchSharp.Modules.Parameter;
 
-namespace Wisca.Tests.Optimizers;
+namespace Wisca.Torch.Tests.Optimizers;
 
 /// <summary>
 /// mean |W2 W1 x + b - y|^2 on fixed random numbers: its value stays when W1 is multiplied and W2 divided by s.

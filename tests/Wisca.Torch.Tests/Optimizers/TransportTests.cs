@@ -1,7 +1,8 @@
-using Wisca.Optimizers;
+using Wisca.Tests.Torch;
+using Wisca.Torch.Optimizers;
 using static TorchSharp.torch;
 
-namespace Wisca.Tests.Optimizers;
+namespace Wisca.Torch.Tests.Optimizers;
 
 /// <summary>
 /// W1 times s and W2 over s in the middle of training, with the state moved along by its degrees, is the same training with other

@@ -1,10 +1,11 @@
 using TorchSharp;
 using Wisca.Checkpoints;
-using Wisca.Models;
-using Wisca.Proofs;
-using Wisca.Torch;
+using Wisca.Tests;
+using Wisca.Tests.Torch;
+using Wisca.Torch.Models;
+using Wisca.Torch.Proofs;
 
-namespace Wisca.Tests.Proofs;
+namespace Wisca.Torch.Tests.Proofs;
 
 [Collection(TorchCollection.Name)]
 public sealed class ForwardProofTests

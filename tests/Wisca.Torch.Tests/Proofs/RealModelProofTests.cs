@@ -1,11 +1,13 @@
 using Wisca.Checkpoints;
-using Wisca.Models;
-using Wisca.Proofs;
 using Wisca.Rescaling;
 using Wisca.Safetensors;
+using Wisca.Tests;
+using Wisca.Tests.Torch;
+using Wisca.Torch.Models;
+using Wisca.Torch.Proofs;
 using Wisca.Transitions;
 
-namespace Wisca.Tests.Proofs;
+namespace Wisca.Torch.Tests.Proofs;
 
 /// <summary>The forward proof on a model that was really trained: 2 layers, 8 heads, 4 kv heads of 16 channels, tied, float32.</summary>
 [Collection(TorchCollection.Name)]

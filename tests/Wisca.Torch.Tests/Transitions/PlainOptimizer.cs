@@ -1,8 +1,8 @@
-using Wisca.Optimizers;
+using Wisca.Torch.Optimizers;
 using static TorchSharp.torch;
 using Parameter = TorchSharp.Modules.Parameter;
 
-namespace Wisca.Tests.Transitions;
+namespace Wisca.Torch.Tests.Transitions;
 
 /// <summary>
 /// Textbook updates by single tensor operations, with a learning rate and an epsilon for every element: what the fused kernels are held to,

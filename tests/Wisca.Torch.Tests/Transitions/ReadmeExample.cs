@@ -1,8 +1,8 @@
 using TorchSharp;
-using Wisca.Transitions;
+using Wisca.Torch.Transitions;
 using static TorchSharp.torch;
 
-namespace Wisca.Tests.Transitions;
+namespace Wisca.Torch.Tests.Transitions;
 
 /// <summary>The README's example for models of one's own: compiled and run here, and held to the README's text.</summary>
 internal static class ReadmeExample

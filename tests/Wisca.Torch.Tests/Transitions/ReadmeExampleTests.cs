@@ -1,7 +1,8 @@
 using TorchSharp.Modules;
+using Wisca.Tests.Torch;
 using static TorchSharp.torch;
 
-namespace Wisca.Tests.Transitions;
+namespace Wisca.Torch.Tests.Transitions;
 
 [Collection(TorchCollection.Name)]
 public sealed class ReadmeExampleTests

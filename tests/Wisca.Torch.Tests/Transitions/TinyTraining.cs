@@ -1,11 +1,14 @@
+using Wisca.Attention;
 using Wisca.Checkpoints;
-using Wisca.Models;
-using Wisca.Torch;
+using Wisca.Tests;
+using Wisca.Tests.Torch;
+using Wisca.Torch.Models;
+using Wisca.Torch.Transitions;
 using Wisca.Transitions;
 using static TorchSharp.torch;
 using Parameter = TorchSharp.Modules.Parameter;
 
-namespace Wisca.Tests.Transitions;
+namespace Wisca.Torch.Tests.Transitions;
 
 /// <summary>A tiny grouped-query llama on a fixed stream of random tokens, the same for every instance of a seed.</summary>
 internal sealed class TinyTraining : IDisposable

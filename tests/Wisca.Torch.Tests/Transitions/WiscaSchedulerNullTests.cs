@@ -1,10 +1,13 @@
 using System.Collections.Immutable;
-using Wisca.Optimizers;
+using Wisca.Attention;
+using Wisca.Tests.Torch;
+using Wisca.Torch.Optimizers;
+using Wisca.Torch.Transitions;
 using Wisca.Transitions;
 using static TorchSharp.torch;
 using Parameter = TorchSharp.Modules.Parameter;
 
-namespace Wisca.Tests.Transitions;
+namespace Wisca.Torch.Tests.Transitions;
 
 /// <summary>
 /// The null test: with state and epsilon transported, no weight decay and no clipping, a transition by s in mid-training is nothing but

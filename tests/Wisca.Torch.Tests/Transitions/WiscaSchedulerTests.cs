@@ -1,12 +1,15 @@
+using Wisca.Attention;
 using Wisca.Checkpoints;
-using Wisca.Models;
-using Wisca.Optimizers;
 using Wisca.Rescaling;
-using Wisca.Torch;
+using Wisca.Tests;
+using Wisca.Tests.Torch;
+using Wisca.Torch.Models;
+using Wisca.Torch.Optimizers;
+using Wisca.Torch.Transitions;
 using Wisca.Transitions;
 using static TorchSharp.torch;
 
-namespace Wisca.Tests.Transitions;
+namespace Wisca.Torch.Tests.Transitions;
 
 [Collection(TorchCollection.Name)]
 public sealed class WiscaSchedulerTests

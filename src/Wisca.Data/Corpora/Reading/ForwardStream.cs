@@ -1,4 +1,4 @@
-namespace Wisca.Corpora;
+namespace Wisca.Data.Corpora.Reading;
 
 /// <summary>A stream that is read once, front to back.</summary>
 internal abstract class ForwardStream : Stream

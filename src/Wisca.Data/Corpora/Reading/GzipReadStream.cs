@@ -1,6 +1,6 @@
 using System.IO.Compression;
 
-namespace Wisca.Corpora;
+namespace Wisca.Data.Corpora.Reading;
 
 /// <summary>
 /// Decompresses gzip and notices when the data ends early. <see cref="GZipStream"/> by itself takes a file that was cut short for a whole

@@ -1,7 +1,7 @@
 using System.Text.Json;
 using System.Text.Unicode;
 
-namespace Wisca.Corpora;
+namespace Wisca.Data.Corpora.Reading;
 
 /// <summary>The documents of a file of JSON objects, one a line; empty lines count as none.</summary>
 internal static class JsonLinesDocuments

@@ -1,4 +1,6 @@
-namespace Wisca.Corpora;
+using Wisca.Files;
+
+namespace Wisca.Data.Corpora.Reading;
 
 /// <summary>The lines of a file as bytes, through a buffer that grows to the longest of them.</summary>
 internal sealed class LineReader : IDisposable

@@ -1,7 +1,8 @@
 using Parquet;
 using Parquet.Schema;
+using Wisca.Files;
 
-namespace Wisca.Corpora;
+namespace Wisca.Data.Corpora.Reading;
 
 /// <summary>The documents of a string column of a Parquet file.</summary>
 internal static class ParquetDocuments

@@ -1,7 +1,8 @@
 using System.IO.Enumeration;
 using System.Text.RegularExpressions;
+using Wisca.Files;
 
-namespace Wisca.Corpora;
+namespace Wisca.Data.Corpora.Reading;
 
 /// <summary>Finds the files that a source (a file, a folder, a pattern) stands for.</summary>
 internal static class SourceFinder

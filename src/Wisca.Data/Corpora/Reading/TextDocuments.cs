@@ -1,7 +1,7 @@
 using System.Buffers;
 using System.Text;
 
-namespace Wisca.Corpora;
+namespace Wisca.Data.Corpora.Reading;
 
 /// <summary>The documents of a plain text file.</summary>
 internal static class TextDocuments

@@ -1,4 +1,4 @@
-namespace Wisca.Corpora;
+namespace Wisca.Data.Corpora.Stories;
 
 /// <summary>
 /// An endless corpus of simple English stories for where nothing can be downloaded. Each story has a hero, a wish or a trouble, and what

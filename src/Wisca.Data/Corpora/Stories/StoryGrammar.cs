@@ -1,6 +1,6 @@
 using System.Text;
 
-namespace Wisca.Corpora;
+namespace Wisca.Data.Corpora.Stories;
 
 /// <summary>The word lists and plots, read from the two files that lie in the assembly. Their form is described at the top of
 /// each.</summary>

@@ -1,4 +1,4 @@
-namespace Wisca.Corpora;
+namespace Wisca.Data.Corpora.Stories;
 
 /// <summary>A part of a template.</summary>
 internal abstract record StoryPart

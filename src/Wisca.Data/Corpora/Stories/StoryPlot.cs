@@ -1,4 +1,4 @@
-namespace Wisca.Corpora;
+namespace Wisca.Data.Corpora.Stories;
 
 /// <summary>A skeleton of a story.</summary>
 /// <param name="Name">Its name in the grammar.</param>

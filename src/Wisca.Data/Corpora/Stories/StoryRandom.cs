@@ -1,4 +1,4 @@
-namespace Wisca.Corpora;
+namespace Wisca.Data.Corpora.Stories;
 
 /// <summary>SplitMix64 (Steele, Lea and Flood 2014), written out so that stories do not change with the runtime.</summary>
 internal sealed class StoryRandom

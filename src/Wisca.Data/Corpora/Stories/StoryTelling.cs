@@ -1,4 +1,4 @@
-namespace Wisca.Corpora;
+namespace Wisca.Data.Corpora.Stories;
 
 /// <summary>One story while it is told: what its variables stand for is chosen when they are first needed, and kept.</summary>
 internal sealed class StoryTelling(StoryGrammar grammar, StoryRandom random)

@@ -1,4 +1,4 @@
-namespace Wisca.Corpora;
+namespace Wisca.Data.Corpora.Stories;
 
 /// <summary>What a variable of a story stands for: a word, and for a character also what it is (girl, fox) and its gender.</summary>
 internal readonly record struct StoryValue(StoryWord Word, StoryWord? Kind = null, StoryWord? Gender = null)

@@ -1,4 +1,4 @@
-namespace Wisca.Corpora;
+namespace Wisca.Data.Corpora.Stories;
 
 /// <summary>Where the word of a variable comes from: <c>let toy = toys</c>, <c>let colour = toy.colour</c>, <c>let other = toys not
 /// toy</c>.</summary>

@@ -1,4 +1,4 @@
-namespace Wisca.Corpora;
+namespace Wisca.Data.Corpora.Stories;
 
 /// <summary>An entry of the word lists.</summary>
 /// <param name="Text">The word or phrase itself.</param>

@@ -2,7 +2,7 @@ using System.Buffers;
 using System.Globalization;
 using System.Text;
 
-namespace Wisca.Tokenizers;
+namespace Wisca.Data.Tokenizers.Decoding;
 
 /// <summary>Turns runs of byte tokens (&lt;0xC3&gt; &lt;0xA9&gt;) into text.</summary>
 /// <param name="keepValidParts">

@@ -1,6 +1,7 @@
 using System.Text;
+using Wisca.Data.Tokenizers.PreTokenizers;
 
-namespace Wisca.Tokenizers;
+namespace Wisca.Data.Tokenizers.Decoding;
 
 /// <summary>Turns GPT-2's spelling of bytes back into text. A token that is not spelled so (an added one) is text already.</summary>
 internal sealed class ByteLevelDecoder : IDecoder

@@ -1,4 +1,4 @@
-namespace Wisca.Tokenizers;
+namespace Wisca.Data.Tokenizers.Decoding;
 
 /// <summary>Makes one token of all.</summary>
 internal sealed class FuseDecoder : IDecoder

@@ -1,4 +1,4 @@
-namespace Wisca.Tokenizers;
+namespace Wisca.Data.Tokenizers.Decoding;
 
 /// <summary>One step of the way from the names of tokens to text.</summary>
 internal interface IDecoder

@@ -1,6 +1,7 @@
 using System.Text;
+using Wisca.Data.Tokenizers.Models;
 
-namespace Wisca.Tokenizers;
+namespace Wisca.Data.Tokenizers.Decoding;
 
 /// <summary>Joins pieces as SentencePiece does: ▁ is a space, but not the one that encoding puts in front of a text.</summary>
 /// <param name="model">The model.</param>

@@ -1,4 +1,4 @@
-namespace Wisca.Tokenizers;
+namespace Wisca.Data.Tokenizers.Decoding;
 
 /// <summary>Rewrites each token by itself.</summary>
 /// <param name="rewrite">Gets a token and whether it is the first.</param>

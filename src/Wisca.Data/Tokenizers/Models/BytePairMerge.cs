@@ -1,4 +1,4 @@
-namespace Wisca.Tokenizers;
+namespace Wisca.Data.Tokenizers.Models;
 
 /// <summary>Two neighbours that become one token.</summary>
 /// <param name="Left">Id of the left token.</param>

@@ -1,7 +1,7 @@
 using System.Collections.Concurrent;
 using System.Text;
 
-namespace Wisca.Tokenizers;
+namespace Wisca.Data.Tokenizers.Models;
 
 /// <summary>
 /// Byte-pair encoding: the characters of a piece are merged, always the pair of lowest rank and of those the leftmost, until no

@@ -1,4 +1,4 @@
-namespace Wisca.Tokenizers;
+namespace Wisca.Data.Tokenizers.Models;
 
 /// <summary>How a byte-pair model treats what its merges do not say.</summary>
 internal sealed record BytePairOptions

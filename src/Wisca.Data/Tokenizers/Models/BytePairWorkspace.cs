@@ -1,4 +1,4 @@
-namespace Wisca.Tokenizers;
+namespace Wisca.Data.Tokenizers.Models;
 
 /// <summary>The tokens of one piece while they are merged: a linked list over arrays, and the heap of candidates.</summary>
 internal sealed class BytePairWorkspace

@@ -1,4 +1,4 @@
-namespace Wisca.Tokenizers;
+namespace Wisca.Data.Tokenizers.Models;
 
 /// <summary>The tokens of a model and their ids, one to one.</summary>
 internal sealed class Vocabulary

@@ -1,6 +1,6 @@
 using System.Collections.Frozen;
 
-namespace Wisca.Tokenizers;
+namespace Wisca.Data.Tokenizers.PreTokenizers;
 
 /// <summary>
 /// GPT-2's spelling of bytes as printable characters: visible Latin-1 characters stand for themselves, the other bytes, in

@@ -1,7 +1,8 @@
 using System.Buffers;
 using System.Text;
+using Wisca.Data.Tokenizers.Unicode;
 
-namespace Wisca.Tokenizers;
+namespace Wisca.Data.Tokenizers.PreTokenizers;
 
 /// <summary>GPT-2's pre-tokenizer: splits by its pattern, where asked to, and spells the UTF-8 bytes of each piece as characters.</summary>
 /// <param name="addPrefixSpace">Whether a piece that does not begin with a space gets one.</param>

@@ -1,4 +1,4 @@
-namespace Wisca.Tokenizers;
+namespace Wisca.Data.Tokenizers.PreTokenizers;
 
 /// <summary>One step of the way from normalized text to the pieces that the model merges within.</summary>
 internal interface IPreTokenizer

@@ -1,4 +1,4 @@
-namespace Wisca.Tokenizers;
+namespace Wisca.Data.Tokenizers.PreTokenizers;
 
 /// <summary>SentencePiece's spelling of spaces as a visible mark (▁), as a pre-tokenizer.</summary>
 /// <param name="mark">What stands for a space.</param>

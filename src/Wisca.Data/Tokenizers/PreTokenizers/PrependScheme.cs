@@ -1,4 +1,4 @@
-namespace Wisca.Tokenizers;
+namespace Wisca.Data.Tokenizers.PreTokenizers;
 
 /// <summary>Where a Metaspace pre-tokenizer puts its mark in front of a piece that does not begin with it.</summary>
 internal enum PrependScheme

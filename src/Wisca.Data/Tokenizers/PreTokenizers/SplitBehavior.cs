@@ -1,4 +1,4 @@
-namespace Wisca.Tokenizers;
+namespace Wisca.Data.Tokenizers.PreTokenizers;
 
 /// <summary>What becomes of the places where a piece is split, by the names of tokenizer.json.</summary>
 internal enum SplitBehavior

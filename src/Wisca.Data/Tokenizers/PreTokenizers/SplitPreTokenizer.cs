@@ -1,4 +1,6 @@
-namespace Wisca.Tokenizers;
+using Wisca.Data.Tokenizers.Unicode;
+
+namespace Wisca.Data.Tokenizers.PreTokenizers;
 
 /// <summary>Splits at the matches of a pattern.</summary>
 /// <param name="pattern">What to match.</param>

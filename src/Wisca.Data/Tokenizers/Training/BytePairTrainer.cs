@@ -1,6 +1,8 @@
 using System.Runtime.InteropServices;
+using Wisca.Data.Tokenizers.Models;
+using Wisca.Data.Tokenizers.PreTokenizers;
 
-namespace Wisca.Tokenizers;
+namespace Wisca.Data.Tokenizers.Training;
 
 /// <summary>
 /// Trains byte-level BPE tokenizers in the manner of GPT-2: text is split into words by GPT-2's pattern, words are spelled in bytes, and

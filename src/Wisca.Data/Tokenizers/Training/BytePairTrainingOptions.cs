@@ -1,4 +1,4 @@
-namespace Wisca.Tokenizers;
+namespace Wisca.Data.Tokenizers.Training;
 
 /// <summary>What <see cref="BytePairTrainer"/> is to make.</summary>
 public sealed record BytePairTrainingOptions

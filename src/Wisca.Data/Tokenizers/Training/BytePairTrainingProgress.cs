@@ -1,4 +1,4 @@
-namespace Wisca.Tokenizers;
+namespace Wisca.Data.Tokenizers.Training;
 
 /// <summary>How far a training of <see cref="BytePairTrainer"/> is: first documents are counted, then the vocabulary grows.</summary>
 /// <param name="Documents">Documents counted so far.</param>

@@ -1,4 +1,4 @@
-namespace Wisca.Tokenizers;
+namespace Wisca.Data.Tokenizers.Training;
 
 /// <summary>
 /// The tokenizer that needs no training: each byte of the UTF-8 text is a token whose id is its value, and 256 ends a document. It is a

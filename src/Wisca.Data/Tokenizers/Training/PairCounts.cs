@@ -1,6 +1,6 @@
 using System.Runtime.InteropServices;
 
-namespace Wisca.Tokenizers;
+namespace Wisca.Data.Tokenizers.Training;
 
 /// <summary>
 /// How often each pair of neighbours occurs in the words, kept up to date while pairs are merged: a merge touches the words that hold its

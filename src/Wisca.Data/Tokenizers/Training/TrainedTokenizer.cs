@@ -1,8 +1,10 @@
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Wisca.Data.Tokenizers.Loading;
+using Wisca.Data.Tokenizers.PreTokenizers;
 
-namespace Wisca.Tokenizers;
+namespace Wisca.Data.Tokenizers.Training;
 
 /// <summary>A byte-level BPE tokenizer made by <see cref="BytePairTrainer"/>. Bytes are the ids 0 to 255, then come special tokens, then
 /// merged ones.</summary>

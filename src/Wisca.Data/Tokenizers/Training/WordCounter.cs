@@ -1,6 +1,8 @@
 using System.Runtime.InteropServices;
+using Wisca.Data.Tokenizers.Pipelines;
+using Wisca.Data.Tokenizers.PreTokenizers;
 
-namespace Wisca.Tokenizers;
+namespace Wisca.Data.Tokenizers.Training;
 
 /// <summary>Counts the words of documents as the tokenizer will see them: pieces of GPT-2's pattern, spelled in the byte-level
 /// alphabet.</summary>

@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Text;
 
-namespace Wisca.Tokenizers;
+namespace Wisca.Data.Tokenizers.Unicode;
 
 /// <summary>The classes of characters that the reference's regular expressions know and .NET has otherwise or not at all.</summary>
 internal static class CharacterClasses

@@ -2,7 +2,7 @@ using System.Buffers;
 using System.Globalization;
 using System.Text;
 
-namespace Wisca.Tokenizers;
+namespace Wisca.Data.Tokenizers.Unicode;
 
 /// <summary>
 /// Rewrites a pattern of the reference's engine (Oniguruma, Ruby syntax) to .NET's syntax. Where the two read the same pattern

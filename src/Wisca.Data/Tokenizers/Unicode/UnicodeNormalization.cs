@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Text;
 
-namespace Wisca.Tokenizers;
+namespace Wisca.Data.Tokenizers.Unicode;
 
 /// <summary>
 /// The four normalization forms of Unicode (UAX 15) on data of its own. <see cref="string.Normalize()"/> does nothing under

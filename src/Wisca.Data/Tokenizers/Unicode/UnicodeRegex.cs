@@ -3,7 +3,7 @@ using System.Globalization;
 using System.Text;
 using System.Text.RegularExpressions;
 
-namespace Wisca.Tokenizers;
+namespace Wisca.Data.Tokenizers.Unicode;
 
 /// <summary>
 /// A regular expression that sees characters where .NET's sees UTF-16 units: to .NET, half of 𝒜 or of 😀 is of category Cs and

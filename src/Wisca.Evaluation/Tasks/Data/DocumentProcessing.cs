@@ -2,9 +2,10 @@ using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
-using Wisca.Scoring;
+using Wisca.Evaluation.Scoring;
+using Wisca.Evaluation.Tasks.Definitions;
 
-namespace Wisca.Tasks;
+namespace Wisca.Evaluation.Tasks.Data;
 
 /// <summary>Adds to a document what its templates cannot say.</summary>
 internal static partial class DocumentProcessing

@@ -1,7 +1,8 @@
 using System.Text;
 using System.Text.Json.Nodes;
+using Wisca.Evaluation.Tasks.Definitions;
 
-namespace Wisca.Tasks;
+namespace Wisca.Evaluation.Tasks.Data;
 
 /// <summary>
 /// Draws few-shot examples as the harness's default sampler: one generator a task, seeded once, from which each document in turn draws its

@@ -1,4 +1,4 @@
-namespace Wisca.Tasks;
+namespace Wisca.Evaluation.Tasks.Data;
 
 /// <summary>
 /// The generator of Python's <c>random.Random</c>: MT19937 (Matsumoto and Nishimura 1998), seeded with a whole number as CPython does, and

@@ -1,6 +1,6 @@
 using System.Text.Json.Nodes;
 
-namespace Wisca.Tasks;
+namespace Wisca.Evaluation.Tasks.Data;
 
 /// <summary>A record of a data file.</summary>
 /// <param name="Place">File and line (or number of the item), for messages.</param>

@@ -2,8 +2,9 @@ using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Text.Unicode;
+using Wisca.Files;
 
-namespace Wisca.Tasks;
+namespace Wisca.Evaluation.Tasks.Data;
 
 /// <summary>Finds and reads data files: JSONL, or a JSON array.</summary>
 internal static class TaskFiles

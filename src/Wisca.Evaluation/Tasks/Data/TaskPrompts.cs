@@ -1,7 +1,8 @@
 using System.Text.Json.Nodes;
-using Wisca.Scoring;
+using Wisca.Evaluation.Scoring;
+using Wisca.Evaluation.Tasks.Definitions;
 
-namespace Wisca.Tasks;
+namespace Wisca.Evaluation.Tasks.Data;
 
 /// <summary>Turns documents of one container into requests, as the harness's <c>ConfigurableTask</c> does.</summary>
 internal sealed class TaskPrompts

@@ -1,6 +1,7 @@
-using Wisca.Scoring;
+using Wisca.Evaluation.Scoring;
+using Wisca.Evaluation.Tasks.Data;
 
-namespace Wisca.Tasks;
+namespace Wisca.Evaluation.Tasks.Scores;
 
 /// <summary>A document's answers, and what they are worth.</summary>
 /// <param name="Item">The document.</param>

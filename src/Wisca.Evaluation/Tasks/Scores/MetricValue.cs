@@ -1,4 +1,6 @@
-namespace Wisca.Tasks;
+using Wisca.Evaluation.Tasks.Definitions;
+
+namespace Wisca.Evaluation.Tasks.Scores;
 
 /// <summary>A metric of a task or group.</summary>
 /// <param name="Metric">Which.</param>

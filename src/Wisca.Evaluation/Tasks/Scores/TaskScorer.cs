@@ -1,6 +1,8 @@
-using Wisca.Scoring;
+using Wisca.Evaluation.Scoring;
+using Wisca.Evaluation.Tasks.Data;
+using Wisca.Evaluation.Tasks.Definitions;
 
-namespace Wisca.Tasks;
+namespace Wisca.Evaluation.Tasks.Scores;
 
 /// <summary>Turns a model's answers into a task's metrics.</summary>
 internal static class TaskScorer

@@ -1,4 +1,6 @@
-namespace Wisca.Tasks;
+using Wisca.Evaluation.Tasks.Data;
+
+namespace Wisca.Evaluation.Tasks.Scores;
 
 /// <summary>The harness's statistics: means, standard errors and those of groups.</summary>
 public static class TaskStatistics

@@ -2,9 +2,9 @@ using System.Diagnostics;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.RegularExpressions;
-using Wisca.Corpora;
+using Wisca.Data.Corpora.Stories;
 
-namespace Wisca.Tests.Corpora.Stories;
+namespace Wisca.Data.Tests.Corpora.Stories;
 
 public sealed partial class StoryGeneratorTests
 {

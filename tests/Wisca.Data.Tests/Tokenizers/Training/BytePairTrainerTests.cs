@@ -2,9 +2,10 @@ using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json.Nodes;
 using CsCheck;
-using Wisca.Tokenizers;
+using Wisca.Data.Tokenizers.Training;
+using Wisca.Tests;
 
-namespace Wisca.Tests.Tokenizers.Training;
+namespace Wisca.Data.Tests.Tokenizers.Training;
 
 public sealed class BytePairTrainerTests
 {

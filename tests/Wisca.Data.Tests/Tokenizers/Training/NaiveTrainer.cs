@@ -1,7 +1,7 @@
 using System.Text;
 using System.Text.RegularExpressions;
 
-namespace Wisca.Tests.Tokenizers.Training;
+namespace Wisca.Data.Tests.Tokenizers.Training;
 
 /// <summary>BPE training and encoding as the definition says it, with nothing remembered: every merge counts everything anew. Tokens are
 /// byte strings.</summary>

@@ -1,8 +1,8 @@
 using System.Text;
 using CsCheck;
-using Wisca.Tokenizers;
+using Wisca.Data.Tokenizers.Unicode;
 
-namespace Wisca.Tests.Tokenizers.Unicode;
+namespace Wisca.Data.Tests.Tokenizers.Unicode;
 
 /// <summary>Normalization by the equations of UAX 15 and by its examples; the golden ids compare it with another implementation.</summary>
 public sealed class UnicodeNormalizationTests

@@ -1,9 +1,9 @@
 using System.Globalization;
 using System.Text;
 using System.Text.RegularExpressions;
-using Wisca.Tokenizers;
+using Wisca.Data.Tokenizers.Unicode;
 
-namespace Wisca.Tests.Tokenizers.Unicode;
+namespace Wisca.Data.Tests.Tokenizers.Unicode;
 
 public sealed class UnicodeRegexTests
 {

@@ -1,0 +1,42 @@
+using Wisca.Safetensors;
+
+namespace Wisca.Checkpoints;
+
+/// <summary>
+/// A stored matrix with one of its axes singled out. A bias counts as a matrix of one row whose columns are its elements.
+/// </summary>
+internal readonly struct MatrixView
+{
+    public MatrixView(StoredTensor tensor, int axis)
+    {
+        Tensor = tensor;
+        var shape = tensor.Info.Shape;
+        if (shape.Any(dimension => dimension > int.MaxValue) || shape[^1] * (Dtype.Bits() / 8) > int.MaxValue)
+            throw new WiscaException(
+                $"tensor '{tensor.Info.Name}' has shape {tensor.Info.ShapeText}: rows of 2 GB and more are not rescaled");
+        Rows = shape.Length == 1 ? 1 : (int)shape[0];
+        Columns = (int)shape[^1];
+        ByRow = shape.Length > 1 && axis == 0;
+    }
+
+    public StoredTensor Tensor { get; }
+
+    public Dtype Dtype => Tensor.Info.Dtype;
+
+    public int Rows { get; }
+
+    public int Columns { get; }
+
+    /// <summary>True where the axis runs over the rows, false where it runs over the columns.</summary>
+    public bool ByRow { get; }
+
+    /// <summary>Length of the axis.</summary>
+    public int Length => ByRow ? Rows : Columns;
+
+    /// <summary>Number of elements at each index of the axis.</summary>
+    public int ElementsPerIndex => ByRow ? Columns : Rows;
+
+    public int RowBytes => Columns * (Dtype.Bits() / 8);
+
+    public ReadOnlySpan<byte> Row(int row) => Tensor.Bytes((long)row * RowBytes, RowBytes);
+}

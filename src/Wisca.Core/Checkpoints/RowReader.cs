@@ -1,0 +1,43 @@
+using System.Buffers;
+
+namespace Wisca.Checkpoints;
+
+/// <summary>Reads a matrix once, front to back, in blocks of whole rows that fit the processor's cache.</summary>
+internal sealed class RowReader : IDisposable
+{
+    private const int BlockSize = 1 << 18;
+    private readonly MatrixView _matrix;
+    private readonly int _rowsAtOnce;
+    private readonly byte[] _block;
+
+    public RowReader(MatrixView matrix)
+    {
+        _matrix = matrix;
+        _rowsAtOnce = Math.Clamp(BlockSize / Math.Max(1, matrix.RowBytes), 1, Math.Max(1, matrix.Rows));
+        _block = ArrayPool<byte>.Shared.Rent(_rowsAtOnce * matrix.RowBytes);
+    }
+
+    /// <summary>The first row of the block.</summary>
+    public int First { get; private set; }
+
+    /// <summary>Number of rows in the block.</summary>
+    public int Count { get; private set; }
+
+    /// <summary>The block's bytes.</summary>
+    public ReadOnlySpan<byte> Block => _block.AsSpan(0, Count * _matrix.RowBytes);
+
+    /// <summary>Reads the next block; false at the end.</summary>
+    public bool Next()
+    {
+        First += Count;
+        Count = Math.Min(_rowsAtOnce, _matrix.Rows - First);
+        if (Count <= 0) return false;
+        _matrix.Tensor.Read((long)First * _matrix.RowBytes, _block.AsSpan(0, Count * _matrix.RowBytes));
+        return true;
+    }
+
+    /// <summary>The bytes of a row of the block, counted from its first.</summary>
+    public ReadOnlySpan<byte> Row(int index) => _block.AsSpan(index * _matrix.RowBytes, _matrix.RowBytes);
+
+    public void Dispose() => ArrayPool<byte>.Shared.Return(_block);
+}

@@ -1,0 +1,102 @@
+using System.Collections.Concurrent;
+using System.Globalization;
+using System.Reflection;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+
+namespace Wisca.Settings;
+
+/// <summary>One key of a section: its <see cref="SettingAttribute"/> together with the property's type.</summary>
+internal sealed class Setting
+{
+    private static readonly ConcurrentDictionary<Type, IReadOnlyList<Setting>> Known = new();
+
+    private Setting(PropertyInfo property, SettingAttribute attribute)
+    {
+        (Property, Attribute) = (property, attribute);
+        Key = attribute.Key ?? JsonNamingPolicy.SnakeCaseLower.ConvertName(property.Name);
+        AllowsNone = new NullabilityInfoContext().Create(property).ReadState == NullabilityState.Nullable;
+        var type = Nullable.GetUnderlyingType(property.PropertyType) ?? property.PropertyType;
+        IsList = type.IsGenericType && type.GetGenericTypeDefinition() == typeof(IReadOnlyList<>);
+        Type = IsList ? type.GetGenericArguments()[0] : type;
+    }
+
+    public PropertyInfo Property { get; }
+
+    public SettingAttribute Attribute { get; }
+
+    public string Key { get; }
+
+    /// <summary>The type of the value, or of each item of a list.</summary>
+    public Type Type { get; }
+
+    public bool AllowsNone { get; }
+
+    public bool IsList { get; }
+
+    public bool IsSection => !IsList && IsSectionType(Type);
+
+    /// <summary>What may stand here, in words.</summary>
+    public string Expected
+    {
+        get
+        {
+            string value = IsSectionType(Type) ? "a mapping" : Type switch
+            {
+                _ when Type == typeof(bool) => "true or false",
+                _ when Type == typeof(int) || Type == typeof(long) => "a whole number" + Range,
+                _ when Type == typeof(double) => "a number" + Range,
+                _ when Type == typeof(string) => Attribute.Expected ?? "text",
+                _ when Type == typeof(SettingsTree) => Attribute.Expected ?? "a mapping",
+                _ when Type == typeof(FileOrMapping) => "a JSON file or a mapping",
+                _ => string.Join(", ", Choices.Select(choice => choice.Name)),
+            };
+            if (IsList) value = $"a list{(Attribute.Count > 0 ? $" of {Attribute.Count}" : "")}, each {value}";
+            else if (Type.IsEnum) value = $"one of {value}";
+            return AllowsNone ? value + ", or none" : value;
+        }
+    }
+
+    /// <summary>The names of an enumeration's values, as <see cref="JsonStringEnumMemberNameAttribute"/> gives them.</summary>
+    public IEnumerable<(string Name, object Value)> Choices => Type.GetFields(BindingFlags.Public | BindingFlags.Static)
+        .Select(member =>
+            (
+                Name: member.GetCustomAttribute<JsonStringEnumMemberNameAttribute>()?.Name
+                    ?? JsonNamingPolicy.SnakeCaseLower.ConvertName(member.Name),
+                Value: member.GetValue(null)!))
+        .Where(choice => choice.Name != Attribute.Except);
+
+    private string Range
+    {
+        get
+        {
+            var (low, high) = (Attribute.Minimum, Attribute.Maximum);
+            string least = double.IsNegativeInfinity(low) ? "" : $"{(Attribute.Above ? "above" : "at least")} {Number(low)}";
+            string most = double.IsPositiveInfinity(high) ? "" : $"{(Attribute.Below ? "below" : "at most")} {Number(high)}";
+            return least.Length + most.Length == 0 ? "" : $" {least}{(least.Length > 0 && most.Length > 0 ? " and " : "")}{most}";
+        }
+    }
+
+    public static bool IsSectionType(Type type) =>
+        type.IsClass && type != typeof(string) && type.GetProperties().Any(property => property.IsDefined(typeof(SettingAttribute)));
+
+    /// <summary>The settings of a section, in the order of its properties.</summary>
+    public static IReadOnlyList<Setting> Of(Type section) =>
+        Known.GetOrAdd(
+            section,
+            static type =>
+                [
+                    .. type.GetProperties()
+                        .Select(property => (property, attribute: property.GetCustomAttribute<SettingAttribute>()))
+                        .Where(entry => entry.attribute is not null)
+                        .OrderBy(entry => entry.property.MetadataToken)
+                        .Select(entry => new Setting(entry.property, entry.attribute!)),
+                ]);
+
+    public bool IsInRange(double number) =>
+        (Attribute.Above ? number > Attribute.Minimum : number >= Attribute.Minimum)
+        && (Attribute.Below ? number < Attribute.Maximum : number <= Attribute.Maximum);
+
+    /// <summary>The shortest text that reads back as the same number.</summary>
+    public static string Number(double number) => number.ToString("R", CultureInfo.InvariantCulture).Replace('E', 'e');
+}

@@ -1,0 +1,319 @@
+using System.Globalization;
+using System.Text.Json;
+using Wisca.Files;
+using Wisca.Training.Configuration;
+
+namespace Wisca.Training.Checkpointing;
+
+/// <summary>
+/// The folder of a training run: its configuration, metrics and checkpoints. <c>checkpoints/step-000500</c> appears under that name when
+/// it is complete and on the disk; until then it is <c>.step-000500.partial</c>. The last checkpoints and the best stay, and older
+/// ones go only after a new one is there: whenever a run is killed, the latest complete checkpoint is left. Only one run at a time may
+/// have the folder.
+/// </summary>
+public sealed class RunFolder : IDisposable
+{
+    private const string Prefix = "step-",
+        PartialSuffix = ".partial",
+        OldSuffix = ".old",
+        LatestName = "latest.json",
+        BestName = "best.json",
+        LockName = ".lock";
+
+    /// <summary>What <c>latest.json</c> says between the beginning of a new run in the folder of an earlier one and its first
+    /// checkpoint.</summary>
+    private static readonly CheckpointPointer Beginning = new(0, null);
+
+    private readonly FileStream _lock;
+
+    private RunFolder(string path, FileStream held) => (FullPath, _lock) = (path, held);
+
+    /// <summary>The folder.</summary>
+    public string FullPath { get; }
+
+    /// <summary>The configuration as it was used.</summary>
+    public string ConfigPath => Path.Combine(FullPath, "config.yaml");
+
+    /// <summary>The metrics, one JSON object a line.</summary>
+    public string MetricsPath => Path.Combine(FullPath, "metrics.jsonl");
+
+    /// <summary>The folder of TensorBoard's event files.</summary>
+    public string TensorBoardFolder => Path.Combine(FullPath, "tensorboard");
+
+    /// <summary>The folder of tokenised text, where the configuration names no other.</summary>
+    public string CacheFolder => Path.Combine(FullPath, "cache");
+
+    /// <summary>The checkpoint to resume from; null where there is none.</summary>
+    public string? LatestCheckpoint => FindLatest(FullPath);
+
+    /// <summary>The checkpoint with the lowest held-out loss; null where there is none.</summary>
+    public string? BestCheckpoint => FindBest(FullPath);
+
+    /// <summary>Opens a run's folder for writing, creates it where it does not exist, and clears away what a killed run left.</summary>
+    /// <param name="path">The folder.</param>
+    /// <exception cref="WiscaException">Another run has it, or it cannot be written.</exception>
+    public static RunFolder Open(string path)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(path);
+        if (File.Exists(path))
+            throw new WiscaException($"output {path} is a file, expected a folder for the run", "choose another folder with output");
+        FileStream held;
+        string lockFile = Path.Combine(path, LockName);
+        try
+        {
+            Directory.CreateDirectory(CheckpointsOf(path));
+
+            // Freed by the system, however the run ends.
+            held = new FileStream(lockFile, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+        }
+        catch (IOException exception) when (File.Exists(lockFile))
+        {
+            throw new WiscaException(
+                $"output {path} is in use by another run", "wait for it, or choose another folder with output", exception);
+        }
+        catch (Exception exception) when (FileFailure.IsExpected(exception))
+        {
+            throw new WiscaException(
+                $"output {path} cannot be written: {exception.Message}", "choose another folder with output", exception);
+        }
+
+        try
+        {
+            ClearLeftovers(CheckpointsOf(path));
+            return new RunFolder(Path.GetFullPath(path), held);
+        }
+        catch
+        {
+            held.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Waits until no other run has a folder, as where one was just ended; returns after a while in any case.</summary>
+    /// <param name="path">The folder.</param>
+    /// <param name="atMost">How long.</param>
+    public static void AwaitFree(string path, TimeSpan atMost)
+    {
+        ArgumentNullException.ThrowIfNull(path);
+        string file = Path.Combine(path, LockName);
+        for (var clock = System.Diagnostics.Stopwatch.StartNew(); clock.Elapsed < atMost && File.Exists(file); Thread.Sleep(50))
+        {
+            try
+            {
+                using (new FileStream(file, FileMode.Open, FileAccess.ReadWrite, FileShare.None)) return;
+            }
+            catch (IOException)
+            {
+                // Someone has it still.
+            }
+        }
+    }
+
+    /// <summary>The latest complete checkpoint of a run; null where there is none. The run may be going on.</summary>
+    /// <param name="path">The run's folder.</param>
+    public static string? FindLatest(string path)
+    {
+        ArgumentNullException.ThrowIfNull(path);
+
+        // The pointer decides, since a run that was resumed from an earlier checkpoint leaves later ones behind for a while.
+        var latest = ReadPointer(path, LatestName);
+        if (latest is not null && Complete(path, latest.Step) is { } pointed) return pointed;
+        if (latest == Beginning) return null;
+        return Steps(path).OrderDescending().Select(step => Complete(path, step)).FirstOrDefault(folder => folder is not null);
+    }
+
+    /// <summary>The checkpoint of a run with the lowest held-out loss; null where none was evaluated.</summary>
+    /// <param name="path">The run's folder.</param>
+    public static string? FindBest(string path)
+    {
+        ArgumentNullException.ThrowIfNull(path);
+        return ReadPointer(path, BestName) is { } best ? Complete(path, best.Step) : null;
+    }
+
+    /// <summary>Begins a new run: the checkpoints of an earlier one are no longer its own, and go when it saves its first.</summary>
+    public void BeginAnew()
+    {
+        if (!Steps(FullPath).Any()) return;
+        WritePointer(LatestName, Beginning);
+        File.Delete(Path.Combine(CheckpointsOf(FullPath), BestName));
+    }
+
+    /// <summary>The latest complete checkpoint of an earlier step; null where there is none.</summary>
+    /// <param name="step">The step.</param>
+    public string? CheckpointBefore(long step) =>
+        ReadPointer(FullPath, LatestName) == Beginning
+            ? null
+            : Steps(FullPath)
+                .Where(other => other < step)
+                .OrderDescending()
+                .Select(other => Complete(FullPath, other))
+                .FirstOrDefault(folder => folder is not null);
+
+    /// <summary>The folder's place for a checkpoint.</summary>
+    /// <param name="path">The run's folder.</param>
+    /// <param name="step">The step.</param>
+    public static string CheckpointPath(string path, long step) =>
+        Path.Combine(CheckpointsOf(path), string.Create(CultureInfo.InvariantCulture, $"{Prefix}{step:000000}"));
+
+    /// <summary>Writes a checkpoint, and then removes those that need not stay.</summary>
+    /// <param name="step">Number of steps that are done.</param>
+    /// <param name="loss">The held-out loss, where it was measured: the lowest so far makes the best checkpoint.</param>
+    /// <param name="options">How many stay.</param>
+    /// <param name="write">Writes everything into the folder that it is given. It must write <see cref="TrainingState.FileName"/>, without
+    /// which a checkpoint counts as incomplete.</param>
+    /// <returns>The checkpoint's folder.</returns>
+    /// <exception cref="WiscaException">The checkpoint could not be written; earlier ones are as they were.</exception>
+    public string Save(long step, double? loss, CheckpointSection options, Action<string> write)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(step);
+        ArgumentNullException.ThrowIfNull(options);
+        ArgumentNullException.ThrowIfNull(write);
+        string place = CheckpointPath(FullPath, step), staging = Hidden(place, PartialSuffix), old = Hidden(place, OldSuffix);
+        try
+        {
+            Delete(staging);
+            Directory.CreateDirectory(staging);
+            write(staging);
+            if (!File.Exists(Path.Combine(staging, TrainingState.FileName)))
+                throw new WiscaException($"the checkpoint of step {step} has no {TrainingState.FileName}, expected one");
+            DurableFiles.Flush(staging);
+
+            // A checkpoint of this step may be there from before the run was resumed. Killed between the two renames, the next run moves it
+            // back.
+            if (Directory.Exists(place)) Directory.Move(place, old);
+            Directory.Move(staging, place);
+            DurableFiles.FlushEntries(CheckpointsOf(FullPath));
+            bool first = ReadPointer(FullPath, LatestName) == Beginning;
+            WritePointer(LatestName, new CheckpointPointer(step, loss));
+            TryDelete(old);
+
+            // What lies after this step is from before the run was resumed, the best among it included.
+            var best =
+                ReadPointer(FullPath, BestName) is { } before && before.Step < step && Complete(FullPath, before.Step) is not null
+                    ? before
+                    : null;
+            if (loss is { } measured && double.IsFinite(measured) && !(best?.Loss <= measured)) best = new CheckpointPointer(step, loss);
+            if (best is not null) WritePointer(BestName, best);
+            else File.Delete(Path.Combine(CheckpointsOf(FullPath), BestName));
+            Prune(step, first ? 1 : options.Keep, options.Best ? best?.Step : null);
+            return place;
+        }
+        catch (Exception exception) when (FileFailure.IsExpected(exception))
+        {
+            TryDelete(staging);
+            string left = LatestCheckpoint is { } latest ? $"the latest checkpoint is {latest}" : "there is no earlier checkpoint";
+            throw new WiscaException(
+                $"the checkpoint of step {step} could not be written to {place}: {exception.Message}",
+                $"{left}; free some space or check permissions, and resume", exception);
+        }
+        catch
+        {
+            TryDelete(staging);
+            throw;
+        }
+    }
+
+    /// <summary>Writes a small file of the run in one step.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="content">Its content.</param>
+    public static void WriteFile(string path, string content) => DurableFiles.Replace(path, System.Text.Encoding.UTF8.GetBytes(content));
+
+    /// <summary>Lets others have the folder.</summary>
+    public void Dispose() => _lock.Dispose();
+
+    private static string CheckpointsOf(string path) => Path.Combine(path, "checkpoints");
+
+    private static string Hidden(string place, string suffix) =>
+        Path.Combine(Path.GetDirectoryName(place)!, $".{Path.GetFileName(place)}{suffix}");
+
+    private static string? Complete(string path, long step)
+    {
+        string folder = CheckpointPath(path, step);
+        return File.Exists(Path.Combine(folder, TrainingState.FileName)) ? folder : null;
+    }
+
+    private static IEnumerable<long> Steps(string path)
+    {
+        if (!Directory.Exists(CheckpointsOf(path))) yield break;
+        foreach (string folder in Directory.EnumerateDirectories(CheckpointsOf(path), Prefix + "*"))
+        {
+            if (
+                long.TryParse(
+                    Path.GetFileName(folder).AsSpan(Prefix.Length), NumberStyles.None, CultureInfo.InvariantCulture, out long step)
+                && folder == CheckpointPath(path, step))
+                yield return step;
+        }
+    }
+
+    private static CheckpointPointer? ReadPointer(string path, string name)
+    {
+        string file = Path.Combine(CheckpointsOf(path), name);
+        try
+        {
+            return JsonSerializer.Deserialize(File.ReadAllBytes(file), TrainingJson.Default.CheckpointPointer);
+        }
+        catch (Exception exception) when (exception is FileNotFoundException or DirectoryNotFoundException)
+        {
+            return null;
+        }
+        catch (JsonException exception)
+        {
+            throw new WiscaException(
+                $"{file}: {exception.Message.Split(['\n', '\r'])[0]}", "remove the file: the checkpoints do not need it", exception);
+        }
+        catch (Exception exception) when (FileFailure.IsExpected(exception))
+        {
+            throw new WiscaException($"{file} {FileFailure.Reason(file, exception)}", "check its permissions", exception);
+        }
+    }
+
+    private static void ClearLeftovers(string checkpoints)
+    {
+        foreach (string folder in Directory.EnumerateDirectories(checkpoints, $".{Prefix}*{PartialSuffix}")) TryDelete(folder);
+        foreach (string old in Directory.EnumerateDirectories(checkpoints, $".{Prefix}*{OldSuffix}"))
+        {
+            string place = Path.Combine(checkpoints, Path.GetFileName(old)[1..^OldSuffix.Length]);
+            if (Directory.Exists(place)) TryDelete(old);
+            else Directory.Move(old, place);
+        }
+    }
+
+    private static void Delete(string folder)
+    {
+        if (Directory.Exists(folder)) Directory.Delete(folder, recursive: true);
+    }
+
+    /// <summary>Removes a folder, out of sight in one step: what is half removed must not be taken for a checkpoint.</summary>
+    private static void TryDelete(string folder)
+    {
+        try
+        {
+            string going = Path.GetFileName(folder)[0] == '.' ? folder : Hidden(folder, PartialSuffix);
+            if (going != folder)
+            {
+                Delete(going);
+                Directory.Move(folder, going);
+            }
+
+            Delete(going);
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            // It takes space, but no one reads it; the next run tries again.
+        }
+    }
+
+    private void WritePointer(string name, CheckpointPointer pointer) =>
+        DurableFiles.Replace(
+            Path.Combine(CheckpointsOf(FullPath), name),
+            [.. JsonSerializer.SerializeToUtf8Bytes(pointer, TrainingJson.Default.CheckpointPointer), (byte)'\n']);
+
+    private void Prune(long latest, int keep, long? best)
+    {
+        var kept = Steps(FullPath).Where(step => step <= latest).OrderDescending().Take(keep).ToHashSet();
+        foreach (long step in Steps(FullPath).Where(step => step != best && !kept.Contains(step)).ToList())
+        {
+            TryDelete(CheckpointPath(FullPath, step));
+        }
+    }
+}

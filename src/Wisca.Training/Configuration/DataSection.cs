@@ -1,0 +1,67 @@
+using Wisca.Data.Corpora;
+using Wisca.Settings;
+
+namespace Wisca.Training.Configuration;
+
+#pragma warning disable CS1591 // The settings carry their documentation where --print-config finds it too.
+
+/// <summary>The text of a run.</summary>
+public sealed record DataSection : ISettingsSection
+{
+    [Setting(
+        "Training text: files, folders and patterns such as data/*.jsonl.gz (plain text, JSONL, Parquet, gzip of these), or stories for "
+        + "the built-in stories."
+    )]
+    public IReadOnlyList<string> Train { get; init; } = ["stories"];
+
+    [Setting("Held-out text of its own, in the same forms.")]
+    public IReadOnlyList<string> Validation { get; init; } = [];
+
+    [Setting(
+        "Share of the training documents that is held out instead; none for 0.01 where there is no validation text.", Minimum = 0,
+        Above = true, Maximum = 0.5
+    )]
+    public double? HeldOut { get; init; }
+
+    [Setting(
+        "Test text, in the same forms: held-out text that is evaluated apart, so that what is chosen by the validation text can be "
+        + "reported on another."
+    )]
+    public IReadOnlyList<string> Test { get; init; } = [];
+
+    [Setting(
+        "Share of the held-out documents that is test text instead; none for no test text but the one that data.test names.", Minimum = 0,
+        Above = true, Maximum = 1, Below = true
+    )]
+    public double? TestShare { get; init; }
+
+    [Setting("The field of JSONL and Parquet that holds the text.")]
+    public string Field { get; init; } = "text";
+
+    [Setting("The line that separates documents in plain text; none for one document a file.")]
+    public string? Separator { get; init; } = CorpusReaderOptions.EndOfText;
+
+    [Setting("Number of tokens of a sequence.", Minimum = 2, Maximum = 1048576)]
+    public int SequenceLength { get; init; } = 256;
+
+    [Setting("Folder of the tokenised text, which runs with the same text and tokenizer may share; none for one in the run folder.")]
+    public string? Cache { get; init; }
+
+    [Setting("Number of built-in stories, where train or validation names them.", Minimum = 1)]
+    public int Stories { get; init; } = 20000;
+
+    /// <summary>Share of the training documents that is held out; 0 where there is validation text.</summary>
+    public double HeldOutShare => Validation.Count > 0 ? 0 : HeldOut ?? 0.01;
+
+    /// <inheritdoc/>
+    public object Complete(GivenSettings given)
+    {
+        ArgumentNullException.ThrowIfNull(given);
+        if (Train.Count == 0) given.Contradict(["train"], "an empty list, expected at least one file, folder, pattern or stories");
+        if (Validation.Count > 0 && HeldOut is not null)
+            given.Contradict(["held_out", "validation"], "given together with data.validation, expected one of the two");
+        if (Test.Count > 0 && TestShare is not null)
+            given.Contradict(["test_share", "test"], "given together with data.test, expected one of the two");
+        return this;
+    }
+}

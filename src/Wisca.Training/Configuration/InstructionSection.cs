@@ -1,0 +1,88 @@
+using Wisca.Data.Instructions;
+using Wisca.Settings;
+
+namespace Wisca.Training.Configuration;
+
+#pragma warning disable CS1591 // The settings carry their documentation where --print-config finds it too.
+
+/// <summary>The examples of a fine-tuning.</summary>
+public sealed record InstructionSection : ISettingsSection
+{
+    [Setting("Examples to train on: files, folders and patterns, each a JSON array or JSON lines. They must be given.")]
+    public IReadOnlyList<string> Train { get; init; } = [];
+
+    [Setting("Held-out examples of their own, in the same forms.")]
+    public IReadOnlyList<string> Validation { get; init; } = [];
+
+    [Setting(
+        "Share of the training examples that is held out instead, by a hash of what they say; none for 0.05 where there are no validation "
+        + "examples.",
+        Minimum = 0, Above = true, Maximum = 0.5
+    )]
+    public double? HeldOut { get; init; }
+
+    [Setting(
+        "Test examples, in the same forms: held-out ones that are evaluated apart, so that what is chosen by the validation examples can "
+        + "be reported on others."
+    )]
+    public IReadOnlyList<string> Test { get; init; } = [];
+
+    [Setting(
+        "Share of the held-out examples that are test examples instead, by another hash of what they say; none for no test examples but "
+        + "those that data.test names.",
+        Minimum = 0, Above = true, Maximum = 1, Below = true
+    )]
+    public double? TestShare { get; init; }
+
+    [Setting(
+        "alpaca: instruction, input and output; completion: prompt and completion; chat: messages with role and content; auto goes by the "
+        + "keys."
+    )]
+    public InstructionFormat Format { get; init; }
+
+    [Setting("The key of the prompt in format completion.")]
+    public string PromptKey { get; init; } = "prompt";
+
+    [Setting("The key of the completion in format completion.")]
+    public string CompletionKey { get; init; } = "completion";
+
+    [Setting(
+        "How a conversation becomes text: plain, question, alpaca, chatml, llama-2, llama-3 or gemma; none for alpaca, plain or chatml, "
+        + "by the format. A tokenizer's own chat_template is not interpreted."
+    )]
+    public string? Template { get; init; }
+
+    [Setting("Greatest number of tokens of an example, and of a packed row.", Minimum = 2, Maximum = 1048576)]
+    public int SequenceLength { get; init; } = 512;
+
+    [Setting(
+        "Whether several examples share a row, each blind to the others and with positions of its own; else each has a row, filled up to "
+        + "the longest of its batch."
+    )]
+    public bool Packing { get; init; } = true;
+
+    [Setting("What becomes of longer examples: truncate cuts their end, drop leaves them out. Both are counted.")]
+    public OverlongExamples TooLong { get; init; }
+
+    [Setting("What becomes of examples with an empty answer: error, or drop to leave them out, which is counted.")]
+    public EmptyAnswers Empty { get; init; }
+
+    /// <summary>Share of the training examples that is held out; 0 where there are validation examples.</summary>
+    public double HeldOutShare => Validation.Count > 0 ? 0 : HeldOut ?? 0.05;
+
+    /// <inheritdoc/>
+    public object Complete(GivenSettings given)
+    {
+        ArgumentNullException.ThrowIfNull(given);
+        if (Validation.Count > 0 && HeldOut is not null)
+            given.Contradict(["held_out", "validation"], "given together with data.validation, expected one of the two");
+        if (Test.Count > 0 && TestShare is not null)
+            given.Contradict(["test_share", "test"], "given together with data.test, expected one of the two");
+        if (Template is not null && InstructionTemplate.All.All(template => template.Name != Template))
+            given.Contradict(
+                ["template"],
+                $"'{Template}', expected one of {string.Join(", ", InstructionTemplate.All.Select(template => template.Name))}, or none; "
+                + $"a tokenizer's own chat_template is not interpreted");
+        return this;
+    }
+}

@@ -1,0 +1,30 @@
+using Wisca.Settings;
+
+namespace Wisca.Training.Configuration;
+
+#pragma warning disable CS1591 // The settings carry their documentation where --print-config finds it too.
+
+/// <summary>The tokenizer of a run.</summary>
+public sealed record TokenizerSection : ISettingsSection
+{
+    [Setting(
+        "auto: read from path, or else from model.from, or else trained; train: a byte-level BPE trained on the training text; bytes: one "
+        + "token a byte."
+    )]
+    public TokenizerSource Source { get; init; } = TokenizerSource.Auto;
+
+    [Setting("A folder with a tokenizer (tokenizer.json, tokenizer.model, or vocab.json and merges.txt).")]
+    public string? Path { get; init; }
+
+    [Setting("Number of tokens of a trained tokenizer, its bytes and special tokens among them.", Minimum = 257, Maximum = 1000000)]
+    public int Vocabulary { get; init; } = 2048;
+
+    /// <inheritdoc/>
+    public object Complete(GivenSettings given)
+    {
+        ArgumentNullException.ThrowIfNull(given);
+        if (Path is not null && Source != TokenizerSource.Auto)
+            given.Contradict(["path", "source"], "given although tokenizer.source makes a new tokenizer, expected none or source: auto");
+        return this;
+    }
+}

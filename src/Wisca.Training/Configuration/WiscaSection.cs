@@ -1,0 +1,145 @@
+using Wisca.Settings;
+using Wisca.Torch.Transitions;
+using Wisca.Transitions;
+
+namespace Wisca.Training.Configuration;
+
+#pragma warning disable CS1591 // The settings carry their documentation where --print-config finds it too.
+
+/// <summary>Transitions while a model trains.</summary>
+public sealed record WiscaSection : ISettingsSection
+{
+    [Setting(
+        "The paper's strategies, joined with +, for qk and vo in one word: qk_ten, qk_row, vo_ten, vo_row; origin for no transitions.",
+        Shorthand = true
+    )]
+    public string? Preset { get; init; }
+
+    [Setting(
+        "How many channels share a factor between W_q and W_k; none for no exchange. channel only where RoPE does not act.",
+        Key = "qk"
+    )]
+    public Granularity? QueryKey { get; init; } = Granularity.Tensor;
+
+    [Setting("How many channels share a factor between W_v and W_o; none for no exchange.", Key = "vo", Except = "pair")]
+    public Granularity? ValueOutput { get; init; } = Granularity.Tensor;
+
+    [Setting(
+        "The norm to make equal on both sides; fisher goes by the gradients instead of the weights, and so not before the first step."
+    )]
+    public Criterion Criterion { get; init; } = Criterion.L1;
+
+    [Setting("pow2 rounds factors to powers of two, none does not, auto does for tensors of 16 bits.")]
+    public FactorRounding Round { get; init; } = FactorRounding.Auto;
+
+    [Setting("Factors are clamped to 2^-N ... 2^N.", Minimum = 0, Above = true, Maximum = 64)]
+    public double MaxLog2 { get; init; } = 6;
+
+    [Setting(
+        "With powers of two only: a group is left alone unless the |log2| of its norms' ratio exceeds 1 by this much, so that factors do "
+        + "not flip to and fro.",
+        Minimum = 0
+    )]
+    public double Hysteresis { get; init; } = 0.1;
+
+    [Setting(
+        "Which layers take part.", Pattern = @"(all|\d+(-\d*)?|-\d+)( *, *(all|\d+(-\d*)?|-\d+))*",
+        Expected = "all, or layers such as 0-3,8,30-"
+    )]
+    public string Layers { get; init; } = "all";
+
+    [Setting("Whether there is a transition before the first step.")]
+    public bool Init { get; init; } = true;
+
+    [Setting("A transition every so many steps; 0 for none.", Minimum = 0)]
+    public int Every { get; init; } = 250;
+
+    [Setting("Steps after which there is a transition too.", Minimum = 1)]
+    public IReadOnlyList<int> At { get; init; } = [];
+
+    [Setting(
+        "A transition wherever the largest |log2| of the two norms' ratio passes this, which is then measured after every step.",
+        Minimum = 0, Above = true
+    )]
+    public double? Threshold { get; init; }
+
+    [Setting("The last step with a transition; none for the last of the run.", Minimum = 0)]
+    public int? Until { get; init; }
+
+    [Setting("What happens to the optimizer's state of scaled tensors: transport scales it with them, keep leaves it, reset clears it.")]
+    public StatePolicy State { get; init; } = StatePolicy.Transport;
+
+    [Setting(
+        "Whether the optimizer's epsilon follows too, so that a transition is exactly a change of learning rates; needs one factor a "
+        + "tensor."
+    )]
+    public bool TransportEpsilon { get; init; }
+
+    [Setting("Whether the loss on a fixed batch is compared before and after every transition; a difference beyond rounding ends the run.")]
+    public bool Verify { get; init; }
+
+    /// <summary>True where there is anything to do.</summary>
+    public bool IsActive =>
+        (QueryKey is not null || ValueOutput is not null) && (Init || Every > 0 || At.Count > 0 || Threshold is not null);
+
+    /// <summary>The same for a scheduler of transitions.</summary>
+    public WiscaOptions Options => new()
+    {
+        Transitions = new TransitionOptions
+        {
+            QueryKey = QueryKey,
+            ValueOutput = ValueOutput,
+            Balance = new(Criterion, Round, MaxLog2, Hysteresis),
+            Layers = new(Layers),
+        },
+        Trigger = new WiscaTrigger
+        {
+            AtStart = Init,
+            Every = Every,
+            Steps = [.. At.Select(step => (long)step)],
+            Threshold = Threshold,
+            Until = Until,
+        },
+        State = State,
+        TransportEpsilon = TransportEpsilon,
+    };
+
+    /// <inheritdoc/>
+    public object Complete(GivenSettings given)
+    {
+        ArgumentNullException.ThrowIfNull(given);
+        if (TransportEpsilon && State != StatePolicy.Transport)
+            given.Contradict(
+                ["transport_epsilon", "state"],
+                "true although the state is not transported, expected false or state: transport");
+        if (Until is { } until && At.Any(step => step > until))
+            given.Contradict(["at", "until"], $"step {At.Max()}, expected at most {until} as wisca.until says");
+        if (Criterion == Criterion.Fisher && Init)
+        {
+            if (given.Has("init"))
+                given.Contradict(
+                    ["init", "criterion"],
+                    "true, expected false: fisher needs the second moments of the gradients, and before the first step there are none");
+            return (this with { Init = false }).Complete(given);
+        }
+
+        if (Preset is null) return this;
+        if (given.Has("qk") || given.Has("vo"))
+        {
+            given.Contradict(["preset", "qk", "vo"], "says the same as wisca.qk and wisca.vo, expected one of the two ways");
+            return this;
+        }
+
+        if (Preset == "origin") return this with { Preset = null, QueryKey = null, ValueOutput = null };
+        try
+        {
+            var preset = TransitionPreset.Parse(Preset);
+            return this with { Preset = null, QueryKey = preset.QueryKey, ValueOutput = preset.ValueOutput };
+        }
+        catch (FormatException exception)
+        {
+            given.Contradict(["preset"], $"{exception.Message}, or origin for none");
+            return this;
+        }
+    }
+}

@@ -1,0 +1,497 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.IO.Hashing;
+using Wisca.Safetensors;
+using Wisca.Torch;
+using Wisca.Torch.Generation;
+using Wisca.Torch.Models;
+using Wisca.Torch.Optimizers;
+using Wisca.Torch.Transitions;
+using Wisca.Training.Batches;
+using Wisca.Training.Checkpointing;
+using Wisca.Training.Configuration;
+using Wisca.Training.Finetuning;
+using Wisca.Transitions;
+using static TorchSharp.torch;
+
+namespace Wisca.Training;
+
+/// <summary>
+/// Trains a decoder: gradients of one or more batches, weighted by their real tokens, make a step; transitions, evaluations and checkpoints
+/// come between steps. A run that is resumed goes on bit for bit as if it had not stopped, on one machine with one number of threads.
+/// </summary>
+public sealed class Trainer : IDisposable
+{
+    private const string OptimizerFile = "training/optimizer.safetensors",
+        AverageFile = "training/average.safetensors",
+        AverageFolder = "average";
+
+    // Steps over which the running average of the loss forgets, and before which it is not compared with.
+    private const int AverageSteps = 50;
+
+    private readonly IRunConfig _config;
+    private readonly RunFolder _folder;
+    private readonly ITrainingObserver _observer;
+    private readonly RunLog _log;
+    private readonly TrainingTask _task;
+    private readonly Optimizer _optimizer;
+    private readonly LearningRateSchedule _schedule;
+    private readonly WeightAverage? _average;
+    private readonly WiscaScheduler? _scheduler, _gauge;
+    private readonly TrainingBatch? _probe;
+    private readonly ReportWindow _window = new();
+
+    private long _step, _position, _tokens, _bestStep;
+    private double _seconds, _averageLoss = double.NaN, _bestLoss = double.PositiveInfinity;
+    private string? _checkpoint;
+    private long _checkpointStep;
+
+    private Trainer(IRunConfig config, RunFolder folder, ResumeMode resume, ITrainingObserver observer, Func<string?, TrainingTask> prepare)
+    {
+        (_config, _folder, _observer) = (config, folder, observer);
+        TorchRuntime.Threads = config.Threads == 0 ? Environment.ProcessorCount : config.Threads;
+        _checkpoint = resume.Checkpoint ?? (resume.Allowed ? folder.LatestCheckpoint : null);
+        var state = _checkpoint is null ? null : TrainingState.Load(_checkpoint);
+        try
+        {
+            _task = prepare(_checkpoint);
+            _optimizer = OptimizerFactory.Create(config.Optimizer, Trainee.Trained);
+            _schedule = OptimizerFactory.Schedule(config, _task.Steps);
+            if (config.Ema is { } decay) _average = new WeightAverage(Trainee.Trained, decay);
+            (_scheduler, _gauge) = CreateSchedulers();
+            Trainee.Begin(_scheduler, States);
+            if (config.Wisca.Verify && _scheduler is not null) _probe = _task.Data.Batches.Read(0, config.BatchSize);
+            if (state is not null) Restore(state, _checkpoint!);
+            if (_checkpoint is null) folder.BeginAnew();
+            RunFolder.WriteFile(folder.ConfigPath, config.ToYaml(commented: false));
+            _log = new RunLog(folder, config.Logging, state?.Step ?? -1);
+        }
+        catch
+        {
+            Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>The model that is trained.</summary>
+    public Decoder Model => Trainee.Model;
+
+    /// <summary>Number of steps that are done.</summary>
+    public long CompletedSteps => _step;
+
+    /// <summary>Number of tokens that were trained on.</summary>
+    public long TokensSeen => _tokens;
+
+    /// <summary>Time spent on steps, over all parts of a resumed run.</summary>
+    public TimeSpan TrainingTime => TimeSpan.FromSeconds(_seconds);
+
+    /// <summary>Why the run ended before its last step, where the loss or the weights are not finite or the loss exploded; null
+    /// otherwise.</summary>
+    public string? Divergence { get; private set; }
+
+    /// <summary>Which transitions apply, and which are refused and why; null where there are none.</summary>
+    public TransitionPlan? Plan => _scheduler?.Plan;
+
+    /// <summary>Prepares a run: its folder, tokenizer, text, model, optimizer, and where it goes on.</summary>
+    /// <param name="config">The run.</param>
+    /// <param name="resume">Where it begins.</param>
+    /// <param name="observer">Told what happens.</param>
+    /// <param name="cancellation">Stops the preparation.</param>
+    /// <exception cref="WiscaException">Something that the configuration names is missing, broken or does not fit.</exception>
+    public static Trainer Prepare(
+        TrainingConfig config, ResumeMode resume, ITrainingObserver observer, CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(config);
+        ArgumentNullException.ThrowIfNull(resume);
+        ArgumentNullException.ThrowIfNull(observer);
+        return Prepare(config, resume, observer, (folder, checkpoint) => TrainingTask.Of(
+            TrainingText.Prepare(config, folder, checkpoint, observer, cancellation),
+            text => new WholeModel(TrainingModel.Prepare(config, checkpoint, text.Tokenizer), checkpoint ?? config.Model.From),
+            config.Steps));
+    }
+
+    /// <summary>Prepares a fine-tuning: its folder, base, data, adapter, optimizer, and where it goes on.</summary>
+    /// <param name="config">The run.</param>
+    /// <param name="resume">Where it begins.</param>
+    /// <param name="observer">Told what happens.</param>
+    /// <param name="cancellation">Stops the preparation.</param>
+    /// <exception cref="WiscaException">Something that the configuration names is missing, broken or does not fit.</exception>
+    public static Trainer Prepare(
+        FinetuneConfig config, ResumeMode resume, ITrainingObserver observer, CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(config);
+        ArgumentNullException.ThrowIfNull(resume);
+        ArgumentNullException.ThrowIfNull(observer);
+        return Prepare(config, resume, observer, (_, checkpoint) => FinetuneTask.Prepare(config, checkpoint, observer, cancellation));
+    }
+
+    private static Trainer Prepare(
+        IRunConfig config, ResumeMode resume, ITrainingObserver observer, Func<RunFolder, string?, TrainingTask> prepare)
+    {
+        var folder = RunFolder.Open(config.Output);
+        try
+        {
+            return new Trainer(config, folder, resume, observer, checkpoint => prepare(folder, checkpoint));
+        }
+        catch
+        {
+            folder.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Trains to the last step, or until it is stopped: then the step is finished and a checkpoint saved.</summary>
+    /// <param name="stop">Stops it.</param>
+    /// <exception cref="WiscaException">The loss is not finite or explodes, a transition changes the function, or a checkpoint cannot be
+    /// written.</exception>
+    public TrainingResult Run(CancellationToken stop = default)
+    {
+        var began = Stopwatch.StartNew();
+        EvaluationReport? evaluation = null;
+        if (_checkpoint is null)
+        {
+            _log.Began(Trainee.Trained.Sum(entry => entry.Parameter.numel()), WeightDigest(), Trainee.BaseDigest);
+            if (Trainee.Opening is { } opening) Told(opening);
+            if (_config.Evaluation.AtStart && !stop.IsCancellationRequested) Evaluate();
+            Transition();
+        }
+
+        bool saved = _checkpoint is not null;
+        while (_step < _task.Steps && !stop.IsCancellationRequested && !(began.Elapsed.TotalMinutes >= _config.Ending.Minutes))
+        {
+            Step();
+            saved = false;
+            if (_step % _config.Logging.Every == 0 || _step == _task.Steps) Report();
+            Transition();
+            bool last = _step == _task.Steps;
+            if (last || (_config.Evaluation.Every > 0 && _step % _config.Evaluation.Every == 0)) evaluation = Evaluate();
+            if (_config.Evaluation.Samples is { Every: > 0 } samples && _step % samples.Every == 0) Sample(samples);
+            if (last || (_config.Checkpoints.Every > 0 && _step % _config.Checkpoints.Every == 0))
+            {
+                Save(evaluation?.Step == _step ? evaluation.Loss : null);
+                saved = true;
+            }
+        }
+
+        if (!saved) Save(evaluation?.Step == _step ? evaluation.Loss : null);
+        // A run that was complete before: what it comes to stands in the metrics already.
+        if (_step == _task.Steps && evaluation?.Step != _step) evaluation = Evaluate(log: false);
+        return new TrainingResult(_step, _step < _task.Steps, _checkpoint!, evaluation, _tokens, TimeSpan.FromSeconds(_seconds));
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _log?.Dispose();
+        _average?.Dispose();
+        _optimizer?.Dispose();
+        _task?.Dispose();
+        _folder.Dispose();
+    }
+
+    private Trainee Trainee => _task.Trainee;
+
+    private IReadOnlyList<IParameterState> States => _average is null ? [_optimizer] : [_optimizer, _average];
+
+    /// <summary>What changed since the run that a checkpoint belongs to was last begun, as far as its folder tells.</summary>
+    private string ChangedSettings(string checkpoint)
+    {
+        string before = Path.Combine(Path.GetFullPath(checkpoint), "..", "..", Path.GetFileName(_folder.ConfigPath));
+        if (!File.Exists(before)) return "";
+        try
+        {
+            var changes = _config.ChangesSince(before);
+            return changes.Count == 0
+                ? ""
+                : $" ({string.Join("; ", changes.Select(change => $"{change.Key}: {change.Before} became {change.After}"))})";
+        }
+        catch (WiscaException)
+        {
+            return "";
+        }
+    }
+
+    /// <summary>The transitions of the run, and, for the record of imbalances in runs without, all that would be exact per
+    /// tensor.</summary>
+    private (WiscaScheduler? Active, WiscaScheduler? Gauge) CreateSchedulers()
+    {
+        var section = _config.Wisca;
+        var layers = Trainee.Model.named_parameters().Select(entry => (entry.name, entry.parameter)).ToList();
+        WiscaScheduler? active = null;
+        if (section.IsActive)
+        {
+            try
+            {
+                active = Create(Trainee.Remaining(section.Options));
+            }
+            catch (FormatException exception)
+            {
+                throw new WiscaException($"wisca.layers: {exception.Message}", "layers count from 0", exception);
+            }
+
+            foreach (var refusal in active.Plan.Refusals)
+                _observer.Notice(
+                    $"{TransitionPlan.Name(refusal.Kind)} is left out in {refusal.Layers.Length} of {Trainee.Model.Config.Layers.Length} "
+                    + $"layers: {refusal.Reason}");
+        }
+
+        if (!Trainee.RecordsNorms) return (active, null);
+        try
+        {
+            return (active, Create(new WiscaOptions { Trigger = new WiscaTrigger { AtStart = false, Every = 0 } }));
+        }
+        catch (WiscaException)
+        {
+            // A model without any exchange has nothing to record.
+            return (active, null);
+        }
+
+        WiscaScheduler Create(WiscaOptions options) =>
+            new(
+                Trainee.Movable, WiscaScheduler.PlanFor(layers, Trainee.Model.Config.Source!, options.Transitions), options,
+                [.. States, .. Trainee.Followers]);
+    }
+
+    /// <summary>One optimizer step.</summary>
+    private void Step()
+    {
+        long began = Stopwatch.GetTimestamp();
+        TrainingBatch[] batches =
+        [
+            .. Enumerable
+                .Range(0, _config.Accumulation)
+                .Select(index => _task.Data.Batches.Read(_position + ((long)index * _config.BatchSize), _config.BatchSize)),
+        ];
+        _optimizer.ZeroGradients();
+        long passed = Stopwatch.GetTimestamp();
+        var (loss, auxiliary) = Trainee.AddGradients(_step, batches);
+        double passSeconds = Stopwatch.GetElapsedTime(passed).TotalSeconds;
+        CheckLoss(loss);
+        double rate = _schedule.At(_step),
+            norm = _config.Optimizer.ClipNorm is { } clip ? _optimizer.ClipGradients(clip) : _optimizer.GradientNorm();
+        if (!double.IsFinite(norm))
+            throw Diverged(
+                _step + 1,
+                $"the gradients of {string.Join(", ", _optimizer.NonFiniteGradients().Take(3))} hold NaN or infinity");
+        _optimizer.Step(rate);
+        _average?.Update();
+        _averageLoss = double.IsNaN(_averageLoss) ? loss : _averageLoss + ((loss - _averageLoss) / AverageSteps);
+        _step++;
+        _position += (long)_config.BatchSize * _config.Accumulation;
+        long seen = batches.Sum(batch => (long)batch.Ids.Length);
+        _tokens += seen;
+        double seconds = Stopwatch.GetElapsedTime(began).TotalSeconds;
+        _seconds += seconds;
+        _window.Add(loss, auxiliary, rate, norm, seen, seconds, passSeconds);
+    }
+
+    private void CheckLoss(double loss)
+    {
+        if (!double.IsFinite(loss)) throw Diverged(_step + 1, $"the loss is {loss.ToString(CultureInfo.InvariantCulture)}");
+        if (_config.Ending.LossExplosion is { } factor && _step >= AverageSteps && loss > factor * _averageLoss)
+            throw Diverged(
+                _step + 1,
+                string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"the loss is {loss:0.###}, more than {factor} times its running average of {_averageLoss:0.###}"));
+    }
+
+    private WiscaException Diverged(long step, string what)
+    {
+        Divergence = $"step {step}: {what}";
+        // A checkpoint of the weights as they are now is none to go on from.
+        string? good = _checkpoint is not null && _checkpointStep < _step ? _checkpoint : _folder.CheckpointBefore(_step);
+        string left = good is null ? "there is no good checkpoint" : $"the last good checkpoint is {good}";
+        string way = good is null ? "begin anew with --resume never" : $"resume with --resume {good}";
+        return new WiscaException(
+            $"step {step}: {what}; {left}",
+            $"lower optimizer.learning_rate, lengthen schedule.warmup, or clip gradients (optimizer.clip); then {way}");
+    }
+
+    /// <summary>Calls what measures the weights, which cannot measure those of a run that has diverged.</summary>
+    private T Measured<T>(Func<T> measure)
+    {
+        try
+        {
+            return measure();
+        }
+        catch (WiscaException) when (NonFiniteParameters() is [_, ..] names)
+        {
+            throw Diverged(_step, $"the weights of {string.Join(", ", names.Take(3))} hold NaN or infinity");
+        }
+    }
+
+    private List<string> NonFiniteParameters()
+    {
+        using var scope = NewDisposeScope();
+        return [.. Trainee.Trained.Where(entry => !entry.Parameter.isfinite().all().AsBoolean()).Select(entry => entry.Name)];
+    }
+
+    /// <summary>A digest of all weights, equal for runs that begin with the same.</summary>
+    private string WeightDigest()
+    {
+        using var scope = NewDisposeScope();
+        var digest = new XxHash128();
+        foreach (var (name, parameter) in Trainee.Trained)
+        {
+            digest.Append(System.Text.Encoding.UTF8.GetBytes(name));
+            digest.Append(parameter.detach().cpu().contiguous().bytes);
+        }
+
+        return Convert.ToHexStringLower(digest.GetCurrentHash());
+    }
+
+    private void Transition()
+    {
+        if (_scheduler is not null && Measured(() => _scheduler.Step(_step, _probe is null ? null : Probe)) is { } done)
+        {
+            Trainee.Moved(done);
+            Told(done);
+        }
+
+        if (Measured(() => Trainee.Balance(_step)) is not { } balanced) return;
+        _log.Balanced(balanced);
+        _observer.Balanced(balanced);
+    }
+
+    private void Told(TransitionEvent transition)
+    {
+        _log.Transitioned(transition);
+        _observer.Transitioned(transition);
+    }
+
+    /// <summary>The loss of a batch that stays the same, in float32 whatever is trained in: it is the weights that are compared.</summary>
+    private double Probe()
+    {
+        using var scope = NewDisposeScope();
+        using var ungraded = no_grad();
+        var type = Trainee.Model.ComputeType;
+        Trainee.Model.ComputeType = null;
+        try
+        {
+            return BatchGradients.Loss(Trainee.Model, _probe!).Mean;
+        }
+        finally
+        {
+            Trainee.Model.ComputeType = type;
+        }
+    }
+
+    private void Report()
+    {
+        var report = _window.Take(_step, _task.Steps) with
+        {
+            TokensSeen = _tokens,
+            Imbalances = _gauge is null ? [] : Measured(_gauge.Imbalances),
+        };
+        _log.Trained(report);
+        _observer.Trained(report);
+    }
+
+    private EvaluationReport Evaluate(bool log = true)
+    {
+        var watch = Stopwatch.StartNew();
+        double loss = _task.Data.HeldOut.Evaluate(Trainee.Model, CancellationToken.None);
+        if (!double.IsFinite(loss)) throw Diverged(_step, $"the held-out loss is {loss.ToString(CultureInfo.InvariantCulture)}");
+        double? average = null, test = _task.Data.Test?.Evaluate(Trainee.Model, CancellationToken.None);
+        if (_average is not null)
+        {
+            using var swapped = _average.SwapIn();
+            average = _task.Data.HeldOut.Evaluate(Trainee.Model, CancellationToken.None);
+        }
+
+        var report = new EvaluationReport(_step, loss, _task.Data.HeldOut.Tokens, watch.Elapsed) { AverageLoss = average, TestLoss = test };
+        if (loss < _bestLoss) (_bestLoss, _bestStep) = (loss, _step);
+        if (log) _log.Evaluated(report);
+        _observer.Evaluated(report);
+        return report;
+    }
+
+    private void Sample(SamplesSection section)
+    {
+        // As many as fit behind the prompt; a seed of its own for each step, so that a resumed run writes the same.
+        foreach (string prompt in section.Prompts)
+        {
+            int[] ids = _task.Data.Tokenizer.Encode(prompt);
+            int count = Math.Min(section.Tokens, Trainee.Model.Config.MaxPositions - ids.Length);
+            if (ids.Length == 0 || count < 1) continue;
+            var options = new SamplingOptions { Temperature = section.Temperature, Seed = (ulong)(_config.Seed + _step) };
+            IReadOnlySet<int>? stops = _task.Data.Tokenizer.EosId is { } eos ? new HashSet<int> { eos } : null;
+            string text = _task.Data.Tokenizer.Decode([.. ids, .. TokenGenerator.Generate(Trainee.Model, ids, count, options, stops)]);
+            string continuation = text.StartsWith(prompt, StringComparison.Ordinal) ? text[prompt.Length..] : text;
+            _log.Sampled(_step, prompt, continuation);
+            _observer.Sampled(_step, prompt, continuation);
+        }
+    }
+
+    private void Save(double? loss)
+    {
+        _checkpoint = _folder.Save(_step, loss, _config.Checkpoints, staging =>
+        {
+            var dtype = _config.Checkpoints.Dtype == WeightDtype.Bf16 ? Dtype.BF16 : Dtype.F32;
+            Trainee.Save(staging, dtype, _task.Data);
+            Directory.CreateDirectory(Path.Combine(staging, Path.GetDirectoryName(TrainingState.FileName)!));
+            Trainee.SaveState(staging);
+            _optimizer.Save(Path.Combine(staging, OptimizerFile));
+            if (_average is not null)
+            {
+                _average.Save(Path.Combine(staging, AverageFile));
+                using var swapped = _average.SwapIn();
+                Trainee.Save(Path.Combine(staging, AverageFolder), dtype, _task.Data);
+            }
+
+            State().Save(staging);
+        });
+        _checkpointStep = _step;
+        _observer.Saved(_step, _checkpoint);
+    }
+
+    private TrainingState State()
+    {
+        return new TrainingState(
+            TrainingState.CurrentVersion,
+            _step,
+            _position,
+            _tokens,
+            _seconds,
+            double.IsNaN(_averageLoss) ? null : _averageLoss,
+            double.IsFinite(_bestLoss) ? _bestLoss : null,
+            double.IsFinite(_bestLoss) ? _bestStep : null,
+            _log.Position,
+            _config.ComputationHash,
+            TorchRuntime.Threads,
+            new SortedDictionary<string, string>
+            {
+                ["libtorch"] = TorchRuntime.LibtorchVersion,
+                ["torchsharp"] = TorchRuntime.TorchSharpVersion,
+            })
+        {
+            Pending = _window.Pending,
+            Base = Trainee.BaseDigest,
+        };
+    }
+
+    private void Restore(TrainingState state, string checkpoint)
+    {
+        if (state.Step > _task.Steps)
+            throw new WiscaException(
+                $"the checkpoint {checkpoint} has {state.Step} steps behind it, but steps is {_task.Steps}",
+                "raise steps to go on from it, or begin anew with --resume never");
+        if (state.ConfigHash != _config.ComputationHash)
+            _observer.Notice(
+                $"the configuration is not the one that the checkpoint was trained with{ChangedSettings(checkpoint)}: the run goes on "
+                + $"from it, but not as if it had never stopped");
+        if (state.Threads != TorchRuntime.Threads)
+            _observer.Notice(
+                $"the checkpoint was trained with {state.Threads} threads, this run has {TorchRuntime.Threads}: results differ in their "
+                + $"last bits");
+        (_step, _checkpointStep, _position, _tokens, _seconds) = (
+            state.Step, state.Step, state.SamplerPosition, state.TokensSeen, state.Seconds);
+        _window.Pending = state.Pending;
+        (_averageLoss, _bestLoss, _bestStep) = (
+            state.AverageLoss ?? double.NaN, state.BestLoss ?? double.PositiveInfinity, state.BestStep ?? 0);
+        _optimizer.Load(Path.Combine(checkpoint, OptimizerFile));
+        string average = Path.Combine(checkpoint, AverageFile);
+        if (_average is not null && File.Exists(average)) _average.Load(average);
+    }
+}

@@ -1,0 +1,87 @@
+using System.Text.Json.Nodes;
+using TorchSharp;
+using Wisca.Checkpoints;
+using Wisca.Data.Tokenizers;
+using Wisca.Torch;
+using Wisca.Torch.Models;
+using Wisca.Training.Configuration;
+using static TorchSharp.torch;
+
+namespace Wisca.Training;
+
+/// <summary>Makes or reads the model of a run.</summary>
+internal static class TrainingModel
+{
+    public static Decoder Prepare(TrainingConfig config, string? checkpoint, Tokenizer tokenizer)
+    {
+        TorchRuntime.Require();
+        return Fit(
+            (checkpoint ?? config.Model.From) is { } folder ? Load(folder) : Create(config, tokenizer), tokenizer,
+            config.Data.SequenceLength, config.Precision, config.Device);
+    }
+
+    /// <summary>Reads a model.</summary>
+    public static Decoder Load(string folder, ComputePrecision precision = ComputePrecision.F32)
+    {
+        using var checkpoint = Checkpoint.Open(folder);
+        return Decoder.Load(checkpoint, precision);
+    }
+
+    /// <summary>Brings a model to where it is to train; it is disposed of where it does not fit.</summary>
+    public static Decoder Fit(Decoder model, Tokenizer tokenizer, int length, TrainingPrecision precision, TrainingDevice place)
+    {
+        try
+        {
+            var device = FindDevice(place);
+            if (model.Config.VocabularySize < tokenizer.VocabularySize)
+            {
+                throw new WiscaException(
+                    $"the model has {model.Config.VocabularySize} tokens, its tokenizer {tokenizer.VocabularySize}",
+                    "leave vocab_size out of model.config to take the tokenizer's, or name the tokenizer of the model");
+            }
+
+            if (model.Config.MaxPositions < length)
+                throw new WiscaException(
+                    $"data.sequence_length is {length}, but the model has {model.Config.MaxPositions} positions",
+                    "take shorter sequences, or set max_position_embeddings");
+            model.ComputeType = precision == TrainingPrecision.Bf16 ? ScalarType.BFloat16 : null;
+            return device.type == DeviceType.CPU ? model : model.to(device);
+        }
+        catch
+        {
+            model.Dispose();
+            throw;
+        }
+    }
+
+    private static Device FindDevice(TrainingDevice device) => device == TrainingDevice.Cpu ? CPU
+        : cuda.is_available() ? CUDA
+        : throw new WiscaException(
+            "device is cuda, but libtorch finds none",
+            "build with -p:TorchBackend=cuda-12.8 on a machine with a GPU, or set device: cpu");
+
+    private static Decoder Create(TrainingConfig config, Tokenizer tokenizer) =>
+        Decoder.Create(
+            Describe(config, tokenizer.VocabularySize, tokenizer.EosId, tokenizer.BosId),
+            (ulong)config.Seed,
+            new InitializationOptions
+            {
+                StandardDeviation = config.Model.Initialization.StandardDeviation,
+                ScalesResidual = config.Model.Initialization.ResidualScaling,
+            });
+
+    /// <summary>The new model of a run.</summary>
+    public static DecoderConfig Describe(TrainingConfig config, int vocabulary, int? eosId, int? bosId)
+    {
+        var json = config.Model.Config switch
+        {
+            { Mapping: { } mapping } => (JsonObject)mapping.DeepClone(),
+            { File: { } file } => JsonObject.Create(ModelConfig.Load(file).Root)!,
+            _ => ModelSection.DefaultConfig(),
+        };
+        json.TryAdd("vocab_size", vocabulary);
+        if (eosId is { } eos) json.TryAdd("eos_token_id", eos);
+        if (bosId is { } bos) json.TryAdd("bos_token_id", bos);
+        return DecoderConfig.From(ModelConfig.Parse(json.ToJsonString()));
+    }
+}

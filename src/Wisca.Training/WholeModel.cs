@@ -1,0 +1,39 @@
+using System.Collections.Immutable;
+using Wisca.Rescaling;
+using Wisca.Safetensors;
+using Wisca.Torch.Models;
+using Wisca.Torch.Optimizers;
+using Wisca.Torch.Transitions;
+using Wisca.Training.Batches;
+using Parameter = TorchSharp.Modules.Parameter;
+
+namespace Wisca.Training;
+
+/// <summary>A model of which everything trains. A checkpoint is a model folder.</summary>
+/// <param name="model">The model.</param>
+/// <param name="origin">The folder that its weights came from; null for a new model.</param>
+internal sealed class WholeModel(Decoder model, string? origin) : Trainee(model)
+{
+    private WiscaScheduler? _scheduler;
+    private IReadOnlyList<LedgerMove> _history = [];
+
+    public override IReadOnlyList<(string Name, Parameter Parameter)> Trained { get; } =
+    [.. model.named_parameters().Select(entry => (entry.name, entry.parameter))];
+
+    public override void Begin(WiscaScheduler? scheduler, IReadOnlyList<IParameterState> states)
+    {
+        _scheduler = scheduler;
+        if (origin is null) return;
+        (_history, ImmutableArray<ImmutableArray<double>>? product) = TrainedMove.Continue(origin, scheduler?.Plan);
+        if (product is { } factors) scheduler!.Product = factors;
+    }
+
+    /// <summary>The average of a model is the same function as it is: only the trained one tells how it moved.</summary>
+    public override void Save(string folder, Dtype dtype, TrainingData data)
+    {
+        Model.Save(folder, new SaveOptions { Dtype = dtype });
+        data.CopyTokenizer(folder);
+    }
+
+    public override void SaveState(string folder) => TrainedMove.Write(folder, _scheduler?.Plan, _scheduler?.Product ?? [], _history);
+}

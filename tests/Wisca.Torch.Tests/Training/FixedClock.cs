@@ -1,8 +1,0 @@
-namespace Wisca.Tests.Training;
-
-/// <summary>A clock that stands still.</summary>
-/// <param name="seconds">Seconds since 1970.</param>
-internal sealed class FixedClock(double seconds) : TimeProvider
-{
-    public override DateTimeOffset GetUtcNow() => DateTimeOffset.UnixEpoch.AddSeconds(seconds);
-}
