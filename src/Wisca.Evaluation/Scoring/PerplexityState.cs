@@ -4,8 +4,8 @@ using Wisca.Corpora;
 
 namespace Wisca.Scoring;
 
-/// <summary>The sums of a measurement that is not complete, in a file beside its result: a run that was killed goes on with the next
-/// document.</summary>
+/// <summary>The sums of a measurement that is not complete, in a file beside its result:
+/// a run that was killed goes on with the next document.</summary>
 public sealed class PerplexityState
 {
     private static readonly JsonSerializerOptions Json = new() { WriteIndented = true, IgnoreReadOnlyProperties = true };

@@ -5,8 +5,8 @@ using static TorchSharp.torch;
 namespace Wisca.Models;
 
 /// <summary>
-/// Several feed-forward layers, of which each token goes through those its router rates highest. Letters: N tokens, D hidden, E experts,
-/// k experts of a token.
+/// Several feed-forward layers, of which each token goes through those its router rates highest.
+/// Letters: N tokens, D hidden, E experts, k experts of a token.
 /// </summary>
 internal sealed class ExpertMixture : IFeedForward
 {

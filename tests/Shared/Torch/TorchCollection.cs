@@ -1,7 +1,7 @@
 namespace Wisca.Tests;
 
-/// <summary>All tests that run torch code, one after the other: threads, default types and statistics of libtorch are the
-/// process's.</summary>
+/// <summary>All tests that run torch code, one after the other:
+/// threads, default types and statistics of libtorch are the process's.</summary>
 [CollectionDefinition(Name, DisableParallelization = true)]
 public sealed class TorchCollection : ICollectionFixture<SingleThread>
 {

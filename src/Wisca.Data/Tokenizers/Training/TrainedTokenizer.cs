@@ -4,8 +4,8 @@ using System.Text.Json.Nodes;
 
 namespace Wisca.Tokenizers;
 
-/// <summary>A byte-level BPE tokenizer made by <see cref="BytePairTrainer"/>. Bytes are the ids 0 to 255, then come special tokens, then
-/// merged ones.</summary>
+/// <summary>A byte-level BPE tokenizer made by <see cref="BytePairTrainer"/>.
+/// Bytes are the ids 0 to 255, then come special tokens, then merged ones.</summary>
 public sealed class TrainedTokenizer
 {
     private static readonly JsonSerializerOptions Json = new()

@@ -2,8 +2,8 @@ using System.Runtime.InteropServices;
 
 namespace Wisca.Tokenizers;
 
-/// <summary>Counts the words of documents as the tokenizer will see them: pieces of GPT-2's pattern, spelled in the byte-level
-/// alphabet.</summary>
+/// <summary>Counts the words of documents as the tokenizer will see them:
+/// pieces of GPT-2's pattern, spelled in the byte-level alphabet.</summary>
 internal static class WordCounter
 {
     private const int ReportEvery = 1000;

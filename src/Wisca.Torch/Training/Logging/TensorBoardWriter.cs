@@ -3,8 +3,8 @@ using Tensorboard;
 
 namespace Wisca.Training;
 
-/// <summary>Writes an event file that TensorBoard reads: <c>events.out.tfevents.TIME.HOST</c>. Every event reaches the system at
-/// once.</summary>
+/// <summary>Writes an event file that TensorBoard reads: <c>events.out.tfevents.TIME.HOST</c>.
+/// Every event reaches the system at once.</summary>
 public sealed class TensorBoardWriter : IDisposable
 {
     private const int Buckets = 30;
