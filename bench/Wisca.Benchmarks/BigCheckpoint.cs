@@ -27,7 +27,8 @@ internal static class BigCheckpoint
             Path.Combine(folder, "config.json"),
             $$"""
             {"model_type": "llama", "hidden_size": {{Hidden}}, "num_hidden_layers": {{layers}}, "num_attention_heads": {{Heads}},
-             "num_key_value_heads": {{KvHeads}}, "intermediate_size": {{Intermediate}}, "vocab_size": {{Vocabulary}}, "tie_word_embeddings": true}
+             "num_key_value_heads": {{KvHeads}}, "intermediate_size": {{Intermediate}}, "vocab_size": {{Vocabulary}},
+            "tie_word_embeddings": true}
             """);
     }
 
@@ -70,8 +71,8 @@ internal static class BigCheckpoint
             $"{{\"metadata\": {{}}, \"weight_map\": {{{string.Join(",\n", map)}}}}}");
     }
 
-    /// <summary>Normal numbers from a table that is walked with a stride: fast, and no run of zeros for a file system to
-    /// compress.</summary>
+    /// <summary>Normal numbers from a table that is walked with a stride:
+    /// fast, and no run of zeros for a file system to compress.</summary>
     private static void WriteNormal(SafetensorsWriter writer, long count, double deviation)
     {
         var random = new Random(1);

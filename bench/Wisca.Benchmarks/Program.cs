@@ -40,17 +40,15 @@ foreach (double size in (double[])[gigabytes / 4, gigabytes])
         }
 
         ratios.Add(copy / rescale);
-        Console.WriteLine(
-            FormattableString.Invariant(
-                $"  {bytes / 1e9:0.00} GB   {pair}      {copy,6:0.00} s   {rescale,6:0.00} s   {copy / rescale:0.00}    {peak / 1e6:0} MB")
-        );
+        Console.WriteLine(FormattableString.Invariant(
+            $"  {bytes / 1e9:0.00} GB   {pair}      {copy,6:0.00} s   {rescale,6:0.00} s   {copy / rescale:0.00}    {peak / 1e6:0} MB"));
     }
 
     ratios.Sort();
-    Console.WriteLine(
-        FormattableString.Invariant(
-            $"  {bytes / 1e9:0.00} GB: median ratio (rescale's throughput / cp's) {ratios[ratios.Count / 2]:0.00}, peak RssAnon {peak / 1e6:0} MB"
-        ));
+    Console.WriteLine(string.Create(
+        CultureInfo.InvariantCulture,
+        $"  {bytes / 1e9:0.00} GB: median ratio (rescale's throughput / cp's) {ratios[ratios.Count / 2]:0.00}, "
+        + $"peak RssAnon {peak / 1e6:0} MB"));
 }
 
 return 0;

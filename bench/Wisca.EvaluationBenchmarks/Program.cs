@@ -34,9 +34,8 @@ using Decoder small = Decoder.Load(checkpoint),
 const int length = 128;
 int sequences = options.BatchTokens / length;
 Console.WriteLine(
-    FormattableString.Invariant(
-        $"  {TorchRuntime.Threads} threads, {items} questions, {requests.Count} requests, {rounds} rounds; forward passes of {sequences} x {length} tokens"
-    ));
+    $"  {TorchRuntime.Threads} threads, {items} questions, {requests.Count} requests, {rounds} rounds; "
+    + $"forward passes of {sequences} x {length} tokens");
 foreach (var (name, model) in ((string, Decoder)[])[("656K", small), ("10M", large)])
 {
     long[] ids = [.. Enumerable.Range(0, sequences * length).Select(i => (long)(i * 7919 % tokenizer.VocabularySize))];
@@ -61,18 +60,20 @@ foreach (var (name, model) in ((string, Decoder)[])[("656K", small), ("10M", lar
     double reference = Median(forward), seconds = Median(scoring);
     double[] ratios = [.. scoring.Zip(forward, (time, speed) => counts.ModelTokens / time / speed)];
     Console.WriteLine(FormattableString.Invariant($"  {name,-5} forward {reference,8:0} tokens/s"));
-    Console.WriteLine(
-        FormattableString.Invariant(
-            $"        scoring {counts.ModelTokens / seconds,8:0} tokens/s through the model ({counts.ModelTokens}, contexts once; {counts.PaddedTokens} with padding): {Median(ratios):0.00} of forward ({ratios.Min():0.00} to {ratios.Max():0.00})"
-        ));
-    Console.WriteLine(
-        FormattableString.Invariant(
-            $"                {counts.RequestTokens / seconds,8:0} tokens/s of requests ({counts.RequestTokens}, each with its own context): {Median(ratios) * counts.RequestTokens / counts.ModelTokens:0.00} of forward"
-        ));
-    Console.WriteLine(
-        FormattableString.Invariant(
-            $"                {requests.Count / seconds,8:0} requests/s; making ids of each by itself takes {100 * Median(encoding) / seconds:0} % of the time"
-        ));
+    Console.WriteLine(string.Create(
+        CultureInfo.InvariantCulture,
+        $"        scoring {counts.ModelTokens / seconds,8:0} tokens/s through the model "
+        + $"({counts.ModelTokens}, contexts once; {counts.PaddedTokens} with padding): "
+        + $"{Median(ratios):0.00} of forward ({ratios.Min():0.00} to {ratios.Max():0.00})"));
+    Console.WriteLine(string.Create(
+        CultureInfo.InvariantCulture,
+        $"                {counts.RequestTokens / seconds,8:0} tokens/s of requests "
+        + $"({counts.RequestTokens}, each with its own context): "
+        + $"{Median(ratios) * counts.RequestTokens / counts.ModelTokens:0.00} of forward"));
+    Console.WriteLine(string.Create(
+        CultureInfo.InvariantCulture,
+        $"                {requests.Count / seconds,8:0} requests/s; "
+        + $"making ids of each by itself takes {100 * Median(encoding) / seconds:0} % of the time"));
 }
 
 return 0;
@@ -103,8 +104,9 @@ static IEnumerable<LogLikelihoodRequest[]> Questions(string path)
 
 static string Large(int vocabulary) => $$"""
     {
-      "model_type": "llama", "hidden_size": 384, "intermediate_size": 1024, "num_hidden_layers": 6, "num_attention_heads": 6, "num_key_value_heads": 2,
-      "vocab_size": {{vocabulary}}, "max_position_embeddings": 512, "rms_norm_eps": 1e-5, "hidden_act": "silu", "tie_word_embeddings": true
+      "model_type": "llama", "hidden_size": 384, "intermediate_size": 1024, "num_hidden_layers": 6, "num_attention_heads": 6,
+      "num_key_value_heads": 2, "vocab_size": {{vocabulary}}, "max_position_embeddings": 512, "rms_norm_eps": 1e-5,
+      "hidden_act": "silu", "tie_word_embeddings": true
     }
     """;
 

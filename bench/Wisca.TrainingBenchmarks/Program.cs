@@ -1,6 +1,6 @@
 // Training steps of two grouped-query Llamas in float32 and bfloat16, beside the matrix product that bounds them; or, with --memory, what a
-// thousand steps leave behind. Cases and products alternate, so that the load of the machine meets all of them; figures are medians over
-// rounds.
+// thousand steps leave behind. Cases and products alternate, so that the load of the machine meets all of them;
+// figures are medians over rounds.
 using System.Diagnostics;
 using System.Globalization;
 using Wisca.Torch;
@@ -75,9 +75,8 @@ for (int round = 0; round < rounds; round++)
 }
 
 Console.WriteLine(
-    FormattableString.Invariant(
-        $"  {TorchRuntime.Threads} threads, load {File.ReadAllText("/proc/loadavg").Trim()}, bfloat16 instructions: {(TorchRuntime.FastBFloat16 ? "yes" : "no, products are in float32")}"
-    ));
+    $"  {TorchRuntime.Threads} threads, load {File.ReadAllText("/proc/loadavg").Trim()}, "
+    + $"bfloat16 instructions: {(TorchRuntime.FastBFloat16 ? "yes" : "no, products are in float32")}");
 Console.WriteLine(
     "  model   type        step ms  cpu ms   tokens/s   GFLOP/s   2048-cube   ratio   ratio of cpu   outside passes   transition    loss");
 foreach (var entry in cases)
@@ -87,10 +86,11 @@ foreach (var entry in cases)
     double work = 6.0 * entry.Parameters * entry.Tokens / 1e9, cube = 2.0 * 2048 * 2048 * 2048 / 1e9;
     double peak = cube / Measured.Median(peaks[TypeOfProducts(entry)].Select(time => time.Wall)),
         cost = cube / Measured.Median(peaks[TypeOfProducts(entry)].Select(time => time.Processor));
-    Console.WriteLine(
-        FormattableString.Invariant(
-            $"  {entry.Name,-6}  {entry.Type,-9}  {wall * 1e3,7:0.0}  {processor * 1e3,7:0.0}   {entry.Tokens / wall,8:0}   {work / wall,7:0.0}   {peak,9:0.0}   {work / wall / peak,5:0.00}   {work / processor / cost,12:0.00}   {100 * (1 - Measured.Median(passes)),12:0.0} %   {100 * Measured.Median(transitions) / wall,8:0.0} %  {losses[^1],6:0.000}"
-        ));
+    Console.WriteLine(string.Create(
+        CultureInfo.InvariantCulture,
+        $"  {entry.Name,-6}  {entry.Type,-9}  {wall * 1e3,7:0.0}  {processor * 1e3,7:0.0}   {entry.Tokens / wall,8:0}   "
+        + $"{work / wall,7:0.0}   {peak,9:0.0}   {work / wall / peak,5:0.00}   {work / processor / cost,12:0.00}   "
+        + $"{100 * (1 - Measured.Median(passes)),12:0.0} %   {100 * Measured.Median(transitions) / wall,8:0.0} %  {losses[^1],6:0.000}"));
 }
 
 foreach (var entry in cases) entry.Dispose();
@@ -106,7 +106,8 @@ static string Llama(int hidden, int inner, int layers, int heads, int vocabulary
     {
       "model_type": "llama", "hidden_size": {{hidden}}, "intermediate_size": {{inner}}, "num_hidden_layers": {{layers}},
       "num_attention_heads": {{heads}}, "num_key_value_heads": 2, "vocab_size": {{vocabulary}}, "max_position_embeddings": 256,
-      "rms_norm_eps": 1e-5, "rope_theta": 10000.0, "hidden_act": "silu", "initializer_range": 0.02, "tie_word_embeddings": {{(tied ? "true" : "false")}}
+      "rms_norm_eps": 1e-5, "rope_theta": 10000.0, "hidden_act": "silu", "initializer_range": 0.02,
+      "tie_word_embeddings": {{(tied ? "true" : "false")}}
     }
     """;
 

@@ -114,7 +114,7 @@ public static class WiscaApplication
             message,
             command is RootCommand
                 ? $"the commands are {string.Join(", ", command.Subcommands.Where(verb => !verb.Hidden).Select(verb => verb.Name))}; "
-                    + $"wisca --help says what they do"
+                    + "wisca --help says what they do"
                 : $"wisca {command.Name} --help shows how it is used");
     }
 

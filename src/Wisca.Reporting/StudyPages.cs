@@ -6,8 +6,8 @@ using Wisca.Training.Checkpointing;
 
 namespace Wisca.Reporting;
 
-/// <summary>The report of a study, as one HTML page and as Markdown: the same content, but for plots of single layers, which only the page
-/// has.</summary>
+/// <summary>The report of a study, as one HTML page and as Markdown:
+/// the same content, but for plots of single layers, which only the page has.</summary>
 public static class StudyPages
 {
     /// <summary>The name of the folder with the plots of a Markdown report, beside it.</summary>

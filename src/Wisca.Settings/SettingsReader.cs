@@ -15,8 +15,8 @@ public static class SettingsReader
     /// <param name="path">The file; null for the defaults alone.</param>
     /// <param name="overrides">Single settings that win over the file, each <c>section.key=value</c> with the value in YAML.</param>
     /// <param name="hint">Where the keys are described; null for a training's configuration.</param>
-    /// <exception cref="WiscaException">The file cannot be read, or there are faults: <see cref="WiscaException.Details"/> lists them where
-    /// there are several.</exception>
+    /// <exception cref="WiscaException">The file cannot be read, or there are faults:
+    /// <see cref="WiscaException.Details"/> lists them where there are several.</exception>
     public static T Load<T>(string? path, IReadOnlyList<string>? overrides = null, string? hint = null)
         where T : class, new()
     {
@@ -40,8 +40,8 @@ public static class SettingsReader
     /// <param name="name">What the text is called in messages.</param>
     /// <param name="overrides">Single settings that win over the text, each <c>section.key=value</c> with the value in YAML.</param>
     /// <param name="hint">Where the keys are described; null for a training's configuration.</param>
-    /// <exception cref="WiscaException">There are faults: <see cref="WiscaException.Details"/> lists them where there are
-    /// several.</exception>
+    /// <exception cref="WiscaException">There are faults:
+    /// <see cref="WiscaException.Details"/> lists them where there are several.</exception>
     public static T Read<T>(string yaml, string name, IReadOnlyList<string>? overrides = null, string? hint = null)
         where T : class, new()
     {

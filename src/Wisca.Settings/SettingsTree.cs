@@ -1,7 +1,7 @@
 namespace Wisca.Settings;
 
-/// <summary>Settings of a configuration that are laid over another one, or names with such settings: a mapping as it stands in the
-/// file.</summary>
+/// <summary>Settings of a configuration that are laid over another one, or names with such settings:
+/// a mapping as it stands in the file.</summary>
 public sealed class SettingsTree
 {
     internal SettingsTree(MappingNode root) => Root = root;

@@ -108,9 +108,10 @@ public static partial class SettingsWriter
         // JSON is YAML.
         FileOrMapping { Mapping: { } mapping } => mapping.ToJsonString(),
         Enum => setting.Choices.First(choice => choice.Value.Equals(value)).Name,
-        _ =>
-            $"{{ {string.Join(", ", Setting.Of(value.GetType()).Select(below => $"{below.Key}: {Value(below, below.Property.GetValue(value))}"))} }}",
+        _ => $"{{ {string.Join(", ", Setting.Of(value.GetType()).Select(below => Entry(below, value)))} }}",
     };
+
+    private static string Entry(Setting setting, object section) => $"{setting.Key}: {Value(setting, setting.Property.GetValue(section))}";
 
     internal static string Tree(SettingsNode node) => node switch
     {

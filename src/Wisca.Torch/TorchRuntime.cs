@@ -101,16 +101,16 @@ public static partial class TorchRuntime
         if (reason is null)
         {
             return new WiscaException(
-                $"libtorch does not load: there is no native library LibTorchSharp for {RuntimeInformation.RuntimeIdentifier} beside the "
-                + $"program",
+                "libtorch does not load: there is no native library LibTorchSharp "
+                + $"for {RuntimeInformation.RuntimeIdentifier} beside the program",
                 "build again for this machine; a program that uses the Wisca.Torch package needs a libtorch package too, such as "
                 + "libtorch-cpu-linux-x64",
                 exception);
         }
 
         string hint = reason.Contains("GLIBCXX", StringComparison.Ordinal) || reason.Contains("GLIBC_", StringComparison.Ordinal)
-            ? "the system's C++ runtime is older than TorchSharp asks for: build with Wisca's eng/NativeTorch.targets, or install "
-                + "libstdc++ of GCC 13"
+            ? "the system's C++ runtime is older than TorchSharp asks for: "
+                + "build with Wisca's eng/NativeTorch.targets, or install libstdc++ of GCC 13"
             : "the libraries beside the program are incomplete: build again, with the libtorch package of this machine";
         return new WiscaException($"libtorch does not load: {reason}", hint, exception);
     }

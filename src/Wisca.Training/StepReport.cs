@@ -9,8 +9,8 @@ namespace Wisca.Training;
 /// <param name="LearningRate">The learning rate of the last step.</param>
 /// <param name="GradientNorm">The global norm of the last step's gradients, before clipping.</param>
 /// <param name="TokensPerSecond">Training tokens per second.</param>
-/// <param name="OutsideShare">Share of the time that was not spent in forward and backward passes, transitions and evaluation
-/// aside.</param>
+/// <param name="OutsideShare">Share of the time that was not spent in forward and backward passes,
+/// transitions and evaluation aside.</param>
 /// <param name="Remaining">What the rest of the run will take at this pace.</param>
 public sealed record StepReport(
     long Step, long Steps, double Loss, double LearningRate, double GradientNorm, double TokensPerSecond, double OutsideShare,

@@ -85,8 +85,8 @@ public sealed class Trainer : IDisposable
     /// <summary>Time spent on steps, over all parts of a resumed run.</summary>
     public TimeSpan TrainingTime => TimeSpan.FromSeconds(_seconds);
 
-    /// <summary>Why the run ended before its last step, where the loss or the weights are not finite or the loss exploded; null
-    /// otherwise.</summary>
+    /// <summary>Why the run ended before its last step, where the loss or the weights
+    /// are not finite or the loss exploded; null otherwise.</summary>
     public string? Divergence { get; private set; }
 
     /// <summary>Which transitions apply, and which are refused and why; null where there are none.</summary>
@@ -142,8 +142,8 @@ public sealed class Trainer : IDisposable
 
     /// <summary>Trains to the last step, or until it is stopped: then the step is finished and a checkpoint saved.</summary>
     /// <param name="stop">Stops it.</param>
-    /// <exception cref="WiscaException">The loss is not finite or explodes, a transition changes the function, or a checkpoint cannot be
-    /// written.</exception>
+    /// <exception cref="WiscaException">The loss is not finite or explodes,
+    /// a transition changes the function, or a checkpoint cannot be written.</exception>
     public TrainingResult Run(CancellationToken stop = default)
     {
         var began = Stopwatch.StartNew();
@@ -211,8 +211,8 @@ public sealed class Trainer : IDisposable
         }
     }
 
-    /// <summary>The transitions of the run, and, for the record of imbalances in runs without, all that would be exact per
-    /// tensor.</summary>
+    /// <summary>The transitions of the run, and, for the record of imbalances in runs without,
+    /// all that would be exact per tensor.</summary>
     private (WiscaScheduler? Active, WiscaScheduler? Gauge) CreateSchedulers()
     {
         var section = _config.Wisca;
@@ -480,11 +480,11 @@ public sealed class Trainer : IDisposable
         if (state.ConfigHash != _config.ComputationHash)
             _observer.Notice(
                 $"the configuration is not the one that the checkpoint was trained with{ChangedSettings(checkpoint)}: the run goes on "
-                + $"from it, but not as if it had never stopped");
+                + "from it, but not as if it had never stopped");
         if (state.Threads != TorchRuntime.Threads)
             _observer.Notice(
-                $"the checkpoint was trained with {state.Threads} threads, this run has {TorchRuntime.Threads}: results differ in their "
-                + $"last bits");
+                $"the checkpoint was trained with {state.Threads} threads, this run has {TorchRuntime.Threads}: "
+                + "results differ in their last bits");
         (_step, _checkpointStep, _position, _tokens, _seconds) = (
             state.Step, state.Step, state.SamplerPosition, state.TokensSeen, state.Seconds);
         _window.Pending = state.Pending;

@@ -12,8 +12,8 @@ namespace Wisca.Training;
 
 /// <summary>What a run will train, found out without training it.</summary>
 /// <param name="Parameters">Number of parameters that train.</param>
-/// <param name="ActiveParameters">Of all parameters, frozen ones too, those that a token meets: all but the experts it is not sent
-/// to.</param>
+/// <param name="ActiveParameters">Of all parameters, frozen ones too, those that a token meets:
+/// all but the experts it is not sent to.</param>
 /// <param name="FlopsPerToken">
 /// Floating-point operations of a token's forward and backward pass, attention aside: 6 for each parameter that it meets (Kaplan et al.
 /// 2020), 4 for a frozen one, which has no gradient of its own.

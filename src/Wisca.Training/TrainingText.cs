@@ -78,9 +78,8 @@ internal sealed class TrainingText : TrainingData
                 ).Training;
         if (!training.Reused)
             observer.Notice(
-                FormattableString.Invariant(
-                    $"tokenised {training.Training.Documents} documents: {training.Training.Tokens} tokens; held out: {heldOut.Documents} documents, {heldOut.Tokens} tokens"
-                ));
+                $"tokenised {training.Training.Documents} documents: {training.Training.Tokens} tokens; "
+                + $"held out: {heldOut.Documents} documents, {heldOut.Tokens} tokens");
         string? test =
             config.Data.Test.Count == 0
                 ? null

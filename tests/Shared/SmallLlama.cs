@@ -34,8 +34,8 @@ internal sealed record SmallLlama
     public string Config => $$"""
         {
           "architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_size": {{Hidden}}, "num_hidden_layers": {{Layers}},
-          "num_attention_heads": {{Heads}}, "num_key_value_heads": {{KvHeads}}, "head_dim": {{HeadDim}}, "intermediate_size": 8, "vocab_size": 11,
-          "rms_norm_eps": 1e-05, "rope_theta": 10000.0
+          "num_attention_heads": {{Heads}}, "num_key_value_heads": {{KvHeads}}, "head_dim": {{HeadDim}}, "intermediate_size": 8,
+          "vocab_size": 11, "rms_norm_eps": 1e-05, "rope_theta": 10000.0
         }
         """;
 

@@ -4,8 +4,8 @@ using Wisca.Tests;
 
 namespace Wisca.Reporting.Tests;
 
-/// <summary>Debian's Chromium and pages of made studies on disk; where no browser is installed, tests that ask for it are
-/// skipped.</summary>
+/// <summary>Debian's Chromium and pages of made studies on disk;
+/// where no browser is installed, tests that ask for it are skipped.</summary>
 public sealed class BrowserFixture : IAsyncLifetime
 {
     private const string Chromium = "/usr/bin/chromium";

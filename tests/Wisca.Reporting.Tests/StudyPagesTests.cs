@@ -269,8 +269,8 @@ public sealed class StudyPagesTests
         foreach (string file in Files("a")) File.ReadAllBytes(temporary["b", file]).ShouldBe(File.ReadAllBytes(temporary["a", file]));
     }
 
-    /// <summary>Where another report is wanted, set WISCA_WRITE_GOLDEN=1 and run this: the differences of the files belong to the
-    /// commit.</summary>
+    /// <summary>Where another report is wanted, set WISCA_WRITE_GOLDEN=1 and run this:
+    /// the differences of the files belong to the commit.</summary>
     [Fact]
     public void Markdown_SmallStudy_IsTheGolden() =>
         Golden("small.md", StudyPages.Markdown(MadeStudy.Small().Report, MadeStudy.Small().Results).Text);

@@ -34,8 +34,7 @@ public sealed class TorchRuntimeTests
     [InlineData(
         "/lib/x86_64-linux-gnu/libstdc++.so.6: version `GLIBCXX_3.4.32' not found (required by "
         + "/app/runtimes/linux-x64/native/libLibTorchSharp.so)",
-        "C++ runtime"
-    )]
+        "C++ runtime")]
     [InlineData("libtorch_cpu.so: cannot open shared object file: No such file or directory", "incomplete")]
     [InlineData("/app/runtimes/linux-x64/native/libLibTorchSharp.so: file too short", "incomplete")]
     public void Explain_OneCauseAmongAbsentPlaces_NamesIt(string cause, string hint)

@@ -63,8 +63,8 @@ internal static class TinyRun
             .Select(path => $"{Path.GetRelativePath(checkpoint, path)} {Convert.ToHexString(SHA256.HashData(File.ReadAllBytes(path)))}"),
     ];
 
-    /// <summary>The lines of metrics.jsonl without what a clock measured, and without the first, which only a run has that began
-    /// there.</summary>
+    /// <summary>The lines of metrics.jsonl without what a clock measured,
+    /// and without the first, which only a run has that began there.</summary>
     public static string[] Metrics(TrainingConfig config) =>
     [
         .. File.ReadAllLines(Path.Combine(config.Output, "metrics.jsonl"))

@@ -88,8 +88,7 @@ public sealed class TrainedLedgerTests : IDisposable
     [InlineData("wisca.json", "\"version\": 1", "\"version\": 1, \"moves\": 7, \"x\": 1", "wisca.json")]
     [InlineData(
         "training/state.json", "\"sampler_position\": 4", "\"sampler_position\": 9223372036854775807",
-        "expected one from 0 to 9007199254740992"
-    )]
+        "expected one from 0 to 9007199254740992")]
     [InlineData("training/state.json", "\"step\": 2", "\"step\": 2000", "has 2000 steps behind it, but steps is 4")]
     [InlineData("training/state.json", "\"step\": 2", "\"step\": 2, \"random_states\": {\"torch\": \"AAAA\"}", "state.json: ")]
     public void Run_CheckpointTamperedWith_IsRefusedInOneLine(string file, string what, string with, string expected)

@@ -55,8 +55,8 @@ public sealed class TrainedModelTests
         string model = TestData.Require("models", "TinyStories-656K");
         using var folder = new TemporaryFolder();
         const string text =
-            "Once upon a time there was a little dog. He liked to run and play with his friend, the cat. One day they found a big red "
-            + "ball in the park. ";
+            "Once upon a time there was a little dog. He liked to run and play with his friend, the cat. "
+            + "One day they found a big red ball in the park. ";
         File.WriteAllText(folder["text.txt"], text + text.Replace("dog", "girl", StringComparison.Ordinal));
         var tiny = TinyRun.Config(folder);
         var config = tiny with

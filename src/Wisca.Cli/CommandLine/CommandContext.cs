@@ -14,8 +14,8 @@ public sealed record CommandContext(IAnsiConsole Out, IAnsiConsole Error, TextWr
         var output = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(Console.Out) });
         var error = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(Console.Error) });
 
-        // A pipe has no width, and a line that a program reads must not be broken. On a narrow terminal the tables keep their numbers
-        // whole.
+        // A pipe has no width, and a line that a program reads must not be broken.
+        // On a narrow terminal the tables keep their numbers whole.
         output.Profile.Width = Console.IsOutputRedirected ? 10_000 : Math.Max(output.Profile.Width, 76);
         return new CommandContext(output, error, Console.Out);
     }

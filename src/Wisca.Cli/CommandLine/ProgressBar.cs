@@ -6,8 +6,8 @@ namespace Wisca.Cli.CommandLine;
 /// <summary>Runs work under a progress bar on standard error, or without one where nobody watches.</summary>
 internal static class ProgressBar
 {
-    /// <summary>Runs work that reports its stage and how much it has done of how much; the bar shows the remaining time, and throughput
-    /// where that is bytes.</summary>
+    /// <summary>Runs work that reports its stage and how much it has done of how much;
+    /// the bar shows the remaining time, and throughput where that is bytes.</summary>
     public static T Run<T>(CommandContext context, Func<Action<string, double, double>, T> work, bool bytes = true)
     {
         if (!context.Error.Profile.Capabilities.Interactive || !context.Error.Profile.Out.IsTerminal) return work((_, _, _) => { });

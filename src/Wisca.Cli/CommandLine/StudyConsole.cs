@@ -21,12 +21,13 @@ internal sealed class StudyConsole(IAnsiConsole console) : IStudyObserver, IDisp
     {
     }
 
-    public void Finished(PlannedRun run, RunResult result, TimeSpan elapsed) =>
-        Line(
-            string.Create(
-                CultureInfo.InvariantCulture,
-                $"{run.Label}: {(result.Final() is { } final ? $"validation loss {final.Validation:0.0000}, test loss {final.Test:0.0000}" : $"diverged ({result.Reason})")}, {TrainingConsole.Span(elapsed)}"
-            ));
+    public void Finished(PlannedRun run, RunResult result, TimeSpan elapsed)
+    {
+        string end = result.Final() is { } final
+            ? string.Create(CultureInfo.InvariantCulture, $"validation loss {final.Validation:0.0000}, test loss {final.Test:0.0000}")
+            : $"diverged ({result.Reason})";
+        Line($"{run.Label}: {end}, {TrainingConsole.Span(elapsed)}");
+    }
 
     public void Failed(RunFailure failure) => Line($"{failure.Label}: failed: {failure.Reason}");
 
@@ -37,9 +38,10 @@ internal sealed class StudyConsole(IAnsiConsole console) : IStudyObserver, IDisp
         string running = string.Join(
             ", ",
             progress.Running.Select(run => string.Create(CultureInfo.InvariantCulture, $"{run.Label} {100 * run.Share:0} %")));
+        string remaining =
+            progress.Remaining is { } left && progress.Finished < progress.Total ? $", {TrainingConsole.Span(left)} left" : "";
         string text =
-            $"{progress.Finished}/{progress.Total} "
-            + $"runs{(progress.Remaining is { } left && progress.Finished < progress.Total ? $", {TrainingConsole.Span(left)} left" : "")}{(running.Length > 0 ? $"  {running}" : "")}";
+            $"{progress.Finished}/{progress.Total} runs{remaining}{(running.Length > 0 ? $"  {running}" : "")}";
         if (_live)
         {
             int width = Math.Max(20, console.Profile.Width - 1);

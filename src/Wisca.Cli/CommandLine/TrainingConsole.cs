@@ -42,9 +42,9 @@ internal sealed class TrainingConsole(IAnsiConsole console, string? arm = null) 
         Line(
             string.Create(
                 CultureInfo.InvariantCulture,
-                $"{_prefix}step {report.Step}: held-out loss {report.Loss:0.0000}, perplexity "
-                + $"{report.Perplexity:0.000}{(report.TestLoss is { } test ? $", test loss {test:0.0000}" : "")}{(report.AverageLoss is { } average ? $", of averaged weights {average:0.0000}" : "")} on {report.Tokens} tokens"
-            ));
+                $"{_prefix}step {report.Step}: held-out loss {report.Loss:0.0000}, perplexity {report.Perplexity:0.000}"
+                + $"{(report.TestLoss is { } test ? $", test loss {test:0.0000}" : "")}"
+                + $"{(report.AverageLoss is { } average ? $", of averaged weights {average:0.0000}" : "")} on {report.Tokens} tokens"));
     }
 
     public void Transitioned(TransitionEvent transition) =>
@@ -59,9 +59,9 @@ internal sealed class TrainingConsole(IAnsiConsole console, string? arm = null) 
         Line(
             string.Create(
                 CultureInfo.InvariantCulture,
-                $"{_prefix}step {balance.Step}: factors of {balance.Balanced} modules "
-                + $"balanced{(balance.Factors is { } factors ? $", B x {factors.Mean:0.000}" : "")}{(balance.Skipped > 0 ? $", {balance.Skipped} skipped" : "")}, {balance.Elapsed.TotalMilliseconds:0} ms"
-            ));
+                $"{_prefix}step {balance.Step}: factors of {balance.Balanced} modules balanced"
+                + $"{(balance.Factors is { } factors ? $", B x {factors.Mean:0.000}" : "")}"
+                + $"{(balance.Skipped > 0 ? $", {balance.Skipped} skipped" : "")}, {balance.Elapsed.TotalMilliseconds:0} ms"));
 
     public void Sampled(long completedSteps, string prompt, string continuation) =>
         Line(

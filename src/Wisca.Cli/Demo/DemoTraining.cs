@@ -9,8 +9,8 @@ using Wisca.Transitions;
 
 namespace Wisca.Cli.Demo;
 
-/// <summary>Trains the same small Llama twice, from the same weights on the same text in the same order: as it is, and with
-/// transitions.</summary>
+/// <summary>Trains the same small Llama twice, from the same weights on the same text in the same order:
+/// as it is, and with transitions.</summary>
 internal static class DemoTraining
 {
     private static readonly (string Name, Granularity? Granularity)[] Arms = [("origin", null), ("qk_ten+vo_ten", Granularity.Tensor)];

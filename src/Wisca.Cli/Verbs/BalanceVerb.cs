@@ -18,8 +18,8 @@ internal static class BalanceVerb
         var granularity = new Option<string>("--granularity")
         {
             Description =
-                "tensor: |A| = |B|; rank: the same for each row of A and column of B; gl: A A^T = B^T B, by an invertible matrix between "
-                + "them.",
+                "tensor: |A| = |B|; rank: the same for each row of A and column of B; gl: "
+                + "A A^T = B^T B, by an invertible matrix between them.",
             DefaultValueFactory = _ => "gl",
             HelpName = "HOW",
         };

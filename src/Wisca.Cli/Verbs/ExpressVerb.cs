@@ -7,8 +7,8 @@ using Wisca.Cli.CommandLine;
 
 namespace Wisca.Cli.Verbs;
 
-/// <summary><c>wisca express ADAPTER --base DIR --for original --out DIR</c>: moves an adapter to the other of two equivalent
-/// bases.</summary>
+/// <summary><c>wisca express ADAPTER --base DIR --for original --out DIR</c>: moves an adapter
+/// to the other of two equivalent bases.</summary>
 internal static class ExpressVerb
 {
     public static Command Create(CommandContext context)

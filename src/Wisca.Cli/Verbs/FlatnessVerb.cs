@@ -272,10 +272,10 @@ internal static class FlatnessVerb
 
     private static void Print(IAnsiConsole console, FlatnessReport report)
     {
-        console.WriteLine(
-            Invariant(
-                $"loss {report.Loss:0.00000} on {report.Tokens} tokens in windows of {report.SequenceLength}, {Format.Count(report.Parameters)} parameters, seed {report.Seed}"
-            ));
+        console.WriteLine(string.Create(
+            CultureInfo.InvariantCulture,
+            $"loss {report.Loss:0.00000} on {report.Tokens} tokens in windows of {report.SequenceLength}, "
+            + $"{Format.Count(report.Parameters)} parameters, seed {report.Seed}"));
         var summary = new Table()
             .Border(TableBorder.Simple)
             .AddColumn("quantity")
@@ -291,10 +291,9 @@ internal static class FlatnessVerb
             summary.AddRow("trace", Number(trace.Whole.Value), $"± {Number(trace.Whole.StandardError)}, {trace.Whole.Probes} probes", "no");
         foreach (var sharpness in report.Sharpness)
         {
+            string kind = sharpness.Adaptive ? "adaptive" : "plain";
             summary.AddRow(
-                Invariant(
-                    $"{(sharpness.Adaptive ? "adaptive" : "plain")} sharpness, r {sharpness.Radius}, {Format.Count(sharpness.Steps, "step")}"
-                ),
+                Invariant($"{kind} sharpness, r {sharpness.Radius}, {Format.Count(sharpness.Steps, "step")}"),
                 Number(sharpness.Sharpness),
                 "",
                 sharpness.Adaptive ? "yes" : "no");
@@ -307,8 +306,8 @@ internal static class FlatnessVerb
         console.Write(summary);
         if (report.Eigenvalues is { Converged: false } some)
             console.WriteLine(
-                $"note     eigenvalues did not converge in {some.Products} steps (--lanczos-steps): the residuals say how far off they "
-                + $"may be");
+                $"note     eigenvalues did not converge in {some.Products} steps (--lanczos-steps): "
+                + "the residuals say how far off they may be");
         if (report.Trace is { } blocks) PrintBlocks(console, blocks);
         if (report.Pairs.Length > 0) PrintPairs(console, report.Pairs);
         foreach (string refusal in report.Refusals) console.WriteLine($"refused  {refusal}");
@@ -361,10 +360,9 @@ internal static class FlatnessVerb
         if (curve.Kind == LossCurveKind.Plane)
         {
             const string shades = " .:-=+*#%@";
+            string Shade(LossPoint point) => new(shades[(int)Math.Round(Height(point) * (shades.Length - 1))], 2);
             foreach (var row in curve.Points.GroupBy(point => point.Y).OrderByDescending(row => row.Key))
-                console.WriteLine(
-                    $"  {string.Concat(row.Select(point => new string(shades[(int)Math.Round(Height(point) * (shades.Length - 1))], 2)))}".TrimEnd()
-                );
+                console.WriteLine($"  {string.Concat(row.Select(Shade))}".TrimEnd());
             return;
         }
 
@@ -372,12 +370,11 @@ internal static class FlatnessVerb
     }
 
     /// <summary>A line of a drawing that lies on its side: where, how much, a bar, and what lands there.</summary>
-    private static void PrintBar(IAnsiConsole console, double x, double? value, double height, string mark) =>
-        console.WriteLine(
-            Invariant(
-                    $"  {x,6:0.00} {(value is { } number ? Invariant($"{number,10:0.0000}") : "         -")} {new string('█', (int)Math.Round(height * 40))} {mark}"
-                )
-                .TrimEnd());
+    private static void PrintBar(IAnsiConsole console, double x, double? value, double height, string mark)
+    {
+        string number = value is { } known ? Invariant($"{known,10:0.0000}") : "         -", bar = new('█', (int)Math.Round(height * 40));
+        console.WriteLine(Invariant($"  {x,6:0.00} {number} {bar} {mark}").TrimEnd());
+    }
 
     private static void PrintOrbit(IAnsiConsole console, OrbitReport orbit)
     {
@@ -385,7 +382,7 @@ internal static class FlatnessVerb
         console.WriteLine();
         console.WriteLine(
             $"orbit of {Format.Name(pair.Kind)} in layer {pair.Layer}{(pair.Label.KvHead is { } head ? $", kv head {head}" : "")}; the "
-            + $"model is at log2 s = 0");
+            + "model is at log2 s = 0");
         var table = new Table().Border(TableBorder.Simple);
         foreach (string header in (string[])["log2 s", "loss", "pair's trace", "a/s^2 + b s^2", "rest", "whole", "eigenvalue", "residual"])
             table.AddColumn(new TableColumn(header).RightAligned());
@@ -403,10 +400,10 @@ internal static class FlatnessVerb
         }
 
         console.Write(table);
-        console.WriteLine(
-            Invariant(
-                $"largest |difference of losses| {orbit.MaxLossDifference:0.0e+00}, of traces from a/s^2 + b s^2 {orbit.MaxTraceDeviation:0.0e+00} relative"
-            ));
+        console.WriteLine(string.Create(
+            CultureInfo.InvariantCulture,
+            $"largest |difference of losses| {orbit.MaxLossDifference:0.0e+00}, "
+            + $"of traces from a/s^2 + b s^2 {orbit.MaxTraceDeviation:0.0e+00} relative"));
         var marks = new Table()
             .Border(TableBorder.Simple)
             .AddColumn("lands")

@@ -112,7 +112,8 @@ internal static class InspectVerb
         int[] rotating = [.. layout.Layers.Where(layer => layer.RotaryDims > 0).Select(layer => layer.Index)];
         if (rotating.Length == 0) return "none";
         string where = rotating.Length == layout.Layers.Length ? "" : $" in layers {Format.Ranges(rotating)}";
-        return $"{layout.RopePairs.ToString().ToLowerInvariant()} pairs on {layout.Layers[rotating[0]].RotaryDims} of {layout.HeadDim} channels{where}";
+        string pairs = layout.RopePairs.ToString().ToLowerInvariant();
+        return $"{pairs} pairs on {layout.Layers[rotating[0]].RotaryDims} of {layout.HeadDim} channels{where}";
     }
 
     private static string Norm(double? value) => value?.ToString("0.0", CultureInfo.InvariantCulture) ?? "-";

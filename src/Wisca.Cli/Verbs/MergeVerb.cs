@@ -23,8 +23,8 @@ internal static class MergeVerb
         var output = SharedOptions.Output();
         var tokens = SharedOptions.Number(
             "--tokens",
-            $"Run base with adapter and merged model on this many random tokens and compare their logits (default: {DefaultTokens}; 0 for "
-            + $"not at all).",
+            "Run base with adapter and merged model on this many random tokens and compare their logits (default: "
+            + $"{DefaultTokens}; 0 for not at all).",
             "N", 0, 1_000_000);
         tokens.DefaultValueFactory = _ => DefaultTokens;
         var seed = SharedOptions.Number("--seed", "Seed of the random tokens.", "S", 0, int.MaxValue);

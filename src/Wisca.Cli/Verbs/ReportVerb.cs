@@ -15,8 +15,8 @@ internal static class ReportVerb
         var output = new Option<string?>("--out", "-o")
         {
             Description =
-                "The file to write, FILE.html or FILE.md with its plots in a folder beside it (default: report.html and report.md in "
-                + "FOLDER).",
+                "The file to write, FILE.html or FILE.md with its plots in a folder beside it (default: "
+                + "report.html and report.md in FOLDER).",
             HelpName = "FILE",
         };
         var command = new Command("report", "Make the report of a study again from its folder: a page that works from disk, and Markdown.")
@@ -47,8 +47,8 @@ internal static class ReportVerb
                     $"{Format.Count(missing, "run")} of study.json not in the folder: the numbers are in the report, the curves are not");
             if (results.Keys.Count(id => !known.Contains(id)) is > 0 and var more)
                 remarks.WriteLine(
-                    $"{Format.Count(more, "run")} in the folder not in study.json: wisca compare --config FILE --summary takes that into "
-                    + $"account");
+                    $"{Format.Count(more, "run")} in the folder not in study.json: "
+                    + "wisca compare --config FILE --summary takes that into account");
             StudyPages.Write(report, results, html, markdown);
             foreach (string? written in (string?[])[html, markdown]) if (written is not null) context.Out.WriteLine(written);
             return 0;

@@ -26,8 +26,8 @@ internal static class RescaleVerb
         var preset = new Option<string?>("--preset")
         {
             Description =
-                "The paper's strategies, joined with +: qk_ten, qk_row (per rotary pair where RoPE acts), vo_ten, vo_row. Default: "
-                + "qk_ten+vo_ten.",
+                "The paper's strategies, joined with +: qk_ten, qk_row (per rotary pair where RoPE acts), "
+                + "vo_ten, vo_row. Default: qk_ten+vo_ten.",
             HelpName = "NAMES",
         };
         var queryKey = new Option<string?>("--qk")
@@ -52,8 +52,8 @@ internal static class RescaleVerb
         var round = new Option<string>("--round")
         {
             Description =
-                "pow2: nearest power of two, bit-exact and undone bit for bit; none: the exact factor; auto: pow2 for 16-bit weights, "
-                + "none for others.",
+                "pow2: nearest power of two, bit-exact and undone bit for bit; none: the exact factor; "
+                + "auto: pow2 for 16-bit weights, none for others.",
             DefaultValueFactory = _ => "auto",
             HelpName = "HOW",
         };
@@ -233,8 +233,10 @@ internal static class RescaleVerb
                     Format.Ratio));
         AddRow(
             "norm ratio after",
-            entries => Range(entries.Where(entry => HasRatio(entry.Balance)).Select(entry => entry.After[0] / entry.After[1]), Format.Ratio)
-        );
+            entries =>
+                Range(
+                    entries.Where(entry => HasRatio(entry.Balance)).Select(entry => entry.After[0] / entry.After[1]),
+                    Format.Ratio));
         console.Write(table);
         if (result.Solution.Groups.Any(entry => entry.Exchange is { Kind: TransitionKind.QueryKey, Granularity: Granularity.Pair }))
             console.WriteLine("note: qk per rotary pair where RoPE acts (single rows are not exact there), per channel elsewhere");
@@ -256,7 +258,7 @@ internal static class RescaleVerb
                 : !move.PowersOfTwo ? "exact factors: equal to rounding"
                 : move.Lost.Count > 0
                     ? $"powers of two, but elements of {Format.Count(move.Lost.Count, "tensor")} were rounded: equal to rounding, and "
-                        + $"undo gives the bytes back"
+                        + "undo gives the bytes back"
                 : "every factor is a power of two: the function is bit-identical, and undo gives the bytes back";
             console.WriteLine($"{output}: {Format.Bytes(result.WrittenBytes)} in {elapsed.TotalSeconds:0.0} s; {undo}");
         }

@@ -62,7 +62,7 @@ internal static class TaskEvaluation
                 Say(
                     context,
                     $"task {task.Definition.Task}: the tokenizer joins {Format.Count((int)task.Joined, "continuation")} with the end of "
-                    + $"the context; the joined token is scored, where the harness stops");
+                    + "the context; the joined token is scored, where the harness stops");
             if (task.Loaded?.Data.Note is { } note) Say(context, $"task {task.Definition.Task}: read from {task.Loaded.Data.Name}: {note}");
             if (task.Failure is null) continue;
             Say(context, $"wisca: task {task.Definition.Task}: {task.Failure.Message}");
@@ -74,8 +74,8 @@ internal static class TaskEvaluation
 
     private static void Say(CommandContext context, string line) => context.Error.Profile.Out.Writer.WriteLine(line);
 
-    /// <summary>Where the results go: a file that is named, or files with the time in their names in a folder, as the harness has
-    /// them.</summary>
+    /// <summary>Where the results go: a file that is named,
+    /// or files with the time in their names in a folder, as the harness has them.</summary>
     private static (string Result, Func<string, string> Samples)? OutputFiles(EvaluationOptions shared, Asked asked, DateTimeOffset date)
     {
         if (shared.Output is null)

@@ -113,10 +113,10 @@ internal static class TextEvaluation
         console.WriteLine(Invariant($"bits per byte     {sums.BitsPerByte,12:0.0000}"));
         string detokenized =
             sums.DetokenizedDocuments == 0 ? "" : Invariant($", {sums.DetokenizedDocuments} of them detokenised as WikiText");
-        console.WriteLine(
-            Invariant(
-                $"{Format.Count((int)sums.Documents, "document")}{detokenized}; {Format.Count((int)sums.Windows, "window")} of up to {model.Scorer.MaxLength} tokens, in {seconds:0.0} s"
-            ));
+        console.WriteLine(string.Create(
+            CultureInfo.InvariantCulture,
+            $"{Format.Count((int)sums.Documents, "document")}{detokenized}; "
+            + $"{Format.Count((int)sums.Windows, "window")} of up to {model.Scorer.MaxLength} tokens, in {seconds:0.0} s"));
         if (options.Stride is { } stride) console.WriteLine($"stride {stride}: {StrideLabel}");
     }
 

@@ -68,8 +68,8 @@ internal static class TokenizeVerb
             double share = parsed.GetValue(heldOut);
             if (share >= 1 && !double.IsInteger(share))
                 throw new UsageException(
-                    $"--held-out is {share.ToString(CultureInfo.InvariantCulture)}, expected a share below 1 or a whole number of documents"
-                );
+                    $"--held-out is {share.ToString(CultureInfo.InvariantCulture)}, "
+                    + "expected a share below 1 or a whole number of documents");
             var options = new CorpusTokenizerOptions
             {
                 AddSpecialTokens = parsed.GetValue(specialTokens),

@@ -117,12 +117,15 @@ internal static class VerifyVerb
         if (!certificate.Layers.IsEmpty)
         {
             double allowed = certificate.Layers.Max(layer => layer.Tolerance);
+            string differ = certificate.ChangedTensors == 1 ? "differs" : "differ";
+            string rounding = allowed == 0 ? "exact as powers of two must be" : Invariant($"{allowed:0.0e+00} is rounding");
             console.WriteLine(
                 certificate.ChangedTensors == 0
                     ? "               no tensor differs"
-                    : Invariant(
-                        $"               {Format.Count(certificate.ChangedTensors, "tensor")} {(certificate.ChangedTensors == 1 ? "differs" : "differ")}; q.k to {certificate.QueryKeyError:0.0e+00}, V-O to {certificate.ValueOutputError:0.0e+00} relative, {(allowed == 0 ? "exact as powers of two must be" : Invariant($"{allowed:0.0e+00} is rounding"))}"
-                    ));
+                    : string.Create(
+                        CultureInfo.InvariantCulture,
+                        $"               {Format.Count(certificate.ChangedTensors, "tensor")} {differ}; q.k to "
+                        + $"{certificate.QueryKeyError:0.0e+00}, V-O to {certificate.ValueOutputError:0.0e+00} relative, {rounding}"));
         }
 
         if (forward is null)
@@ -132,13 +135,13 @@ internal static class VerifyVerb
         }
 
         string inputs = options.TextFile is null ? "random tokens" : $"tokens of {options.TextFile}";
-        console.WriteLine(
-            $"forward proof  {(forward.BitIdentical && forward.Equivalent ? "bit-identical" : forward.Equivalent ? "equivalent" : $"NOT equivalent: {forward.Reason}")} on {forward.Tokens} {inputs}, in {(options.Native ? "the stored type" : "float32")}"
-        );
-        console.WriteLine(
-            Invariant(
-                $"               max |difference of logits| {forward.MaxDifference:0.0e+00} of max |logit| {forward.MaxLogit:0.00}, KL {forward.Divergence:0.0e+00}"
-            ));
+        string outcome = !forward.Equivalent ? $"NOT equivalent: {forward.Reason}" : forward.BitIdentical ? "bit-identical" : "equivalent";
+        string arithmetic = options.Native ? "the stored type" : "float32";
+        console.WriteLine($"forward proof  {outcome} on {forward.Tokens} {inputs}, in {arithmetic}");
+        console.WriteLine(string.Create(
+            CultureInfo.InvariantCulture,
+            $"               max |difference of logits| {forward.MaxDifference:0.0e+00} of max |logit| {forward.MaxLogit:0.00}, "
+            + $"KL {forward.Divergence:0.0e+00}"));
         console.WriteLine(Invariant($"               perplexity {forward.PerplexityA:0.00000} and {forward.PerplexityB:0.00000}"));
     }
 

@@ -58,7 +58,8 @@ public static class StudyFormat
     {
         null => "",
         { Share: { } share } =>
-            $"{share.ToString("0.00", CultureInfo.InvariantCulture)}{(tokens.Reached < tokens.Seeds ? $" ({tokens.Reached} of {tokens.Seeds} seeds)" : "")}",
+            share.ToString("0.00", CultureInfo.InvariantCulture)
+            + (tokens.Reached < tokens.Seeds ? $" ({tokens.Reached} of {tokens.Seeds} seeds)" : ""),
         _ => "not reached",
     };
 

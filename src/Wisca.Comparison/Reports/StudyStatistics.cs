@@ -14,8 +14,8 @@ public static class StudyStatistics
     // Of each kind, in a verdict of one sentence.
     private const int NamedArms = 4;
 
-    // Nats by which a function may differ whose weights are written otherwise, in float32: far above rounding, and far below what arms
-    // differ by.
+    // Nats by which a function may differ whose weights are written otherwise, in float32:
+    // far above rounding, and far below what arms differ by.
     private const double SameFunction = 1e-4;
 
     /// <summary>Makes the statistics of what is finished.</summary>
@@ -226,8 +226,8 @@ public static class StudyStatistics
             shares.Count, pairs.Count, shares.Count > 0 ? compared.Mean : null, shares.Count == pairs.Count ? compared.Interval : null);
     }
 
-    /// <summary>The tokens at which a curve first comes down to a loss, by a straight line between evaluations; null where it never
-    /// does.</summary>
+    /// <summary>The tokens at which a curve first comes down to a loss, by a straight line between evaluations;
+    /// null where it never does.</summary>
     internal static double? Reached(IReadOnlyList<HeldOutPoint> curve, double loss)
     {
         for (int index = 0; index < curve.Count; index++)

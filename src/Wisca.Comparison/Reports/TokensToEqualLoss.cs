@@ -2,8 +2,8 @@ using Wisca.Comparison.Statistics;
 
 namespace Wisca.Comparison.Reports;
 
-/// <summary>How many tokens an arm needs for the loss that the baseline ends with, on the test text, between evaluations by a straight
-/// line.</summary>
+/// <summary>How many tokens an arm needs for the loss that the baseline ends with,
+/// on the test text, between evaluations by a straight line.</summary>
 /// <param name="Reached">Number of seeds at which the arm gets there.</param>
 /// <param name="Seeds">Number of seeds.</param>
 /// <param name="Share">Mean share of the baseline's tokens that it needs, where it gets there; null where it never does.</param>

@@ -3,8 +3,8 @@ using System.Text.Json.Serialization;
 namespace Wisca.Comparison.Results;
 
 /// <summary>
-/// All that is known of a finished run: <c>runs/ID/result.json</c>. It needs nothing beside it: folders of several machines are merged by
-/// copying.
+/// All that is known of a finished run: <c>runs/ID/result.json</c>. It needs nothing beside it:
+/// folders of several machines are merged by copying.
 /// </summary>
 public sealed record RunResult
 {

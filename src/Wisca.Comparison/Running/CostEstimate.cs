@@ -7,8 +7,8 @@ namespace Wisca.Comparison.Running;
 /// <summary>Estimates what runs cost.</summary>
 public static class CostEstimate
 {
-    /// <summary>What a thread computes where nothing was measured: floating-point operations per second of small models in
-    /// float32.</summary>
+    /// <summary>What a thread computes where nothing was measured:
+    /// floating-point operations per second of small models in float32.</summary>
     public const double AssumedFlops = 2e10;
 
     /// <summary>The cost of each run once, finished or not.</summary>

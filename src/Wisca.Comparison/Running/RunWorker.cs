@@ -14,8 +14,8 @@ namespace Wisca.Comparison.Running;
 /// <summary>
 /// The inside of a worker process: makes one run, goes on where an earlier worker was stopped, and writes its result. It reads its standard
 /// input:
-/// <c>stop</c> ends the run with a checkpoint, and the end of the input, which the system brings about when the parent dies, ends the
-/// process at once.
+/// <c>stop</c> ends the run with a checkpoint, and the end of the input,
+/// which the system brings about when the parent dies, ends the process at once.
 /// </summary>
 public static class RunWorker
 {

@@ -76,12 +76,10 @@ public sealed class StudyRunner
 
         if (!stop.IsCancellationRequested)
         {
+            string why = _options.Shard.Parts > 1 ? "merge the parts of all machines and run again" : "its runs are missing or diverged";
             if (IsHopeless()) _observer.Notice($"the first {_failures.Count} runs failed, and the rest was not tried");
             else
-                foreach (string waiting in _study.Plan(_results).Waiting)
-                    _observer.Notice(
-                        $"{waiting}: {(_options.Shard.Parts > 1 ? "merge the parts of all machines and run again" : "its runs are missing or diverged")}"
-                    );
+                foreach (string waiting in _study.Plan(_results).Waiting) _observer.Notice($"{waiting}: {why}");
         }
 
         return new StudyOutcome(stop.IsCancellationRequested && Next() is not null, [.. _failures.Values]);

@@ -42,8 +42,9 @@ internal sealed class WorkerProcess : IDisposable
     /// <summary>Why it ended without a result, on one line.</summary>
     public string Failure => _last?.Error
         ?? _errors.LastOrDefault(line => line.StartsWith("wisca: ", StringComparison.Ordinal))?["wisca: ".Length..]
-        ?? $"the worker process ended with "
-            + $"{_process.ExitCode}{(_process.ExitCode > 128 ? $" (signal {_process.ExitCode - 128})" : "")}{(_errors.Count > 0 ? $": {_errors.Last()}" : "")}";
+        ?? $"the worker process ended with {_process.ExitCode}"
+            + (_process.ExitCode > 128 ? $" (signal {_process.ExitCode - 128})" : "")
+            + (_errors.Count > 0 ? $": {_errors.Last()}" : "");
 
     public static WorkerProcess Start(WorkerProgram program, string request, PlannedRun run, int threads, bool fromTheBeginning)
     {

@@ -75,10 +75,9 @@ public sealed class StudyScorer
             var scores = new SortedDictionary<string, RunScore>(result.Scores.ToDictionary(), StringComparer.Ordinal);
             foreach (var (name, score) in Score(result, threads, stop)) scores[name] = score;
             _folder.WriteResult(result with { Scores = scores });
-            _observer.Notice(
-                $"scored {index + 1} of {kept.Count}: {result.Label}: "
-                + $"{string.Join(", ", all.Select(wanted => string.Create(CultureInfo.InvariantCulture, $"{wanted.Name} {scores[wanted.Name].Value:0.0000}")))}"
-            );
+            var values = all.Select(wanted =>
+                string.Create(CultureInfo.InvariantCulture, $"{wanted.Name} {scores[wanted.Name].Value:0.0000}"));
+            _observer.Notice($"scored {index + 1} of {kept.Count}: {result.Label}: {string.Join(", ", values)}");
         }
     }
 
@@ -133,8 +132,8 @@ public sealed class StudyScorer
             .Concat(_selection.Tasks.Where(task => !grouped.Contains(task)).Select(task => task.Task));
     }
 
-    /// <summary>One figure a task: normalised accuracy where the task has it, as leaderboards show; else accuracy; else
-    /// perplexity.</summary>
+    /// <summary>One figure a task: normalised accuracy where the task has it, as leaderboards show;
+    /// else accuracy; else perplexity.</summary>
     private static RunScore ToScore(IReadOnlyList<MetricValue> metrics, string? setting)
     {
         var metric =

@@ -20,8 +20,8 @@ internal static class SpecialFunctions
         return (0.5 * Math.Log(2 * Math.PI)) + ((x - 0.5) * Math.Log(t)) - t + Math.Log(sum);
     }
 
-    /// <summary>The regularised incomplete beta function I_x(a, b): DLMF 8.17.22, by Lentz's method, on the side where it converges
-    /// fast.</summary>
+    /// <summary>The regularised incomplete beta function I_x(a, b):
+    /// DLMF 8.17.22, by Lentz's method, on the side where it converges fast.</summary>
     /// <param name="x">From 0 to 1.</param>
     /// <param name="a">Positive.</param>
     /// <param name="b">Positive.</param>

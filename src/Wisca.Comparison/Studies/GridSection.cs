@@ -11,8 +11,7 @@ public sealed record GridSection
     public const string Best = "best";
 
     [Setting(
-        "A name for the grid.", Required = true, Pattern = "[A-Za-z0-9][A-Za-z0-9._+-]*", Expected = "a name of letters, digits and ._+-"
-    )]
+        "A name for the grid.", Required = true, Pattern = "[A-Za-z0-9][A-Za-z0-9._+-]*", Expected = "a name of letters, digits and ._+-")]
     public string Name { get; init; } = "";
 
     [Setting("Models of this grid; empty for all.")]

@@ -4,8 +4,8 @@ using Wisca.Training.Configuration;
 
 namespace Wisca.Comparison.Studies;
 
-/// <summary>What the runs of a study are: how their settings are read and laid over each other, what a run is known by, and how it is
-/// checked and made.</summary>
+/// <summary>What the runs of a study are: how their settings are read and laid over each other,
+/// what a run is known by, and how it is checked and made.</summary>
 internal abstract class RunKind
 {
     private const int Digits = 16;
@@ -64,7 +64,7 @@ internal abstract class RunKind
     /// <summary>The settings in which a configuration differs from another.</summary>
     public abstract IReadOnlyList<(string Key, string Before, string After)> Differences(IRunConfig before, IRunConfig after);
 
-    /// <summary>A configuration in which what computes nothing is as by default, and what lies outside of it is replaced by what it is
-    /// known by.</summary>
+    /// <summary>A configuration in which what computes nothing is as by default,
+    /// and what lies outside of it is replaced by what it is known by.</summary>
     protected abstract IRunConfig Identity(IRunConfig config);
 }

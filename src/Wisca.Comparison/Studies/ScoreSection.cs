@@ -9,8 +9,7 @@ public sealed record ScoreSection : ISettingsSection
 {
     [Setting(
         "Tasks and groups of wisca eval --tasks, such as blimp. The models at each arm's best learning rate are scored after the last "
-        + "run; it needs keep_models."
-    )]
+        + "run; it needs keep_models.")]
     public IReadOnlyList<string> Tasks { get; init; } = [];
 
     [Setting("The folder that holds the tasks' data files.")]

@@ -12,8 +12,8 @@ public sealed class Study
     private const string OneModel = "model",
         OneGrid = "main",
         Hint =
-            "wisca compare --print-config prints every key; docs/comparing.md tells how arms are made, and runs says which command has "
-            + "the settings";
+            "wisca compare --print-config prints every key; docs/comparing.md tells how arms are made, "
+            + "and runs says which command has the settings";
 
     // What a study decides itself.
     private static readonly string[] Reserved = ["seed", "output", "threads"];
@@ -48,8 +48,8 @@ public sealed class Study
     /// <summary>The regimes.</summary>
     public IReadOnlyList<Regime> Regimes => [.. _grids.Select(entry => entry.Regime).Distinct()];
 
-    /// <summary>Reads and checks a study: every model and every arm is laid over what it stands on, and all mistakes are reported at
-    /// once.</summary>
+    /// <summary>Reads and checks a study: every model and every arm is laid over what it stands on,
+    /// and all mistakes are reported at once.</summary>
     /// <param name="path">The YAML file.</param>
     /// <param name="overrides">Single settings that win over the file: <c>training.steps=100</c>.</param>
     /// <exception cref="WiscaException">The file cannot be read, or there are mistakes.</exception>
@@ -132,8 +132,8 @@ public sealed class Study
         return new StudyPlan([.. runs.DistinctBy(run => (run.Regime, run.Model, run.Arm, run.Seed, run.LearningRate))], waiting);
     }
 
-    /// <summary>The learning rate at which the baseline has the lowest mean loss on the validation text; null where runs of it are missing,
-    /// or all diverged.</summary>
+    /// <summary>The learning rate at which the baseline has the lowest mean loss on the validation text;
+    /// null where runs of it are missing, or all diverged.</summary>
     private double? BestRate(Regime regime, string model, IReadOnlyDictionary<string, RunResult> results)
     {
         var runs = _grids.Where(entry => entry.Regime == regime && !IsBest(entry.Grid) && ModelsOf(entry.Grid).Contains(model))
@@ -277,8 +277,8 @@ public sealed class Study
                 "output" => "given, expected none: a run's place is in the study's output",
                 "threads" => "given, expected none: the study's threads decide",
                 _ =>
-                    "given by an arm, expected none: arms are compared at the study's learning_rates; optimizer.multipliers changes those "
-                    + "of single tensors",
+                    "given by an arm, expected none: arms are compared at the study's learning_rates; "
+                    + "optimizer.multipliers changes those of single tensors",
             });
         }
 

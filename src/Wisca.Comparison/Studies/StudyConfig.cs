@@ -9,14 +9,12 @@ public sealed record StudyConfig : ISettingsSection
 {
     [Setting(
         "The study's folder: results of runs, the summary and, while it runs, checkpoints. Paths are relative to the folder that the "
-        + "command is started in."
-    )]
+        + "command is started in.")]
     public string Output { get; init; } = "runs/compare";
 
     [Setting(
         "What a run is: train for wisca train, finetune for wisca finetune. base, training, models, grids and arms hold the settings of "
-        + "that command."
-    )]
+        + "that command.")]
     public RunCommand Runs { get; init; } = RunCommand.Train;
 
     [Setting("A configuration that every run starts from: a YAML file, relative to this one. none for the defaults of the command.")]
@@ -27,14 +25,12 @@ public sealed record StudyConfig : ISettingsSection
 
     [Setting(
         "Models: for each name the settings that make it, laid over training. Without any there is one, called model.",
-        Expected = "a mapping of names"
-    )]
+        Expected = "a mapping of names")]
     public SettingsTree Models { get; init; } = SettingsTree.Empty;
 
     [Setting(
         "Arms, what is compared: for each name the settings that make it, laid over everything else.",
-        Expected = "a mapping of names"
-    )]
+        Expected = "a mapping of names")]
     public SettingsTree Arms { get; init; } = SettingsTree.Empty;
 
     [Setting("The arm that the others are compared with.")]
@@ -42,15 +38,13 @@ public sealed record StudyConfig : ISettingsSection
 
     [Setting(
         "Seeds: each decides initial weights (of a model, or of an adapter) and the order of the data, for all arms alike.",
-        Minimum = 0
-    )]
+        Minimum = 0)]
     public IReadOnlyList<long> Seeds { get; init; } = [1, 2, 3];
 
     [Setting(
-        "Learning rates after warm-up; empty for the one in training. Each arm's best is chosen on the validation text and reported on "
-        + "the test text.",
-        Minimum = 0, Above = true
-    )]
+        "Learning rates after warm-up; empty for the one in training. "
+        + "Each arm's best is chosen on the validation text and reported on the test text.",
+        Minimum = 0, Above = true)]
     public IReadOnlyList<double> LearningRates { get; init; } = [];
 
     [Setting("Parts of the study, run in this order; empty for all models, arms, seeds and learning rates in all combinations.")]
@@ -64,8 +58,7 @@ public sealed record StudyConfig : ISettingsSection
 
     [Setting(
         "Whether the trained model of a finished run stays, as runs/ID/model, or its adapter, as runs/ID/adapter. Checkpoints go in any "
-        + "case."
-    )]
+        + "case.")]
     public bool KeepModels { get; init; }
 
     [Setting("What the trained models are evaluated on.")]

@@ -45,8 +45,8 @@ public sealed class Adapter : IWeightFolder, IDisposable
     public ImmutableArray<AdapterModule> Modules { get; }
 
     /// <summary>
-    /// What the adapter stores whole (<c>modules_to_save</c>, trained biases, embeddings), each with the name that the model has for the
-    /// tensor.
+    /// What the adapter stores whole (<c>modules_to_save</c>, trained biases, embeddings),
+    /// each with the name that the model has for the tensor.
     /// </summary>
     public ImmutableArray<(StoredTensor Tensor, string Name)> Saved { get; }
 
@@ -69,8 +69,8 @@ public sealed class Adapter : IWeightFolder, IDisposable
         File.Exists(Path.Combine(folder, AdapterConfig.FileName)) && !File.Exists(Path.Combine(folder, "config.json"));
 
     /// <summary>Opens an adapter's folder and checks names and shapes.</summary>
-    /// <exception cref="WiscaException">The folder is no LoRA adapter, a file in it is broken, or it asks for what is not known
-    /// here.</exception>
+    /// <exception cref="WiscaException">The folder is no LoRA adapter,
+    /// a file in it is broken, or it asks for what is not known here.</exception>
     public static Adapter Open(string folder)
     {
         ArgumentNullException.ThrowIfNull(folder);

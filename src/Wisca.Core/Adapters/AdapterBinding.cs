@@ -122,7 +122,7 @@ public sealed class AdapterBinding
         if (!Adapter.Config.ChangesBase) return;
         throw new WiscaException(
             $"{Adapter.Config.File}: init_lora_weights is {Adapter.Config.Root.GetProperty("init_lora_weights").GetRawText()}: the "
-            + $"factors are for what PEFT leaves of the base when it takes the first ones out, not for the base itself",
+            + "factors are for what PEFT leaves of the base when it takes the first ones out, not for the base itself",
             "write the adapter for the whole base with PEFT: save_pretrained(DIR, "
             + "path_initial_model_for_weight_conversion=DIR_OF_THE_INITIAL_ADAPTER)");
     }
@@ -150,8 +150,8 @@ public sealed class AdapterBinding
             is not { Tensor: { } tensor })
             return;
         throw new WiscaException(
-            $"the adapter stores '{tensor.Info.Name}', but the base ties that embedding to its output projection, which keeps the old one "
-            + $"in PEFT",
+            $"the adapter stores '{tensor.Info.Name}', but the base ties that embedding to its output projection, "
+            + "which keeps the old one in PEFT",
             "untie the base first (tie_word_embeddings false, with a lm_head.weight of its own)");
     }
 }

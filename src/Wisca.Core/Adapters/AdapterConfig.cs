@@ -109,8 +109,8 @@ public sealed class AdapterConfig
     /// <summary>True where rows are normalised and multiplied by a magnitude of their own (DoRA).</summary>
     public bool Dora { get; }
 
-    /// <summary>True where the base's matrices are stored [in, out] (GPT-2's Conv1D). What a model is known to be goes before it, as in
-    /// PEFT.</summary>
+    /// <summary>True where the base's matrices are stored [in, out] (GPT-2's Conv1D).
+    /// What a model is known to be goes before it, as in PEFT.</summary>
     public bool FanInFanOut { get; }
 
     /// <summary>Share of the inputs of A that a step of training drops.</summary>
@@ -139,8 +139,8 @@ public sealed class AdapterConfig
 
     /// <summary>Reads the configuration in an adapter's folder.</summary>
     /// <param name="path">The file.</param>
-    /// <exception cref="WiscaException">The file is missing or broken, of another kind than LoRA, or asks for what is not known
-    /// here.</exception>
+    /// <exception cref="WiscaException">The file is missing or broken,
+    /// of another kind than LoRA, or asks for what is not known here.</exception>
     public static AdapterConfig Load(string path)
     {
         using var document = JsonFile.ReadObject(path, Hint);
@@ -165,8 +165,8 @@ public sealed class AdapterConfig
             throw new ArgumentException("an adapter cannot be started in a way that is not known here", nameof(settings));
         if (settings.Dora && settings.Initialization is LoraInitialization.Pissa or LoraInitialization.Olora)
             throw new WiscaException(
-                $"use_dora cannot be combined with {Name(settings.Initialization)}: such an adapter has no form for the base as it is "
-                + $"published",
+                $"use_dora cannot be combined with {Name(settings.Initialization)}: "
+                + "such an adapter has no form for the base as it is published",
                 "use one of the two");
         var json = new JsonObject
         {

@@ -2,8 +2,8 @@ using Wisca.Checkpoints;
 
 namespace Wisca.Adapters;
 
-/// <summary>The factors of one module: W becomes W + Scale B A, and with a magnitude m (DoRA) each output's row is then brought to the
-/// length m.</summary>
+/// <summary>The factors of one module: W becomes W + Scale B A,
+/// and with a magnitude m (DoRA) each output's row is then brought to the length m.</summary>
 /// <param name="Name">The module's path in the model, <c>base_model.model.</c> taken off.</param>
 /// <param name="Rank">r.</param>
 /// <param name="Scale">alpha / r, or alpha / sqrt(r).</param>

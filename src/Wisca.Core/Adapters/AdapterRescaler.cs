@@ -8,8 +8,8 @@ namespace Wisca.Adapters;
 /// <summary>Moves adapters together with their bases, and from one gauge of a base to another.</summary>
 public static class AdapterRescaler
 {
-    /// <summary>Rescales a base and moves its adapter with it, so that the adapter fits the rescaled base. The balance is the
-    /// base's.</summary>
+    /// <summary>Rescales a base and moves its adapter with it, so that the adapter fits the rescaled base.
+    /// The balance is the base's.</summary>
     /// <param name="binding">The adapter and its base.</param>
     /// <param name="output">Where the base goes; it appears when it is complete.</param>
     /// <param name="adapterOutput">Where the adapter goes, likewise.</param>
@@ -48,15 +48,15 @@ public static class AdapterRescaler
         return result;
     }
 
-    /// <summary>Expresses an adapter for the other of two equivalent bases: for the original one it can be published with the public
-    /// checkpoint.</summary>
+    /// <summary>Expresses an adapter for the other of two equivalent bases:
+    /// for the original one it can be published with the public checkpoint.</summary>
     /// <param name="binding">The adapter, and the rescaled base, whose ledger tells the factors.</param>
     /// <param name="target">Which of the two bases the result is for.</param>
     /// <param name="output">The folder to write; it appears when it is complete.</param>
     /// <param name="force">True to replace an existing folder that wisca wrote.</param>
     /// <param name="cancellation">Stops it; nothing is left behind.</param>
-    /// <exception cref="WiscaException">The base has no ledger, the adapter is expressed so already, or the output is not
-    /// allowed.</exception>
+    /// <exception cref="WiscaException">The base has no ledger,
+    /// the adapter is expressed so already, or the output is not allowed.</exception>
     public static Ledger Express(
         AdapterBinding binding, AdapterGauge target, string output, bool force = false, CancellationToken cancellation = default)
     {

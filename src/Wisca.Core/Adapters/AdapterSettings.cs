@@ -14,8 +14,8 @@ public sealed record AdapterSettings
     /// <summary>Alpha: B A is multiplied by alpha / r. 16 by default.</summary>
     public double Alpha { get; init; } = 16;
 
-    /// <summary>Other ranks for some modules: a pattern that the path's end must match, and the rank. The first that matches
-    /// holds.</summary>
+    /// <summary>Other ranks for some modules: a pattern that the path's end must match, and the rank.
+    /// The first that matches holds.</summary>
     public ImmutableArray<(string Pattern, int Rank)> Ranks { get; init; } = [];
 
     /// <summary>Other alphas for some modules, likewise.</summary>

@@ -9,8 +9,8 @@ internal sealed class BaseNames(IEnumerable<string> names)
     private static readonly string[] Roots = ["model", "transformer", "gpt_neox", "language_model", "decoder"];
     private readonly HashSet<string> _names = new(names, StringComparer.Ordinal);
 
-    /// <summary>The base's name: the same, or what is left of it behind the model's root, or the only one that ends like it; null where
-    /// there is none.</summary>
+    /// <summary>The base's name: the same, or what is left of it behind the model's root,
+    /// or the only one that ends like it; null where there is none.</summary>
     public string? Find(string name, out bool ambiguous)
     {
         ambiguous = false;

@@ -6,8 +6,8 @@ using Wisca.Transitions;
 namespace Wisca.Adapters;
 
 /// <summary>
-/// Balances the factors of an adapter: B A stays the same, its two factors become equally large. Every module is a product of its own, so
-/// this needs no base.
+/// Balances the factors of an adapter: B A stays the same, its two factors become equally large.
+/// Every module is a product of its own, so this needs no base.
 /// </summary>
 public static class FactorBalancer
 {
@@ -18,8 +18,8 @@ public static class FactorBalancer
     /// <param name="force">True to replace an existing folder that wisca wrote.</param>
     /// <param name="cancellation">Stops it; nothing is left behind.</param>
     /// <returns>Each module with what became of it.</returns>
-    /// <exception cref="WiscaException">No module can be balanced (B is zero before the first step), the adapter holds NaN, or the output
-    /// is not allowed.</exception>
+    /// <exception cref="WiscaException">No module can be balanced (B is zero before the first step),
+    /// the adapter holds NaN, or the output is not allowed.</exception>
     public static ImmutableArray<ModuleBalance> Balance(
         Adapter adapter, string output, AdapterBalanceOptions options, bool force = false, CancellationToken cancellation = default)
     {

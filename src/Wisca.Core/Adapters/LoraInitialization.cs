@@ -15,8 +15,8 @@ public enum LoraInitialization
     /// </summary>
     Pissa,
 
-    /// <summary>The first r columns and rows of W = Q R: B = Q, A = R; the base keeps the rest (Büyükakyüz, OLoRA, arXiv 2406.01775);
-    /// <c>olora</c>.</summary>
+    /// <summary>The first r columns and rows of W = Q R: B = Q, A = R;
+    /// the base keeps the rest (Büyükakyüz, OLoRA, arXiv 2406.01775); <c>olora</c>.</summary>
     Olora,
 
     /// <summary>Another way of PEFT's, kept as it is. It matters to a training only, unless it changes the base.</summary>

@@ -15,8 +15,8 @@ public static class Merger
     /// <param name="threads">Number of threads; 0 for all processors.</param>
     /// <param name="progress">Told how far it is.</param>
     /// <param name="cancellation">Stops it; nothing is left behind.</param>
-    /// <exception cref="WiscaException">The adapter is for the base in another gauge, a number does not fit the base's type, or the output
-    /// is not allowed.</exception>
+    /// <exception cref="WiscaException">The adapter is for the base in another gauge,
+    /// a number does not fit the base's type, or the output is not allowed.</exception>
     public static MergeResult Merge(
         AdapterBinding binding, string output, bool force = false, int threads = 0, IProgress<RescaleProgress>? progress = null,
         CancellationToken cancellation = default)

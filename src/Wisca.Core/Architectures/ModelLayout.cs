@@ -97,8 +97,8 @@ public sealed record ModelLayout(
             return new ModelLayout(table, prefix, _hidden, _heads, _kvHeads, _headDim, pairs, resolved.ToImmutable(), notes.ToImmutable());
         }
 
-        /// <summary>The part of the configuration that describes the text model: the whole, or <c>text_config</c> of a multimodal
-        /// model.</summary>
+        /// <summary>The part of the configuration that describes the text model:
+        /// the whole, or <c>text_config</c> of a multimodal model.</summary>
         private static ModelConfig TextConfig(ModelConfig config, ArchitectureTable table)
         {
             if (config.FindString("model_type") is not { } type || table.Covers(type) || !table.Wraps(type)) return config;
@@ -159,9 +159,10 @@ public sealed record ModelLayout(
                 for (int layer = 0; layer < layers; layer++)
                 {
                     if (list[layer].ValueKind != rule.Without.ValueKind)
-                        throw Wrong($"{rule.Key}[{layer}] is {list[layer].GetRawText()}",
-                            $"expected {rule.Without.GetRawText()} for a layer without RoPE, or another {rule.Without.ValueKind.ToString().ToLowerInvariant()}"
-                        );
+                        throw Wrong(
+                            $"{rule.Key}[{layer}] is {list[layer].GetRawText()}",
+                            $"expected {rule.Without.GetRawText()} for a layer without RoPE, "
+                            + $"or another {rule.Without.ValueKind.ToString().ToLowerInvariant()}");
                     rotates[layer] = !JsonElement.DeepEquals(list[layer], rule.Without);
                 }
             }
@@ -252,7 +253,7 @@ public sealed record ModelLayout(
                 others.RemoveAll(parts.Contains);
                 Refuse(
                     $"{module} comes with {string.Join(", ", parts.Select(part => part[(module.Length + 1)..]))}: packed or adapted "
-                    + $"weights are not rescaled",
+                    + "weights are not rescaled",
                     KindsOf(attention, module));
             }
 

@@ -9,8 +9,8 @@ namespace Wisca.Certificates;
 /// may scale, and inside them elements that are not their channel's multiple, or multiples that do not cancel.
 /// </param>
 /// <param name="ChangedTensors">Number of tensors whose bytes differ, rightly or not.</param>
-/// <param name="ExpectedExact">True where the ledgers say that only powers of two lie between the two, so that every error must be
-/// 0.</param>
+/// <param name="ExpectedExact">True where the ledgers say that only powers of two lie between the two,
+/// so that every error must be 0.</param>
 public sealed record CertificateReport(
     ImmutableArray<LayerCertificate> Layers, ImmutableArray<string> Differences, int ChangedTensors, bool ExpectedExact)
 {

@@ -129,8 +129,8 @@ public static class Certifier
             yield return $"tensor '{tensor.Info.Name}' is only in the second";
     }
 
-    /// <summary>Tensors that a file does not store because they are the same as another, by its metadata: these must be the same
-    /// ones.</summary>
+    /// <summary>Tensors that a file does not store because they are the same as another, by its metadata:
+    /// these must be the same ones.</summary>
     private static IEnumerable<string> TieDifferences(Checkpoint a, Checkpoint b)
     {
         var left = Ties(a);
@@ -199,7 +199,7 @@ public static class Certifier
                 if (!left.ByRow && allowed.Indices.Contains(column)) continue;
                 if (!left.Row(row).Slice(column * size, size).SequenceEqual(right.Row(row).Slice(column * size, size)))
                     return $"tensor '{a.Info.Name}' differs in {(left.ByRow ? "row" : "column")} {(left.ByRow ? row : column)}, which no "
-                        + $"exact transition scales";
+                        + "exact transition scales";
             }
         }
 

@@ -66,8 +66,8 @@ internal sealed class ChannelFactors
 
         public int Length => _left.Length;
 
-        /// <summary>Finds the factors that are not known yet (NaN), and names the first element that is not its factor times the
-        /// reference's.</summary>
+        /// <summary>Finds the factors that are not known yet (NaN),
+        /// and names the first element that is not its factor times the reference's.</summary>
         public string? Recover((int Start, int Length)[] runs, double[] factors) =>
             _left.ByRow ? RecoverRows(runs, factors) : RecoverColumns(runs, factors);
 
@@ -121,8 +121,8 @@ internal sealed class ChannelFactors
             return null;
         }
 
-        /// <summary>True where every y is its factor times x to rounding. Below the normal range the unit no longer shrinks with the
-        /// number.</summary>
+        /// <summary>True where every y is its factor times x to rounding.
+        /// Below the normal range the unit no longer shrinks with the number.</summary>
         private bool AllWithin(ReadOnlySpan<double> x, ReadOnlySpan<double> y, ReadOnlySpan<double> factors)
         {
             var tolerance = Vector256.Create(kinship.ElementTolerance(_left.Dtype));

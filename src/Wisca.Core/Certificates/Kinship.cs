@@ -24,12 +24,12 @@ internal readonly record struct Kinship(bool PowersOfTwo, int Roundings)
         return new Kinship(powersOfTwo, Math.Clamp(between.Count(move => !move.PowersOfTwo), 1, MaxRoundings));
     }
 
-    /// <summary>The largest relative error of a map that counts as equal: 0 for powers of two, else 4 x 2^-p, p the type's significand
-    /// bits.</summary>
+    /// <summary>The largest relative error of a map that counts as equal:
+    /// 0 for powers of two, else 4 x 2^-p, p the type's significand bits.</summary>
     public double Tolerance(Dtype dtype) => Units(dtype, 4);
 
-    /// <summary>The largest relative error of an element: each move rounds it once, and the channel's factor is known to some
-    /// roundings.</summary>
+    /// <summary>The largest relative error of an element: each move rounds it once,
+    /// and the channel's factor is known to some roundings.</summary>
     public double ElementTolerance(Dtype dtype) => Units(dtype, 3 + Roundings);
 
     // Float64 weights are as precise as the certificate's own arithmetic, whose sums of thousands of terms need room.

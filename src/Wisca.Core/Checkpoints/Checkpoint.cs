@@ -144,8 +144,8 @@ public sealed class Checkpoint : IWeightFolder, IDisposable
         }
     }
 
-    /// <summary>The index's map from tensor to shard; null where the checkpoint is a single file, which takes precedence as it does in
-    /// transformers.</summary>
+    /// <summary>The index's map from tensor to shard; null where the checkpoint is a single file,
+    /// which takes precedence as it does in transformers.</summary>
     private static Dictionary<string, string>? ReadWeightMap(string folder)
     {
         string index = Path.Combine(folder, IndexName);

@@ -38,8 +38,8 @@ internal static class JsonFile
         }
     }
 
-    /// <summary>False where a string is malformed UTF-8 or escapes half a surrogate pair: JsonElement would throw when it is
-    /// read.</summary>
+    /// <summary>False where a string is malformed UTF-8 or escapes half a surrogate pair:
+    /// JsonElement would throw when it is read.</summary>
     private static bool AllStringsAreValid(byte[] json)
     {
         if (!Utf8.IsValid(json)) return false;

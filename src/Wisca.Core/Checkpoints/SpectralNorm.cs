@@ -5,8 +5,8 @@ namespace Wisca.Checkpoints;
 /// <summary>
 /// Largest singular values by the Lanczos method on A^T A in float64, every new vector made orthogonal to all before it (Golub and Van
 /// Loan, "Matrix Computations", 10.3). It looks for the best combination of what power iteration would pass through, so it needs far fewer
-/// passes over the matrix, and two nearly equal singular values do not stop it. The matrix is read from the mapped file each time and never
-/// held decoded.
+/// passes over the matrix, and two nearly equal singular values do not stop it.
+/// The matrix is read from the mapped file each time and never held decoded.
 /// </summary>
 internal static class SpectralNorm
 {
@@ -15,8 +15,8 @@ internal static class SpectralNorm
     // Of the residual; the error of the eigenvalue is its square over the gap to the next one.
     private const double Tolerance = 1e-8;
 
-    /// <summary>One norm for each group of indices along the view's axis; index i belongs to groupOfIndex[i], or to none if that is
-    /// negative.</summary>
+    /// <summary>One norm for each group of indices along the view's axis;
+    /// index i belongs to groupOfIndex[i], or to none if that is negative.</summary>
     public static double[] Of(MatrixView matrix, int[] groupOfIndex, int groups) =>
         matrix.ByRow ? OfRows(matrix, groupOfIndex, groups) : OfColumns(matrix, groupOfIndex, groups);
 
@@ -108,8 +108,8 @@ internal static class SpectralNorm
         return Array.ConvertAll(largest, eigenvalue => Math.Sqrt(Math.Max(0, eigenvalue)));
     }
 
-    /// <summary>The largest eigenvalue of a symmetric tridiagonal matrix, by bisection, and the last component of its unit
-    /// eigenvector.</summary>
+    /// <summary>The largest eigenvalue of a symmetric tridiagonal matrix, by bisection,
+    /// and the last component of its unit eigenvector.</summary>
     private static double LargestEigenvalue(List<double> diagonal, List<double> beside, out double last)
     {
         double low = diagonal.Max(), high = low + (2 * beside.DefaultIfEmpty(0).Max());

@@ -50,8 +50,8 @@ internal sealed class CheckpointRewriter : IDisposable
     public IReadOnlyDictionary<string, AxisStatistics> Statistics => _statistics;
 
     /// <summary>Writes everything, and closes the files.</summary>
-    /// <param name="solve">Finds what becomes of the tensors, with the number of threads it is given; called once, while untouched ranges
-    /// are copied.</param>
+    /// <param name="solve">Finds what becomes of the tensors, with the number of threads it is given;
+    /// called once, while untouched ranges are copied.</param>
     /// <param name="threads">Number of threads in all.</param>
     /// <param name="cancellation">Stops it.</param>
     public void Write(Func<int, IReadOnlyDictionary<string, TensorEdit>> solve, int threads, CancellationToken cancellation)

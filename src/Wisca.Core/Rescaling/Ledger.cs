@@ -15,8 +15,8 @@ namespace Wisca.Rescaling;
 /// <param name="Version">Version of the file's format.</param>
 /// <param name="Moves">The moves in order; empty where they were undone.</param>
 /// <param name="Files">What wisca wrote into the folder, this file aside.</param>
-/// <param name="ForOriginal">Of an adapter: true where it is known to be expressed for the original base, and not for a rescaled
-/// one.</param>
+/// <param name="ForOriginal">Of an adapter: true where it is known to be expressed for the original base,
+/// and not for a rescaled one.</param>
 public sealed record Ledger(
     int Version,
     IReadOnlyList<LedgerMove> Moves,

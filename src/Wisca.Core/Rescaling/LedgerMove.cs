@@ -11,8 +11,8 @@ namespace Wisca.Rescaling;
 /// <param name="Tensors">Digests of every tensor that was scaled.</param>
 /// <param name="Lost">The original bits of elements that were rounded (only under --allow-lossy).</param>
 /// <param name="InTraining">True where the factors were applied while the model trained: then no file ever held the weights before.</param>
-/// <param name="Vectors">Vectors that followed by a factor of their own for each element (magnitudes of a DoRA adapter); null for
-/// none.</param>
+/// <param name="Vectors">Vectors that followed by a factor of their own for each
+/// element (magnitudes of a DoRA adapter); null for none.</param>
 public sealed record LedgerMove(
     Criterion Criterion,
     FactorRounding Rounding,
@@ -23,8 +23,8 @@ public sealed record LedgerMove(
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] bool InTraining = false,
     IReadOnlyList<LedgerVector>? Vectors = null)
 {
-    /// <summary>A change of tensors by other means than factors (merging, balancing an adapter): it is kept when moves are
-    /// undone.</summary>
+    /// <summary>A change of tensors by other means than factors (merging, balancing an adapter):
+    /// it is kept when moves are undone.</summary>
     internal static LedgerMove Edited(IReadOnlyDictionary<string, TensorDigests> tensors) =>
         new(default, FactorRounding.None, 0, [], tensors, []);
 

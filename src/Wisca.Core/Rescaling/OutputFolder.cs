@@ -142,8 +142,8 @@ internal sealed partial class OutputFolder : IDisposable
         }
     }
 
-    /// <summary>The input and the output must not contain each other, not even through links: replacing the output would change the
-    /// input.</summary>
+    /// <summary>The input and the output must not contain each other, not even through links:
+    /// replacing the output would change the input.</summary>
     private static void CheckApart(string place, string shown, IWeightFolder checkpoint)
     {
         string source = RealPath(checkpoint.Folder);

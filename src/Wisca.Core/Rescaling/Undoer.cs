@@ -189,8 +189,8 @@ public static class Undoer
                 "convert the model to BF16 or F32 first");
     }
 
-    /// <summary>The original bits of a tensor's lost elements: those that the first move to lose them kept, taken back over the moves
-    /// before it.</summary>
+    /// <summary>The original bits of a tensor's lost elements:
+    /// those that the first move to lose them kept, taken back over the moves before it.</summary>
     private static LostElements? Restored(IWeightFolder checkpoint, Ledger ledger, string tensor)
     {
         var original = new SortedDictionary<long, byte[]>();

@@ -9,12 +9,12 @@ public record TransitionOptions
     /// <summary>Granularity of the exchange between W_v and W_o; null for none. Per tensor by default.</summary>
     public Granularity? ValueOutput { get; init; } = Granularity.Tensor;
 
-    /// <summary>True to fail where <see cref="QueryKey"/> is not exact in a chosen layer, instead of reporting it. False by
-    /// default.</summary>
+    /// <summary>True to fail where <see cref="QueryKey"/> is not exact in a chosen layer,
+    /// instead of reporting it. False by default.</summary>
     public bool RequireQueryKey { get; init; }
 
-    /// <summary>True to fail where <see cref="ValueOutput"/> is not exact in a chosen layer, instead of reporting it. False by
-    /// default.</summary>
+    /// <summary>True to fail where <see cref="ValueOutput"/> is not exact in a chosen layer,
+    /// instead of reporting it. False by default.</summary>
     public bool RequireValueOutput { get; init; }
 
     /// <summary>Criterion, rounding and clamp.</summary>

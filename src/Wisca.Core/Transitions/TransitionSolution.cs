@@ -13,8 +13,8 @@ public sealed record TransitionSolution(TransitionPlan Plan, ImmutableArray<Immu
         from @group in Enumerable.Range(0, Balances[index].Length)
         select (Plan.Exchanges[index], @group, Balances[index][@group]);
 
-    /// <summary>The factors as each tensor sees them, by its name: along its axis, one for each index. Tensors that nothing scales are left
-    /// out.</summary>
+    /// <summary>The factors as each tensor sees them, by its name: along its axis, one for each index.
+    /// Tensors that nothing scales are left out.</summary>
     /// <param name="lengthOf">The length of a tensor's axis.</param>
     public Dictionary<string, AxisFactors> Factors(Func<string, int, int> lengthOf)
     {

@@ -13,8 +13,8 @@ namespace Wisca.Data.Corpora;
 /// the separator. The line break at a document's end does not belong to it unless the options say so; every other character does. Documents
 /// of nothing but white space are left out.</para>
 /// <para>The order is that of the sources, and within a folder or a pattern that of the paths, compared by character code; a file that
-/// comes twice counts where it comes first. Hidden files and folders (<c>.git</c>) are left out, and links to folders are not
-/// followed.</para>
+/// comes twice counts where it comes first. Hidden files and folders (<c>.git</c>) are left out,
+/// and links to folders are not followed.</para>
 /// </remarks>
 public sealed class CorpusReader
 {

@@ -19,8 +19,8 @@ public static class CorpusTokenizer
     /// <param name="progress">Told after each batch of documents.</param>
     /// <param name="cancellation">Stops it; nothing is left behind.</param>
     /// <exception cref="WiscaException">
-    /// No token ends documents, there is no document, one side of the split has none, a file cannot be read, or an output is taken or
-    /// cannot be written.
+    /// No token ends documents, there is no document, one side of the split has none,
+    /// a file cannot be read, or an output is taken or cannot be written.
     /// </exception>
     public static TokenizedCorpus Tokenize(
         CorpusReader corpus, Tokenizer tokenizer, string path, string? heldOutPath = null, CorpusTokenizerOptions? options = null,
@@ -79,9 +79,8 @@ public static class CorpusTokenizer
         using var training = TokenFileWriter.Create(path, tokenizer.VocabularySize, hash, eos, force);
         using var heldOut = heldOutPath is null ? null : TokenFileWriter.Create(heldOutPath, tokenizer.VocabularySize, hash, eos, force);
         var split = new HeldOutSplit(documents, options, cancellation);
-        foreach (
-            var batch in InOrder(documents, options.Threads, texts => Encode(texts, tokenizer, options.AddSpecialTokens, eos), cancellation)
-        )
+        var batches = InOrder(documents, options.Threads, texts => Encode(texts, tokenizer, options.AddSpecialTokens, eos), cancellation);
+        foreach (var batch in batches)
         {
             foreach (var (text, index, ids) in batch)
             {

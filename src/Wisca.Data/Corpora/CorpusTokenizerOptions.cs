@@ -7,8 +7,8 @@ public sealed record CorpusTokenizerOptions
     public int? EosId { get; init; }
 
     /// <summary>
-    /// Whether what the tokenizer puts around a text (mostly BOS in front) goes around every document. Default: false. An EOS at its end is
-    /// not doubled either way.
+    /// Whether what the tokenizer puts around a text (mostly BOS in front) goes around every document.
+    /// Default: false. An EOS at its end is not doubled either way.
     /// </summary>
     public bool AddSpecialTokens { get; init; }
 

@@ -15,8 +15,8 @@ namespace Wisca.Data.Corpora;
 /// <listheader><term>bytes</term><description>what</description></listheader>
 /// <item><term>0-7</term><description>the characters <c>WISCATOK</c></description></item>
 /// <item><term>8-11</term><description>version, 1</description></item>
-/// <item><term>12-15</term><description>bits of an id: 16 for a vocabulary of up to 65,536, otherwise 32 (both
-/// unsigned)</description></item>
+/// <item><term>12-15</term><description>bits of an id:
+/// 16 for a vocabulary of up to 65,536, otherwise 32 (both unsigned)</description></item>
 /// <item><term>16-19</term><description>vocabulary size</description></item>
 /// <item><term>20-23</term><description>id of the token that ends every document, -1 where there is none</description></item>
 /// <item><term>24-31</term><description>number of ids</description></item>

@@ -4,8 +4,8 @@ using Wisca.Files;
 
 namespace Wisca.Data.Corpora;
 
-/// <summary>Writes a <see cref="TokenFile"/>, document by document. The file appears under its name when <see cref="Commit"/> is
-/// called.</summary>
+/// <summary>Writes a <see cref="TokenFile"/>, document by document.
+/// The file appears under its name when <see cref="Commit"/> is called.</summary>
 public sealed class TokenFileWriter : IDisposable
 {
     private readonly StagedFile _file;

@@ -42,8 +42,8 @@ public sealed class InstructionRows
         }
     }
 
-    /// <summary>Best fit, the longest first: each example goes where it leaves the least room. Examples of one length keep the order of the
-    /// data.</summary>
+    /// <summary>Best fit, the longest first: each example goes where it leaves the least room.
+    /// Examples of one length keep the order of the data.</summary>
     private static IReadOnlyList<EncodedInstruction>[] Pack(IReadOnlyList<EncodedInstruction> examples, int length)
     {
         var rows = new List<List<EncodedInstruction>>();

@@ -42,8 +42,8 @@ public sealed record InstructionSet(IReadOnlyList<EncodedInstruction> Examples, 
         return new InstructionSet(encoded, truncated, dropped);
     }
 
-    /// <summary>Parts examples by a hash of what they say: the same example is on the same side whatever stands beside it and whatever a
-    /// run's seed is.</summary>
+    /// <summary>Parts examples by a hash of what they say:
+    /// the same example is on the same side whatever stands beside it and whatever a run's seed is.</summary>
     /// <param name="examples">The examples.</param>
     /// <param name="share">The share that is held out.</param>
     /// <param name="hash">Which of many hashes: what one of them has parted, another parts evenly.</param>

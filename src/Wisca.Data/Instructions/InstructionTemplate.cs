@@ -66,8 +66,8 @@ public sealed class InstructionTemplate
     public static InstructionTemplate Find(string name) => All.FirstOrDefault(template => template.Name == name)
         ?? throw new WiscaException(
             $"there is no template '{name}'",
-            $"expected one of {string.Join(", ", All.Select(template => template.Name))}; a tokenizer's own chat_template is not "
-            + $"interpreted");
+            $"expected one of {string.Join(", ", All.Select(template => template.Name))}; "
+            + "a tokenizer's own chat_template is not interpreted");
 
     /// <summary>The template of a format where none was chosen: that of Alpaca, the text as it is, or ChatML.</summary>
     /// <param name="format">The format of the data.</param>
@@ -100,9 +100,8 @@ public sealed class InstructionTemplate
             }
 
             string preamble = first ? opening ?? (message.Input.Length > 0 ? AlpacaInput : AlpacaPlain) : "";
-            yield return new InstructionPiece(
-                $"{preamble}\n\n### Instruction:\n{message.Content}\n\n{(message.Input.Length > 0 ? $"### Input:\n{message.Input}\n\n" : "")}### Response:",
-                false);
+            string input = message.Input.Length > 0 ? $"### Input:\n{message.Input}\n\n" : "";
+            yield return new InstructionPiece($"{preamble}\n\n### Instruction:\n{message.Content}\n\n{input}### Response:", false);
             first = false;
         }
     }

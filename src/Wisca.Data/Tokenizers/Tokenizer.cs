@@ -15,8 +15,8 @@ public abstract class Tokenizer
     public abstract string Source { get; }
 
     /// <summary>
-    /// One more than the highest token id. The embedding of the model has at least as many rows, and often some more for the
-    /// sake of round numbers.
+    /// One more than the highest token id. The embedding of the model has at least as many rows,
+    /// and often some more for the sake of round numbers.
     /// </summary>
     public abstract int VocabularySize { get; }
 
@@ -41,8 +41,8 @@ public abstract class Tokenizer
     public abstract int[] Encode(string text, bool addSpecialTokens = true);
 
     /// <summary>
-    /// Turns token ids into text. Ids that no token has (the padding rows of an embedding) give nothing; bytes that are no UTF-8
-    /// give U+FFFD.
+    /// Turns token ids into text. Ids that no token has (the padding rows of an embedding) give nothing;
+    /// bytes that are no UTF-8 give U+FFFD.
     /// </summary>
     /// <param name="ids">Token ids.</param>
     /// <param name="skipSpecialTokens">Whether special tokens such as BOS and EOS are left out.</param>

@@ -24,8 +24,8 @@ public static class FlatnessAnalyzer
     /// <param name="progress">Told how far it is.</param>
     /// <param name="cancellation">Stops it.</param>
     /// <exception cref="WiscaException">
-    /// The text does not fit the model, the second checkpoint is of another architecture, an orbit is asked for that does not exist, or the
-    /// loss is not finite.
+    /// The text does not fit the model, the second checkpoint is of another architecture,
+    /// an orbit is asked for that does not exist, or the loss is not finite.
     /// </exception>
     public static FlatnessReport Run(
         Decoder model,

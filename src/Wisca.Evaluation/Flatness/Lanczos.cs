@@ -11,8 +11,8 @@ namespace Wisca.Evaluation.Flatness;
 /// </summary>
 public static class Lanczos
 {
-    /// <summary>The largest eigenvalues of the Hessian, by value and not by magnitude. Holds <see cref="LanczosOptions.MaxSteps"/> + 3
-    /// vectors at most.</summary>
+    /// <summary>The largest eigenvalues of the Hessian, by value and not by magnitude.
+    /// Holds <see cref="LanczosOptions.MaxSteps"/> + 3 vectors at most.</summary>
     /// <param name="objective">The loss, at the point where its parameters are.</param>
     /// <param name="options">How many, and how well.</param>
     /// <param name="progress">Told of every product.</param>
@@ -56,8 +56,8 @@ public static class Lanczos
             double length = next.norm().AsDouble();
             scale = Math.Max(scale, Math.Max(Math.Abs(diagonal[step]), length));
 
-            // Nothing left: what was spanned is mapped into itself. The method goes on in what is orthogonal to it, if anything is still
-            // wanted.
+            // Nothing left: what was spanned is mapped into itself.
+            // The method goes on in what is orthogonal to it, if anything is still wanted.
             bool closed = length <= precision * scale;
             off[step] = closed ? 0 : length;
             int steps = step + 1;

@@ -55,10 +55,9 @@ public static class LossSurface
         using var scope = NewDisposeScope();
         using var ungraded = no_grad();
         var direction = other - objective.Parameters.Values();
+        var grid = Grid(-0.5, 1.5, points).Select(x => (x, (double?)null));
         return new LossCurve(
-            LossCurveKind.Between,
-            Losses(objective, [direction], [.. Grid(-0.5, 1.5, points).Select(x => (x, (double?)null))], "between", progress, cancellation)
-        );
+            LossCurveKind.Between, Losses(objective, [direction], [.. grid], "between", progress, cancellation));
     }
 
     private static ImmutableArray<LossPoint> Losses(

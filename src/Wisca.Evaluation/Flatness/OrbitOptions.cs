@@ -3,8 +3,8 @@ namespace Wisca.Evaluation.Flatness;
 /// <summary>How an orbit is walked.</summary>
 public sealed record OrbitOptions
 {
-    /// <summary>The grid is log2 s = -Range ... Range in steps of 1: powers of two, which change no bit of the function. 2 by
-    /// default.</summary>
+    /// <summary>The grid is log2 s = -Range ... Range in steps of 1:
+    /// powers of two, which change no bit of the function. 2 by default.</summary>
     public int Range { get; init; } = 2;
 
     /// <summary>Probes for each trace; the same ones at every point. 8 by default.</summary>

@@ -101,8 +101,8 @@ public sealed class OrbitScanner
         return work();
     });
 
-    /// <summary>Where each criterion lands. Fisher's takes the squared gradients of single items in place of an optimizer's second
-    /// moments.</summary>
+    /// <summary>Where each criterion lands. Fisher's takes the squared gradients of single
+    /// items in place of an optimizer's second moments.</summary>
     private List<OrbitMark> Solve(CancellationToken cancellation)
     {
         using var scope = NewDisposeScope();

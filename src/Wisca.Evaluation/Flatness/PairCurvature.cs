@@ -24,8 +24,8 @@ public sealed record PairCurvature(int Layer, TransitionKind Kind, GroupLabel La
         ? 0.25 / Math.Log(2) * double.Hypot(Multiplied.StandardError / Multiplied.Value, Divided.StandardError / Divided.Value)
         : null;
 
-    /// <summary>2 sqrt(a b): the least trace of the two blocks along the orbit. It is the same wherever on the orbit it is
-    /// measured.</summary>
+    /// <summary>2 sqrt(a b): the least trace of the two blocks along the orbit.
+    /// It is the same wherever on the orbit it is measured.</summary>
     public double? LeastTrace { get; } =
         Multiplied.IsPositive && Divided.IsPositive ? 2 * Math.Sqrt(Multiplied.Value * Divided.Value) : null;
 

@@ -3,8 +3,8 @@ using static TorchSharp.torch;
 
 namespace Wisca.Evaluation.Flatness;
 
-/// <summary>Random vectors that are a pure function of seed, purpose and number: the same on every machine and for any number of
-/// threads.</summary>
+/// <summary>Random vectors that are a pure function of seed, purpose and number:
+/// the same on every machine and for any number of threads.</summary>
 internal static class ProbeVectors
 {
     public enum Purpose

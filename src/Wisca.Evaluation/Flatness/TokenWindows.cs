@@ -41,8 +41,8 @@ public sealed record TokenWindows(long[] Ids, int Length)
             length);
     }
 
-    /// <summary>Reads the beginning of a text, its documents behind each other with the tokenizer's EOS between them, as training sees
-    /// them.</summary>
+    /// <summary>Reads the beginning of a text, its documents behind each other
+    /// with the tokenizer's EOS between them, as training sees them.</summary>
     /// <param name="files">A text file, or whatever else <see cref="CorpusReader.Open"/> takes.</param>
     /// <param name="tokenizer">The model's.</param>
     /// <param name="tokens">How many tokens are to be predicted at most.</param>

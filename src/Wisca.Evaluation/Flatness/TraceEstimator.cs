@@ -34,8 +34,10 @@ public static class TraceEstimator
         });
         return new ModelTrace(
             whole,
-            [.. space.Names.Select((name, index) => new TensorTrace(name, space.Tensors[index].numel(), TraceEstimate.From(blocks[index])))]
-        );
+            [
+                .. space.Names.Select((name, index) =>
+                    new TensorTrace(name, space.Tensors[index].numel(), TraceEstimate.From(blocks[index]))),
+            ]);
     }
 
     /// <summary>

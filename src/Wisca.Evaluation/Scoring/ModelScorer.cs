@@ -6,8 +6,8 @@ namespace Wisca.Evaluation.Scoring;
 
 /// <summary>
 /// Answers requests by a model. A context that several continuations have is computed once for all of them, only the rows of continuations
-/// are projected to the vocabulary, and logits are turned into log-probabilities in float32 (float64 in a model of that) and added up in
-/// float64.
+/// are projected to the vocabulary, and logits are turned into log-probabilities in float32
+/// (float64 in a model of that) and added up in float64.
 /// </summary>
 /// <remarks>
 /// As in the harness, a request that has more tokens than the model has positions loses the first ones of its context; <see cref="Counts"/>
@@ -56,8 +56,8 @@ public sealed class ModelScorer : ILogLikelihoodScorer
     public ScoringCounts Counts { get; private set; }
 
     /// <inheritdoc />
-    /// <exception cref="WiscaException">A continuation has no tokens, or more than the model has positions; or an id is not of the model's
-    /// vocabulary.</exception>
+    /// <exception cref="WiscaException">A continuation has no tokens, or more than the model has positions;
+    /// or an id is not of the model's vocabulary.</exception>
     public LogLikelihood[] Score(
         IReadOnlyList<LogLikelihoodRequest> requests, IProgress<int>? progress = null, CancellationToken cancellation = default)
     {

@@ -49,8 +49,8 @@ public sealed class Perplexity
     /// in one go to the last bit.</param>
     /// <param name="progress">Told the sums so far, whenever they can be gone on from.</param>
     /// <param name="cancellation">Looked at before every layer.</param>
-    /// <exception cref="WiscaException">The texts cannot be read, or there is no document; or the tokenizer has neither BOS nor
-    /// EOS.</exception>
+    /// <exception cref="WiscaException">The texts cannot be read, or there is no document;
+    /// or the tokenizer has neither BOS nor EOS.</exception>
     public PerplexitySums Measure(
         IEnumerable<string> texts, PerplexitySums done = default, IProgress<PerplexitySums>? progress = null,
         CancellationToken cancellation = default)

@@ -5,8 +5,8 @@ namespace Wisca.Evaluation.Scoring;
 /// <summary>Cuts texts into the documents whose likelihood is measured one by one.</summary>
 internal static class PerplexityDocuments
 {
-    /// <summary>How the reader has to hand over the texts. Files keep their last line break where pages may be cut from them: it is part of
-    /// the last one.</summary>
+    /// <summary>How the reader has to hand over the texts. Files keep their last line break where pages may be cut from them:
+    /// it is part of the last one.</summary>
     public static CorpusReaderOptions Reading(DocumentKind kind, CorpusReaderOptions options) => options with
     {
         Separator = kind is DocumentKind.Auto or DocumentKind.Separator ? options.Separator : null,

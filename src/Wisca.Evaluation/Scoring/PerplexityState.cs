@@ -5,8 +5,8 @@ using Wisca.Files;
 
 namespace Wisca.Evaluation.Scoring;
 
-/// <summary>The sums of a measurement that is not complete, in a file beside its result: a run that was killed goes on with the next
-/// document.</summary>
+/// <summary>The sums of a measurement that is not complete, in a file beside its result:
+/// a run that was killed goes on with the next document.</summary>
 public sealed class PerplexityState
 {
     private static readonly JsonSerializerOptions Json = new() { WriteIndented = true, IgnoreReadOnlyProperties = true };

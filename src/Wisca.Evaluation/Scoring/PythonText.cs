@@ -1,7 +1,7 @@
 namespace Wisca.Evaluation.Scoring;
 
-/// <summary>White space as Python sees it, which the harness splits and strips by: .NET's, and the four separators U+001C to
-/// U+001F.</summary>
+/// <summary>White space as Python sees it, which the harness splits and strips by:
+/// .NET's, and the four separators U+001C to U+001F.</summary>
 internal static class PythonText
 {
     /// <summary>The same as a class of a regular expression.</summary>

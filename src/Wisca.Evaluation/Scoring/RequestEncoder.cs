@@ -8,12 +8,12 @@ namespace Wisca.Evaluation.Scoring;
 /// whole has behind the length of the context is the continuation.
 /// </summary>
 /// <remarks>
-/// <para>An empty context is the prefix token: BOS, or EOS where there is no BOS. A continuation that begins with that token gives it up to
-/// the context.</para>
+/// <para>An empty context is the prefix token: BOS, or EOS where there is no BOS.
+/// A continuation that begins with that token gives it up to the context.</para>
 /// <para>Special tokens: the harness asks its tokenizer for what that adds by default (<c>add_bos_token=None</c>, since 0.4.10), unless the
 /// text begins with the prefix token's own text; this is what null stands for here. False is the default of its versions before, which
-/// added nothing; true adds always. Documents for perplexity are encoded without special tokens: the prefix token stands in front of them
-/// already.</para>
+/// added nothing; true adds always. Documents for perplexity are encoded without special tokens:
+/// the prefix token stands in front of them already.</para>
 /// </remarks>
 public sealed class RequestEncoder
 {

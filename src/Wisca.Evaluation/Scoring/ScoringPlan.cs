@@ -1,7 +1,7 @@
 namespace Wisca.Evaluation.Scoring;
 
-/// <summary>Groups requests by their context and lays them out in batches. The batches are the same for any order of the
-/// requests.</summary>
+/// <summary>Groups requests by their context and lays them out in batches.
+/// The batches are the same for any order of the requests.</summary>
 internal static class ScoringPlan
 {
     // Behind a shorter context it costs more to hide the continuations from each other than to compute the context again.

@@ -18,8 +18,8 @@ internal sealed class ScoringRow : IComparable<ScoringRow>
     /// <summary>Number of tokens.</summary>
     public int Length { get; }
 
-    /// <summary>Whether tokens must not see all before them. One-token continuations are predicted by the context's last token and add none
-    /// of their own.</summary>
+    /// <summary>Whether tokens must not see all before them.
+    /// One-token continuations are predicted by the context's last token and add none of their own.</summary>
     public bool Forks { get; }
 
     /// <summary>An order by content alone, so that batches do not depend on the order of the requests: longest first.</summary>

@@ -21,8 +21,8 @@ public sealed record TaskOutcome(TaskDefinition Definition, TimeSpan Elapsed)
     /// <summary>How many of its different requests lost the beginning of their context, because the model has too few positions.</summary>
     public long Truncated { get; init; }
 
-    /// <summary>How many of its different requests have a continuation that the tokenizer joined with the context's last token; the harness
-    /// stops at those.</summary>
+    /// <summary>How many of its different requests have a continuation that the tokenizer joined with the context's last token;
+    /// the harness stops at those.</summary>
     public long Joined { get; init; }
 
     /// <summary>Why the task failed; null where it did not.</summary>

@@ -81,15 +81,12 @@ public static class TaskReport
 
         if (cells.Count == 1) return [];
         int[] widths = [.. cells[0].Select((_, column) => Math.Max(3, cells.Max(row => row[column].Length)))];
-        string[] lines =
-        [
-            .. cells.Select(row =>
-                $"|{string.Join('|', row.Select((cell, column) => column is 1 or 3 or 6 or 8 && row != cells[0] ? cell.PadLeft(widths[column]) : cell.PadRight(widths[column])))}|"
-            ),
-        ];
-        string rule =
-            $"|{string.Join('|', widths.Select((width, column) => new string('-', width - (column is 1 or 3 or 6 or 8 ? 1 : 0)) + (column is 1 or 3 or 6 or 8 ? ":" : "")))}|";
-        return [lines[0], rule, .. lines[1..]];
+        string Line(IEnumerable<string> row) => $"|{string.Join('|', row)}|";
+        bool ToTheRight(int column) => column is 1 or 3 or 6 or 8;
+        string Titles(string cell, int column) => cell.PadRight(widths[column]);
+        string Values(string cell, int column) => ToTheRight(column) ? cell.PadLeft(widths[column]) : cell.PadRight(widths[column]);
+        string Rule(int width, int column) => ToTheRight(column) ? new string('-', width - 1) + ":" : new string('-', width);
+        return [Line(cells[0].Select(Titles)), Line(widths.Select(Rule)), .. cells.Skip(1).Select(row => Line(row.Select(Values)))];
     }
 
     /// <summary>Rows of the table: groups before their tasks, by name; a group with a failed task has no row.</summary>

@@ -3,8 +3,8 @@ using System.Xml.Linq;
 
 namespace Wisca.Reporting.Documents;
 
-/// <summary>Replaces the characters that neither XML nor HTML can hold: controls, halves of surrogate pairs, and two that are no
-/// characters.</summary>
+/// <summary>Replaces the characters that neither XML nor HTML can hold:
+/// controls, halves of surrogate pairs, and two that are no characters.</summary>
 internal static class AllowedText
 {
     public static void Clean(XElement root)

@@ -67,12 +67,10 @@ internal sealed partial class MarkdownWriter
                 break;
             case Figure figure:
                 Paragraph($"**{Escaped(figure.Title)}.** {Escaped(figure.Description)}");
-                Paragraph(
-                    string.Join(
-                        '\n',
-                        figure.Panels.Select(panel =>
-                            $"![{Escaped(panel.Title.Length > 0 ? $"{figure.Title}, {panel.Title}" : figure.Title)}]({_folder}/{Plot(figure.Name, panel)})"
-                        )));
+                string Title(Panel panel) => panel.Title.Length > 0 ? $"{figure.Title}, {panel.Title}" : figure.Title;
+                Paragraph(string.Join(
+                    '\n',
+                    figure.Panels.Select(panel => $"![{Escaped(Title(panel))}]({_folder}/{Plot(figure.Name, panel)})")));
                 break;
         }
     }

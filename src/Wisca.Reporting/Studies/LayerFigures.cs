@@ -68,8 +68,8 @@ internal static class LayerFigures
                                     Points: StudyFigures.Mean([
                                         .. all.Select(run =>
                                             run.Where(entry => entry.Name == panel.Key && entry.Layer == layer)
-                                                .SelectMany(entry => entry.Steps.Zip(entry.Values, (step, value) => ((double)step, value)))
-                                        ),
+                                                .SelectMany(entry =>
+                                                    entry.Steps.Zip(entry.Values, (step, value) => ((double)step, value)))),
                                     ])))
                         .Where(line => line.Points.Count > 0)
                         .ToList()))

@@ -14,8 +14,11 @@ internal static class StudyDocument
         var models = report.Models.Select(model => new ModelRuns(model, report.Baseline, report.Confidence, results)).ToList();
         return new Document(
             report.Name,
-            $"{report.Finished} of {report.Runs} runs are "
-            + $"finished{(report.Failures.Count > 0 ? $", {report.Failures.Count} failed" : "")}{(report.Waiting.Count > 0 ? ", and there are more that wait for them" : "")}. Every arm is compared with {report.Baseline}, seed by seed, on text that nothing was chosen by; intervals are {StudyFormat.Share(report.Confidence)}.",
+            $"{report.Finished} of {report.Runs} runs are finished"
+            + (report.Failures.Count > 0 ? $", {report.Failures.Count} failed" : "")
+            + (report.Waiting.Count > 0 ? ", and there are more that wait for them" : "")
+            + $". Every arm is compared with {report.Baseline}, seed by seed, on text that nothing was chosen by; "
+            + $"intervals are {StudyFormat.Share(report.Confidence)}.",
             [
                 new Verdicts(report.Verdicts.Count > 0 ? report.Verdicts : ["Nothing is finished yet."]),
                 .. models.Select(Model),
@@ -81,7 +84,7 @@ internal static class StudyDocument
         1 => $"One arm was compared with {runs.Baseline}.",
         var count =>
             $"{count} arms were compared with {runs.Baseline}: the chance to find a difference by accident grows with that number, and "
-            + $"Holm's p takes it into account.",
+            + "Holm's p takes it into account.",
     };
 
     private static Section Runs(StudyReport report, IReadOnlyList<ModelRuns> models, IReadOnlyDictionary<string, RunResult> results)
@@ -95,7 +98,7 @@ internal static class StudyDocument
         [
             new Paragraph(
                 $"{report.Runs} are known, {report.Finished} finished, {diverged.Count} of those diverged, {report.Failures.Count} "
-                + $"failed. runs/ID/result.json has everything that is known of a run."),
+                + "failed. runs/ID/result.json has everything that is known of a run."),
             .. diverged.Count > 0
                 ? (Block[])
                     [
@@ -152,26 +155,29 @@ internal static class StudyDocument
     private static Section FinePrint(StudyReport report)
     {
         string level = StudyFormat.Share(report.Confidence);
+        string beginnings = report.Models.Any(model => model.InitialLossSpread is not null)
+            ? "as the same function and see the same examples"
+            : "with the same weights and see the same text";
         return new Section("Fine print",
         [
             new Items(
             [
-                $"Paired: at a seed all arms begin "
-                + $"{(report.Models.Any(model => model.InitialLossSpread is not null) ? "as the same function and see the same examples" : "with the same weights and see the same text")} in the same order; a difference is an arm's minus the baseline's at the same seed. Seeds that only one of the two has finished are left out.",
+                $"Paired: at a seed all arms begin {beginnings} in the same order; a difference is an arm's minus the baseline's at the "
+                + "same seed. Seeds that only one of the two has finished are left out.",
                 "Learning rate: each arm has that of its rates at which its mean loss on the validation text is lowest, over the seeds "
                 + "that all of its rates have; a rate at which a run diverged is out. The test text, on which everything here is "
                 + "reported, chose nothing.",
                 "An arm that was tried at more rates than another had more chances; the table says how many.",
                 $"Interval: mean plus and minus Student's t times the standard error of the paired differences, {level}. It takes the "
-                + $"seeds as a sample of all seeds, and the differences as normally distributed. \"No difference shown\" means that it "
-                + $"includes zero, not that there is no difference.",
+                + "seeds as a sample of all seeds, and the differences as normally distributed. \"No difference shown\" means that it "
+                + "includes zero, not that there is no difference.",
                 $"From {PairedComparison.ManyPairs} seeds on there are also the percentile bootstrap (10,000 resamples, always the same "
-                + $"ones) and the exact sign test; with {PairedComparison.ManyPairs} seeds the least that the sign test can give is "
-                + $"0.0313.",
-                "Several arms: Holm's p is that of the t-test, adjusted for all arms of the model and regime. Intervals and verdicts are "
-                + "not adjusted.",
-                "Perplexity is exp of the mean loss; its change in percent is 100 (exp(difference) - 1), so that -0.01 nats are about -1 "
-                + "%.",
+                + "ones) and the exact sign test; "
+                + $"with {PairedComparison.ManyPairs} seeds the least that the sign test can give is 0.0313.",
+                "Several arms: Holm's p is that of the t-test, adjusted for all arms of the model and regime. "
+                + "Intervals and verdicts are not adjusted.",
+                "Perplexity is exp of the mean loss; its change in percent is 100 (exp(difference) - 1), "
+                + "so that -0.01 nats are about -1 %.",
                 "Tokens to equal loss: the share of the baseline's tokens after which an arm first reaches the baseline's final test "
                 + "loss, by a straight line between evaluations.",
                 "A run that diverged is in no mean; the tables say how many did. Arms whose configurations are equal share their runs.",

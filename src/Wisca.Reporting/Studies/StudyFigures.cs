@@ -42,7 +42,7 @@ internal static class StudyFigures
         string title = "Paired differences of test loss";
         string description =
             $"For each arm the mean difference from {runs.Baseline} (diamond) with its {StudyFormat.Share(runs.Confidence)} interval, and "
-            + $"below it a dot for each seed. An interval that crosses the line at zero shows no difference.";
+            + "below it a dot for each seed. An interval that crosses the line at zero shows no difference.";
         return Make(runs, "differences", title, description, chart, new Table(
             $"{title}, {runs.Title}",
             [new("arm"), new("seeds"), new("differences by seed, nats"), new("mean", true), new("interval")],
@@ -84,9 +84,11 @@ internal static class StudyFigures
                         $"Training loss{Part(runs, part)}",
                         "Mean over the seeds of each arm at its best learning rate; the band reaches from the lowest to the highest seed.",
                         "training loss, nats",
-                        arm =>
-                            Mean([.. runs.AtBest(arm).Select(run => run.TrainingLoss.Select(point => ((double)point.Tokens, point.Loss)))]))
-            )
+                        arm => Mean(
+                        [
+                            .. runs.AtBest(arm)
+                                .Select(run => run.TrainingLoss.Select(point => ((double)point.Tokens, point.Loss))),
+                        ])))
             .OfType<Figure>();
 
     /// <summary>The paired difference over the course of training.</summary>
@@ -118,7 +120,7 @@ internal static class StudyFigures
         string title = $"Difference at equal tokens{Part(runs, part)}";
         string description =
             $"Mean paired difference from {runs.Baseline} after the same number of tokens, with its {StudyFormat.Share(runs.Confidence)} "
-            + $"interval as a band. Below zero is better.";
+            + "interval as a band. Below zero is better.";
         return Make(
             runs,
             $"equal-tokens{Number(part)}",

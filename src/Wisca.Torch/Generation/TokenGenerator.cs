@@ -13,8 +13,8 @@ public static class TokenGenerator
     /// <param name="options">How tokens are chosen; null for the defaults.</param>
     /// <param name="stops">Ends before the first of these; null for none.</param>
     /// <param name="cancellation">Looked at before every token.</param>
-    /// <exception cref="WiscaException">The prompt is empty or not of the vocabulary, or prompt and tokens exceed the model's
-    /// positions.</exception>
+    /// <exception cref="WiscaException">The prompt is empty or not of the vocabulary,
+    /// or prompt and tokens exceed the model's positions.</exception>
     public static IEnumerable<int> Generate(
         Decoder decoder,
         IReadOnlyList<int> prompt,
@@ -40,8 +40,8 @@ public static class TokenGenerator
         if (prompt.Count + (long)count > decoder.Config.MaxPositions)
         {
             throw new WiscaException(
-                $"{prompt.Count} tokens of prompt and {count} to follow, but the model was made for {decoder.Config.MaxPositions} "
-                + $"positions",
+                $"{prompt.Count} tokens of prompt and {count} to follow, "
+                + $"but the model was made for {decoder.Config.MaxPositions} positions",
                 prompt.Count < decoder.Config.MaxPositions
                     ? $"ask for at most {decoder.Config.MaxPositions - prompt.Count} tokens"
                     : "give a shorter prompt");

@@ -15,8 +15,8 @@ namespace Wisca.Torch.Lora;
 /// <summary>
 /// A decoder with a LoRA adapter attached. The base is frozen: it has no gradients, and nothing is kept for it. What trains are
 /// <see cref="Parameters"/>; they are no parameters of the decoder. Give the adapter to a <see cref="WiscaScheduler"/> as one of its
-/// states, and it follows the base's transitions. Disposing of it detaches it from the decoder; modules that were trained whole keep what
-/// they learned.
+/// states, and it follows the base's transitions. Disposing of it detaches it from the decoder;
+/// modules that were trained whole keep what they learned.
 /// </summary>
 public sealed class LoraModel : IParameterState, ITransitionFollower, IDisposable
 {
@@ -91,8 +91,8 @@ public sealed class LoraModel : IParameterState, ITransitionFollower, IDisposabl
         ArgumentNullException.ThrowIfNull(config);
         if (config.Initialization == LoraInitialization.Other)
             throw new WiscaException(
-                $"{config.File}: init_lora_weights is {config.Root.GetProperty("init_lora_weights").GetRawText()}, which no adapter is "
-                + $"started with here",
+                $"{config.File}: init_lora_weights is {config.Root.GetProperty("init_lora_weights").GetRawText()}, "
+                + "which no adapter is started with here",
                 "use true, gaussian, pissa or olora");
         if (config.Dora && config.Initialization is LoraInitialization.Pissa or LoraInitialization.Olora)
             throw new WiscaException(
@@ -129,8 +129,8 @@ public sealed class LoraModel : IParameterState, ITransitionFollower, IDisposabl
     /// <param name="decoder">The base, loaded from the checkpoint that the adapter is bound to.</param>
     /// <param name="binding">The adapter with its base.</param>
     /// <param name="seed">What dropped inputs follow from.</param>
-    /// <exception cref="WiscaException">The adapter is for the base in another gauge, or for a module that the decoder does not
-    /// have.</exception>
+    /// <exception cref="WiscaException">The adapter is for the base in another gauge,
+    /// or for a module that the decoder does not have.</exception>
     public static LoraModel Load(Decoder decoder, AdapterBinding binding, ulong seed = 0)
     {
         ArgumentNullException.ThrowIfNull(decoder);
@@ -174,8 +174,8 @@ public sealed class LoraModel : IParameterState, ITransitionFollower, IDisposabl
     }
 
     /// <summary>
-    /// Begins a step of training: what is dropped in its forward passes follows from the seed and this number alone, so that a run that is
-    /// resumed drops the same.
+    /// Begins a step of training: what is dropped in its forward passes follows from the seed and this number alone,
+    /// so that a run that is resumed drops the same.
     /// </summary>
     /// <param name="step">The step.</param>
     public void BeginStep(long step) => _generator.manual_seed(unchecked((long)WeightInitializer.State(_seed, $"dropout {step}")));
@@ -231,8 +231,8 @@ public sealed class LoraModel : IParameterState, ITransitionFollower, IDisposabl
 
     /// <summary>Reads what <see cref="SaveState"/> wrote, into an adapter that was attached alike.</summary>
     /// <param name="path">The file.</param>
-    /// <exception cref="WiscaException">Names, shapes or types differ; the message lists the differences, and nothing has
-    /// changed.</exception>
+    /// <exception cref="WiscaException">Names, shapes or types differ;
+    /// the message lists the differences, and nothing has changed.</exception>
     public void LoadState(string path)
     {
         using var file = SafetensorsFile.Open(path);
@@ -429,7 +429,7 @@ public sealed class LoraModel : IParameterState, ITransitionFollower, IDisposabl
                     && path.EndsWith(Decoder.Config.Names.Embedding, StringComparison.Ordinal))
                     throw new WiscaException(
                         $"{Config.File}: modules_to_save names '{name}', which is the output projection too in this model; PEFT would "
-                        + $"train a copy of the one alone",
+                        + "train a copy of the one alone",
                         "untie the base first, or leave it out");
                 foreach (var (parameter, value) in module.named_parameters())
                 {

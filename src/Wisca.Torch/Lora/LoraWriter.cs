@@ -110,9 +110,8 @@ internal sealed class LoraWriter(LoraModel lora, LoraSaveOptions options)
                 layer.Magnitude is not null
                 && moved.ContainsKey($"{layer.Name}.lora_magnitude_vector")
                 && moved.ContainsKey($"{layer.Name}.lora_A.weight"))
-            .Select(layer =>
-                LedgerVector.Of($"{Adapter.Prefix}{layer.Name}.lora_magnitude_vector", moved[$"{layer.Name}.lora_magnitude_vector"].Factors)
-            )
+            .Select(layer => $"{layer.Name}.lora_magnitude_vector")
+            .Select(name => LedgerVector.Of(Adapter.Prefix + name, moved[name].Factors))
             .ToList();
         var move = new LedgerMove(
             balance.Criterion,

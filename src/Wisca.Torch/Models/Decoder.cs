@@ -61,8 +61,8 @@ public sealed class Decoder : nn.Module<Tensor, Tensor>
     /// </summary>
     public ScalarType? ComputeType { get; set; }
 
-    /// <summary>Makes a new model with random weights, which depend on nothing but the seed and the names and shapes of the
-    /// parameters.</summary>
+    /// <summary>Makes a new model with random weights, which depend on nothing but
+    /// the seed and the names and shapes of the parameters.</summary>
     /// <param name="config">The model.</param>
     /// <param name="seed">The seed.</param>
     /// <param name="initialization">How weights are drawn; null for the way of the family.</param>
@@ -105,8 +105,8 @@ public sealed class Decoder : nn.Module<Tensor, Tensor>
     /// </summary>
     /// <param name="folder">A folder that does not exist or is empty, in one that does.</param>
     /// <param name="options">How; null for the defaults.</param>
-    /// <exception cref="WiscaException">The place is taken, too small or not writable, or the configuration was not read from
-    /// JSON.</exception>
+    /// <exception cref="WiscaException">The place is taken, too small or not writable,
+    /// or the configuration was not read from JSON.</exception>
     public void Save(string folder, SaveOptions? options = null) => new ModelWriter(this, options ?? new SaveOptions()).Write(folder);
 
     /// <summary>The loss of predicting targets [B, T] from ids [B, T]: the target of a position is the token that follows it.</summary>
@@ -142,8 +142,8 @@ public sealed class Decoder : nn.Module<Tensor, Tensor>
     /// <exception cref="WiscaException">The sequence is longer than the model's learned positions.</exception>
     public Tensor Hidden(Tensor ids, CancellationToken cancellation = default) => Run(ids, null, null, null, cancellation);
 
-    /// <summary>As <see cref="Hidden(Tensor, CancellationToken)"/>, of sequences that fork. To rounding, the result of a branch is that of
-    /// trunk and branch alone.</summary>
+    /// <summary>As <see cref="Hidden(Tensor, CancellationToken)"/>, of sequences that fork.
+    /// To rounding, the result of a branch is that of trunk and branch alone.</summary>
     /// <param name="ids">Ids [B, T] as int64, each below the size of the vocabulary: trunks with their branches.</param>
     /// <param name="branching">Where they fork, on the same device.</param>
     /// <param name="cancellation">Looked at before every layer.</param>
@@ -173,8 +173,8 @@ public sealed class Decoder : nn.Module<Tensor, Tensor>
         return Logits(hidden.select(1, -1)).MoveToOuterDisposeScope();
     }
 
-    /// <summary>Logits [..., vocabulary] for what <see cref="Hidden(Tensor, CancellationToken)"/> returns, or for some positions of
-    /// it.</summary>
+    /// <summary>Logits [..., vocabulary] for what <see cref="Hidden(Tensor, CancellationToken)"/> returns,
+    /// or for some positions of it.</summary>
     public Tensor Logits(Tensor hidden)
     {
         ArgumentNullException.ThrowIfNull(hidden);
@@ -264,8 +264,8 @@ public sealed class Decoder : nn.Module<Tensor, Tensor>
         return nameof(Decoder);
     }
 
-    /// <summary>0 where a query sees a key and minus infinity elsewhere; null where the fused kernel's own causal mask says the
-    /// same.</summary>
+    /// <summary>0 where a query sees a key and minus infinity elsewhere;
+    /// null where the fused kernel's own causal mask says the same.</summary>
     private Tensor? Mask(long begin, long length, int? window, ScalarType dtype, Device device)
     {
         bool all = window is null || window >= begin + length;

@@ -70,8 +70,8 @@ public sealed record DecoderConfig
     public static ImmutableArray<string> ModelTypes { get; } = [.. DecoderFamilies.ByModelType.Keys.Order(StringComparer.Ordinal)];
 
     /// <summary>Reads and checks a configuration.</summary>
-    /// <exception cref="WiscaException">The family is not supported, or a key is missing, wrong or asks for something that is not
-    /// there.</exception>
+    /// <exception cref="WiscaException">The family is not supported, or a key is missing,
+    /// wrong or asks for something that is not there.</exception>
     public static DecoderConfig From(ModelConfig config)
     {
         ArgumentNullException.ThrowIfNull(config);
@@ -85,7 +85,7 @@ public sealed record DecoderConfig
 
         throw new WiscaException(
             $"{config.File}: model_type '{config.ModelType}' has no forward pass here; there is one for {string.Join(", ", ModelTypes)}",
-            "what needs no forward pass (inspect, rescale, the certificate of verify) works for every architecture that 'wisca "
-            + "architectures' lists");
+            "what needs no forward pass (inspect, rescale, the certificate of verify) works "
+            + "for every architecture that 'wisca architectures' lists");
     }
 }

@@ -141,8 +141,8 @@ internal static class DecoderFamilies
         };
     }
 
-    /// <summary>The layers of a Qwen: those that layer_types calls sliding, or the rule where it is not stated, have a window if the model
-    /// uses one.</summary>
+    /// <summary>The layers of a Qwen: those that layer_types calls sliding,
+    /// or the rule where it is not stated, have a window if the model uses one.</summary>
     private static ImmutableArray<LayerConfig> QwenWindows(ConfigReader reader, DecoderConfig config, Func<int, bool> rule)
     {
         int? window = null;

@@ -5,8 +5,8 @@ namespace Wisca.Torch.Models;
 /// </summary>
 public sealed record DecoderNames
 {
-    /// <summary>What stands in front of everything but the head. Base models are often saved without it, or without its first
-    /// part.</summary>
+    /// <summary>What stands in front of everything but the head.
+    /// Base models are often saved without it, or without its first part.</summary>
     public string Root { get; init; } = "model";
 
     /// <summary>Token embeddings, [vocabulary, hidden].</summary>

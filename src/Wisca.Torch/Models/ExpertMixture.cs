@@ -4,8 +4,8 @@ using static TorchSharp.torch;
 namespace Wisca.Torch.Models;
 
 /// <summary>
-/// Several feed-forward layers, of which each token goes through those its router rates highest. Letters: N tokens, D hidden, E experts,
-/// k experts of a token.
+/// Several feed-forward layers, of which each token goes through those its router rates highest.
+/// Letters: N tokens, D hidden, E experts, k experts of a token.
 /// </summary>
 internal sealed class ExpertMixture : IFeedForward
 {

@@ -25,8 +25,8 @@ internal static class TorchScriptKernels
 
     private static readonly Lazy<jit.CompilationUnit> Unit = new(() => jit.compile(Source));
 
-    /// <summary>Causal attention of q [B, heads, T, d] to k and v [B, kv heads, T, d], a group of query heads sharing each kv
-    /// head.</summary>
+    /// <summary>Causal attention of q [B, heads, T, d] to k and v [B, kv heads,
+    /// T, d], a group of query heads sharing each kv head.</summary>
     public static Tensor AttendCausal(Tensor q, Tensor k, Tensor v, double scale) => Invoke("attend_causal", q, k, v, scale);
 
     /// <summary>As <see cref="AttendCausal"/>, but every query sees every key.</summary>

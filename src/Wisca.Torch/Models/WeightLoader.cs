@@ -70,7 +70,7 @@ internal sealed class WeightLoader(Checkpoint checkpoint, DecoderConfig config)
         if (stored is [var dtype] && dtype.IsRescalable()) return dtype.ToScalarType();
         throw new WiscaException(
             $"{checkpoint.Folder}: the weights are stored as {string.Join(" and ", stored)}; computing in the stored type needs one of "
-            + $"F16, BF16, F32 and F64",
+            + "F16, BF16, F32 and F64",
             "compute in float32");
     }
 

@@ -6,8 +6,8 @@ namespace Wisca.Torch.Optimizers;
 /// <summary>
 /// Adam with decoupled weight decay (Loshchilov and Hutter, "Decoupled Weight Decay Regularization", 2019), as PyTorch computes it: with
 /// m and v the moving averages of g and g^2, w *= 1 - lr * decay, then w -= lr * m / (1 - beta1^t) / (sqrt(v / (1 - beta2^t)) + eps).
-/// One fused kernel updates all parameters that share learning rate, decay, epsilon, type and device. State: <c>exp_avg</c> (m) and
-/// <c>exp_avg_sq</c> (v).
+/// One fused kernel updates all parameters that share learning rate, decay, epsilon, type and device.
+/// State: <c>exp_avg</c> (m) and <c>exp_avg_sq</c> (v).
 /// </summary>
 public sealed class AdamW : Optimizer
 {

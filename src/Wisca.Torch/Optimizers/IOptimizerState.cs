@@ -14,8 +14,8 @@ public interface IOptimizerState : IParameterState
     void Reset(string parameter);
 
     /// <summary>
-    /// Rounds the float32 master of a 16-bit parameter into the parameter, after the master was changed from outside. Where there is no
-    /// master it does nothing.
+    /// Rounds the float32 master of a 16-bit parameter into the parameter, after the master was changed from outside.
+    /// Where there is no master it does nothing.
     /// </summary>
     /// <param name="parameter">The parameter's name.</param>
     void RefreshFromMaster(string parameter);
@@ -24,8 +24,8 @@ public interface IOptimizerState : IParameterState
     /// <param name="parameter">The parameter's name.</param>
     bool HasEpsilon(string parameter);
 
-    /// <summary>Multiplies the epsilon of one parameter from now on: by 1/s after the parameter was multiplied by s, as its gradient
-    /// is.</summary>
+    /// <summary>Multiplies the epsilon of one parameter from now on:
+    /// by 1/s after the parameter was multiplied by s, as its gradient is.</summary>
     /// <param name="parameter">The parameter's name.</param>
     /// <param name="factor">Positive and finite.</param>
     /// <exception cref="NotSupportedException">The update of this parameter has no epsilon.</exception>
@@ -37,7 +37,7 @@ public interface IOptimizerState : IParameterState
     /// </summary>
     /// <param name="parameter">The parameter's name.</param>
     /// <param name="factor">Positive and finite.</param>
-    /// <param name="keepDecay">True to keep learning rate times weight decay as it is, so that only the gradient's part of the step
-    /// changes.</param>
+    /// <param name="keepDecay">True to keep learning rate times weight decay as it is,
+    /// so that only the gradient's part of the step changes.</param>
     void MultiplyLearningRate(string parameter, double factor, bool keepDecay = true);
 }

@@ -2,8 +2,8 @@ namespace Wisca.Torch.Optimizers;
 
 /// <summary>
 /// The learning rate as a pure function of the step: it climbs linearly over the warm-up, stays at its peak, and falls over the last steps.
-/// Constant, linear, cosine and WSD (warm-up, stable, decay) schedules differ in how long and in which shape it falls; nothing has to be
-/// saved.
+/// Constant, linear, cosine and WSD (warm-up, stable, decay) schedules differ in how
+/// long and in which shape it falls; nothing has to be saved.
 /// </summary>
 /// <param name="Peak">The highest learning rate; positive.</param>
 /// <param name="TotalSteps">Steps of the run; from 1.</param>

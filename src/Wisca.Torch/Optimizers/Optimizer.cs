@@ -39,8 +39,8 @@ public abstract class Optimizer : IOptimizerState, IDisposable
     private protected IReadOnlyList<OptimizedParameter> Parameters => _parameters;
 
     /// <summary>Updates every parameter that has a gradient.</summary>
-    /// <param name="learningRate">The learning rate of this step, before the multipliers of single parameters. Not negative,
-    /// finite.</param>
+    /// <param name="learningRate">The learning rate of this step,
+    /// before the multipliers of single parameters. Not negative, finite.</param>
     /// <exception cref="WiscaException">A parameter is not contiguous in memory.</exception>
     public void Step(double learningRate)
     {
@@ -173,8 +173,8 @@ public abstract class Optimizer : IOptimizerState, IDisposable
     /// <exception cref="WiscaException">The file cannot be written.</exception>
     public void Save(string path) => OptimizerStateFile.Save(path, Kind, _parameters);
 
-    /// <summary>Reads what <see cref="Save"/> wrote, to the bit. Tensors of <see cref="StateOf"/> from before are no longer
-    /// valid.</summary>
+    /// <summary>Reads what <see cref="Save"/> wrote, to the bit.
+    /// Tensors of <see cref="StateOf"/> from before are no longer valid.</summary>
     /// <param name="path">The file.</param>
     /// <exception cref="WiscaException">
     /// The file is not the state of this kind of optimizer over parameters of these names, shapes and types; the message lists the

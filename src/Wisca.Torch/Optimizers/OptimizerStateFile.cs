@@ -73,8 +73,8 @@ internal static class OptimizerStateFile
 
     private static string TensorName(OptimizedParameter parameter, string state) => $"{parameter.Name}/{state}";
 
-    /// <summary>The states a parameter must have in the file: moments once it has made a step; a master then, or where one was
-    /// kept.</summary>
+    /// <summary>The states a parameter must have in the file: moments once it has made a step;
+    /// a master then, or where one was kept.</summary>
     private static IEnumerable<string> States(
         OptimizedParameter parameter, Scalars scalars, IReadOnlyList<(string Name, int Degree)> layout, SafetensorsHeader header)
     {

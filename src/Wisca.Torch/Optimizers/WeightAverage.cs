@@ -6,8 +6,8 @@ namespace Wisca.Torch.Optimizers;
 
 /// <summary>
 /// The exponential moving average of weights, average += (1 - decay) * (weight - average), from the weights as they were at first. It is
-/// kept in float32 for 16-bit parameters and in the parameter's own type otherwise. State: <c>average</c>, a copy of the weight (degree
-/// +1).
+/// kept in float32 for 16-bit parameters and in the parameter's own type otherwise.
+/// State: <c>average</c>, a copy of the weight (degree +1).
 /// </summary>
 public sealed class WeightAverage : IParameterState, IDisposable
 {
@@ -78,8 +78,8 @@ public sealed class WeightAverage : IParameterState, IDisposable
 
     /// <summary>Reads what <see cref="Save"/> wrote, to the bit, into the tensors of <see cref="StateOf"/>.</summary>
     /// <param name="path">The file.</param>
-    /// <exception cref="WiscaException">Names, shapes or types differ; the message lists the differences, and nothing has
-    /// changed.</exception>
+    /// <exception cref="WiscaException">Names, shapes or types differ;
+    /// the message lists the differences, and nothing has changed.</exception>
     public void Load(string path)
     {
         using var file = SafetensorsFile.Open(path);

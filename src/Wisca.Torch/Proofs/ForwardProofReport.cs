@@ -7,8 +7,8 @@ namespace Wisca.Torch.Proofs;
 /// <param name="Predictions">Number of next tokens that were predicted, over which the perplexities are.</param>
 /// <param name="MaxDifference">The largest |logit of A - logit of B|.</param>
 /// <param name="MaxLogit">The largest |logit| of A.</param>
-/// <param name="Divergence">The mean over positions of KL(A || B) between the next-token distributions, in nats, accumulated in
-/// float64.</param>
+/// <param name="Divergence">The mean over positions of KL(A || B) between the next-token distributions,
+/// in nats, accumulated in float64.</param>
 /// <param name="PerplexityA">exp of A's mean negative log likelihood of the next token.</param>
 /// <param name="PerplexityB">The same for B.</param>
 /// <param name="BitIdentical">True where every logit of B has the bits of A's.</param>

@@ -71,8 +71,8 @@ internal sealed class LiveModel : ITensorSource
         ];
     }
 
-    /// <summary>Multiplies a parameter by its factors, its copies by the same, and its optimizer state by the power that the policy gives
-    /// it.</summary>
+    /// <summary>Multiplies a parameter by its factors, its copies by the same,
+    /// and its optimizer state by the power that the policy gives it.</summary>
     public void Scale(string name, AxisFactors factors, StatePolicy policy)
     {
         using var scope = NewDisposeScope();

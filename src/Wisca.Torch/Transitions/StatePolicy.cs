@@ -12,8 +12,8 @@ public enum StatePolicy
     [JsonStringEnumMemberName("transport")]
     Transport,
 
-    /// <summary>It stays as it is, as where nobody thought of it: the next steps are too long on one side and too short on the
-    /// other.</summary>
+    /// <summary>It stays as it is, as where nobody thought of it:
+    /// the next steps are too long on one side and too short on the other.</summary>
     [JsonStringEnumMemberName("keep")]
     Keep,
 

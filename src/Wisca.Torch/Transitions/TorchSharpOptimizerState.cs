@@ -27,8 +27,8 @@ public sealed class TorchSharpOptimizerState : IOptimizerState
         {
             throw new WiscaException(
                 $"the state of optimizer {optimizer.GetType().Name} is not known, so it could not follow a transition",
-                "supported are TorchSharp's Adam, AdamW, SGD and RMSProp and the optimizers of Wisca.Optimizers; for your own implement "
-                + "IOptimizerState");
+                "supported are TorchSharp's Adam, AdamW, SGD and RMSProp and the optimizers of Wisca.Optimizers; "
+                + "for your own implement IOptimizerState");
         }
 
         var names = parameters.ToDictionary(entry => entry.Parameter.Handle, entry => entry.Name);

@@ -77,8 +77,8 @@ public sealed class WiscaScheduler
     /// <param name="optimizer">Its optimizer.</param>
     /// <param name="names">Where the attention is.</param>
     /// <param name="options">Which transitions, when, and what becomes of the optimizer's state.</param>
-    /// <exception cref="WiscaException">The names do not fit the model, no transition applies, or the optimizer is of a kind that is not
-    /// known.</exception>
+    /// <exception cref="WiscaException">The names do not fit the model, no transition applies,
+    /// or the optimizer is of a kind that is not known.</exception>
     public static WiscaScheduler Attach(nn.Module model, optim.Optimizer optimizer, AttentionNames names, WiscaOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(model);
@@ -103,8 +103,8 @@ public sealed class WiscaScheduler
     /// <param name="config">Its <c>config.json</c>.</param>
     /// <param name="options">Which transitions, when, and what becomes of the optimizer's state.</param>
     /// <param name="table">An architecture table of one's own; null to find the built-in one by <c>model_type</c>.</param>
-    /// <exception cref="WiscaException">The table does not fit the model, no transition applies, or the optimizer is of a kind that is not
-    /// known.</exception>
+    /// <exception cref="WiscaException">The table does not fit the model, no transition applies,
+    /// or the optimizer is of a kind that is not known.</exception>
     public static WiscaScheduler Attach(
         nn.Module model, optim.Optimizer optimizer, ModelConfig config, WiscaOptions? options = null, ArchitectureTable? table = null)
     {
@@ -138,8 +138,8 @@ public sealed class WiscaScheduler
     /// <param name="step">Number of optimizer steps taken; 0 before the first.</param>
     /// <param name="probe">The loss on a batch that stays the same, to verify that the function did; null to trust it.</param>
     /// <returns>What was done; null where none was due.</returns>
-    /// <exception cref="WiscaException">Weights hold NaN or infinity, or the probe shows that the function changed; it is then taken
-    /// back.</exception>
+    /// <exception cref="WiscaException">Weights hold NaN or infinity,
+    /// or the probe shows that the function changed; it is then taken back.</exception>
     public TransitionEvent? Step(long step, Func<double>? probe = null)
     {
         CompletedSteps = step;
@@ -159,8 +159,8 @@ public sealed class WiscaScheduler
     /// <summary>Applies a transition now.</summary>
     /// <param name="step">Number of optimizer steps taken, for the record.</param>
     /// <param name="probe">The loss on a batch that stays the same, to verify that the function did; null to trust it.</param>
-    /// <exception cref="WiscaException">Weights hold NaN or infinity, or the probe shows that the function changed; it is then taken
-    /// back.</exception>
+    /// <exception cref="WiscaException">Weights hold NaN or infinity,
+    /// or the probe shows that the function changed; it is then taken back.</exception>
     public TransitionEvent Apply(long step, Func<double>? probe = null) => Apply(step, Solve, probe);
 
     /// <summary>Applies a solution, which may come from elsewhere than the weights.</summary>
@@ -182,8 +182,8 @@ public sealed class WiscaScheduler
                 throw new WiscaException(
                     string.Create(
                         CultureInfo.InvariantCulture,
-                        $"the transition after step {step} changed the loss of a fixed batch from {before:R} to {after:R}; it was taken "
-                        + $"back"),
+                        $"the transition after step {step} changed the loss of a fixed batch "
+                        + $"from {before:R} to {after:R}; it was taken back"),
                     "the architecture table does not describe this model, or something in the forward pass sees more than q.k and W_o v");
             }
         }
@@ -194,8 +194,8 @@ public sealed class WiscaScheduler
     }
 
     /// <summary>
-    /// For each group that a transition balances, log2 of the ratio of its two norms (|W_q| / |W_k|, |W_v| / |W_o| for the norm of the
-    /// criterion).
+    /// For each group that a transition balances, log2 of the ratio of its two norms
+    /// (|W_q| / |W_k|, |W_v| / |W_o| for the norm of the criterion).
     /// </summary>
     /// <exception cref="WiscaException">Weights hold NaN or infinity.</exception>
     public IReadOnlyList<GroupImbalance> Imbalances()
@@ -214,8 +214,8 @@ public sealed class WiscaScheduler
         ];
     }
 
-    /// <summary>The product of all factors so far, for each group of each exchange of the plan; what a resumed run sets, and an undo
-    /// divides by.</summary>
+    /// <summary>The product of all factors so far, for each group of each exchange of the plan;
+    /// what a resumed run sets, and an undo divides by.</summary>
     public ImmutableArray<ImmutableArray<double>> Product
     {
         get =>
@@ -330,8 +330,8 @@ public sealed class WiscaScheduler
             if (Array.Exists(factors.Factors, factor => factor != factors.Factors[0]))
             {
                 throw new WiscaException(
-                    $"epsilon cannot follow parameter '{tensor}', whose parts get different factors: an optimizer has one epsilon for a "
-                    + $"parameter",
+                    $"epsilon cannot follow parameter '{tensor}', whose parts get different factors: "
+                    + "an optimizer has one epsilon for a parameter",
                     "transport epsilon at granularity tensor, on projections that are stored apart; or leave epsilon as it is");
             }
         }

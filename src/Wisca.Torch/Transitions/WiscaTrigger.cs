@@ -15,8 +15,8 @@ public sealed record WiscaTrigger
     public ImmutableArray<long> Steps { get; init; } = [];
 
     /// <summary>
-    /// A transition follows a step that leaves a group with |log2(n(W_1) / n(W_2))| above this; null for none. The norms are then measured
-    /// after every step.
+    /// A transition follows a step that leaves a group with |log2(n(W_1) / n(W_2))| above this;
+    /// null for none. The norms are then measured after every step.
     /// </summary>
     public double? Threshold { get; init; }
 

@@ -3,8 +3,8 @@ using static TorchSharp.torch;
 
 namespace Wisca.Training.Batches;
 
-/// <summary>The mean negative log-likelihood of held-out text, cut into windows side by side from its first token on: always the same
-/// ones.</summary>
+/// <summary>The mean negative log-likelihood of held-out text,
+/// cut into windows side by side from its first token on: always the same ones.</summary>
 internal sealed class HeldOutEvaluator : IHeldOutEvaluator
 {
     private readonly HeldOutTokens _text;

@@ -3,8 +3,8 @@ using Wisca.Data.Tokenizers;
 namespace Wisca.Training.Batches;
 
 /// <summary>
-/// The files of a tokenizer. They are held in memory, since a resumed run has them from a checkpoint, and that one will be removed when
-/// there are later ones.
+/// The files of a tokenizer. They are held in memory, since a resumed run has them from a checkpoint,
+/// and that one will be removed when there are later ones.
 /// </summary>
 internal sealed class TokenizerFiles
 {

@@ -2,8 +2,8 @@ using System.Runtime.InteropServices;
 
 namespace Wisca.Training.Checkpointing;
 
-/// <summary>Brings files to the disk, so that a rename that follows never shows a name without its content, not even after a power
-/// cut.</summary>
+/// <summary>Brings files to the disk, so that a rename that follows never shows a name without its content,
+/// not even after a power cut.</summary>
 internal static partial class DurableFiles
 {
     /// <summary>Flushes all files below a folder, and the folders.</summary>
@@ -47,8 +47,8 @@ internal static partial class DurableFiles
         FlushEntries(Path.GetDirectoryName(path)!);
     }
 
-    /// <summary>Flushes through a descriptor that only reads, since a copy of a file that must not be written keeps its
-    /// permissions.</summary>
+    /// <summary>Flushes through a descriptor that only reads,
+    /// since a copy of a file that must not be written keeps its permissions.</summary>
     private static bool TryFlush(string path)
     {
         const int readOnly = 0;

@@ -1,7 +1,7 @@
 namespace Wisca.Training.Checkpointing;
 
-/// <summary>Sums over the steps since the last report, so that the first report of a resumed run is that of a run that never
-/// stopped.</summary>
+/// <summary>Sums over the steps since the last report,
+/// so that the first report of a resumed run is that of a run that never stopped.</summary>
 /// <param name="Steps">Number of steps.</param>
 /// <param name="Tokens">Number of tokens trained on.</param>
 /// <param name="Loss">Sum of the losses.</param>

@@ -8,8 +8,8 @@ namespace Wisca.Training.Checkpointing;
 /// <summary>
 /// The folder of a training run: its configuration, metrics and checkpoints. <c>checkpoints/step-000500</c> appears under that name when
 /// it is complete and on the disk; until then it is <c>.step-000500.partial</c>. The last checkpoints and the best stay, and older
-/// ones go only after a new one is there: whenever a run is killed, the latest complete checkpoint is left. Only one run at a time may
-/// have the folder.
+/// ones go only after a new one is there: whenever a run is killed, the latest complete checkpoint is left.
+/// Only one run at a time may have the folder.
 /// </summary>
 public sealed class RunFolder : IDisposable
 {
@@ -20,8 +20,8 @@ public sealed class RunFolder : IDisposable
         BestName = "best.json",
         LockName = ".lock";
 
-    /// <summary>What <c>latest.json</c> says between the beginning of a new run in the folder of an earlier one and its first
-    /// checkpoint.</summary>
+    /// <summary>What <c>latest.json</c> says between the beginning of a new run
+    /// in the folder of an earlier one and its first checkpoint.</summary>
     private static readonly CheckpointPointer Beginning = new(0, null);
 
     private readonly FileStream _lock;
@@ -178,8 +178,8 @@ public sealed class RunFolder : IDisposable
                 throw new WiscaException($"the checkpoint of step {step} has no {TrainingState.FileName}, expected one");
             DurableFiles.Flush(staging);
 
-            // A checkpoint of this step may be there from before the run was resumed. Killed between the two renames, the next run moves it
-            // back.
+            // A checkpoint of this step may be there from before the run was resumed.
+            // Killed between the two renames, the next run moves it back.
             if (Directory.Exists(place)) Directory.Move(place, old);
             Directory.Move(staging, place);
             DurableFiles.FlushEntries(CheckpointsOf(FullPath));

@@ -10,8 +10,7 @@ public sealed record AdapterOverride
     [Setting(
         "Regular expression that the end of a module's path must match, as in PEFT's rank_pattern: q_proj, or layers.0.self_attn.q_proj. "
         + "The first that matches holds.",
-        Required = true
-    )]
+        Required = true)]
     public string Modules { get; init; } = "";
 
     [Setting("Rank; none for the common one.", Minimum = 1)]

@@ -10,7 +10,6 @@ public sealed record AdapterSaveSection
 {
     [Setting(
         "original: for the base as it lies on disk; rescaled: for the base as transitions have left it, from which wisca undo and wisca "
-        + "express lead back."
-    )]
+        + "express lead back.")]
     public AdapterGauge For { get; init; } = AdapterGauge.Original;
 }

@@ -22,8 +22,7 @@ public sealed record AdapterSection : ISettingsSection
 
     [Setting(
         "Names of the projections to adapt, such as q_proj and v_proj, or layers.0.mlp.up_proj; all-linear for every one but the output "
-        + "projection."
-    )]
+        + "projection.")]
     public IReadOnlyList<string> Targets { get; init; } = [TargetModules.AllLinearName];
 
     [Setting("Regular expression that whole paths must match, instead of names.")]
@@ -46,8 +45,7 @@ public sealed record AdapterSection : ISettingsSection
 
     [Setting(
         "How the factors start: default and gaussian with B = 0; pissa and olora with factors that are taken out of the base.",
-        Except = "other"
-    )]
+        Except = "other")]
     public LoraInitialization Init { get; init; }
 
     [Setting("Learning rate of B as a multiple of that of A (LoRA+); 1 for the same.", Minimum = 0, Above = true)]

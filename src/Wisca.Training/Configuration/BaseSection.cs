@@ -15,7 +15,6 @@ public sealed record BaseSection
 
     [Setting(
         "What its weights are held in: fp32, or stored for the type they are stored in, such as bfloat16. An adapter's are fp32 in any "
-        + "case."
-    )]
+        + "case.")]
     public BaseDtype Dtype { get; init; } = BaseDtype.Fp32;
 }

@@ -10,8 +10,7 @@ public sealed record DataSection : ISettingsSection
 {
     [Setting(
         "Training text: files, folders and patterns such as data/*.jsonl.gz (plain text, JSONL, Parquet, gzip of these), or stories for "
-        + "the built-in stories."
-    )]
+        + "the built-in stories.")]
     public IReadOnlyList<string> Train { get; init; } = ["stories"];
 
     [Setting("Held-out text of its own, in the same forms.")]
@@ -19,20 +18,17 @@ public sealed record DataSection : ISettingsSection
 
     [Setting(
         "Share of the training documents that is held out instead; none for 0.01 where there is no validation text.", Minimum = 0,
-        Above = true, Maximum = 0.5
-    )]
+        Above = true, Maximum = 0.5)]
     public double? HeldOut { get; init; }
 
     [Setting(
         "Test text, in the same forms: held-out text that is evaluated apart, so that what is chosen by the validation text can be "
-        + "reported on another."
-    )]
+        + "reported on another.")]
     public IReadOnlyList<string> Test { get; init; } = [];
 
     [Setting(
         "Share of the held-out documents that is test text instead; none for no test text but the one that data.test names.", Minimum = 0,
-        Above = true, Maximum = 1, Below = true
-    )]
+        Above = true, Maximum = 1, Below = true)]
     public double? TestShare { get; init; }
 
     [Setting("The field of JSONL and Parquet that holds the text.")]

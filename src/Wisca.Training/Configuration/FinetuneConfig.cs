@@ -10,8 +10,7 @@ public sealed record FinetuneConfig : IRunConfig, ISettingsSection
 {
     [Setting(
         "The run folder: checkpoints, metrics and the configuration as it was used go there. Paths are relative to the folder that the "
-        + "command is started in."
-    )]
+        + "command is started in.")]
     public string Output { get; init; } = "runs/finetune";
 
     [Setting("Decides the factors' first values, what is dropped, and the order of the data.", Minimum = 0)]
@@ -40,8 +39,7 @@ public sealed record FinetuneConfig : IRunConfig, ISettingsSection
 
     [Setting(
         "Decay of an exponential moving average of what trains, which is then evaluated and stored beside it.", Minimum = 0, Above = true,
-        Maximum = 1, Below = true
-    )]
+        Maximum = 1, Below = true)]
     public double? Ema { get; init; }
 
     [Setting("The model to fine-tune.")]
@@ -61,8 +59,7 @@ public sealed record FinetuneConfig : IRunConfig, ISettingsSection
 
     [Setting(
         "WISCA: transitions of the base to an equivalent one with balanced attention weights: before an adapter is attached (init), and "
-        + "while it trains, when the adapter follows."
-    )]
+        + "while it trains, when the adapter follows.")]
     public WiscaSection Wisca { get; init; } = new() { Every = 0 };
 
     [Setting("How the adapter is saved.")]

@@ -49,8 +49,8 @@ public interface IRunConfig
     /// <summary>A hash of what the run computes: not of where it is written, nor of how it is reported.</summary>
     string ComputationHash { get; }
 
-    /// <summary>The settings of what is computed in which a configuration differs from this one, but for the model: a resumed run has that
-    /// of its checkpoint.</summary>
+    /// <summary>The settings of what is computed in which a configuration differs from this one, but for the model:
+    /// a resumed run has that of its checkpoint.</summary>
     /// <param name="path">The other's file.</param>
     /// <exception cref="WiscaException">The file cannot be read.</exception>
     IReadOnlyList<(string Key, string Before, string After)> ChangesSince(string path);

@@ -15,29 +15,25 @@ public sealed record InstructionSection : ISettingsSection
     public IReadOnlyList<string> Validation { get; init; } = [];
 
     [Setting(
-        "Share of the training examples that is held out instead, by a hash of what they say; none for 0.05 where there are no validation "
-        + "examples.",
-        Minimum = 0, Above = true, Maximum = 0.5
-    )]
+        "Share of the training examples that is held out instead, by a hash of what they say; "
+        + "none for 0.05 where there are no validation examples.",
+        Minimum = 0, Above = true, Maximum = 0.5)]
     public double? HeldOut { get; init; }
 
     [Setting(
         "Test examples, in the same forms: held-out ones that are evaluated apart, so that what is chosen by the validation examples can "
-        + "be reported on others."
-    )]
+        + "be reported on others.")]
     public IReadOnlyList<string> Test { get; init; } = [];
 
     [Setting(
         "Share of the held-out examples that are test examples instead, by another hash of what they say; none for no test examples but "
         + "those that data.test names.",
-        Minimum = 0, Above = true, Maximum = 1, Below = true
-    )]
+        Minimum = 0, Above = true, Maximum = 1, Below = true)]
     public double? TestShare { get; init; }
 
     [Setting(
         "alpaca: instruction, input and output; completion: prompt and completion; chat: messages with role and content; auto goes by the "
-        + "keys."
-    )]
+        + "keys.")]
     public InstructionFormat Format { get; init; }
 
     [Setting("The key of the prompt in format completion.")]
@@ -48,8 +44,7 @@ public sealed record InstructionSection : ISettingsSection
 
     [Setting(
         "How a conversation becomes text: plain, question, alpaca, chatml, llama-2, llama-3 or gemma; none for alpaca, plain or chatml, "
-        + "by the format. A tokenizer's own chat_template is not interpreted."
-    )]
+        + "by the format. A tokenizer's own chat_template is not interpreted.")]
     public string? Template { get; init; }
 
     [Setting("Greatest number of tokens of an example, and of a packed row.", Minimum = 2, Maximum = 1048576)]
@@ -57,8 +52,7 @@ public sealed record InstructionSection : ISettingsSection
 
     [Setting(
         "Whether several examples share a row, each blind to the others and with positions of its own; else each has a row, filled up to "
-        + "the longest of its batch."
-    )]
+        + "the longest of its batch.")]
     public bool Packing { get; init; } = true;
 
     [Setting("What becomes of longer examples: truncate cuts their end, drop leaves them out. Both are counted.")]
@@ -82,7 +76,7 @@ public sealed record InstructionSection : ISettingsSection
             given.Contradict(
                 ["template"],
                 $"'{Template}', expected one of {string.Join(", ", InstructionTemplate.All.Select(template => template.Name))}, or none; "
-                + $"a tokenizer's own chat_template is not interpreted");
+                + "a tokenizer's own chat_template is not interpreted");
         return this;
     }
 }

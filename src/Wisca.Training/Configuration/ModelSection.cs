@@ -13,8 +13,7 @@ public sealed record ModelSection : ISettingsSection
 
     [Setting(
         "A new model: a Hugging Face config.json, or its content as a mapping. vocab_size, bos_token_id and eos_token_id may be left out: "
-        + "they come from the tokenizer. With neither from nor config: a Llama with grouped queries of about a million parameters."
-    )]
+        + "they come from the tokenizer. With neither from nor config: a Llama with grouped queries of about a million parameters.")]
     public FileOrMapping? Config { get; init; }
 
     [Setting("How the weights of a new model are drawn.")]
@@ -37,8 +36,8 @@ public sealed record ModelSection : ISettingsSection
         return this;
     }
 
-    /// <summary>The content of config.json of the model that is trained where nothing is said: 0.92 million parameters with a vocabulary of
-    /// 2048.</summary>
+    /// <summary>The content of config.json of the model that is trained where nothing is said:
+    /// 0.92 million parameters with a vocabulary of 2048.</summary>
     public static JsonObject DefaultConfig() => new()
     {
         ["model_type"] = "llama",

@@ -17,8 +17,7 @@ public sealed record OptimizerSection : ISettingsSection
 
     [Setting(
         "Decay of the first and second moment; none for 0.9 and 0.95 (lion: 0.9 and 0.99).", Minimum = 0, Maximum = 1, Below = true,
-        Count = 2
-    )]
+        Count = 2)]
     public IReadOnlyList<double>? Betas { get; init; }
 
     [Setting("What adamw adds to the root of the second moment; none for 1e-8.", Minimum = 0)]
@@ -29,8 +28,7 @@ public sealed record OptimizerSection : ISettingsSection
 
     [Setting(
         "Decoupled weight decay: a step takes learning rate x weight decay of a weight away. Norms and biases have none.",
-        Minimum = 0
-    )]
+        Minimum = 0)]
     public double WeightDecay { get; init; } = 0.1;
 
     [Setting("Whether embeddings decay too.")]
@@ -38,8 +36,7 @@ public sealed record OptimizerSection : ISettingsSection
 
     [Setting(
         "Learning rates of single tensors as multiples of the common one. Several that match one tensor multiply, and one that matches "
-        + "none is an error."
-    )]
+        + "none is an error.")]
     public IReadOnlyList<ParameterMultiplier> Multipliers { get; init; } = [];
 
     [Setting("Largest global norm of the gradients, to which longer ones are shortened; 0 or none for no clipping.", Minimum = 0)]

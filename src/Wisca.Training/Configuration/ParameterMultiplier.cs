@@ -13,8 +13,7 @@ public sealed record ParameterMultiplier
     [Setting(
         "Which of several equal parts along the tensors' last axis is meant: 3/3 for the values in gpt2's c_attn, which holds queries, "
         + "keys and values. none for whole tensors. Not for muon's matrices.",
-        Pattern = @"\d{1,3}/\d{1,3}", Expected = "a part such as 3/3"
-    )]
+        Pattern = @"\d{1,3}/\d{1,3}", Expected = "a part such as 3/3")]
     public string? Part { get; init; }
 
     [Setting("Multiple of the common learning rate; 0 to leave the tensors as they are.", Minimum = 0)]
@@ -25,8 +24,7 @@ public sealed record ParameterMultiplier
 
     [Setting(
         "Multiple of the common epsilon, for optimizers that have one. Training s x W is training W at learning rate / s with epsilon x s.",
-        Minimum = 0, Above = true
-    )]
+        Minimum = 0, Above = true)]
     public double Epsilon { get; init; } = 1;
 
     [Setting("Weight decay of these tensors, also of such that have none otherwise; none to leave it as it is.", Minimum = 0)]

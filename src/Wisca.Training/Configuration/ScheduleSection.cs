@@ -12,8 +12,7 @@ public sealed record ScheduleSection : ISettingsSection
 
     [Setting(
         "Number of steps over which the learning rate rises in a straight line from 0; none for a tenth of the run, at most 100.",
-        Minimum = 0
-    )]
+        Minimum = 0)]
     public int? Warmup { get; init; }
 
     [Setting("The least learning rate as a share of the greatest.", Minimum = 0, Maximum = 1)]
@@ -21,8 +20,7 @@ public sealed record ScheduleSection : ISettingsSection
 
     [Setting(
         "Number of last steps over which the learning rate falls; none for all after warm-up (cosine and linear) or a fifth of all (wsd).",
-        Minimum = 1
-    )]
+        Minimum = 1)]
     public int? DecaySteps { get; init; }
 
     /// <summary>The number of steps of the warm-up.</summary>

@@ -9,8 +9,7 @@ public sealed record StopSection
 {
     [Setting(
         "The run ends, naming the last good checkpoint, where the loss exceeds its running average by this factor.", Minimum = 1,
-        Above = true
-    )]
+        Above = true)]
     public double? LossExplosion { get; init; } = 3;
 
     [Setting("The run ends, with a checkpoint, after so many minutes.", Minimum = 0, Above = true)]

@@ -9,8 +9,7 @@ public sealed record TokenizerSection : ISettingsSection
 {
     [Setting(
         "auto: read from path, or else from model.from, or else trained; train: a byte-level BPE trained on the training text; bytes: one "
-        + "token a byte."
-    )]
+        + "token a byte.")]
     public TokenizerSource Source { get; init; } = TokenizerSource.Auto;
 
     [Setting("A folder with a tokenizer (tokenizer.json, tokenizer.model, or vocab.json and merges.txt).")]

@@ -10,8 +10,7 @@ public sealed record TrainingConfig : IRunConfig, ISettingsSection
 {
     [Setting(
         "The run folder: checkpoints, metrics and the configuration as it was used go there. Paths are relative to the folder that the "
-        + "command is started in."
-    )]
+        + "command is started in.")]
     public string Output { get; init; } = "runs/train";
 
     [Setting("Decides initial weights, the order of the data, built-in stories and samples.", Minimum = 0)]
@@ -37,8 +36,7 @@ public sealed record TrainingConfig : IRunConfig, ISettingsSection
 
     [Setting(
         "Decay of an exponential moving average of the weights, which is then evaluated and stored beside them.", Minimum = 0, Above = true,
-        Maximum = 1, Below = true
-    )]
+        Maximum = 1, Below = true)]
     public double? Ema { get; init; }
 
     [Setting("The model to train.")]

@@ -11,22 +11,19 @@ public sealed record WiscaSection : ISettingsSection
 {
     [Setting(
         "The paper's strategies, joined with +, for qk and vo in one word: qk_ten, qk_row, vo_ten, vo_row; origin for no transitions.",
-        Shorthand = true
-    )]
+        Shorthand = true)]
     public string? Preset { get; init; }
 
     [Setting(
         "How many channels share a factor between W_q and W_k; none for no exchange. channel only where RoPE does not act.",
-        Key = "qk"
-    )]
+        Key = "qk")]
     public Granularity? QueryKey { get; init; } = Granularity.Tensor;
 
     [Setting("How many channels share a factor between W_v and W_o; none for no exchange.", Key = "vo", Except = "pair")]
     public Granularity? ValueOutput { get; init; } = Granularity.Tensor;
 
     [Setting(
-        "The norm to make equal on both sides; fisher goes by the gradients instead of the weights, and so not before the first step."
-    )]
+        "The norm to make equal on both sides; fisher goes by the gradients instead of the weights, and so not before the first step.")]
     public Criterion Criterion { get; init; } = Criterion.L1;
 
     [Setting("pow2 rounds factors to powers of two, none does not, auto does for tensors of 16 bits.")]
@@ -36,16 +33,14 @@ public sealed record WiscaSection : ISettingsSection
     public double MaxLog2 { get; init; } = 6;
 
     [Setting(
-        "With powers of two only: a group is left alone unless the |log2| of its norms' ratio exceeds 1 by this much, so that factors do "
-        + "not flip to and fro.",
-        Minimum = 0
-    )]
+        "With powers of two only: a group is left alone unless the |log2| of its norms' ratio exceeds 1 by this much, "
+        + "so that factors do not flip to and fro.",
+        Minimum = 0)]
     public double Hysteresis { get; init; } = 0.1;
 
     [Setting(
         "Which layers take part.", Pattern = @"(all|\d+(-\d*)?|-\d+)( *, *(all|\d+(-\d*)?|-\d+))*",
-        Expected = "all, or layers such as 0-3,8,30-"
-    )]
+        Expected = "all, or layers such as 0-3,8,30-")]
     public string Layers { get; init; } = "all";
 
     [Setting("Whether there is a transition before the first step.")]
@@ -59,8 +54,7 @@ public sealed record WiscaSection : ISettingsSection
 
     [Setting(
         "A transition wherever the largest |log2| of the two norms' ratio passes this, which is then measured after every step.",
-        Minimum = 0, Above = true
-    )]
+        Minimum = 0, Above = true)]
     public double? Threshold { get; init; }
 
     [Setting("The last step with a transition; none for the last of the run.", Minimum = 0)]
@@ -71,8 +65,7 @@ public sealed record WiscaSection : ISettingsSection
 
     [Setting(
         "Whether the optimizer's epsilon follows too, so that a transition is exactly a change of learning rates; needs one factor a "
-        + "tensor."
-    )]
+        + "tensor.")]
     public bool TransportEpsilon { get; init; }
 
     [Setting("Whether the loss on a fixed batch is compared before and after every transition; a difference beyond rounding ends the run.")]

@@ -6,8 +6,8 @@ using static TorchSharp.torch;
 
 namespace Wisca.Training.Finetuning;
 
-/// <summary>The mean negative log-likelihood of the answers' tokens of held-out examples. Each has a row of its own, beside others of its
-/// length.</summary>
+/// <summary>The mean negative log-likelihood of the answers' tokens of held-out examples.
+/// Each has a row of its own, beside others of its length.</summary>
 internal sealed class CompletionEvaluator : IHeldOutEvaluator
 {
     private readonly IReadOnlyList<EncodedInstruction> _examples;

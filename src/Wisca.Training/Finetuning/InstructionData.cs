@@ -90,9 +90,9 @@ internal sealed class InstructionData : TrainingData
                     $"none of the {examples.Count} examples {what} has an answer within {section.SequenceLength} tokens",
                     "raise data.sequence_length");
             notice(
-                $"{set.Examples.Count} examples {what}, {set.Targets} tokens of "
-                + $"answers{(set.Truncated > 0 ? $"; {set.Truncated} lost their end" : "")}{(set.Dropped > 0 ? $"; {set.Dropped} are too long and left out" : "")}"
-            );
+                $"{set.Examples.Count} examples {what}, {set.Targets} tokens of answers"
+                + (set.Truncated > 0 ? $"; {set.Truncated} lost their end" : "")
+                + (set.Dropped > 0 ? $"; {set.Dropped} are too long and left out" : ""));
             return set;
         }
     }

@@ -4,8 +4,8 @@ using Wisca.Files;
 
 namespace Wisca.Training.Logging;
 
-/// <summary>Writes an event file that TensorBoard reads: <c>events.out.tfevents.TIME.HOST</c>. Every event reaches the system at
-/// once.</summary>
+/// <summary>Writes an event file that TensorBoard reads: <c>events.out.tfevents.TIME.HOST</c>.
+/// Every event reaches the system at once.</summary>
 public sealed class TensorBoardWriter : IDisposable
 {
     private const int Buckets = 30;

@@ -35,8 +35,8 @@ internal sealed class MadeStudy
         Models = [.. _models],
     };
 
-    /// <summary>A study as people have it: two models, nine arms, three rates, six seeds, one arm that diverges at the highest
-    /// rate.</summary>
+    /// <summary>A study as people have it: two models, nine arms, three rates,
+    /// six seeds, one arm that diverges at the highest rate.</summary>
     public static MadeStudy Realistic()
     {
         var study = new MadeStudy();

@@ -8,8 +8,8 @@ namespace Wisca.Tests.Torch;
 /// <summary>Writes checkpoints the tests' own way: values as float32, rounded once into the stored type.</summary>
 internal static class ModelCopy
 {
-    /// <summary>Copies a model into another folder, element type and number of shards; edit may change a tensor's values,
-    /// row-major.</summary>
+    /// <summary>Copies a model into another folder, element type and number of shards;
+    /// edit may change a tensor's values, row-major.</summary>
     public static void Write(
         Checkpoint source, string folder, Dtype dtype = Dtype.F32, int shards = 1, Action<TensorInfo, float[]>? edit = null)
     {

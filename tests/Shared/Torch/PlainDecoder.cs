@@ -37,8 +37,8 @@ internal sealed class PlainDecoder(Checkpoint checkpoint)
         return Product(Norm(x, "model.norm"), head);
     }
 
-    /// <summary>The load-balancing loss of the last forward pass: over all layers' tokens together, experts x sum of share x mean
-    /// probability.</summary>
+    /// <summary>The load-balancing loss of the last forward pass:
+    /// over all layers' tokens together, experts x sum of share x mean probability.</summary>
     public double Balance()
     {
         int experts = _routed[0].Probabilities.Length;

@@ -74,8 +74,8 @@ internal sealed class PlainLlama(Checkpoint checkpoint)
                 {
                     for (int pair = 0; pair < d / 2; pair++)
                     {
-                        // q.k after both have turned is q.k after q has turned by the distance: as complex numbers, Re(q conj(k) e^{i
-                        // angle}).
+                        // q.k after both have turned is q.k after q has turned by the distance:
+                        // as complex numbers, Re(q conj(k) e^{i angle}).
                         var (sin, cos) = Math.SinCos((t - s) * Frequency(pair, d));
                         double qr = q[t][from + pair],
                             qi = q[t][from + pair + (d / 2)],

@@ -23,16 +23,18 @@ internal static class TinyFamilies
         "mistral" => Grouped(modelType, """, "sliding_window": 3"""),
         "gemma3_text" => Grouped(
             modelType,
-            """, "sliding_window": 3, "sliding_window_pattern": 2, "query_pre_attn_scalar": 9, "rope_theta": 500, "rope_local_base_freq": 20"""
-        ),
+            """
+            , "sliding_window": 3, "sliding_window_pattern": 2, "query_pre_attn_scalar": 9, "rope_theta": 500,
+            "rope_local_base_freq": 20
+            """),
         "mixtral" => Grouped(
             modelType,
             """, "num_local_experts": 3, "num_experts_per_tok": 2, "router_aux_loss_coef": 0.3, "rope_theta": 500"""),
         "qwen2_moe" => Grouped(
             modelType,
             """
-            , "num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 6, "shared_expert_intermediate_size": 10, "router_aux_loss_coef": 0.3,
-            "mlp_only_layers": [1]
+            , "num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 6, "shared_expert_intermediate_size": 10,
+            "router_aux_loss_coef": 0.3, "mlp_only_layers": [1]
             """),
         "cohere" => Grouped(modelType, """, "use_qk_norm": true"""),
         _ => Grouped(modelType, ""),

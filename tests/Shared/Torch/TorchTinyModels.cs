@@ -13,7 +13,8 @@ internal static class TorchTinyModels
         {
           "model_type": "{{modelType}}", "hidden_size": {{Hidden}}, "num_hidden_layers": {{Layers}}, "num_attention_heads": {{Heads}},
           "num_key_value_heads": {{KvHeads}}, "head_dim": {{HeadDim}}, "intermediate_size": {{Intermediate}}, "vocab_size": {{Vocabulary}},
-          "max_position_embeddings": 64, "rms_norm_eps": 1e-05, "hidden_act": "silu", "tie_word_embeddings": {{(tied ? "true" : "false")}}{{further}}
+          "max_position_embeddings": 64, "rms_norm_eps": 1e-05, "hidden_act": "silu",
+          "tie_word_embeddings": {{(tied ? "true" : "false")}}{{further}}
         }
         """;
 
@@ -49,14 +50,10 @@ internal static class TorchTinyModels
 
         (string, long[], float[]) Gain(string name) => (name, [Hidden], Array.ConvertAll(Normal(Hidden, 0.2), value => 1 + value));
 
-        float[] Normal(int count, double deviation) =>
-            [
-                .. Enumerable
-                    .Range(0, count)
-                    .Select(_ =>
-                        (float)(deviation * Math.Sqrt(-2 * Math.Log(1 - random.NextDouble())) * Math.Cos(2 * Math.PI * random.NextDouble()))
-                    ),
-            ];
+        float[] Normal(int count, double deviation) => [.. Enumerable.Range(0, count).Select(_ => (float)Sample(deviation))];
+
+        double Sample(double deviation) =>
+            deviation * Math.Sqrt(-2 * Math.Log(1 - random.NextDouble())) * Math.Cos(2 * Math.PI * random.NextDouble());
     }
 
     /// <summary>Writes a llama.</summary>

@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using Wisca.Tests;
 
 namespace Wisca.Cli.Tests.Robustness;
@@ -67,7 +68,7 @@ public sealed class KillTests(ITestOutputHelper log)
 
         log.WriteLine(
             $"{layers} layers, {whole.TotalSeconds:0.0} s a run; {Kills} kills, {beforeTheRename} before the rename, {leftovers} working "
-            + $"folders left and cleared");
+            + "folders left and cleared");
         beforeTheRename.ShouldBeGreaterThan(Kills / 2);
         leftovers.ShouldBeGreaterThan(0);
     }
@@ -97,8 +98,6 @@ public sealed class KillTests(ITestOutputHelper log)
             .. Directory
                 .EnumerateFiles(folder)
                 .Order(StringComparer.Ordinal)
-                .Select(path =>
-                    $"{Path.GetFileName(path)} {Convert.ToHexString(System.Security.Cryptography.SHA256.HashData(File.ReadAllBytes(path)))}"
-                ),
+                .Select(path => $"{Path.GetFileName(path)} {Convert.ToHexString(SHA256.HashData(File.ReadAllBytes(path)))}"),
         ];
 }

@@ -14,9 +14,13 @@ public sealed class CompareKillTests(ITestOutputHelper log)
     private static string Write(TemporaryFolder folder, int steps, string arms, string further = "")
     {
         TinyRun.Write(folder, steps, further: "checkpoints: {every: 1}");
-        string run = string.Join('\n', File.ReadAllLines(folder["run.yaml"]).Where(line => !line.StartsWith("output", StringComparison.Ordinal) && !line.StartsWith("threads", StringComparison.Ordinal)).Select(line => "  " + line.Replace("held_out: 0.1", "held_out: 0.4", StringComparison.Ordinal)));
-        File.WriteAllText(folder["study.yaml"], $"output: '{folder["out"]}'\nworkers: 2\ntraining:\n{run}\narms:\n  origin: {{ wisca: {{ "
-            + $"preset: origin }} }}\n{arms}\n{further}");
+        var lines = File.ReadAllLines(folder["run.yaml"])
+            .Where(line => !line.StartsWith("output", StringComparison.Ordinal) && !line.StartsWith("threads", StringComparison.Ordinal))
+            .Select(line => "  " + line.Replace("held_out: 0.1", "held_out: 0.4", StringComparison.Ordinal));
+        File.WriteAllText(
+            folder["study.yaml"],
+            $"output: '{folder["out"]}'\nworkers: 2\ntraining:\n{string.Join('\n', lines)}\n"
+            + $"arms:\n  origin: {{ wisca: {{ preset: origin }} }}\n{arms}\n{further}");
         return folder["study.yaml"];
     }
 
@@ -46,7 +50,8 @@ public sealed class CompareKillTests(ITestOutputHelper log)
             // Workers do not outlive their parent.
             for (int tries = 0; tries < 100 && Workers(killed).Count > 0; tries++) Thread.Sleep(50);
             Workers(killed).ShouldBeEmpty();
-            finished.Add(Directory.Exists(killed["out", "runs"]) ? Directory.GetFiles(killed["out", "runs"], "result.json", SearchOption.AllDirectories).Length : 0);
+            string runs = killed["out", "runs"];
+            finished.Add(Directory.Exists(runs) ? Directory.GetFiles(runs, "result.json", SearchOption.AllDirectories).Length : 0);
         }
 
         log.WriteLine($"finished runs when it was stopped: {string.Join(", ", finished)}");
@@ -73,7 +78,8 @@ public sealed class CompareKillTests(ITestOutputHelper log)
             folder, 4,
             """
               diverging: { wisca: { preset: origin }, optimizer: { multipliers: [{ parameters: "*.q_proj.*", learning_rate: 1e30 }] } }
-              broken: { model: { config: { model_type: llama, hidden_size: 32, intermediate_size: 48, num_hidden_layers: 1, num_attention_heads: 4, vocab_size: 100 } } }
+              broken: { model: { config: { model_type: llama, hidden_size: 32, intermediate_size: 48, num_hidden_layers: 1,
+                num_attention_heads: 4, vocab_size: 100 } } }
             """,
             "seeds: [1]");
         using var process = WiscaProcess.Start("compare", "--config", config);
@@ -89,7 +95,8 @@ public sealed class CompareKillTests(ITestOutputHelper log)
         results.Select(result => result.InitialWeights).Distinct().Count().ShouldBe(1);
         origin.Imbalances.Select(series => (series.Name, series.Layer)).ShouldBe([("qk", 0), ("qk", 1), ("vo", 0), ("vo", 1)]);
         origin.Norms.Select(series => series.Name).Distinct().ShouldBe(["k", "o", "q", "v"], ignoreOrder: true);
-        Math.Log2(origin.Norms.First(series => series is { Name: "q", Layer: 1 }).Values[^1] / origin.Norms.First(series => series is { Name: "k", Layer: 1 }).Values[^1])
+        double Norm(string name) => origin.Norms.First(series => series.Name == name && series.Layer == 1).Values[^1];
+        Math.Log2(Norm("q") / Norm("k"))
             .ShouldBe(origin.Imbalances.First(series => series is { Name: "qk", Layer: 1 }).Values[^1], 1e-3);
         (origin.HeldOut[^1].Step, origin.HeldOut[^1].Tokens, origin.Steps).ShouldBe((4, 4 * 2 * 32, 4));
         origin.HeldOut[^1].Validation.ShouldNotBe(origin.HeldOut[^1].Test);
@@ -105,12 +112,22 @@ public sealed class CompareKillTests(ITestOutputHelper log)
         TestRepository.ReadText("README.md").ShouldContain(yaml);
         using var folder = new TemporaryFolder();
         File.WriteAllText(folder["question.yaml"], yaml);
-        File.WriteAllLines(folder["text.txt"], Enumerable.Range(0, 60).SelectMany(i => (string[])[$"Document {i}: " + string.Concat(Enumerable.Repeat($"the number {i * 37 % 91} and ", 4)), "<|endoftext|>"]));
-        File.WriteAllText(folder["model.json"], """{"model_type": "llama", "hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 1, "num_attention_heads": 4, "num_key_value_heads": 2}""");
+        string Document(int i) => $"Document {i}: " + string.Concat(Enumerable.Repeat($"the number {i * 37 % 91} and ", 4));
+        File.WriteAllLines(folder["text.txt"], Enumerable.Range(0, 60).SelectMany(i => (string[])[Document(i), "<|endoftext|>"]));
+        File.WriteAllText(
+            folder["model.json"],
+            """
+            {
+              "model_type": "llama", "hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 1,
+              "num_attention_heads": 4, "num_key_value_heads": 2
+            }
+            """);
         string[] command =
         [
-            "compare", "--config", folder["question.yaml"], "--workers", "2", "--set", $"output={folder["out"]}", "training.steps=3", $"training.data.train=[{folder["text.txt"]}]", "training.data.held_out=0.3", $"training.model.config={folder["model.json"]}",
-            "training.tokenizer.source=bytes", "training.batch_size=2", "training.data.sequence_length=16", "seeds=[1,2]", "learning_rates=[1e-3]", "keep_models=true",
+            "compare", "--config", folder["question.yaml"], "--workers", "2", "--set",
+            $"output={folder["out"]}", $"training.model.config={folder["model.json"]}", "training.tokenizer.source=bytes",
+            $"training.data.train=[{folder["text.txt"]}]", "training.data.held_out=0.3", "training.data.sequence_length=16",
+            "training.steps=3", "training.batch_size=2", "seeds=[1,2]", "learning_rates=[1e-3]", "keep_models=true",
         ];
         WiscaProcess.Run(command);
         string text = File.ReadAllText(folder["out", "report.md"]);
@@ -122,10 +139,17 @@ public sealed class CompareKillTests(ITestOutputHelper log)
         // Scores that are asked for later are of the models that were kept, and are what wisca eval says.
         Directory.CreateDirectory(folder["data"]);
         File.Copy(folder["text.txt"], folder["more.txt"]);
-        File.WriteAllText(folder["data", "riddles.yaml"], "task: riddles\ndoc_to_choice: [\"{{a}}\", \"{{b}}\"]\ngold: \"0\"\ndata:\n  - "
-            + "name: mine\n    test: riddles.jsonl\n");
-        File.WriteAllLines(folder["data", "riddles.jsonl"], Enumerable.Range(0, 9).Select(i => $$"""{"a": "the number {{i * 31 % 97}} and", "b": "a number {{i * 17 % 89}} or"}"""));
-        string[] scored = [.. command, $"scores.texts=[{folder["more.txt"]}]", "scores.tasks=[riddles]", $"scores.data={folder["data"]}", $"scores.include={folder["data"]}", "scores.limit=8"];
+        File.WriteAllText(
+            folder["data", "riddles.yaml"],
+            "task: riddles\ndoc_to_choice: [\"{{a}}\", \"{{b}}\"]\ngold: \"0\"\n"
+            + "data:\n  - name: mine\n    test: riddles.jsonl\n");
+        string Riddle(int i) => $$"""{"a": "the number {{i * 31 % 97}} and", "b": "a number {{i * 17 % 89}} or"}""";
+        File.WriteAllLines(folder["data", "riddles.jsonl"], Enumerable.Range(0, 9).Select(Riddle));
+        string[] scored =
+        [
+            .. command, $"scores.texts=[{folder["more.txt"]}]", "scores.tasks=[riddles]", $"scores.data={folder["data"]}",
+            $"scores.include={folder["data"]}", "scores.limit=8",
+        ];
         Said(scored).Error.ShouldContain("scored 4 of 4: main/model/");
         using var study = new StudyFolder(folder["out"]);
         var results = study.ReadResults().Values.ToList();
@@ -133,7 +157,12 @@ public sealed class CompareKillTests(ITestOutputHelper log)
         var first = results[0];
         var perplexity = JsonNode.Parse(Said("eval", study.ModelPath(first.Id), "--text", folder["more.txt"], "--json").Output)!;
         first.Scores["more.txt (bits per byte)"].Value.ShouldBe(perplexity["bits_per_byte"]!.GetValue<double>(), 1e-7);
-        var tasks = JsonNode.Parse(Said("eval", study.ModelPath(first.Id), "--tasks", "riddles", "--data", folder["data"], "--include", folder["data"], "--limit", "8", "--json").Output)!;
+        string[] evaluation =
+        [
+            "eval", study.ModelPath(first.Id), "--tasks", "riddles", "--data", folder["data"], "--include", folder["data"],
+            "--limit", "8", "--json",
+        ];
+        var tasks = JsonNode.Parse(Said(evaluation).Output)!;
         first.Scores["riddles"].Value.ShouldBe(tasks["results"]!["riddles"]!["acc,none"]!.GetValue<double>());
         first.Scores["riddles"].StandardError.ShouldNotBeNull();
         File.ReadAllText(folder["out", "report.md"]).ShouldContain("Evaluations of the trained models");
@@ -163,26 +192,32 @@ public sealed class CompareKillTests(ITestOutputHelper log)
     /// <summary>The worker processes of a study, by what the system knows of them.</summary>
     private static List<int> Workers(TemporaryFolder folder) =>
     [
-        .. Directory.EnumerateDirectories("/proc").Select(path => int.TryParse(Path.GetFileName(path), out int id) ? id : 0).Where(id => id > 0).Where(id =>
-        {
-            try
+        .. Directory
+            .EnumerateDirectories("/proc")
+            .Select(path => int.TryParse(Path.GetFileName(path), out int id) ? id : 0)
+            .Where(id =>
             {
-                return File.ReadAllText($"/proc/{id}/cmdline").Contains(folder["out", "work"], StringComparison.Ordinal);
-            }
-            catch (IOException)
-            {
-                return false;
-            }
-        }),
+                try
+                {
+                    return id > 0 && File.ReadAllText($"/proc/{id}/cmdline").Contains(folder["out", "work"], StringComparison.Ordinal);
+                }
+                catch (IOException)
+                {
+                    return false;
+                }
+            }),
     ];
 
     /// <summary>The results without what clocks measured.</summary>
     private static List<string> Numbers(TemporaryFolder folder)
     {
         using var study = new StudyFolder(folder["out"]);
-        return [.. study.ReadResults().Values.OrderBy(result => result.Id, StringComparer.Ordinal).Select(result => JsonSerializer.Serialize(result with
-        {
-            Seconds = 0, Environment = result.Environment with { Finished = default },
-        }))];
+        return
+        [
+            .. study.ReadResults().Values
+                .OrderBy(result => result.Id, StringComparer.Ordinal)
+                .Select(result => result with { Seconds = 0, Environment = result.Environment with { Finished = default } })
+                .Select(result => JsonSerializer.Serialize(result)),
+        ];
     }
 }

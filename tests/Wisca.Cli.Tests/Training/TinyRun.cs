@@ -20,7 +20,8 @@ internal static class TinyRun
             batch_size: 2
             steps: {{steps}}
             model:
-              config: {model_type: {{modelType}}, hidden_size: 32, intermediate_size: 48, num_hidden_layers: 2, num_attention_heads: 4, num_key_value_heads: 2, max_position_embeddings: 64{{model}} }
+              config: {model_type: {{modelType}}, hidden_size: 32, intermediate_size: 48, num_hidden_layers: 2,
+                num_attention_heads: 4, num_key_value_heads: 2, max_position_embeddings: 64{{model}} }
             tokenizer: {source: bytes}
             data: {stories: 30, sequence_length: 32, held_out: 0.1, cache: '{{folder["cache"]}}'}
             schedule: {warmup: 2}

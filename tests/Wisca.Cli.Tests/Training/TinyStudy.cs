@@ -15,16 +15,15 @@ internal static class TinyStudy
         {
             var config = ModelConfig.Parse($$"""
                 {
-                  "model_type": "llama", "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2,
-                  "max_position_embeddings": 256, "vocab_size": 257, "eos_token_id": {{ByteTokenizer.EosId}}, "rms_norm_eps": 1e-5
+                  "model_type": "llama", "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4,
+                  "num_key_value_heads": 2, "max_position_embeddings": 256, "vocab_size": 257,
+                  "eos_token_id": {{ByteTokenizer.EosId}}, "rms_norm_eps": 1e-5
                 }
                 """);
             using (var model = Decoder.Create(DecoderConfig.From(config), 3)) model.Save(folder["base"]);
             ByteTokenizer.Create().Save(folder["base"]);
-            File.WriteAllText(
-                folder["data.json"],
-                $"[{string.Join(",\n", Enumerable.Range(0, 60).Select(i => $$"""{"prompt": "item {{i}}: ", "completion": "{{(i % 3 == 0 ? "red" : "blue")}}"}"""))}]"
-            );
+            string Example(int i) => $$"""{"prompt": "item {{i}}: ", "completion": "{{(i % 3 == 0 ? "red" : "blue")}}"}""";
+            File.WriteAllText(folder["data.json"], $"[{string.Join(",\n", Enumerable.Range(0, 60).Select(Example))}]");
         }
 
         return [$"training.base.model={folder["base"]}", $"training.data.train=[{folder["data.json"]}]"];

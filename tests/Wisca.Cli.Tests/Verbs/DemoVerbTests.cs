@@ -46,8 +46,8 @@ public sealed partial class DemoVerbTests
         (await CommandRun.RunAsync("demo", "--out", folder.FullPath)).ShouldFail("exists");
     }
 
-    /// <summary>The lines without what differs from run to run and from machine to machine: the folder, the time, the last digits of
-    /// logits.</summary>
+    /// <summary>The lines without what differs from run to run and from machine to machine:
+    /// the folder, the time, the last digits of logits.</summary>
     private static string[] Lines(string text) => [.. text.Trim().Split('\n').Select(line => Varying().Replace(line.TrimEnd(), "#"))];
 
     [GeneratedRegex(@"\S*wisca-demo-[^/]+|(?<= in )[0-9.]+(?= s;)|(?<=logits\| )\S+|(?<=KL )\S+|(?<=perplexity |and )[0-9]+\.[0-9]+")]

@@ -20,16 +20,15 @@ public sealed class FinetuneVerbTests : IDisposable
     {
         var config = ModelConfig.Parse($$"""
             {
-              "model_type": "llama", "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2,
-              "max_position_embeddings": 128, "vocab_size": 257, "eos_token_id": {{ByteTokenizer.EosId}}, "rms_norm_eps": 1e-5
+              "model_type": "llama", "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4,
+              "num_key_value_heads": 2, "max_position_embeddings": 128, "vocab_size": 257,
+              "eos_token_id": {{ByteTokenizer.EosId}}, "rms_norm_eps": 1e-5
             }
             """);
         using (var model = Decoder.Create(DecoderConfig.From(config), 3)) model.Save(_folder["base"]);
         ByteTokenizer.Create().Save(_folder["base"]);
-        File.WriteAllText(
-            _folder["data.json"],
-            $"[{string.Join(",\n", Enumerable.Range(0, 30).Select(i => $$"""{"prompt": "item {{i}}: ", "completion": "{{(i % 3 == 0 ? "red" : "blue")}}"}"""))}]"
-        );
+        string Example(int i) => $$"""{"prompt": "item {{i}}: ", "completion": "{{(i % 3 == 0 ? "red" : "blue")}}"}""";
+        File.WriteAllText(_folder["data.json"], $"[{string.Join(",\n", Enumerable.Range(0, 30).Select(Example))}]");
         File.WriteAllText(
             _folder["run.yaml"],
             $$"""

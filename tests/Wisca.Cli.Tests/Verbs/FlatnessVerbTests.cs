@@ -170,8 +170,9 @@ public sealed class FlatnessVerbTests : IDisposable
         var tokenizer = ByteTokenizer.Create();
         string config = $$"""
             {
-              "model_type": "llama", "hidden_size": {{hidden}}, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2, "intermediate_size": 24,
-              "vocab_size": {{tokenizer.VocabularySize}}, "max_position_embeddings": 64, "rms_norm_eps": 1e-5
+              "model_type": "llama", "hidden_size": {{hidden}}, "num_hidden_layers": 2, "num_attention_heads": 4,
+              "num_key_value_heads": 2, "intermediate_size": 24, "vocab_size": {{tokenizer.VocabularySize}},
+              "max_position_embeddings": 64, "rms_norm_eps": 1e-5
             }
             """;
         using var model = Decoder.Create(

@@ -25,26 +25,21 @@ public sealed class AdapterConfigTests : IDisposable
     [InlineData("""{"peft_type": "LORA", "r": 4, "lora_alpha": 16, "target_modules": ["q"], "bias": "some"}""", "bias is 'some'")]
     [InlineData(
         """{"peft_type": "LORA", "r": 4, "lora_alpha": 16, "target_modules": ["q"], "rank_pattern": {"q": 0}}""",
-        "rank_pattern['q'] is 0"
-    )]
+        "rank_pattern['q'] is 0")]
     [InlineData(
         """{"peft_type": "LORA", "r": 4, "lora_alpha": 16, "target_modules": ["q"], "alpha_pattern": {"q": "x"}}""",
-        "alpha_pattern['q']"
-    )]
+        "alpha_pattern['q']")]
     [InlineData(
         """{"peft_type": "LORA", "r": 4, "lora_alpha": 16, "target_modules": "q", "layers_to_transform": [1]}""",
-        "layers_to_transform"
-    )]
+        "layers_to_transform")]
     [InlineData("""{"peft_type": "LORA", "r": 4, "lora_alpha": 16, "target_modules": ["q"], "use_qalora": true}""", "use_qalora is set")]
     [InlineData("""{"peft_type": "LORA", "r": 4, "lora_alpha": 16, "target_modules": ["q"], "lora_bias": true}""", "lora_bias is set")]
     [InlineData(
         """{"peft_type": "LORA", "r": 4, "lora_alpha": 16, "target_modules": ["q"], "target_parameters": ["experts.up"]}""",
-        "target_parameters is set"
-    )]
+        "target_parameters is set")]
     [InlineData(
         """{"peft_type": "LORA", "r": 4, "lora_alpha": 16, "target_modules": ["q"], "layer_replication": [[0, 2]]}""",
-        "layer_replication is set"
-    )]
+        "layer_replication is set")]
     [InlineData("""{"peft_type": "LORA", "r": 4, "r": 8}""", "names a key twice")]
     [InlineData("[]", "not a JSON object")]
     public void Parse_BadConfiguration_NamesTheKey(string json, string expected) =>

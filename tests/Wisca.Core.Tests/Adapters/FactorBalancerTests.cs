@@ -40,8 +40,8 @@ public sealed class FactorBalancerTests : IDisposable
         Balance(new AdapterBalanceOptions());
         foreach (var ((b, a), product) in Factors("out").Zip(Products("out")))
         {
-            // The singular values of B A are the roots of the eigenvalues of (B A)^T (B A), of which the trace of the root is asked: |A|^2
-            // + |B|^2 = 2 sum.
+            // The singular values of B A are the roots of the eigenvalues of (B A)^T (B A),
+            // of which the trace of the root is asked: |A|^2 + |B|^2 = 2 sum.
             double energy = a.Concat(b).SelectMany(row => row).Sum(x => x * x);
             double nuclear = Wisca.Numerics.SymmetricEigen.Of(ToSquare(Gram(product))).Values.Sum(value => Math.Sqrt(Math.Max(0, value)));
             energy.ShouldBe(2 * nuclear, 1e-6 * energy);

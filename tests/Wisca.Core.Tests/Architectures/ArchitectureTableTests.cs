@@ -11,9 +11,16 @@ public sealed class ArchitectureTableTests
     private const string Valid = """
         {
           "name": "own", "model_types": ["own"], "description": "a model of one's own", "prefixes": ["model."], "layer": "layers.${layer}.",
-          "config": { "layers": { "keys": ["n"] }, "hidden_size": { "keys": ["d"] }, "heads": { "keys": ["h"] }, "head_dim": { "keys": [], "default": "hidden_size / heads" } },
-          "attention": [{ "kv_heads": { "keys": ["kv"], "default": "heads" }, "qkv": { "tensor": "qkv", "blocks": "1", "order": ["q", "k", "v"] }, "o": "o" }],
-          "rope": { "pairs": "half" }, "refuse": [{ "transitions": ["qk"], "reason": "because", "when": { "key": "clip" } }], "known": ["norm.*"]
+          "config": {
+            "layers": { "keys": ["n"] }, "hidden_size": { "keys": ["d"] }, "heads": { "keys": ["h"] },
+            "head_dim": { "keys": [], "default": "hidden_size / heads" }
+          },
+          "attention": [{
+            "kv_heads": { "keys": ["kv"], "default": "heads" },
+            "qkv": { "tensor": "qkv", "blocks": "1", "order": ["q", "k", "v"] }, "o": "o"
+          }],
+          "rope": { "pairs": "half" },
+          "refuse": [{ "transitions": ["qk"], "reason": "because", "when": { "key": "clip" } }], "known": ["norm.*"]
         }
         """;
 
@@ -78,8 +85,7 @@ public sealed class ArchitectureTableTests
     [InlineData("rope.unless", "{ \"tensor\": \"x\" }", "rope.unless must be a condition on a key")]
     [InlineData("rope.layers", "{ \"key\": \"\", \"without\": 0, \"interval_key\": \"x\", \"interval_default\": 4 }", "empty key")]
     [InlineData(
-        "rope.layers", "{ \"key\": \"x\", \"without\": [], \"interval_key\": \"x\", \"interval_default\": 4 }", "rope.layers.without"
-    )]
+        "rope.layers", "{ \"key\": \"x\", \"without\": [], \"interval_key\": \"x\", \"interval_default\": 4 }", "rope.layers.without")]
     [InlineData("rope.layers", "{ \"key\": \"x\", \"without\": 0, \"interval_key\": \"x\", \"interval_default\": 0 }", "interval_default")]
     [InlineData("refuse.0.transitions", "[]", "refuse.transitions")]
     [InlineData("refuse.0.transitions", "[\"qk\", \"qk\"]", "refuse.transitions")]

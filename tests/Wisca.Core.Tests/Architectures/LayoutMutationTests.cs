@@ -10,8 +10,8 @@ using Wisca.Transitions;
 namespace Wisca.Core.Tests.Architectures;
 
 /// <summary>
-/// A layout with one mistake, taken through the real machinery: the function must break, and the certificate (which knows the right
-/// layout) must say so.
+/// A layout with one mistake, taken through the real machinery: the function must break,
+/// and the certificate (which knows the right layout) must say so.
 /// </summary>
 public sealed class LayoutMutationTests
 {

@@ -40,8 +40,8 @@ internal static class TinyCheckpoint
         writer.Complete();
     }
 
-    /// <summary>Random numbers; in a matrix every row and every column has a scale of its own, so that no two groups need the same
-    /// factor.</summary>
+    /// <summary>Random numbers; in a matrix every row and every column has a scale of its own,
+    /// so that no two groups need the same factor.</summary>
     private static double[] Values(int[] shape, Random random)
     {
         if (shape.Length != 2)
@@ -58,8 +58,8 @@ internal static class TinyCheckpoint
         double[] Scales(int count) => [.. Enumerable.Range(0, count).Select(_ => Math.Pow(2, (3 * random.NextDouble()) - 1.5))];
     }
 
-    /// <summary>Makes queries small, keys and values large, so that even the factor of a whole tensor is no 1 when rounded to a power of
-    /// two.</summary>
+    /// <summary>Makes queries small, keys and values large,
+    /// so that even the factor of a whole tensor is no 1 when rounded to a power of two.</summary>
     private static void Unbalance(TinyFamily family, string name, double[] values)
     {
         foreach (

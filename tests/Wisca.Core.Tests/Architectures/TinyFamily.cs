@@ -16,8 +16,8 @@ internal sealed record TinyFamily(string Name, string ModelType)
     /// </summary>
     public string Config { get; init; } = "'num_hidden_layers':{L},'hidden_size':{D},'num_attention_heads':{H},'num_key_value_heads':{KV}";
 
-    /// <summary>True where it differs from another variant only in how the configuration says the same: the finest granularity is
-    /// enough.</summary>
+    /// <summary>True where it differs from another variant only in how the configuration says the same:
+    /// the finest granularity is enough.</summary>
     public bool ConfigurationOnly { get; init; }
 
     /// <summary>What stands in front of the layer's index.</summary>

@@ -86,8 +86,8 @@ public sealed class CertifierTests : IDisposable
     [InlineData("qwen3", FactorRounding.PowerOfTwo)]
     public void Compare_OneByteChangedInAnyTensor_NamesTheTensor(string name, FactorRounding rounding)
     {
-        // Whatever the tensor (embedding, gains, MLP, output bias, buffers, a projection whose exchange is refused), and whatever the
-        // place.
+        // Whatever the tensor (embedding, gains, MLP, output bias, buffers,
+        // a projection whose exchange is refused), and whatever the place.
         var (model, rescaled) = Rescaled(name, Dtype.F32, rounding);
         using (model)
         using (rescaled)
@@ -173,7 +173,8 @@ public sealed class CertifierTests : IDisposable
             {
                 Config =
                     family.Config
-                    + ",'rope_theta':10000.0,'rope_scaling':{'factor':8.0},'rms_norm_eps':1e-6,'hidden_act':'silu','tie_word_embeddings':false",
+                    + ",'rope_theta':10000.0,'rope_scaling':{'factor':8.0},'rms_norm_eps':1e-6,'hidden_act':'silu'"
+                    + ",'tie_word_embeddings':false",
             },
             _folder["model"],
             Dtype.F32);

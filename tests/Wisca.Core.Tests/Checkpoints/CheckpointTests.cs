@@ -77,16 +77,13 @@ public sealed class CheckpointTests
     [InlineData("""{"weight_map":{"a":"missing.safetensors"}}""", "lists missing.safetensors, which is not in")]
     [InlineData(
         """{"weight_map":{"a":"s.safetensors"}}""",
-        "s.safetensors holds tensor 'b', which model.safetensors.index.json does not list"
-    )]
+        "s.safetensors holds tensor 'b', which model.safetensors.index.json does not list")]
     [InlineData(
         """{"weight_map":{"a":"s.safetensors","b":"t.safetensors"}}""",
-        "tensor 'b' is in s.safetensors, but model.safetensors.index.json says t.safetensors"
-    )]
+        "tensor 'b' is in s.safetensors, but model.safetensors.index.json says t.safetensors")]
     [InlineData(
         """{"weight_map":{"a":"s.safetensors","b":"s.safetensors","z":"s.safetensors"}}""",
-        "says that tensor 'z' is in s.safetensors, but it is not there"
-    )]
+        "says that tensor 'z' is in s.safetensors, but it is not there")]
     [InlineData("""{"weight_map":{"\ud800":"s.safetensors"}}""", "not valid Unicode")]
     public void Open_BrokenIndex_IsNamed(string index, string expected)
     {

@@ -107,8 +107,8 @@ public sealed class SpectralNormTests
         return part;
     }
 
-    /// <summary>One-sided Jacobi (Hestenes): rotates pairs of columns until all are orthogonal; their lengths are the singular
-    /// values.</summary>
+    /// <summary>One-sided Jacobi (Hestenes): rotates pairs of columns until all are orthogonal;
+    /// their lengths are the singular values.</summary>
     private static double LargestSingularValue(double[,] a)
     {
         int rows = a.GetLength(0), columns = a.GetLength(1);

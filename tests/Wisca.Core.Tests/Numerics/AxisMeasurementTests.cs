@@ -71,8 +71,8 @@ public sealed class AxisMeasurementTests
         }
     }
 
-    /// <summary>In a vector, in its tail, behind a chunk: nowhere does a NaN or an infinity get lost, not even behind one
-    /// another.</summary>
+    /// <summary>In a vector, in its tail, behind a chunk:
+    /// nowhere does a NaN or an infinity get lost, not even behind one another.</summary>
     [Theory]
     [InlineData(Dtype.F16)]
     [InlineData(Dtype.BF16)]

@@ -210,8 +210,8 @@ public sealed class LossyTests
         Should
             .Throw<WiscaException>(() => Undo(folder, "out", "back"))
             .Message.ShouldBe(
-                "tensor 'model.layers.0.self_attn.q_proj.weight' was trained since, and at index 3 it would overflow F16 in its original "
-                + "gauge");
+                "tensor 'model.layers.0.self_attn.q_proj.weight' was trained since, "
+                + "and at index 3 it would overflow F16 in its original gauge");
     }
 
     private static int CountLost(TestTensor tensor, double factor) => ReferenceFloat.Values(tensor.Dtype, tensor.Bytes)

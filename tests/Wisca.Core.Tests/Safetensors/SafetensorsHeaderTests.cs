@@ -34,9 +34,9 @@ public sealed class SafetensorsHeaderTests
         var header = SafetensorsHeader.Create(
             [("a", Dtype.F16, [2, 3]), ("b", Dtype.U8, [0]), ("c", Dtype.I64, [])],
             new Dictionary<string, string> { ["k"] = "v" });
-        const string json = """
-            {"__metadata__":{"k":"v"},"a":{"dtype":"F16","shape":[2,3],"data_offsets":[0,12]},"b":{"dtype":"U8","shape":[0],"data_offsets":[12,12]},"c":{"dtype":"I64","shape":[],"data_offsets":[12,20]}}
-            """;
+        const string json =
+            """{"__metadata__":{"k":"v"},"a":{"dtype":"F16","shape":[2,3],"data_offsets":[0,12]}"""
+            + ""","b":{"dtype":"U8","shape":[0],"data_offsets":[12,12]},"c":{"dtype":"I64","shape":[],"data_offsets":[12,20]}}""";
         string padded = json.TrimEnd().PadRight((json.TrimEnd().Length + 7) / 8 * 8);
         byte[] expected = TestCheckpoint.File(padded, []);
         header.ToBytes().ShouldBe(expected);
@@ -133,39 +133,33 @@ public sealed class SafetensorsHeaderTests
     [InlineData("{\"a\":{\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[4,0]}}", 4, "ends at 0 before it begins at 4")]
     [InlineData("{\"a\":{\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[-4,0]}}", 4, "data_offsets holds something other")]
     [InlineData(
-        "{\"a\":{\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[0,5]}}", 5, "shape [] of F32 takes 4 bytes, but its offsets span 5"
-    )]
+        "{\"a\":{\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[0,5]}}", 5, "shape [] of F32 takes 4 bytes, but its offsets span 5")]
     [InlineData("{\"a\":{\"dtype\":\"F4\",\"shape\":[3],\"data_offsets\":[0,1]}}", 1, "does not fill whole bytes")]
     [InlineData("{\"a\":{\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[0,4]}}", 3, "'a' ends at byte 4 of 3 bytes")]
     [InlineData(
         "{\"a\":{\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[9007199254740992,9007199254740996]}}", 4,
-        "'a' ends at byte 9007199254740996 of 4"
-    )]
+        "'a' ends at byte 9007199254740996 of 4")]
     [InlineData(
         "{\"a\":{\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[9223372036854775803,9223372036854775807]}}", 4,
-        "'a' ends at byte 9223372036854775807 of 4"
-    )]
+        "'a' ends at byte 9223372036854775807 of 4")]
     [InlineData(
         "{\"a\":{\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[18446744073709551612,18446744073709551616]}}", 4,
-        "data_offsets holds something other"
-    )]
+        "data_offsets holds something other")]
     [InlineData("{\"a\":{\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[0,4]}}", 8, "4 bytes behind the last tensor belong to none")]
     [InlineData("{\"a\":{\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[4,8]}}", 8, "a hole of 4 bytes before tensor 'a'")]
     [InlineData(
         "{\"a\":" + F32Scalar + ",\"b\":{\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[8,12]}}", 12,
-        "a hole of 4 bytes before tensor 'b'"
-    )]
+        "a hole of 4 bytes before tensor 'b'")]
     [InlineData("{\"a\":" + F32Scalar + ",\"b\":{\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[3,7]}}", 7, "'b' overlaps")]
     [InlineData("{\"a\":" + F32Scalar + ",\"b\":" + F32Scalar + "}", 4, "overlaps")]
     [InlineData("{\"a\":" + F32Scalar + ",\"b\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[2,2]}}", 4, "'b' overlaps")]
     [InlineData(
-        "{\"a\":{\"dtype\":\"U8\",\"shape\":[4294967296,4294967296],\"data_offsets\":[0,0]}}", 0, "takes 18446744073709551616 bytes"
-    )]
+        "{\"a\":{\"dtype\":\"U8\",\"shape\":[4294967296,4294967296],\"data_offsets\":[0,0]}}", 0, "takes 18446744073709551616 bytes")]
     [InlineData("{\"a\":{\"dtype\":\"F64\",\"shape\":[1152921504606846976,4611686018427387904],\"data_offsets\":[0,0]}}", 0, "overflows")]
     [InlineData(
-        "{\"a\":{\"dtype\":\"F32\",\"shape\":[9223372036854775807,9223372036854775807,9223372036854775807,9223372036854775807],\"data_offsets\":[0,4]}}",
-        4, "overflows"
-    )]
+        "{\"a\":{\"dtype\":\"F32\",\"shape\":[9223372036854775807,9223372036854775807,9223372036854775807,9223372036854775807],"
+        + "\"data_offsets\":[0,4]}}",
+        4, "overflows")]
     public void Parse_BrokenRule_IsNamed(string json, long dataLength, string expected)
     {
         var exception = Should.Throw<WiscaException>(() => Parse(json, dataLength));
@@ -270,7 +264,8 @@ public sealed class SafetensorsHeaderTests
     public void Parse_MutatedHeader_AgreesWithThePlainRules()
     {
         const string valid =
-            """{"__metadata__":{"format":"pt"},"a":{"dtype":"F16","shape":[2,3],"data_offsets":[0,12]},"b":{"dtype":"F32","shape":[],"data_offsets":[12,16]}}""";
+            """{"__metadata__":{"format":"pt"},"a":{"dtype":"F16","shape":[2,3],"data_offsets":[0,12]}"""
+            + ""","b":{"dtype":"F32","shape":[],"data_offsets":[12,16]}}""";
         int accepted = 0;
         Gen.Select(
                 Gen.Int[0, valid.Length - 1],

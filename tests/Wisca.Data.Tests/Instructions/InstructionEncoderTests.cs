@@ -18,14 +18,12 @@ public sealed class InstructionEncoderTests
     [InlineData(
         "alpaca",
         "^Below is an instruction that describes a task. Write a response that appropriately completes the request.\n\n### "
-        + "Instruction:\nQ\n\n### Response:{A$}"
-    )]
+        + "Instruction:\nQ\n\n### Response:{A$}")]
     [InlineData("chatml", "^<|im_start|>user\nQ<|im_end|>\n<|im_start|>assistant\n{A<|im_end|>$}")]
     [InlineData("llama-2", "^[INST] Q [/INST]{ A $}")]
     [InlineData(
         "llama-3",
-        "^<|start_header_id|>user<|end_header_id|>\n\nQ<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n{A<|eot_id|>$}"
-    )]
+        "^<|start_header_id|>user<|end_header_id|>\n\nQ<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n{A<|eot_id|>$}")]
     [InlineData("gemma", "^<start_of_turn>user\nQ<end_of_turn>\n<start_of_turn>model\n{A<end_of_turn>$}")]
     public void Encode_OneTurn_IsTheTemplate(string template, string expected) => Show(template, Ask, Answer).ShouldBe(expected);
 
@@ -35,13 +33,13 @@ public sealed class InstructionEncoderTests
     [InlineData("alpaca", "^S\n\n### Instruction:\nQ\n\n### Response:{A$}\n\n### Instruction:\nQ\n\n### Response:{A$}")]
     [InlineData(
         "chatml",
-        "^<|im_start|>system\nS<|im_end|>\n<|im_start|>user\nQ<|im_end|>\n<|im_start|>assistant\n{A<|im_end|>$}\n<|im_start|>user\nQ<|im_end|>\n<|im_start|>assistant\n{A<|im_end|>$}"
-    )]
+        "^<|im_start|>system\nS<|im_end|>\n<|im_start|>user\nQ<|im_end|>\n<|im_start|>assistant\n{A<|im_end|>$}"
+        + "\n<|im_start|>user\nQ<|im_end|>\n<|im_start|>assistant\n{A<|im_end|>$}")]
     [InlineData("llama-2", "^[INST] <<SYS>>\nS\n<</SYS>>\n\nQ [/INST]{ A $}^[INST] Q [/INST]{ A $}")]
     [InlineData(
         "gemma",
-        "^<start_of_turn>user\nS\n\nQ<end_of_turn>\n<start_of_turn>model\n{A<end_of_turn>$}\n<start_of_turn>user\nQ<end_of_turn>\n<start_of_turn>model\n{A<end_of_turn>$}"
-    )]
+        "^<start_of_turn>user\nS\n\nQ<end_of_turn>\n<start_of_turn>model\n{A<end_of_turn>$}"
+        + "\n<start_of_turn>user\nQ<end_of_turn>\n<start_of_turn>model\n{A<end_of_turn>$}")]
     public void Encode_TwoTurnsAndSystem_CountsBothAnswers(string template, string expected) =>
         Show(template, System, Ask, Answer, Ask, Answer).ShouldBe(expected);
 

@@ -13,8 +13,10 @@ public sealed class InstructionReaderTests : IDisposable
     public void Read_Alpaca_KeepsTheInputApart()
     {
         var examples = Read(
-            """[{"instruction": "Add.", "input": "1 and 2", "output": "3"}, {"instruction": "Greet.", "output": "Hello."}, {"instruction": "Part.", "input": "", "output": "Bye.", "id": 7}]"""
-        );
+            """
+            [{"instruction": "Add.", "input": "1 and 2", "output": "3"}, {"instruction": "Greet.", "output": "Hello."},
+             {"instruction": "Part.", "input": "", "output": "Bye.", "id": 7}]
+            """);
         examples.Select(example => example.Messages[0].Content).ShouldBe(["Add.", "Greet.", "Part."]);
         examples.Select(example => example.Messages[0].Input).ShouldBe(["1 and 2", "", ""]);
         examples.Select(example => example.Messages[1].Content).ShouldBe(["3", "Hello.", "Bye."]);
@@ -34,10 +36,10 @@ public sealed class InstructionReaderTests : IDisposable
     [Fact]
     public void Read_Chat_ReadsEveryTurn()
     {
-        var example = Read(
-                """{"messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "A?"}, {"role": "assistant", "content": "B."}, {"role": "user", "content": "C?"}, {"role": "assistant", "content": "D."}]}"""
-            )
-            .Single();
+        const string data =
+            """{"messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "A?"}, """
+            + """{"role": "assistant", "content": "B."}, {"role": "user", "content": "C?"}, {"role": "assistant", "content": "D."}]}""";
+        var example = Read(data).Single();
         example
             .Messages.Select(message => message.Role)
             .ShouldBe([
@@ -58,8 +60,7 @@ public sealed class InstructionReaderTests : IDisposable
     [InlineData("{\"messages\": [{\"role\": \"user\", \"content\": \"a\"}]}", "the roles are user")]
     [InlineData(
         "{\"messages\": [{\"role\": \"assistant\", \"content\": \"a\"}, {\"role\": \"user\", \"content\": \"a\"}]}",
-        "the roles are assistant, user"
-    )]
+        "the roles are assistant, user")]
     [InlineData("{\"messages\": [{\"role\": \"robot\", \"content\": \"a\"}]}", "the role 'robot'")]
     [InlineData("{\"messages\": 3}", "'messages' is no list")]
     public void Read_WhatIsWrong_SaysWhere(string content, string message) =>

@@ -9,8 +9,8 @@ namespace Wisca.Evaluation.Tests.Flatness;
 public sealed class LossSurfaceTests
 {
     /// <summary>
-    /// With |w|^2 as the loss a direction that is as long as w in every filter shows: at distance x the loss is |w|^2 (1 + x^2) plus a part
-    /// that is odd in x.
+    /// With |w|^2 as the loss a direction that is as long as w in every filter shows:
+    /// at distance x the loss is |w|^2 (1 + x^2) plus a part that is odd in x.
     /// </summary>
     [Theory]
     [InlineData(0)]

@@ -41,8 +41,8 @@ public sealed class OrbitTests
             point.LargestEigenvalue.Value.ShouldBe(largest, 1e-9 * largest);
         }
 
-        // One element each: every norm is its magnitude, so every criterion lands on the flattest point; so does Fisher, g = 2 (qk - c) (k,
-        // q).
+        // One element each: every norm is its magnitude, so every criterion lands on the flattest point;
+        // so does Fisher, g = 2 (qk - c) (k, q).
         orbit.Marks.Length.ShouldBe(6);
         foreach (var mark in orbit.Marks) mark.Log2!.Value.ShouldBe(orbit.Curvature.FlattestLog2.Value, 1e-9, $"{mark.Criterion}");
         orbit.MaxLossDifference.ShouldBe(0);
@@ -136,8 +136,8 @@ public sealed class OrbitTests
         static void Moved(double there, double here) => Math.Abs(there - here).ShouldBeGreaterThan(1e-6 * Math.Abs(here));
     }
 
-    /// <summary>Marks are the factors that rescaling a checkpoint of the same weights finds, and Fisher's those of summed squared
-    /// gradients.</summary>
+    /// <summary>Marks are the factors that rescaling a checkpoint of the same weights finds,
+    /// and Fisher's those of summed squared gradients.</summary>
     [Fact]
     public void Scan_Marks_AreTheFactorsOfRescaling()
     {

@@ -25,8 +25,8 @@ public sealed class SharpnessTests
             .Highest.ShouldBe(((4 * x * x) + (y * y)) / 2, 1e-12);
     }
 
-    /// <summary>From a minimum, steps of ascent find the axis of the largest curvature: the maximum over the ball is r^2 times half of
-    /// it.</summary>
+    /// <summary>From a minimum, steps of ascent find the axis of the largest curvature:
+    /// the maximum over the ball is r^2 times half of it.</summary>
     [Fact]
     public void Measure_ManyStepsFromAMinimum_FindTheMaximumOfTheBall()
     {

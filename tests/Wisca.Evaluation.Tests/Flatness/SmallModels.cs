@@ -16,8 +16,9 @@ internal static class SmallModels
         "gpt2" => $$"""{"model_type": "gpt2", "n_embd": 4, "n_layer": 1, "n_head": 2, "n_positions": 12, "vocab_size": {{Vocabulary}}}""",
         _ => $$"""
             {
-              "model_type": "llama", "hidden_size": 4, "num_hidden_layers": 1, "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 2, "intermediate_size": 3,
-              "vocab_size": {{Vocabulary}}, "max_position_embeddings": 12, "rms_norm_eps": 1e-5, "attention_bias": true
+              "model_type": "llama", "hidden_size": 4, "num_hidden_layers": 1, "num_attention_heads": 4, "num_key_value_heads": 2,
+              "head_dim": 2, "intermediate_size": 3, "vocab_size": {{Vocabulary}}, "max_position_embeddings": 12,
+              "rms_norm_eps": 1e-5, "attention_bias": true
             }
             """,
     });

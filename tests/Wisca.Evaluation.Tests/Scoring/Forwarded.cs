@@ -4,8 +4,8 @@ using Wisca.Torch.Models;
 
 namespace Wisca.Evaluation.Tests.Scoring;
 
-/// <summary>What answers must be: every request through the model by itself, every logit of it, and log-probabilities in float64
-/// loops.</summary>
+/// <summary>What answers must be: every request through the model by itself,
+/// every logit of it, and log-probabilities in float64 loops.</summary>
 internal static class Forwarded
 {
     public static LogLikelihood Score(Decoder decoder, int[] context, int[] continuation, int length) =>

@@ -14,8 +14,8 @@ namespace Wisca.Evaluation.Tests.Scoring;
 [Collection(TorchCollection.Name)]
 public sealed class ModelScorerTests
 {
-    // Contexts that several continuations have, long enough to share and too short for it; continuations of one token, that begin alike,
-    // that come twice.
+    // Contexts that several continuations have, long enough to share and too short for it;
+    // continuations of one token, that begin alike, that come twice.
     private const string Long = "The old man went down to the river to catch a fish";
 
     private static readonly LogLikelihoodRequest[] Requests =
@@ -229,8 +229,8 @@ public sealed class ModelScorerTests
         }
     }
 
-    /// <summary>200 requests from real data: several choices behind a question, sentences from their beginning, last words, and a few that
-    /// are too long.</summary>
+    /// <summary>200 requests from real data: several choices behind a question,
+    /// sentences from their beginning, last words, and a few that are too long.</summary>
     private static List<LogLikelihoodRequest> RealRequests()
     {
         var requests = new List<LogLikelihoodRequest>();

@@ -43,8 +43,8 @@ public sealed class RollingWindowsTests
                     given[i].ShouldBe(Definition(tokens, i, length, stride));
             });
 
-    /// <summary>What stands before token i and the token itself: of the first window all from the prefix on, of any other all from its
-    /// beginning on.</summary>
+    /// <summary>What stands before token i and the token itself:
+    /// of the first window all from the prefix on, of any other all from its beginning on.</summary>
     internal static int[] Definition(int[] tokens, int i, int length, int stride, int prefix = Prefix)
     {
         int[] text = [prefix, .. tokens];

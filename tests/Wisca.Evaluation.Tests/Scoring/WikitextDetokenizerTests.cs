@@ -18,8 +18,8 @@ public sealed class WikitextDetokenizerTests
         WikitextDetokenizer
             .Detokenize(page)
             .ShouldBe(
-                "= Harbour lights =\n\nThe harbour's lights (also [lamps] and {lanterns}) were 3,400.5 steps away; well-known: \"bright\" "
-                + "and' low '."
+                "= Harbour lights =\n\nThe harbour's lights (also [lamps] and {lanterns}) were 3,400.5 steps away; "
+                + "well-known: \"bright\" and' low '."
                     + " Who knew? Nobody! It was 5\u00b0C, the sailors' boats and 1 others'' x ''\n==== Deep ====\n");
     }
 
@@ -49,12 +49,10 @@ public sealed class WikitextDetokenizerTests
     [Theory]
     [InlineData(
         "test.txt", 62, 241_335, 1_296_307, "595135f57cecd94034cebac33dc31a845f6080dcc01fc2766f13df873db8f6c7",
-        "df707b378202077116ccb3116944468ffd1721de747de7b5ed5ec175ed31b967"
-    )]
+        "df707b378202077116ccb3116944468ffd1721de747de7b5ed5ec175ed31b967")]
     [InlineData(
         "train.first1MB.txt", 59, 186_953, 999_942, "cd9792087b54142eb624a257d3755815dc98e06d85b86bc9b4368239fc19e74c",
-        "3507970c00665422111f36803e81dbe0f4d50a1a551e5526c3900ac8191484f7"
-    )]
+        "3507970c00665422111f36803e81dbe0f4d50a1a551e5526c3900ac8191484f7")]
     public void Cut_RealFile_HasTheHarnesssPagesWordsAndBytes(string name, int pages, int words, int bytes, string original, string scored)
     {
         var options = new PerplexityOptions();

@@ -19,7 +19,8 @@ namespace Wisca.Evaluation.Tests.Tasks;
 public sealed class RealTaskTests
 {
     private const string AllTasks =
-        "boolq,arc_easy,arc_challenge,piqa,winogrande,openbookqa,copa,lambada_openai,wsc273,blimp_passive_1,blimp_causative,blimp_wh_island,blimp_adjunct_island";
+        "boolq,arc_easy,arc_challenge,piqa,winogrande,openbookqa,copa,lambada_openai,wsc273,"
+        + "blimp_passive_1,blimp_causative,blimp_wh_island,blimp_adjunct_island";
 
     /// <summary>
     /// The hash is of the prompts of the first three documents. It was computed from the data files by a Python script that follows the
@@ -140,8 +141,8 @@ public sealed class RealTaskTests
     private static LoadedTask Load(string name) =>
         TaskLoader.Load(TaskCatalogue.Load().Tasks[name], TestData.Require("eval"), new TaskOptions());
 
-    /// <summary>The first requests of every task in turn whose continuation is short, and some whose continuation is joined with the
-    /// context.</summary>
+    /// <summary>The first requests of every task in turn whose continuation is short,
+    /// and some whose continuation is joined with the context.</summary>
     private static List<LogLikelihoodRequest> Requests(int count, int mostLetters, RequestEncoder encoder)
     {
         string[] names = AllTasks.Split(',');

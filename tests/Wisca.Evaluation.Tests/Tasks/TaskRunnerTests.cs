@@ -27,8 +27,8 @@ public sealed class TaskRunnerTests
         });
         var outcome = run.Tasks.ShouldHaveSingleItem();
 
-        // b: -4/3 beats -4/2, and equal sums go to the first. c: -5/4 beats -7.5/5, but -5/8 of UTF-16 units would too; -7.5/5 against code
-        // points is the point.
+        // b: -4/3 beats -4/2, and equal sums go to the first. c: -5/4 beats -7.5/5, but -5/8 of UTF-16 units would too;
+        // -7.5/5 against code points is the point.
         outcome.Scores.Select(score => score.Values[0]).ShouldBe([0, 1, 1]);
         outcome.Scores.Select(score => score.Values[1]).ShouldBe([1, 1, 1]);
         outcome.Metrics.Select(metric => metric.Metric).ShouldBe([TaskMetric.Accuracy, TaskMetric.NormalizedAccuracy]);
@@ -109,8 +109,8 @@ public sealed class TaskRunnerTests
                 .. Enumerable
                     .Range(0, 5)
                     .Select(number =>
-                        $$"""{"support": "", "question": "{{number}}", "distractor1": "a", "distractor2": "b", "distractor3": "c", "correct_answer": "d"}"""
-                    ),
+                        $$"""{"support": "", "question": "{{number}}", "distractor1": "a", "distractor2": "b", "distractor3": "c","""
+                        + """ "correct_answer": "d"}"""),
             ]);
         var loaded = folder.Load("sciq", new TaskOptions { Limit = 2 });
         loaded.Items.Select(item => item.Requests[0].Context).ShouldBe(["\nQuestion: 0\nAnswer:", "\nQuestion: 1\nAnswer:"]);
@@ -263,8 +263,8 @@ public sealed class TaskRunnerTests
         sample["arguments"]!
             .ToJsonString()
             .ShouldBe(
-                """{"gen_args_0":{"arg_0":"It rained therefore","arg_1":"  we sang."},"gen_args_1":{"arg_0":"It rained therefore","arg_1":"  i slept."}}"""
-            );
+                """{"gen_args_0":{"arg_0":"It rained therefore","arg_1":"  we sang."}"""
+                + ""","gen_args_1":{"arg_0":"It rained therefore","arg_1":"  i slept."}}""");
         sample["resps"]!.ToJsonString().ShouldBe("""[[["-1.25","False"]],[["-0.5","True"]]]""");
         sample["filtered_resps"]!.ToJsonString().ShouldBe("""[["-1.25","False"],["-0.5","True"]]""");
         sample["acc"]!.GetValue<double>().ShouldBe(1);

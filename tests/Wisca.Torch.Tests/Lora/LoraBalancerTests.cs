@@ -66,8 +66,8 @@ public sealed class LoraBalancerTests
             [.. lora.Modules.Select(module => Norm(lora.Parameters.First(entry => entry.name == $"{module}.lora_B.weight").parameter))];
     }
 
-    /// <summary>After one step at learning rate 0 the momentum is the gradient; in the new coordinates it must be the gradient
-    /// there.</summary>
+    /// <summary>After one step at learning rate 0 the momentum is the gradient;
+    /// in the new coordinates it must be the gradient there.</summary>
     [Theory]
     [InlineData(FactorGranularity.Tensor)]
     [InlineData(FactorGranularity.Rank)]

@@ -96,8 +96,8 @@ public sealed class LoraTransitionTests : IDisposable
         // For the base as it was loaded.
         Logits("base", "original", (logits, _) => LoraRun.Largest(logits, trained).ShouldBeLessThan(1e-9));
 
-        // For the base as the transitions left it, whose ledger the adapter's must fit. PiSSA's base is written whole, without what was
-        // taken out.
+        // For the base as the transitions left it, whose ledger the adapter's must fit.
+        // PiSSA's base is written whole, without what was taken out.
         lora.Dispose();
         decoder.Save(_folder["moved"], new SaveOptions { Dtype = Dtype.F64 });
         TrainedMove.Write(_folder["moved"], plan, scheduler.Product, []);
@@ -114,8 +114,8 @@ public sealed class LoraTransitionTests : IDisposable
         Logits("base", "undone", (logits, _) => LoraRun.Largest(logits, trained).ShouldBeLessThan(1e-9));
     }
 
-    /// <summary>The way of one who trains elsewhere: rescale the base on disk, train an adapter on it, publish it for the public
-    /// checkpoint.</summary>
+    /// <summary>The way of one who trains elsewhere: rescale the base on disk,
+    /// train an adapter on it, publish it for the public checkpoint.</summary>
     [Theory]
     [InlineData(false)]
     [InlineData(true)]

@@ -16,8 +16,8 @@ public sealed class BranchingTests
         using var ungraded = no_grad();
         using var scope = NewDisposeScope();
 
-        // Two rows with branches of other lengths; the second is padded, and the trunk is longer than the windows of those models that have
-        // one.
+        // Two rows with branches of other lengths; the second is padded,
+        // and the trunk is longer than the windows of those models that have one.
         int[][][] rows =
         [
             [

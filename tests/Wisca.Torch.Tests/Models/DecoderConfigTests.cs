@@ -40,7 +40,10 @@ public sealed class DecoderConfigTests
         // With theta 16 the pairs make 10.2, 5.1, 2.5 and 1.3 turns over the original 64 positions: two stay, two are blended. With theta
         // 256 the last makes 0.2 and is stretched.
         const string scaling =
-            """ "rope_scaling": {"rope_type": "llama3", "factor": 8, "low_freq_factor": 1, "high_freq_factor": 4, "original_max_position_embeddings": 64}""";
+            """
+            "rope_scaling": {"rope_type": "llama3", "factor": 8, "low_freq_factor": 1, "high_freq_factor": 4,
+            "original_max_position_embeddings": 64}
+            """;
         double turns = 64 * 0.25 / (2 * Math.PI), kept = (turns - 1) / 3;
         var mild = Frequencies($""" "rope_theta": 16.0, {scaling}""");
         mild[0].ShouldBe(1);
@@ -67,8 +70,12 @@ public sealed class DecoderConfigTests
     public void From_Qwen3_HasTheFamilysDefaults()
     {
         var config = Read(
-            """{"model_type": "qwen3", "hidden_size": 32, "intermediate_size": 8, "num_hidden_layers": 1, "num_attention_heads": 4, "vocab_size": 11}"""
-        );
+            """
+            {
+              "model_type": "qwen3", "hidden_size": 32, "intermediate_size": 8, "num_hidden_layers": 1, "num_attention_heads": 4,
+              "vocab_size": 11
+            }
+            """);
         config.Attention.ShouldBe(new AttentionConfig(4, 4, 128, 1 / Math.Sqrt(128)) { QkNorm = QkNorm.EachHeadAlike });
         config.Norm.Epsilon.ShouldBe(1e-6);
         config.Layers[0].Window.ShouldBeNull();
@@ -78,8 +85,8 @@ public sealed class DecoderConfigTests
     [InlineData(""", "sliding_window_pattern": 2""")]
     [InlineData(""", "layer_types": ["sliding_attention", "full_attention"]""")]
     [InlineData(
-        """, "layer_types": ["sliding_attention", "full_attention"], "rope_parameters": {"full_attention": {"rope_theta": 1e6}, "sliding_attention": {"rope_theta": 1e4}}"""
-    )]
+        """, "layer_types": ["sliding_attention", "full_attention"],"""
+        + """ "rope_parameters": {"full_attention": {"rope_theta": 1e6}, "sliding_attention": {"rope_theta": 1e4}}""")]
     public void From_Gemma3_HasTwoKindsOfLayers(string further)
     {
         var config = Read(
@@ -131,26 +138,21 @@ public sealed class DecoderConfigTests
     [InlineData("llama", """, "rope_parameters": {"rope_type": "dynamic", "factor": 4.0}""", "rope_parameters.rope_type is 'dynamic'")]
     [InlineData("llama", """, "rope_scaling": {"rope_type": "linear"}""", "no rope_scaling.factor")]
     [InlineData(
-        "llama", """, "rope_scaling": {"rope_type": "linear", "factor": "two"}""", "rope_scaling.factor is \"two\", expected a number"
-    )]
+        "llama", """, "rope_scaling": {"rope_type": "linear", "factor": "two"}""", "rope_scaling.factor is \"two\", expected a number")]
     [InlineData("llama", """, "rope_scaling": {"rope_type": "linear", "factor": -2}""", "rope_scaling.factor is -2")]
     [InlineData(
         "llama", """, "rope_scaling": {"type": "llama3", "factor": 8, "low_freq_factor": 4, "high_freq_factor": 4}""",
-        "rope_scaling.high_freq_factor is 4"
-    )]
+        "rope_scaling.high_freq_factor is 4")]
     [InlineData(
         "llama", """, "rope_scaling": {"type": "llama3", "factor": 8, "low_freq_factor": 1, "high_freq_factor": 4}""",
-        "no rope_scaling.original_max_"
-    )]
+        "no rope_scaling.original_max_")]
     [InlineData("llama", """, "rope_scaling": "linear" """, "rope_scaling is not an object")]
     [InlineData(
         "llama", """, "rope_scaling": {"rope_type": "linear", "factor": 2}, "rope_parameters": {"rope_type": "default"}""",
-        "rope_scaling asks for linear, rope_parameters for default"
-    )]
+        "rope_scaling asks for linear, rope_parameters for default")]
     [InlineData(
         "llama", """, "rope_theta": 10000, "rope_parameters": {"rope_theta": 500000}""",
-        "rope_parameters.rope_theta is 500000, but rope_theta is 10000"
-    )]
+        "rope_parameters.rope_theta is 500000, but rope_theta is 10000")]
     [InlineData("llama", """, "partial_rotary_factor": 0.5""", "partial_rotary_factor is 0.5")]
     [InlineData("llama", """, "tie_word_embeddings": "yes" """, "tie_word_embeddings is \"yes\", expected true or false")]
     [InlineData("llama", """, "num_key_value_heads": 3""", "num_attention_heads is 4, expected a multiple of num_key_value_heads, 3")]
@@ -162,8 +164,7 @@ public sealed class DecoderConfigTests
     [InlineData("llama", """, "num_hidden_layers": 1000000""", "1000000 layers, expected at most 4096")]
     [InlineData(
         "llama", """, "num_attention_heads": 65536, "head_dim": 65536""",
-        "65536 heads of 65536 channels, expected at most 16777216 channels"
-    )]
+        "65536 heads of 65536 channels, expected at most 16777216 channels")]
     [InlineData("mixtral", """, "num_local_experts": 5000""", "5000 experts, expected at most 4096")]
     [InlineData("llama", """, "quantization_config": {"quant_method": "gptq"}""", "quantization_config is set")]
     [InlineData("llama", """, "quantization": {"bits": 4}""", "quantization is set")]
@@ -171,8 +172,7 @@ public sealed class DecoderConfigTests
     [InlineData("qwen2", """, "layer_types": ["full_attention"]""", "layer_types is not a list of 2 names")]
     [InlineData(
         "qwen2", """, "layer_types": ["full_attention", "sliding_attention"]""",
-        "layer_types names sliding layers, but there is no sliding window"
-    )]
+        "layer_types names sliding layers, but there is no sliding window")]
     [InlineData("mixtral", """, "num_local_experts": 2, "num_experts_per_tok": 3""", "num_experts_per_tok is 3")]
     [InlineData("gemma", """, "hidden_act": "silu" """, "the activation is not gelu_pytorch_tanh")]
     [InlineData("phi", """, "hidden_act": "gelu_new", "qk_layernorm": true""", "qk_layernorm is true")]
@@ -180,16 +180,14 @@ public sealed class DecoderConfigTests
     [InlineData("falcon", """, "new_decoder_architecture": true""", "new_decoder_architecture is true")]
     [InlineData("opt", """, "ffn_dim": 8, "word_embed_proj_dim": 16""", "word_embed_proj_dim is 16 and not hidden_size, 32")]
     [InlineData(
-        "qwen2_moe", """, "num_experts": 2, "num_experts_per_tok": 3""", "num_experts_per_tok is 3, expected at most num_experts, 2"
-    )]
+        "qwen2_moe", """, "num_experts": 2, "num_experts_per_tok": 3""", "num_experts_per_tok is 3, expected at most num_experts, 2")]
     [InlineData("qwen2_moe", """, "mlp_only_layers": [2]""", "mlp_only_layers holds 2, expected layer numbers from 0 to 1")]
     [InlineData("qwen2_moe", """, "router_aux_loss_coef": -1""", "router_aux_loss_coef is -1")]
     [InlineData("gemma3_text", """, "final_logit_softcapping": 30.0""", "final_logit_softcapping is 30")]
     [InlineData("gemma3_text", """, "use_bidirectional_attention": true""", "use_bidirectional_attention is true")]
     [InlineData("llama", """, "initializer_range": -0.02""", "initializer_range is -0.02")]
     [InlineData(
-        "gpt2", """, "n_embd": 8, "n_head": 2, "scale_attn_by_inverse_layer_idx": true""", "scale_attn_by_inverse_layer_idx is true"
-    )]
+        "gpt2", """, "n_embd": 8, "n_head": 2, "scale_attn_by_inverse_layer_idx": true""", "scale_attn_by_inverse_layer_idx is true")]
     public void From_WhatTheForwardPassDoesNotHave_NamesFileAndKey(string modelType, string further, string message)
     {
         var exception = Should.Throw<WiscaException>(() => Read(Merge(TorchTinyModels.Config(modelType), further)));

@@ -172,7 +172,10 @@ public sealed class DecoderTests
     {
         var config = DecoderConfig.From(ModelConfig.Parse(
             """
-            {"model_type": "llama", "hidden_size": 4096, "intermediate_size": 11008, "num_hidden_layers": 32, "num_attention_heads": 32, "vocab_size": 32000}
+            {
+              "model_type": "llama", "hidden_size": 4096, "intermediate_size": 11008, "num_hidden_layers": 32,
+              "num_attention_heads": 32, "vocab_size": 32000
+            }
             """));
         using var decoder = new Decoder(config, ScalarType.BFloat16, META);
         decoder.parameters().Sum(parameter => parameter.numel()).ShouldBe(6_738_415_616);

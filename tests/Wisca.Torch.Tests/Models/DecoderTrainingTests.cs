@@ -102,7 +102,12 @@ public sealed class DecoderTrainingTests
 
     internal static Decoder Make(string modelType, string further, ScalarType dtype = ScalarType.Float32) => Decoder.Create(
         DecoderConfig.From(ModelConfig.Parse(modelType == "gpt2"
-            ? $$"""{"model_type": "gpt2", "n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 64, "vocab_size": {{TorchTinyModels.Vocabulary}}}"""
+            ? $$"""
+              {
+                "model_type": "gpt2", "n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 64,
+                "vocab_size": {{TorchTinyModels.Vocabulary}}
+              }
+              """
             : TorchTinyModels.Config(modelType, further: further))),
         7,
         new InitializationOptions { StandardDeviation = 0.2 },

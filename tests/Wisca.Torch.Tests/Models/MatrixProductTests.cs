@@ -7,8 +7,8 @@ namespace Wisca.Torch.Tests.Models;
 [Collection(TorchCollection.Name)]
 public sealed class MatrixProductTests
 {
-    /// <summary>Operands rounded to bfloat16, plain sums in float64, one rounding of the result: whichever instructions there
-    /// are.</summary>
+    /// <summary>Operands rounded to bfloat16, plain sums in float64, one rounding of the result:
+    /// whichever instructions there are.</summary>
     [Theory]
     [InlineData(ScalarType.Float32, false)]
     [InlineData(ScalarType.Float32, true)]

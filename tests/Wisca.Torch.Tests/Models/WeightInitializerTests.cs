@@ -9,12 +9,17 @@ namespace Wisca.Torch.Tests.Models;
 public sealed class WeightInitializerTests
 {
     private const string Gpt2 =
-        """{"model_type": "gpt2", "n_embd": 64, "n_layer": 8, "n_head": 4, "n_positions": 64, "vocab_size": 100, "initializer_range": 0.05}""";
+        """
+        {
+          "model_type": "gpt2", "n_embd": 64, "n_layer": 8, "n_head": 4, "n_positions": 64, "vocab_size": 100,
+          "initializer_range": 0.05
+        }
+        """;
     private const string Gemma =
         """
         {
-          "model_type": "gemma", "hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2,
-          "head_dim": 16, "vocab_size": 100
+          "model_type": "gemma", "hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 4,
+          "num_key_value_heads": 2, "head_dim": 16, "vocab_size": 100
         }
         """;
 

@@ -108,8 +108,8 @@ public sealed class WeightLoaderTests
             .Append(("model.layers.0.self_attn.q_proj.bias", [32], new float[32])));
         var exception = Should.Throw<WiscaException>(() => Decoder.Load(checkpoint));
         exception.Message.ShouldBe(
-            $"{folder.FullPath}: the tensors are not those of llama as config.json describes it: no model.layers.1.mlp.up_proj.weight "
-            + $"[48, 32]; "
+            $"{folder.FullPath}: the tensors are not those of llama as config.json describes it: "
+            + "no model.layers.1.mlp.up_proj.weight [48, 32]; "
                 + "model.norm.weight is [2, 16], expected [32]; no lm_head.weight [50, 32]; model.layers.0.self_attn.q_proj.bias [32] is "
                 + "not part of the model");
         exception.Hint.ShouldNotBeNullOrEmpty();

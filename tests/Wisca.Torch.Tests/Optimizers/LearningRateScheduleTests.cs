@@ -57,8 +57,8 @@ public sealed class LearningRateScheduleTests
         Should
             .Throw<WiscaException>(() => schedule.At(0))
             .Message.ShouldBe(
-                "learning-rate schedule: the peak is -1, expected a positive number; warm-up (8 steps) and decay (3) do not fit into a "
-                + "run of 10; "
+                "learning-rate schedule: the peak is -1, expected a positive number; "
+                + "warm-up (8 steps) and decay (3) do not fit into a run of 10; "
                     + "the minimum ratio is 1.5, expected a number from 0 to 1");
         new LearningRateSchedule(1, 0) { WarmupSteps = -1, DecaySteps = -2, Shape = (DecayShape)7 }.Mistakes().Count.ShouldBe(4);
         LearningRateSchedule.Cosine(1, 10, 20).Mistakes().ShouldBe(["warm-up (20 steps) and decay (0) do not fit into a run of 10"]);

@@ -90,10 +90,10 @@ public sealed class OptimizerStateTests : IClassFixture<OneThread>
         var exception = Should.Throw<WiscaException>(() => other.Load(folder["state"]));
         exception.Message.ShouldBe(
             $"{folder["state"]}: the state is not that of this adamw: {ToyModel.Bias} is not a parameter of the model; "
-            + $"{ToyModel.First}/exp_avg is [6, 5] F64, expected [6, 7] F64; {ToyModel.First}/exp_avg_sq is [6, 5] F64, expected [6, 7] "
-            + $"F64; "
-            + $"{ToyModel.Second}/exp_avg is [4, 6] F64, expected [4, 6] F32; {ToyModel.Second}/exp_avg_sq is [4, 6] F64, expected [4, 6] "
-            + $"F32; "
+            + $"{ToyModel.First}/exp_avg is [6, 5] F64, expected [6, 7] F64; "
+            + $"{ToyModel.First}/exp_avg_sq is [6, 5] F64, expected [6, 7] F64; "
+            + $"{ToyModel.Second}/exp_avg is [4, 6] F64, expected [4, 6] F32; "
+            + $"{ToyModel.Second}/exp_avg_sq is [4, 6] F64, expected [4, 6] F32; "
             + $"no state of extra; {ToyModel.Bias}/exp_avg [4] is not expected; {ToyModel.Bias}/exp_avg_sq [4] is not expected");
         other.StateOf(ToyModel.First).ShouldBeEmpty();
     }

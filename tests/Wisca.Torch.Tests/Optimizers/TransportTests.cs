@@ -57,8 +57,8 @@ public sealed class TransportTests : IClassFixture<OneThread>
         actual.Zip(expected, (a, b) => Math.Abs(a - b) / b).Max().ShouldBeLessThan(1e-12);
     }
 
-    /// <summary>A parameter times s has gradients over s. What the optimizer then gathers is s^Degree times what it gathered
-    /// before.</summary>
+    /// <summary>A parameter times s has gradients over s.
+    /// What the optimizer then gathers is s^Degree times what it gathered before.</summary>
     [Fact]
     public void StateOf_GradientsOverS_IsSToTheDegree()
     {

@@ -168,8 +168,8 @@ public sealed class ForwardProofTests
     [Fact]
     public void Draw_SameSeed_SameTokensEverywhere()
     {
-        // The first five outputs of SplitMix64 from 0 are E220A839..., 6E789E6A..., 06C45D18..., F88BB8A8..., 1B39896A...: their first 11
-        // bits.
+        // The first five outputs of SplitMix64 from 0 are E220A839..., 6E789E6A...,
+        // 06C45D18..., F88BB8A8..., 1B39896A...: their first 11 bits.
         RandomTokens.Draw(5, 2048, seed: 0).ShouldBe([0xE22 >> 1, 0x6E7 >> 1, 0x06C >> 1, 0xF88 >> 1, 0x1B3 >> 1]);
         int[] many = RandomTokens.Draw(100_000, 10, seed: 7);
         for (int token = 0; token < 10; token++) many.Count(drawn => drawn == token).ShouldBeInRange(9_600, 10_400);

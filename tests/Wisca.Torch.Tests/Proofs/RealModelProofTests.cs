@@ -197,8 +197,8 @@ public sealed class RealModelProofTests
         return Checkpoint.Open(folder["model"]);
     }
 
-    /// <summary>Multiplies each rotary pair of a kv head and each value channel by a power of two from 2^-6 to 2^6, and divides its
-    /// partner.</summary>
+    /// <summary>Multiplies each rotary pair of a kv head and each value channel by a power
+    /// of two from 2^-6 to 2^6, and divides its partner.</summary>
     private static void Force(TensorInfo info, float[] values)
     {
         string[] parts = info.Name.Split('.');

@@ -48,8 +48,8 @@ internal sealed class TinyTraining : IDisposable
                 Balance = new BalanceOptions(Rounding: FactorRounding.None),
             });
 
-    /// <summary>The same function from weights that are far from balanced: the first kv head of every layer multiplied by 6 and
-    /// 0.1.</summary>
+    /// <summary>The same function from weights that are far from balanced:
+    /// the first kv head of every layer multiplied by 6 and 0.1.</summary>
     public void Unbalance()
     {
         using var scope = NewDisposeScope();

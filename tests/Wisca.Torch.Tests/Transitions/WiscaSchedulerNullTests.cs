@@ -146,8 +146,8 @@ public sealed class WiscaSchedulerNullTests
         return (losses, others);
     }
 
-    /// <summary>Factors s, 1/s, s^2 ... for the layers and groups in turn: what a head gets that should have got another one
-    /// shows.</summary>
+    /// <summary>Factors s, 1/s, s^2 ... for the layers and groups in turn:
+    /// what a head gets that should have got another one shows.</summary>
     private static ImmutableArray<ImmutableArray<GroupBalance>> Balances(WiscaScheduler scheduler, double s) =>
     [
         .. scheduler.Plan.Exchanges.Select(exchange => (ImmutableArray<GroupBalance>)

@@ -200,7 +200,7 @@ public sealed class TrainingConfigTests
             "train.yaml:13: evaluation: 'yes', expected a mapping",
             "train.yaml:14: steps: given twice, expected once (first at train.yaml:2)",
             "train.yaml:15: model.config: given together with model.from, expected one of the two",
-            $"train.yaml:16: nothing_like_it: unknown key, expected one of "
+            "train.yaml:16: nothing_like_it: unknown key, expected one of "
             + $"{string.Join(", ", Setting.Of(typeof(TrainingConfig)).Select(setting => setting.Key))}",
             "--set data.sequnce=1: data.sequnce: unknown key, expected in 'data' one of train, validation, held_out, test, test_share, "
             + "field, separator, sequence_length, cache, stories",
@@ -232,8 +232,7 @@ public sealed class TrainingConfigTests
     [InlineData("checkpoints: { best: yes }", "'yes', expected true or false")]
     [InlineData(
         "optimizer:\n  multipliers:\n    - learning_rate: 2",
-        "train.yaml:3: optimizer.multipliers[0].parameters: missing, expected text"
-    )]
+        "train.yaml:3: optimizer.multipliers[0].parameters: missing, expected text")]
     [InlineData("optimizer: { multipliers: [{ parameters: a, lr: 2 }] }", "optimizer.multipliers[0].lr: unknown key")]
     [InlineData("output: \"\"", "expected text")]
     public void Read_NotAsItShouldBe_SaysWhereAndWhat(string yaml, string expected) =>

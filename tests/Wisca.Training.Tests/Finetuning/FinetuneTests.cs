@@ -121,8 +121,8 @@ public sealed class FinetuneTests : IDisposable
     [Fact]
     public void Run_Init_IsTheSameAsABaseThatWasRescaledBefore()
     {
-        // The transition before the first step comes before the adapter: with powers of two the run is, bit for bit, the one on a rescaled
-        // base.
+        // The transition before the first step comes before the adapter:
+        // with powers of two the run is, bit for bit, the one on a rescaled base.
         var config = TinyFinetune.Config(_folder) with { Wisca = new() { Round = FactorRounding.PowerOfTwo, Every = 0 } };
         var inside = TinyFinetune.Train(config);
         using (var checkpoint = Checkpoint.Open(_folder["base"]))

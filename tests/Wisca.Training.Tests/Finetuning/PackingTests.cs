@@ -109,11 +109,9 @@ public sealed class PackingTests
         foreach (var parameter in model.parameters()) parameter.grad = null;
         var (loss, _) = BatchGradients.Add(model, [batch]);
         using var scope = NewDisposeScope();
-        return (
-            loss,
-            model
-                .named_parameters()
-                .ToDictionary(entry => entry.name, entry => entry.parameter.grad!.to(ScalarType.Float64).flatten().data<double>().ToArray())
-        );
+        var gradients = model.named_parameters().ToDictionary(
+            entry => entry.name,
+            entry => entry.parameter.grad!.to(ScalarType.Float64).flatten().data<double>().ToArray());
+        return (loss, gradients);
     }
 }

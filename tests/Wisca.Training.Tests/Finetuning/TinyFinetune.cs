@@ -55,6 +55,6 @@ internal static class TinyFinetune
         Enumerable
             .Range(0, 60)
             .Select(i =>
-                $$"""{"prompt": "say {{(i % 2 == 0 ? "on" : "off")}} {{new string('.', i % 7)}}{{i}}: ", "completion": "{{(i % 2 == 0 ? "on on" : "off")}}"}"""
-            );
+                $$"""{"prompt": "say {{(i % 2 == 0 ? "on" : "off")}} {{new string('.', i % 7)}}{{i}}: ","""
+                + $$""" "completion": "{{(i % 2 == 0 ? "on on" : "off")}}"}""");
 }

@@ -47,8 +47,8 @@ internal static class ParquetDocuments
         }
     }
 
-    /// <summary>Parquet is read from its end, which gzip cannot do: it is unpacked into a temporary file, which goes with the
-    /// stream.</summary>
+    /// <summary>Parquet is read from its end, which gzip cannot do:
+    /// it is unpacked into a temporary file, which goes with the stream.</summary>
     private static FileStream Unpack(FileStream stored)
     {
         var unpacked = new FileStream(
@@ -93,8 +93,8 @@ internal static class ParquetDocuments
         return texts;
     }
 
-    /// <summary>The package throws whatever it stumbles over; all of it means that the file is damaged or uses what the package
-    /// lacks.</summary>
+    /// <summary>The package throws whatever it stumbles over;
+    /// all of it means that the file is damaged or uses what the package lacks.</summary>
     private static T Attempt<T>(CorpusFile file, Func<T> read)
     {
         try

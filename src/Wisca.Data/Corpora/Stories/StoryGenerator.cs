@@ -18,8 +18,8 @@ public sealed class StoryGenerator(ulong seed)
 
     /// <summary>The story at a place of the corpus.</summary>
     /// <param name="index">0 or more.</param>
-    /// <returns>Several hundred to about two thousand characters of ASCII; paragraphs are separated by one line feed, and none ends the
-    /// story.</returns>
+    /// <returns>Several hundred to about two thousand characters of ASCII;
+    /// paragraphs are separated by one line feed, and none ends the story.</returns>
     public string Story(long index)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(index);

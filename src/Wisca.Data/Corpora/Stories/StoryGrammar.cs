@@ -2,8 +2,8 @@ using System.Text;
 
 namespace Wisca.Data.Corpora.Stories;
 
-/// <summary>The word lists and plots, read from the two files that lie in the assembly. Their form is described at the top of
-/// each.</summary>
+/// <summary>The word lists and plots, read from the two files that lie in the assembly.
+/// Their form is described at the top of each.</summary>
 internal sealed class StoryGrammar
 {
     private readonly Dictionary<string, StoryWord[]> _lists = new(StringComparer.Ordinal);

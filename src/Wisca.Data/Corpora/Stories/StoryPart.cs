@@ -9,8 +9,8 @@ internal abstract record StoryPart
     /// <summary>One of several, chosen anew each time: <c>[this|that|]</c>.</summary>
     public sealed record Choice(StoryPart[][] Options) : StoryPart;
 
-    /// <summary>The word that a variable stands for, or an attribute of it: <c>{toy}</c>, <c>{toy.colour}</c>, <c>{Toy}</c> with a
-    /// capital.</summary>
+    /// <summary>The word that a variable stands for, or an attribute of it:
+    /// <c>{toy}</c>, <c>{toy.colour}</c>, <c>{Toy}</c> with a capital.</summary>
     public sealed record Slot(string Variable, string? Attribute, bool Capital) : StoryPart;
 
     /// <summary>One of the templates of a rule: <c>{#opening}</c>.</summary>

@@ -6,8 +6,8 @@ internal sealed class StoryRandom
     private const ulong Step = 0x9E3779B97F4A7C15;
     private ulong _state;
 
-    /// <param name="seed">Neighbouring seeds give unrelated sequences: the seed is mixed, not merely the start of one long
-    /// sequence.</param>
+    /// <param name="seed">Neighbouring seeds give unrelated sequences:
+    /// the seed is mixed, not merely the start of one long sequence.</param>
     public StoryRandom(ulong seed) => _state = Mix(seed);
 
     public static ulong Mix(ulong value)

@@ -6,8 +6,8 @@ namespace Wisca.Data.Tokenizers.Decoding;
 
 /// <summary>Turns runs of byte tokens (&lt;0xC3&gt; &lt;0xA9&gt;) into text.</summary>
 /// <param name="keepValidParts">
-/// What a run that is no UTF-8 gives: U+FFFD for each of its bytes (tokenizer.json), or only for those outside whole characters
-/// (SentencePiece).
+/// What a run that is no UTF-8 gives: U+FFFD for each of its bytes (tokenizer.json),
+/// or only for those outside whole characters (SentencePiece).
 /// </param>
 internal sealed class ByteFallbackDecoder(bool keepValidParts) : IDecoder
 {

@@ -22,8 +22,8 @@ public sealed record BytePairTrainingOptions
     /// <summary>A pair that occurs less often than this is not merged. Default 2.</summary>
     public long MinFrequency { get; init; } = 2;
 
-    /// <summary>The longest text in tokens that the model is for, as <c>model_max_length</c> in tokenizer_config.json; null (the default)
-    /// for no limit.</summary>
+    /// <summary>The longest text in tokens that the model is for, as <c>model_max_length</c> in tokenizer_config.json;
+    /// null (the default) for no limit.</summary>
     public int? ModelMaxLength { get; init; }
 
     /// <summary>Threads that count words; 0 (the default) for one a processor. The result does not depend on it.</summary>

@@ -3,8 +3,8 @@ using System.Runtime.InteropServices;
 namespace Wisca.Data.Tokenizers.Training;
 
 /// <summary>
-/// How often each pair of neighbours occurs in the words, kept up to date while pairs are merged: a merge touches the words that hold its
-/// pair and no others.
+/// How often each pair of neighbours occurs in the words, kept up to date while pairs are merged:
+/// a merge touches the words that hold its pair and no others.
 /// </summary>
 internal sealed class PairCounts
 {
@@ -28,8 +28,8 @@ internal sealed class PairCounts
         foreach (var (pair, count) in _counts) _queue.Enqueue((pair, count), (-count, pair));
     }
 
-    /// <summary>Takes the most frequent pair, of equal ones that of the lowest left and then right id; false where none occurs often
-    /// enough.</summary>
+    /// <summary>Takes the most frequent pair, of equal ones that of the lowest left and then right id;
+    /// false where none occurs often enough.</summary>
     public bool TryTake(long minCount, out int left, out int right)
     {
         while (_queue.TryDequeue(out var top, out _))

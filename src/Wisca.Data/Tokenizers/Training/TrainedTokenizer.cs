@@ -6,8 +6,8 @@ using Wisca.Data.Tokenizers.PreTokenizers;
 
 namespace Wisca.Data.Tokenizers.Training;
 
-/// <summary>A byte-level BPE tokenizer made by <see cref="BytePairTrainer"/>. Bytes are the ids 0 to 255, then come special tokens, then
-/// merged ones.</summary>
+/// <summary>A byte-level BPE tokenizer made by <see cref="BytePairTrainer"/>.
+/// Bytes are the ids 0 to 255, then come special tokens, then merged ones.</summary>
 public sealed class TrainedTokenizer
 {
     private static readonly JsonSerializerOptions Json = new()

@@ -4,8 +4,8 @@ using Wisca.Data.Tokenizers.PreTokenizers;
 
 namespace Wisca.Data.Tokenizers.Training;
 
-/// <summary>Counts the words of documents as the tokenizer will see them: pieces of GPT-2's pattern, spelled in the byte-level
-/// alphabet.</summary>
+/// <summary>Counts the words of documents as the tokenizer will see them:
+/// pieces of GPT-2's pattern, spelled in the byte-level alphabet.</summary>
 internal static class WordCounter
 {
     private const int ReportEvery = 1000;

@@ -5,8 +5,8 @@ namespace Wisca.Data.Tokenizers.Unicode;
 
 /// <summary>
 /// The four normalization forms of Unicode (UAX 15) on data of its own. <see cref="string.Normalize()"/> does nothing under
-/// invariant globalization, which these libraries must work under, and follows the machine's ICU otherwise; token ids must
-/// depend on neither.
+/// invariant globalization, which these libraries must work under, and follows the machine's ICU otherwise;
+/// token ids must depend on neither.
 /// </summary>
 internal static class UnicodeNormalization
 {

@@ -119,7 +119,6 @@ internal static partial class DocumentProcessing
     // The question is the last line; a passage may have several, even one that looks like a question.
     [GeneratedRegex(
         @"\APassage: (?<passage>.*)\nQuestion: (?<question>[^\n]*)\?\z",
-        RegexOptions.Singleline | RegexOptions.CultureInvariant
-    )]
+        RegexOptions.Singleline | RegexOptions.CultureInvariant)]
     private static partial Regex FoundryQuestion();
 }

@@ -10,8 +10,8 @@ public static class TaskLoader
     /// <param name="definition">The task; not a template of a group.</param>
     /// <param name="folder">The folder that its data files are looked for in.</param>
     /// <param name="options">Limit and few-shot examples.</param>
-    /// <exception cref="WiscaException">No data file is there, or a document cannot be turned into requests; file and line are
-    /// named.</exception>
+    /// <exception cref="WiscaException">No data file is there,
+    /// or a document cannot be turned into requests; file and line are named.</exception>
     public static LoadedTask Load(TaskDefinition definition, string folder, TaskOptions options)
     {
         ArgumentNullException.ThrowIfNull(definition);

@@ -21,8 +21,8 @@ public enum DocumentProcess
     [JsonStringEnumMemberName("llm_foundry_boolq")]
     FoundryBoolQ,
 
-    /// <summary>llm-foundry's COPA: <c>premise</c>, <c>question</c> (cause or effect), <c>choice1</c>, <c>choice2</c> and
-    /// <c>label</c>.</summary>
+    /// <summary>llm-foundry's COPA: <c>premise</c>, <c>question</c> (cause or effect),
+    /// <c>choice1</c>, <c>choice2</c> and <c>label</c>.</summary>
     [JsonStringEnumMemberName("llm_foundry_copa")]
     FoundryCopa,
 

@@ -3,8 +3,8 @@ using System.Text.Json.Nodes;
 
 namespace Wisca.Evaluation.Tasks.Definitions;
 
-/// <summary>Finds a field of a document by its path: <c>question.choices[0].text</c>; a name applied to a list is applied to each
-/// item.</summary>
+/// <summary>Finds a field of a document by its path: <c>question.choices[0].text</c>;
+/// a name applied to a list is applied to each item.</summary>
 internal static class FieldPath
 {
     /// <exception cref="WiscaException">The field is missing.</exception>

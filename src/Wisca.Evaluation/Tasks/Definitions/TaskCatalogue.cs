@@ -20,8 +20,8 @@ public sealed class TaskCatalogue
     public IReadOnlyDictionary<string, TaskGroup> Groups => _groups;
 
     /// <summary>Reads the catalogue.</summary>
-    /// <param name="include">A folder with definitions of one's own (*.yaml), which win over built-in ones of the same name; null for
-    /// none.</param>
+    /// <param name="include">A folder with definitions of one's own (*.yaml),
+    /// which win over built-in ones of the same name; null for none.</param>
     /// <exception cref="WiscaException">A definition is wrong; file and line are named.</exception>
     public static TaskCatalogue Load(string? include = null)
     {

@@ -4,8 +4,8 @@ namespace Wisca.Evaluation.Tasks.Definitions;
 
 #pragma warning disable CS1591 // The settings carry their documentation.
 
-/// <summary>One container that a task's data may come in. The first of a task's containers whose evaluation file is there is
-/// read.</summary>
+/// <summary>One container that a task's data may come in.
+/// The first of a task's containers whose evaluation file is there is read.</summary>
 public sealed record TaskDataSection : ISettingsSection
 {
     [Setting("What the container is called in messages and results.", Required = true)]
@@ -25,8 +25,7 @@ public sealed record TaskDataSection : ISettingsSection
 
     [Setting(
         "A file beside the data file with one label a line, which become the field label; {name} stands for the data file's name without "
-        + "its ending."
-    )]
+        + "its ending.")]
     public string? Labels { get; init; }
 
     [Setting("What is done to a document before the templates are filled in.")]

@@ -12,8 +12,7 @@ public sealed record TaskDefinition : ISettingsSection
 {
     [Setting(
         "The task's name.", Required = true, Pattern = "[A-Za-z0-9_.-]+(\\{member\\})?",
-        Expected = "letters, digits, _, . and -, and {member} in a group"
-    )]
+        Expected = "letters, digits, _, . and -, and {member} in a group")]
     public string Task { get; init; } = "";
 
     [Setting("What the task asks, in a few words.")]
@@ -27,8 +26,7 @@ public sealed record TaskDefinition : ISettingsSection
 
     [Setting(
         "multiple_choice: several continuations of one context; partial: one continuation behind several contexts; loglikelihood: one of "
-        + "each."
-    )]
+        + "each.")]
     public TaskOutputType OutputType { get; init; }
 
     [Setting("The context (not in partial scoring); none for the beginning of a text.")]
@@ -60,8 +58,7 @@ public sealed record TaskDefinition : ISettingsSection
 
     [Setting(
         "The number of few-shot examples where nothing else is asked for; 0 stays 0 whatever is asked for; none for 0.", Minimum = 0,
-        Maximum = 1000
-    )]
+        Maximum = 1000)]
     public int? NumFewshot { get; init; }
 
     [Setting("What is reported.")]

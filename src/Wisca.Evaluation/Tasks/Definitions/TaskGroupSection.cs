@@ -18,7 +18,6 @@ public sealed record TaskGroupSection
 
     [Setting(
         "The members. Each makes a task: {member} stands for it in the task's name and in the names of files.", Pattern = "[A-Za-z0-9_.-]+",
-        Expected = "letters, digits, _, . and -"
-    )]
+        Expected = "letters, digits, _, . and -")]
     public IReadOnlyList<string> Members { get; init; } = [];
 }

@@ -117,9 +117,9 @@ internal sealed partial class Template
     }
 
     [GeneratedRegex(
-        """^\s*(?<path>[A-Za-z_][\w-]*(\.[A-Za-z_][\w-]*|\[\d+\])*)\s*(\|\s*(?<name>[a-z_]+)(?<arguments>(\(\s*('[^']*'|[\w.\[\]+-]+)\s*(,\s*('[^']*'|[\w.\[\]+-]+)\s*)*\))?)\s*)*$""",
-        RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant
-    )]
+        """^\s*(?<path>[A-Za-z_][\w-]*(\.[A-Za-z_][\w-]*|\[\d+\])*)\s*"""
+        + """(\|\s*(?<name>[a-z_]+)(?<arguments>(\(\s*('[^']*'|[\w.\[\]+-]+)\s*(,\s*('[^']*'|[\w.\[\]+-]+)\s*)*\))?)\s*)*$""",
+        RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant)]
     private static partial Regex ExpressionForm();
 
     [GeneratedRegex("""'(?<text>[^']*)'|[\w.\[\]+-]+""", RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant)]

@@ -26,8 +26,8 @@ public static class TaskStatistics
     /// <param name="logLikelihoods">Natural logarithms of probabilities.</param>
     public static double Perplexity(IReadOnlyCollection<double> logLikelihoods) => Math.Exp(-logLikelihoods.Average());
 
-    /// <summary>Standard error of a mean: the sample's standard deviation (with n - 1) over sqrt(n). Null for fewer than two
-    /// values.</summary>
+    /// <summary>Standard error of a mean: the sample's standard deviation (with n - 1) over sqrt(n).
+    /// Null for fewer than two values.</summary>
     /// <param name="values">The values.</param>
     public static double? MeanStandardError(IReadOnlyCollection<double> values) =>
         values.Count > 1 ? SampleDeviation(values) / Math.Sqrt(values.Count) : null;
@@ -69,8 +69,8 @@ public static class TaskStatistics
     public static double GroupMean(IReadOnlyList<double> values, IReadOnlyList<int> sizes, bool weightBySize) =>
         weightBySize ? values.Zip(sizes, (value, size) => value * size).Sum() / sizes.Sum() : values.Average();
 
-    /// <summary>The pooled standard error of a group, which goes by the sizes whether or not its mean does; null where a task has
-    /// none.</summary>
+    /// <summary>The pooled standard error of a group, which goes by the sizes whether or not its mean does;
+    /// null where a task has none.</summary>
     /// <param name="standardErrors">The standard error of each task.</param>
     /// <param name="sizes">The number of documents of each task.</param>
     public static double? PooledStandardError(IReadOnlyList<double?> standardErrors, IReadOnlyList<int> sizes)

@@ -135,7 +135,9 @@ public sealed partial class StoryGeneratorTests
     [GeneratedRegex(@"[^ -~\n]|[{}\[\]|#*_=<>/]|  | [.,!?\n]|\n |\n\n|[.!?] [a-z]|[,.] ?[,.]|""""|\A""?[a-z]|\n""?[a-z]")]
     private static partial Regex Malformed();
 
-    [GeneratedRegex(@"\b[Aa] (?!one|uni|use)[aeiou]\w*|\b[Aa]n (?!hour)[^aeiouAEIOU]\w*|\b([Tt]hey|[Ww]e|[Yy]ou) (is|was|has)\b|\b([Hh]e|[Ss]he|[Ii]t) (are|were|have)\b|\b([A-Za-z]+) \5\b")]
+    [GeneratedRegex(
+        @"\b[Aa] (?!one|uni|use)[aeiou]\w*|\b[Aa]n (?!hour)[^aeiouAEIOU]\w*"
+        + @"|\b([Tt]hey|[Ww]e|[Yy]ou) (is|was|has)\b|\b([Hh]e|[Ss]he|[Ii]t) (are|were|have)\b|\b([A-Za-z]+) \5\b")]
     private static partial Regex Disagreement();
 
     [GeneratedRegex(@"\b(red|blue|green|yellow|orange|purple|white|pink|gray|brown|silver|black) ((?!had\b|was\b|and\b)[a-z-]+)")]

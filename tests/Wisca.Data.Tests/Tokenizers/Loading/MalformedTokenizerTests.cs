@@ -52,8 +52,7 @@ public sealed class MalformedTokenizerTests
     [InlineData("normalizer", "{\"type\": \"BertNormalizer\"}", "normalizer.type is BertNormalizer")]
     [InlineData(
         "normalizer", "{\"type\": \"Sequence\", \"normalizers\": [{\"type\": \"NFC\"}, {\"type\": \"Precompiled\"}]}",
-        "normalizer.normalizers[1].type is Precompiled"
-    )]
+        "normalizer.normalizers[1].type is Precompiled")]
     [InlineData("normalizer", "{\"type\": \"Replace\", \"content\": \"x\"}", "the key pattern is missing")]
     [InlineData("normalizer", "{\"type\": \"Replace\", \"content\": \"x\", \"pattern\": {\"String\": \"\"}}", "normalizer.pattern.String")]
     [InlineData("normalizer", "{\"type\": \"Replace\", \"content\": \"x\", \"pattern\": {\"Regex\": \"a**\"}}", "normalizer.pattern.Regex")]
@@ -62,62 +61,51 @@ public sealed class MalformedTokenizerTests
     [InlineData("pre_tokenizer", "{\"type\": \"Sequence\", \"pretokenizers\": {}}", "pre_tokenizer.pretokenizers is {}, expected a list")]
     [InlineData(
         "pre_tokenizer", "{\"type\": \"Split\", \"pattern\": {\"Regex\": \"a\"}, \"behavior\": \"Exploded\"}",
-        "pre_tokenizer.behavior is \"Exploded\""
-    )]
+        "pre_tokenizer.behavior is \"Exploded\"")]
     [InlineData("pre_tokenizer", "{\"type\": \"Split\", \"pattern\": {\"Regex\": \"a\"}}", "the key behavior is missing")]
     [InlineData(
         "pre_tokenizer", "{\"type\": \"Split\", \"pattern\": {\"Regex\": \"(a\"}, \"behavior\": \"Isolated\"}",
-        "pre_tokenizer.pattern.Regex: the regular expression has a '(' without its ')'"
-    )]
+        "pre_tokenizer.pattern.Regex: the regular expression has a '(' without its ')'")]
     [InlineData(
         "pre_tokenizer", "{\"type\": \"Split\", \"pattern\": {\"Regex\": \"[z-a]\"}, \"behavior\": \"Isolated\"}",
-        "pre_tokenizer.pattern.Regex: the regular expression does not compile"
-    )]
+        "pre_tokenizer.pattern.Regex: the regular expression does not compile")]
     [InlineData(
         "pre_tokenizer", "{\"type\": \"Split\", \"pattern\": {\"Regex\": \"\\\\p{Han}\"}, \"behavior\": \"Isolated\"}",
-        "the property '\\p{Han}'"
-    )]
+        "the property '\\p{Han}'")]
     [InlineData(
-        "pre_tokenizer", "{\"type\": \"Metaspace\", \"replacement\": \"__\"}", "pre_tokenizer.replacement is \"__\", expected one character"
-    )]
+        "pre_tokenizer", "{\"type\": \"Metaspace\", \"replacement\": \"__\"}",
+        "pre_tokenizer.replacement is \"__\", expected one character")]
     [InlineData(
         "pre_tokenizer", "{\"type\": \"Metaspace\", \"replacement\": \"_\", \"prepend_scheme\": \"last\"}",
-        "pre_tokenizer.prepend_scheme is \"last\""
-    )]
+        "pre_tokenizer.prepend_scheme is \"last\"")]
     [InlineData("post_processor", "{\"type\": \"BertProcessing\"}", "post_processor.type is BertProcessing")]
     [InlineData(
         "post_processor", "{\"type\": \"TemplateProcessing\", \"single\": []}",
-        "post_processor.single is [], expected a template with the sequence A"
-    )]
+        "post_processor.single is [], expected a template with the sequence A")]
     [InlineData(
-        "post_processor", "{\"type\": \"TemplateProcessing\", \"single\": [{\"Sequence\": {\"id\": \"B\"}}]}", "post_processor.single[0]"
-    )]
+        "post_processor", "{\"type\": \"TemplateProcessing\", \"single\": [{\"Sequence\": {\"id\": \"B\"}}]}", "post_processor.single[0]")]
     [InlineData(
         "post_processor", "{\"type\": \"TemplateProcessing\", \"single\": [{\"SpecialToken\": {\"id\": \"<s>\"}}], \"special_tokens\": {}}",
-        "the key <s> is missing"
-    )]
+        "the key <s> is missing")]
     [InlineData(
         "post_processor",
         "{\"type\": \"TemplateProcessing\", \"single\": [{\"SpecialToken\": {\"id\": \"x\"}}, {\"Sequence\": {\"id\": \"A\"}}], "
         + "\"special_tokens\": {\"x\": {\"ids\": [5000]}}}",
-        "post_processor.special_tokens.x.ids[0] is 5000, expected the id of a token"
-    )]
+        "post_processor.special_tokens.x.ids[0] is 5000, expected the id of a token")]
     [InlineData("decoder", "{\"type\": \"WordPiece\"}", "decoder.type is WordPiece")]
     [InlineData("decoder", "{\"type\": \"Sequence\", \"decoders\": [{\"type\": \"CTC\"}]}", "decoder.decoders[0].type is CTC")]
     [InlineData(
-        "decoder", "{\"type\": \"Strip\", \"content\": \"\", \"start\": 1, \"stop\": 0}", "decoder.content is \"\", expected one character"
-    )]
+        "decoder", "{\"type\": \"Strip\", \"content\": \"\", \"start\": 1, \"stop\": 0}",
+        "decoder.content is \"\", expected one character")]
     [InlineData("added_tokens", "[{\"id\": 3}]", "added_tokens[0]: the key content is missing")]
     [InlineData("added_tokens", "[{\"content\": \"<x>\"}]", "added_tokens[0]: the key id is missing")]
     [InlineData("added_tokens", "[{\"id\": 7, \"content\": \"<x>\"}]", "added_tokens[0]: '<x>' has the id 7, expected 319")]
     [InlineData(
         "added_tokens", "[{\"id\": 319, \"content\": \"<x>\"}, {\"id\": 320, \"content\": \"<x>\"}]",
-        "added_tokens[1]: '<x>' stands there twice"
-    )]
+        "added_tokens[1]: '<x>' stands there twice")]
     [InlineData(
         "added_tokens", "[{\"id\": 319, \"content\": \"<x>\"}, {\"id\": 319, \"content\": \"<y>\"}]",
-        "added_tokens[1]: '<y>' has the id 319, expected 320"
-    )]
+        "added_tokens[1]: '<y>' has the id 319, expected 320")]
     public void Load_TokenizerJsonWithOneFlaw_NamesIt(string path, string value, string expected)
     {
         // As text, so that half a surrogate pair gets into the file.
@@ -152,13 +140,12 @@ public sealed class MalformedTokenizerTests
     [InlineData("{\"a\": 0, \"b\": 1}", "a b", "{}", "merges.txt: line 1: the merge needs the token 'ab'")]
     [InlineData("{\"a\": 0, \"b\": 1, \"ab\": 2}", "#version: 0.2\na b c", "{}", "merges.txt: line 2: a merge of 3 tokens")]
     [InlineData(
-        "{\"a\": 0, \"\u2581\": 1, \"\u2581a\": 2}", "\u2581 a", "{}", "merges.txt: line 1: '\u2581 a' is not in GPT-2's spelling of bytes"
-    )]
+        "{\"a\": 0, \"\u2581\": 1, \"\u2581a\": 2}", "\u2581 a", "{}",
+        "merges.txt: line 1: '\u2581 a' is not in GPT-2's spelling of bytes")]
     [InlineData("{\"a\": 0, \"b\": 0}", "", "{}", "vocab.json: tokens 'a' and 'b' both have the id 0")]
     [InlineData("{\"a\": 0}", "", "{\"tokenizer_class\": \"Qwen2Tokenizer\"}", "tokenizer_class is Qwen2Tokenizer")]
     [InlineData(
-        "{\"a\": 0}", "", "{\"added_tokens_decoder\": {\"0\": {\"content\": \"<x>\"}}}", "'<x>': its id 0 is out of range or taken"
-    )]
+        "{\"a\": 0}", "", "{\"added_tokens_decoder\": {\"0\": {\"content\": \"<x>\"}}}", "'<x>': its id 0 is out of range or taken")]
     [InlineData("{\"a\": 0}", "", "{\"added_tokens_decoder\": {\"zero\": {\"content\": \"<x>\"}}}", "'zero' is no token id")]
     [InlineData("{\"a\": 0}", "", "{\"add_eos_token\": true}", "add_eos_token is true, but no eos_token is named")]
     public void Load_VocabularyAndMergesWithOneFlaw_NamesIt(string vocab, string? merges, string settings, string expected)

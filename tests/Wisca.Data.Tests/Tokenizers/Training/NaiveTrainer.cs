@@ -3,8 +3,8 @@ using System.Text.RegularExpressions;
 
 namespace Wisca.Data.Tests.Tokenizers.Training;
 
-/// <summary>BPE training and encoding as the definition says it, with nothing remembered: every merge counts everything anew. Tokens are
-/// byte strings.</summary>
+/// <summary>BPE training and encoding as the definition says it, with nothing remembered:
+/// every merge counts everything anew. Tokens are byte strings.</summary>
 internal static class NaiveTrainer
 {
     private static readonly Regex Words = new(

@@ -30,8 +30,7 @@ public sealed class UnicodeNormalizationTests
     [InlineData("\U0002F800", "\u4E3D", "\u4E3D", "\u4E3D", "\u4E3D")]
     [InlineData(
         "q\u0307\u0323 a\u0315\u0300\u05AE\u0062", "q\u0323\u0307 \u00E0\u05AE\u0315b", "q\u0323\u0307 a\u05AE\u0300\u0315b",
-        "q\u0323\u0307 \u00E0\u05AE\u0315b", "q\u0323\u0307 a\u05AE\u0300\u0315b"
-    )]
+        "q\u0323\u0307 \u00E0\u05AE\u0315b", "q\u0323\u0307 a\u05AE\u0300\u0315b")]
     public void Normalize_KnownTexts_GivesTheirForms(string text, string nfc, string nfd, string nfkc, string nfkd)
     {
         UnicodeNormalization.Normalize(text, compatible: false, compose: true).ShouldBe(nfc);

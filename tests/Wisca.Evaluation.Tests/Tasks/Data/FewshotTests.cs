@@ -2,8 +2,8 @@ using Wisca.Evaluation.Tasks.Data;
 
 namespace Wisca.Evaluation.Tests.Tasks.Data;
 
-/// <summary>Few-shot examples, against draws that CPython made: <c>random.Random(1234)</c>, then <c>sample(range(n), k)</c> for each
-/// document in turn.</summary>
+/// <summary>Few-shot examples, against draws that CPython made: <c>random.Random(1234)</c>,
+/// then <c>sample(range(n), k)</c> for each document in turn.</summary>
 public sealed class FewshotTests
 {
     [Fact]
@@ -76,7 +76,8 @@ public sealed class FewshotTests
     }
 
     private static string Arc(int number) =>
-        $$$"""{"question": "Which is {{{number}}}?", "choices": {"text": ["none", "it is {{{number}}}"], "label": ["A", "B"]}, "answerKey": "B"}""";
+        $$$"""{"question": "Which is {{{number}}}?", "choices": {"text": ["none", "it is {{{number}}}"], "label": ["A", "B"]},"""
+        + """ "answerKey": "B"}""";
 
     private static string Winogrande(string sentence) =>
         $$"""{"sentence": "{{sentence}}", "option1": "Ann", "option2": "Bo", "answer": "2"}""";

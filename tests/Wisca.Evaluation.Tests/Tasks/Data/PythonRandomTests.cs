@@ -26,8 +26,7 @@ public sealed class PythonRandomTests
     [InlineData(1, 0)]
     [InlineData(
         100000, 57767, 15315, 981, 11880, 76313, 4577, 88023, 90844, 11001, 12900, 46482, 31039, 2284, 4038, 2076, 45362, 84976, 81694,
-        63471, 80716, 60758, 19471, 11965, 23998, 93508
-    )]
+        63471, 80716, 60758, 19471, 11965, 23998, 93508)]
     public void Sample_Seed1234_IsPythons(int population, params int[] expected) =>
         new PythonRandom(1234).Sample(population, expected.Length).ShouldBe(expected);
 

@@ -8,33 +8,30 @@ public sealed class TaskPromptTests
     [Theory]
     [InlineData(
         "BoolQ/val.jsonl", """{"passage": "Owls -- Owls hunt at night.", "question": "do owls hunt at night", "label": true}""",
-        "Owls -- Owls hunt at night.", 1
-    )]
+        "Owls -- Owls hunt at night.", 1)]
     [InlineData(
         "boolq/dev.jsonl", """{"title": "Owls", "passage": "Owls hunt at night.", "question": "do owls hunt at night", "answer": false}""",
-        "Owls -- Owls hunt at night.", 0
-    )]
+        "Owls -- Owls hunt at night.", 0)]
     [InlineData(
         "llm-foundry/boolq.jsonl",
         """{"query": "Passage: Owls\nQuestion: hunt\nat night.\nQuestion: do owls hunt at night?", "choices": ["no", "yes"], "gold": 1}""",
-        "Owls\nQuestion: hunt\nat night.", 1
-    )]
+        "Owls\nQuestion: hunt\nat night.", 1)]
     public void BoolQ(string file, string item, string passage, int gold) =>
         Check("boolq", file, [item], gold, passage + "\nQuestion: do owls hunt at night?\nAnswer:", " no", " yes");
 
     [Theory]
     [InlineData(
         "arc_easy", "raw/arc/ARC-Easy-Test.jsonl",
-        """{"question": {"stem": "What sings?", "choices": [{"text": "a wren", "label": "A"}, {"text": "a stone", "label": "B"}, {"text": "the sea", "label": "C"}]}, "answerKey": "C"}"""
-    )]
+        """{"question": {"stem": "What sings?", "choices": [{"text": "a wren", "label": "A"}, """
+        + """{"text": "a stone", "label": "B"}, {"text": "the sea", "label": "C"}]}, "answerKey": "C"}""")]
     [InlineData(
         "arc_challenge", "ARC-V1-Feb2018-2/ARC-Challenge/ARC-Challenge-Test.jsonl",
-        """{"question": {"stem": "What sings?", "choices": [{"text": "a wren", "label": "1"}, {"text": "a stone", "label": "2"}, {"text": "the sea", "label": "3"}]}, "answerKey": "3"}"""
-    )]
+        """{"question": {"stem": "What sings?", "choices": [{"text": "a wren", "label": "1"}, """
+        + """{"text": "a stone", "label": "2"}, {"text": "the sea", "label": "3"}]}, "answerKey": "3"}""")]
     [InlineData(
         "arc_easy", "arc_easy/test.jsonl",
-        """{"question": "What sings?", "choices": {"text": ["a wren", "a stone", "the sea"], "label": ["A", "B", "C"]}, "answerKey": "C"}"""
-    )]
+        """{"question": "What sings?", "choices": {"text": ["a wren", "a stone", "the sea"], "label": ["A", "B", "C"]},"""
+        + """ "answerKey": "C"}""")]
     public void Arc(string task, string file, string item) =>
         Check(task, file, [item], 2, "Question: What sings?\nAnswer:", " a wren", " a stone", " the sea");
 
@@ -63,12 +60,11 @@ public sealed class TaskPromptTests
     [Theory]
     [InlineData(
         "Main/test.jsonl",
-        """{"question": {"stem": "A wren builds", "choices": [{"text": "nests", "label": "A"}, {"text": "roads", "label": "B"}]}, "answerKey": "B"}"""
-    )]
+        """{"question": {"stem": "A wren builds", "choices": [{"text": "nests", "label": "A"}, """
+        + """{"text": "roads", "label": "B"}]}, "answerKey": "B"}""")]
     [InlineData(
         "openbookqa/test.jsonl",
-        """{"question_stem": "A wren builds", "choices": {"text": ["nests", "roads"], "label": ["A", "B"]}, "answerKey": " B"}"""
-    )]
+        """{"question_stem": "A wren builds", "choices": {"text": ["nests", "roads"], "label": ["A", "B"]}, "answerKey": " B"}""")]
     [InlineData("llm-foundry/openbook_qa.jsonl", """{"query": "A wren builds", "choices": ["nests", "roads"], "gold": 1}""")]
     public void OpenBookQA(string file, string item) => Check("openbookqa", file, [item], 1, "A wren builds", " nests", " roads");
 
@@ -76,18 +72,15 @@ public sealed class TaskPromptTests
     [InlineData(
         "COPA/val.jsonl",
         """{"premise": "The rain stopped. ", "choice1": "We went out.", "choice2": "I slept.", "question": "effect", "label": 0}""",
-        "The rain stopped therefore", 0
-    )]
+        "The rain stopped therefore", 0)]
     [InlineData(
         "COPA/val.jsonl",
         """{"premise": "The rain stopped.", "choice1": "We went out.", "choice2": "I slept.", "question": "cause", "label": 1}""",
-        "The rain stopped because", 1
-    )]
+        "The rain stopped because", 1)]
     [InlineData(
         "llm-foundry/copa.jsonl",
         """{"query": "The rain, at last, stopped, because", "choices": ["we went out.", "i slept."], "gold": 1}""",
-        "The rain, at last, stopped because", 1
-    )]
+        "The rain, at last, stopped because", 1)]
     public void Copa_TwoSpaces(string file, string item, string context, int gold) =>
         Check("copa", file, [item], gold, context, "  we went out.", "  i slept.");
 
@@ -95,7 +88,8 @@ public sealed class TaskPromptTests
     public void SocialIqa()
     {
         const string item =
-            """{"context": "Ann gave Bo a map.", "question": "How does Bo feel?", "answerA": "lost", "answerB": "glad", "answerC": "tall"}""";
+            """{"context": "Ann gave Bo a map.", "question": "How does Bo feel?","""
+            + """ "answerA": "lost", "answerB": "glad", "answerC": "tall"}""";
         using var folder = new TaskFolder().With("socialiqa-train-dev/dev.jsonl", item).With("socialiqa-train-dev/dev-labels.lst", "2");
         Check(folder, "social_iqa", 1, "Q: Ann gave Bo a map. How does Bo feel?\nA:", " lost", " glad", " tall");
     }
@@ -123,7 +117,8 @@ public sealed class TaskPromptTests
     {
         using var hub = new TaskFolder().With(
             "wsc273/test.jsonl",
-            """{"text": "The kettle burnt Ann because it was hot.", "pronoun": "it", "pronoun_loc": 29, "options": ["The kettle", "Ann"], "label": 0}""",
+            """{"text": "The kettle burnt Ann because it was hot.", "pronoun": "it", "pronoun_loc": 29,"""
+            + """ "options": ["The kettle", "Ann"], "label": 0}""",
             """{"text": "Ann met Bo. He lost his map.", "pronoun": "his", "pronoun_loc": 20, "options": ["Ann", "The man"], "label": 1}""",
             """{"text": "Ann saw a hat. It fell.", "pronoun": "It", "pronoun_loc": 15, "options": ["The hat", "Ann"], "label": 0}""");
         var task = hub.Load("wsc273");
@@ -144,7 +139,8 @@ public sealed class TaskPromptTests
     public void HellaSwag()
     {
         const string item =
-            """{"activity_label": "Baking [header] bread", "ctx_a": "A man [step] kneads [title] dough.", "ctx_b": "the DOUGH", "endings": [" rests [title] an hour.", "is [substeps] read  aloud."], "label": 1}""";
+            """{"activity_label": "Baking [header] bread", "ctx_a": "A man [step] kneads [title] dough.", "ctx_b": "the DOUGH","""
+            + """ "endings": [" rests [title] an hour.", "is [substeps] read  aloud."], "label": 1}""";
         Check(
             "hellaswag", "hellaswag_val.jsonl", [item], 1, "Baking bread: A man kneads. dough. The dough",
             " rests.  an hour.".Replace("  ", " ", StringComparison.Ordinal), " is read aloud.");
@@ -157,7 +153,8 @@ public sealed class TaskPromptTests
             "sciq/test.json",
             [
                 "[",
-                """{"support": "  Wrens are birds.", "question": "What is a wren?", "distractor1": "a fish", "distractor2": "a tree", "distractor3": "a stone", "correct_answer": "a bird"}""",
+                """{"support": "  Wrens are birds.", "question": "What is a wren?", "distractor1": "a fish","""
+                + """ "distractor2": "a tree", "distractor3": "a stone", "correct_answer": "a bird"}""",
                 "]",
             ],
             3,
