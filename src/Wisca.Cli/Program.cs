@@ -6,7 +6,7 @@ if (args is ["--version"])
 {
     try
     {
-        Console.WriteLine(WiscaApplication.Version);
+        Console.WriteLine(ProductVersion.Text);
         return 0;
     }
     catch (IOException)

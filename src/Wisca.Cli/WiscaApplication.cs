@@ -1,6 +1,5 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
-using System.Reflection;
 using Wisca.Cli.CommandLine;
 using Wisca.Cli.Verbs;
 
@@ -10,10 +9,6 @@ namespace Wisca.Cli;
 public static class WiscaApplication
 {
     private const int Failed = 1, WrongUsage = 2;
-
-    /// <summary>The version of wisca: the number, and the commit it was built from.</summary>
-    public static string Version { get; } =
-        typeof(WiscaApplication).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion;
 
     /// <summary>Runs a command line.</summary>
     /// <param name="args">The arguments.</param>

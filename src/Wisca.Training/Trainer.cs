@@ -10,7 +10,6 @@ using Wisca.Torch.Transitions;
 using Wisca.Training.Batches;
 using Wisca.Training.Checkpointing;
 using Wisca.Training.Configuration;
-using Wisca.Training.Finetuning;
 using Wisca.Transitions;
 using static TorchSharp.torch;
 
@@ -110,22 +109,13 @@ public sealed class Trainer : IDisposable
             config.Steps));
     }
 
-    /// <summary>Prepares a fine-tuning: its folder, base, data, adapter, optimizer, and where it goes on.</summary>
+    /// <summary>Prepares a run of any task.</summary>
     /// <param name="config">The run.</param>
     /// <param name="resume">Where it begins.</param>
     /// <param name="observer">Told what happens.</param>
-    /// <param name="cancellation">Stops the preparation.</param>
+    /// <param name="prepare">Makes the task, given the run's folder and the checkpoint that it goes on from, if any.</param>
     /// <exception cref="WiscaException">Something that the configuration names is missing, broken or does not fit.</exception>
-    public static Trainer Prepare(
-        FinetuneConfig config, ResumeMode resume, ITrainingObserver observer, CancellationToken cancellation = default)
-    {
-        ArgumentNullException.ThrowIfNull(config);
-        ArgumentNullException.ThrowIfNull(resume);
-        ArgumentNullException.ThrowIfNull(observer);
-        return Prepare(config, resume, observer, (_, checkpoint) => FinetuneTask.Prepare(config, checkpoint, observer, cancellation));
-    }
-
-    private static Trainer Prepare(
+    internal static Trainer Prepare(
         IRunConfig config, ResumeMode resume, ITrainingObserver observer, Func<RunFolder, string?, TrainingTask> prepare)
     {
         var folder = RunFolder.Open(config.Output);

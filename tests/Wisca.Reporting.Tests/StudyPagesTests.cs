@@ -105,7 +105,7 @@ public sealed class StudyPagesTests
         using var folder = new StudyFolder(temporary["study"]);
         StudyFolder.Write(folder.ReportPath, study.Report);
         foreach (var result in study.Results.Values) folder.WriteResult(result);
-        var report = folder.ReadReport();
+        var report = StudyReport.Load(folder);
         string html = StudyPages.Html(report, folder.ReadResults());
         html.ShouldBe(Page.Realistic, "the folder alone is enough");
         var model = report.Models[0];

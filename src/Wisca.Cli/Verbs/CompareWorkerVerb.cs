@@ -20,7 +20,7 @@ internal static class CompareWorkerVerb
             (parsed, cancellation) =>
                 Task.Run(() =>
                     RunWorker.Execute(
-                        parsed.GetRequiredValue(request), WiscaApplication.Version, Console.In, context.StandardOutput, cancellation)
+                        parsed.GetRequiredValue(request), ProductVersion.Text, Console.In, context.StandardOutput, cancellation)
                         ? 0
                         : Failed));
         return command;

@@ -1,7 +1,7 @@
 using System.CommandLine;
 using Wisca.Cli.CommandLine;
-using Wisca.Training;
 using Wisca.Training.Configuration;
+using Wisca.Training.Finetuning;
 
 namespace Wisca.Cli.Verbs;
 
@@ -14,6 +14,6 @@ internal static class FinetuneVerb
         "Fine-tune a model on instructions: LoRA adapters, or the whole model.",
         "The run, as YAML; configs/finetune-*.yaml are examples. base.model and data.train must be given, here or by --set.",
         FinetuneConfig.Load,
-        Trainer.Prepare,
+        Finetuner.Prepare,
         "held-out loss of answers");
 }

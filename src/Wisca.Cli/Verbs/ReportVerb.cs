@@ -1,6 +1,7 @@
 using System.CommandLine;
 using Spectre.Console;
 using Wisca.Cli.CommandLine;
+using Wisca.Comparison.Reports;
 using Wisca.Comparison.Results;
 using Wisca.Reporting;
 
@@ -34,7 +35,7 @@ internal static class ReportVerb
                 ".md" or ".markdown" => (null, file),
                 _ => throw new UsageException($"--out is '{file}', expected a file that ends with .html or .md"),
             };
-            var report = folder.ReadReport();
+            var report = StudyReport.Load(folder);
             var results = folder.ReadResults();
             var known = report
                 .Models.SelectMany(model => model.Arms)

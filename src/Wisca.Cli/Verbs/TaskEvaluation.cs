@@ -109,7 +109,7 @@ internal static class TaskEvaluation
         ["model_num_parameters"] = model.Checkpoint.Tensors.Sum(tensor =>
             tensor.Info.Shape.Aggregate(1L, (product, size) => product * size)),
         ["model_dtype"] = shared.Dtype,
-        ["wisca_version"] = WiscaApplication.Version,
+        ["wisca_version"] = ProductVersion.Text,
         ["batch_size"] = shared.Scoring.BatchSize,
         ["max_length"] = model.Scorer.MaxLength,
         ["device"] = "cpu",

@@ -40,7 +40,7 @@ internal static class UndoVerb
         {
             var progress = new DirectProgress<RescaleProgress>(step => report("undoing", step.Done, step.Total));
             return adapter is not null
-                ? Undoer.Undo(adapter, output, force, threads, progress, cancellation)
+                ? AdapterRescaler.Undo(adapter, output, force, threads, progress, cancellation)
                 : Undoer.Undo(checkpoint!, output, force, threads, progress, cancellation);
         });
         if (json)

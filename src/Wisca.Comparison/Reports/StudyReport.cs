@@ -43,4 +43,19 @@ public sealed record StudyReport
 
     /// <summary>The models, regime by regime.</summary>
     public required IReadOnlyList<ComparedModel> Models { get; init; }
+
+    /// <summary>The statistics of a study, as <c>wisca compare</c> last wrote them.</summary>
+    /// <param name="folder">The study's folder.</param>
+    /// <exception cref="WiscaException">There are none, or they cannot be read.</exception>
+    public static StudyReport Load(StudyFolder folder)
+    {
+        ArgumentNullException.ThrowIfNull(folder);
+        const string hint = "wisca compare --config FILE --summary writes it anew from the finished runs";
+        string path = folder.ReportPath;
+        if (!File.Exists(path)) throw new WiscaException($"{folder.FullPath} has no study.json, expected the folder of a study", hint);
+        var report = StudyFolder.Read<StudyReport>(path, hint);
+        return report.Version == CurrentVersion
+            ? report
+            : throw new WiscaException($"{path} has version {report.Version}, expected {CurrentVersion}", hint);
+    }
 }

@@ -1,5 +1,4 @@
 using System.Text.Json;
-using Wisca.Comparison.Reports;
 using Wisca.Files;
 using Wisca.Training.Checkpointing;
 
@@ -108,18 +107,6 @@ public sealed class StudyFolder : IDisposable
         return result;
     }
 
-    /// <summary>The statistics, as <c>wisca compare</c> last wrote them.</summary>
-    /// <exception cref="WiscaException">There are none, or they cannot be read.</exception>
-    public StudyReport ReadReport()
-    {
-        const string hint = "wisca compare --config FILE --summary writes it anew from the finished runs";
-        if (!File.Exists(ReportPath)) throw new WiscaException($"{FullPath} has no study.json, expected the folder of a study", hint);
-        var report = Read<StudyReport>(ReportPath, hint);
-        return report.Version == StudyReport.CurrentVersion
-            ? report
-            : throw new WiscaException($"{ReportPath} has version {report.Version}, expected {StudyReport.CurrentVersion}", hint);
-    }
-
     /// <summary>Writes a result, in one step; what was recorded of a failure goes.</summary>
     /// <param name="result">The result.</param>
     public void WriteResult(RunResult result)
@@ -195,7 +182,10 @@ public sealed class StudyFolder : IDisposable
         }
     }
 
-    private static T Read<T>(string path, string hint = "remove the run's folder to make it again")
+    /// <summary>Reads a file that <see cref="Write"/> wrote.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="hint">What to do where it cannot be read.</param>
+    internal static T Read<T>(string path, string hint = "remove the run's folder to make it again")
     {
         try
         {

@@ -47,7 +47,7 @@ internal sealed class FinetuningRuns : RunKindOf<FinetuneConfig>
     protected override TrainingCheck Check(FinetuneConfig config) => _check.Of(config);
 
     protected override Trainer Prepare(FinetuneConfig config, ITrainingObserver observer, CancellationToken stop) =>
-        Trainer.Prepare(config, ResumeMode.Auto, observer, stop);
+        Finetuner.Prepare(config, ResumeMode.Auto, observer, stop);
 
     protected override string Product(FinetuneConfig config) => config.Adapter.Type == AdapterKind.Lora ? "adapter" : "model";
 

@@ -97,4 +97,20 @@ public static class AdapterRescaler
         return new AdapterMove(binding, factors, baseIsMoved: !back).Write(
             folder, back ? [] : moves, back ? [] : taken, forOriginal: back, Environment.ProcessorCount, cancellation);
     }
+
+    /// <summary>Writes an adapter in the gauge of the original base: as it was before its ledger's first move.</summary>
+    /// <param name="adapter">An adapter with a ledger.</param>
+    /// <param name="output">The folder to write; it appears when it is complete.</param>
+    /// <param name="force">True to replace an existing folder that wisca wrote.</param>
+    /// <param name="threads">Number of threads; 0 for all processors.</param>
+    /// <param name="progress">Told how far it is.</param>
+    /// <param name="cancellation">Stops it; nothing is left behind.</param>
+    /// <exception cref="WiscaException">There is no ledger, nothing to undo, or the ledger does not fit the weights.</exception>
+    public static UndoResult Undo(
+        Adapter adapter, string output, bool force = false, int threads = 0, IProgress<RescaleProgress>? progress = null,
+        CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(adapter);
+        return Undoer.Undo(adapter, forOriginal: true, output, force, threads, progress, cancellation);
+    }
 }

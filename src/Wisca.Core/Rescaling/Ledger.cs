@@ -2,7 +2,6 @@ using System.Buffers;
 using System.IO.Hashing;
 using System.Text.Json;
 using System.Text.Json.Serialization;
-using Wisca.Adapters;
 using Wisca.Checkpoints;
 using Wisca.Files;
 
@@ -70,46 +69,6 @@ public sealed record Ledger(
         }
 
         return null;
-    }
-
-    /// <summary>
-    /// Checks that a folder is one that wisca wrote and that nobody worked in since: only then <c>--force</c> may replace it.
-    /// </summary>
-    /// <param name="folder">The folder.</param>
-    /// <param name="shown">The folder as the user gave it.</param>
-    /// <exception cref="WiscaException">The folder holds something that is not from wisca; the message names it.</exception>
-    internal static void CheckReplaceable(string folder, string shown)
-    {
-        const string hint = "move it away, or choose another folder";
-        if (Load(folder) is not { } ledger)
-            throw new WiscaException(
-                $"output {shown} exists and is not from wisca (it has no {FileName}), so --force does not replace it",
-                hint);
-        var files = ledger.Files.ToDictionary(file => file.Name, file => file.Size, StringComparer.Ordinal);
-
-        // Of a file that keeps its length the time of its last change tells; wisca writes the ledger after the weights.
-        var written = File.GetLastWriteTimeUtc(Path.Combine(folder, FileName));
-        foreach (string path in Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories))
-        {
-            string name = Path.GetRelativePath(folder, path).Replace(Path.DirectorySeparatorChar, '/');
-            if (name == FileName) continue;
-            if (!files.TryGetValue(name, out long size))
-                throw new WiscaException($"{Path.Combine(shown, name)} is not from wisca, so --force does not replace its folder", hint);
-            var file = new FileInfo(path);
-            if (file.Length != size || file.LastWriteTimeUtc > written)
-                throw new WiscaException(
-                    $"{Path.Combine(shown, name)} has changed since wisca wrote it, so --force does not replace its folder",
-                    hint);
-        }
-
-        using var opened = Adapter.IsAdapter(folder) ? Adapter.Open(folder) : (IDisposable)Checkpoint.Open(folder);
-        foreach (var (tensor, digests) in ledger.LatestDigests())
-        {
-            if (((IWeightFolder)opened).Find(tensor) is not { } stored || Digest(stored) != digests.After)
-                throw new WiscaException(
-                    $"tensor '{tensor}' in {shown} has changed since wisca wrote it, so --force does not replace its folder",
-                    hint);
-        }
     }
 
     /// <summary>For each tensor that a move scaled, the digests of the latest one.</summary>

@@ -171,7 +171,7 @@ internal sealed partial class OutputFolder : IDisposable
             throw new WiscaException(
                 $"output {shown} exists",
                 "choose another folder, or replace it with --force (only a folder that wisca wrote is replaced)");
-        Ledger.CheckReplaceable(place, shown);
+        Replacement.Check(place, shown);
     }
 
     private static (string Folder, FileStream Lock) CreateWorkingFolder(string place)

@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using Wisca.Adapters;
 using Wisca.Checkpoints;
 using Wisca.Numerics;
 using Wisca.Safetensors;
@@ -9,22 +8,6 @@ namespace Wisca.Rescaling;
 /// <summary>Takes the moves of a ledger back.</summary>
 public static class Undoer
 {
-    /// <summary>Writes an adapter in the gauge of the original base: as it was before its ledger's first move.</summary>
-    /// <param name="adapter">An adapter with a ledger.</param>
-    /// <param name="output">The folder to write; it appears when it is complete.</param>
-    /// <param name="force">True to replace an existing folder that wisca wrote.</param>
-    /// <param name="threads">Number of threads; 0 for all processors.</param>
-    /// <param name="progress">Told how far it is.</param>
-    /// <param name="cancellation">Stops it; nothing is left behind.</param>
-    /// <exception cref="WiscaException">There is no ledger, nothing to undo, or the ledger does not fit the weights.</exception>
-    public static UndoResult Undo(
-        Adapter adapter, string output, bool force = false, int threads = 0, IProgress<RescaleProgress>? progress = null,
-        CancellationToken cancellation = default)
-    {
-        ArgumentNullException.ThrowIfNull(adapter);
-        return Undo(adapter, forOriginal: true, output, force, threads, progress, cancellation);
-    }
-
     /// <summary>Writes a checkpoint in the gauge that it had before its ledger's first move.</summary>
     /// <param name="checkpoint">A model with a ledger.</param>
     /// <param name="output">The folder to write; it appears when it is complete.</param>
@@ -45,7 +28,8 @@ public static class Undoer
         return Undo(checkpoint, forOriginal: false, output, force, threads, progress, cancellation);
     }
 
-    private static UndoResult Undo(
+    /// <summary>As the public one, of any folder of weights.</summary>
+    internal static UndoResult Undo(
         IWeightFolder checkpoint, bool forOriginal, string output, bool force, int threads, IProgress<RescaleProgress>? progress,
         CancellationToken cancellation)
     {

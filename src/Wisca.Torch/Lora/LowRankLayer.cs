@@ -5,7 +5,7 @@ using static TorchSharp.torch;
 namespace Wisca.Torch.Lora;
 
 /// <summary>The factors of one module. Letters: D inputs, E outputs, r rank.</summary>
-internal sealed class LowRankLayer : IDisposable
+internal sealed class LowRankLayer : ILayerAdapter, IDisposable
 {
     private readonly LoraModel _owner;
 

@@ -1,6 +1,5 @@
 using TorchSharp.Modules;
 using TorchSharp.Utils;
-using Wisca.Torch.Lora;
 using static TorchSharp.torch;
 
 namespace Wisca.Torch.Models;
@@ -31,8 +30,8 @@ internal sealed class DenseLayer : nn.Module<Tensor, Tensor>
     /// <summary>True where it is stored [inputs, outputs].</summary>
     public bool Transposed => _transposed;
 
-    /// <summary>What a LoRA adapter adds to the product; null without one.</summary>
-    public LowRankLayer? Adapter { get; set; }
+    /// <summary>What makes another product of it, such as LoRA; null without.</summary>
+    public ILayerAdapter? Adapter { get; set; }
 
     public override Tensor forward(Tensor input)
     {

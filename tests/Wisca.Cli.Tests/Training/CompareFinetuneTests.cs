@@ -2,11 +2,13 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using Wisca.Checkpoints;
 using Wisca.Cli.Tests.Robustness;
+using Wisca.Comparison.Reports;
 using Wisca.Comparison.Results;
 using Wisca.Settings;
 using Wisca.Tests;
 using Wisca.Training;
 using Wisca.Training.Configuration;
+using Wisca.Training.Finetuning;
 
 namespace Wisca.Cli.Tests.Training;
 
@@ -96,7 +98,7 @@ public sealed class CompareFinetuneTests : IDisposable
         }
 
         results.Select(result => result.HeldOut[2].Test).Distinct().Count().ShouldBe(4);
-        var report = study.ReadReport();
+        var report = StudyReport.Load(study);
         report.Models[0].SharedInitialWeights.ShouldBeTrue();
         string text = File.ReadAllText(study.MarkdownPath);
         text.ShouldContain("All runs of a seed began as the same function");
@@ -119,7 +121,7 @@ public sealed class CompareFinetuneTests : IDisposable
                 Steps = 1,
                 Threads = 1,
             };
-            using var trainer = Trainer.Prepare(config, ResumeMode.Never, new Recorder(), CancellationToken.None);
+            using var trainer = Finetuner.Prepare(config, ResumeMode.Never, new Recorder(), CancellationToken.None);
             trainer.Run();
             FirstTest(config.Output).ShouldBe(result.HeldOut[2].Test, 1e-4);
         }

@@ -59,7 +59,7 @@ public sealed class AdapterRescalerTests : IDisposable
             });
         Ledger.Load(_folder["a2"])!.Moves.ShouldHaveSingleItem().Groups.Count.ShouldBe(Ledger.Load(_folder["m2"])!.Moves[0].Groups.Count);
         UndoResult result;
-        using (var adapter = Adapter.Open(_folder["a2"])) result = Undoer.Undo(adapter, _folder["back"]);
+        using (var adapter = Adapter.Open(_folder["a2"])) result = AdapterRescaler.Undo(adapter, _folder["back"]);
         var before = TestCheckpoint.Read(_folder["a"]);
         foreach (var (name, tensor) in TestCheckpoint.Read(_folder["back"]))
         {
@@ -119,7 +119,7 @@ public sealed class AdapterRescalerTests : IDisposable
         Write(false);
         Rescale(new RescaleOptions());
         using (var adapter = Adapter.Open(_folder["a2"])) FactorBalancer.Balance(adapter, _folder["a3"], new AdapterBalanceOptions());
-        using (var adapter = Adapter.Open(_folder["a3"])) Undoer.Undo(adapter, _folder["a4"]).TrainedTensors.Length.ShouldBe(8);
+        using (var adapter = Adapter.Open(_folder["a3"])) AdapterRescaler.Undo(adapter, _folder["a4"]).TrainedTensors.Length.ShouldBe(8);
         var expected = DenseModel.Merged(_folder["m"], _folder["a"], 2);
         foreach (var (name, matrix) in DenseModel.Merged(_folder["m"], _folder["a4"], 2))
             DenseModel.Difference(expected[name], matrix).ShouldBeLessThan(1e-12);

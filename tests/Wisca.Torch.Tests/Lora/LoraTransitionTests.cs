@@ -110,7 +110,7 @@ public sealed class LoraTransitionTests : IDisposable
             .Message.ShouldContain("expressed for the original base");
 
         // And the ledger takes the one back to the other.
-        using (var adapter = Adapter.Open(_folder["rescaled"])) Undoer.Undo(adapter, _folder["undone"]);
+        using (var adapter = Adapter.Open(_folder["rescaled"])) AdapterRescaler.Undo(adapter, _folder["undone"]);
         Logits("base", "undone", (logits, _) => LoraRun.Largest(logits, trained).ShouldBeLessThan(1e-9));
     }
 

@@ -25,7 +25,7 @@ public sealed class FinetuneTests : IDisposable
     {
         var config = TinyFinetune.Config(_folder) with { Steps = 40, Checkpoints = new() { Every = 0 } };
         var recorder = new TrainingRecorder();
-        using var trainer = Trainer.Prepare(config, ResumeMode.Auto, recorder, CancellationToken.None);
+        using var trainer = Finetuner.Prepare(config, ResumeMode.Auto, recorder, CancellationToken.None);
         double[] before = Weights(trainer.Model);
         string checkpoint = trainer.Run().Checkpoint;
         recorder.Evaluations[^1].Loss.ShouldBeLessThan(0.8 * recorder.Evaluations[0].Loss);
@@ -106,7 +106,7 @@ public sealed class FinetuneTests : IDisposable
             Wisca = new() { Round = FactorRounding.None, Every = 2 },
             Adapter = config.Adapter with { Dora = dora, Init = init },
         };
-        using var trainer = Trainer.Prepare(config, ResumeMode.Auto, new TrainingRecorder(), CancellationToken.None);
+        using var trainer = Finetuner.Prepare(config, ResumeMode.Auto, new TrainingRecorder(), CancellationToken.None);
         string checkpoint = trainer.Run().Checkpoint;
         double[] trained = LoraRun.Logits(trainer.Model);
         using var untouched = Checkpoint.Open(_folder["base"]);
@@ -192,7 +192,7 @@ public sealed class FinetuneTests : IDisposable
         File.WriteAllText(_folder["run.yaml"], TinyFinetune.Config(_folder).ToYaml(commented: true));
         var exception = Should.Throw<WiscaException>(() =>
         {
-            using var trainer = Trainer.Prepare(
+            using var trainer = Finetuner.Prepare(
                 FinetuneConfig.Load(_folder["run.yaml"], [setting]), ResumeMode.Auto, new TrainingRecorder(), CancellationToken.None);
         });
         exception.Message.ShouldContain(message);
@@ -276,7 +276,7 @@ public sealed class FinetuneTests : IDisposable
         var check = new FinetuneCheck().Of(config);
         using var checkpoint = Checkpoint.Open(_folder["base"]);
         var recorder = new TrainingRecorder();
-        using var trainer = Trainer.Prepare(config, ResumeMode.Never, recorder, CancellationToken.None);
+        using var trainer = Finetuner.Prepare(config, ResumeMode.Never, recorder, CancellationToken.None);
         var result = trainer.Run();
         check.Steps.ShouldBe((int)result.Step);
         check.TokensPerStep.ShouldBe((double)result.TokensSeen / result.Step, 0.1 * check.TokensPerStep);

@@ -3,6 +3,7 @@ using Wisca.Data.Tokenizers.Training;
 using Wisca.Tests;
 using Wisca.Torch.Models;
 using Wisca.Training.Configuration;
+using Wisca.Training.Finetuning;
 
 namespace Wisca.Training.Tests.Finetuning;
 
@@ -45,7 +46,7 @@ internal static class TinyFinetune
     public static TrainingRecorder Train(FinetuneConfig config, ResumeMode? resume = null)
     {
         var recorder = new TrainingRecorder();
-        using var trainer = Trainer.Prepare(config, resume ?? ResumeMode.Auto, recorder, CancellationToken.None);
+        using var trainer = Finetuner.Prepare(config, resume ?? ResumeMode.Auto, recorder, CancellationToken.None);
         trainer.Run();
         return recorder;
     }
