@@ -4,7 +4,7 @@ namespace Wisca.Tests.Documentation;
 public sealed class LinkTests
 {
     // Made of data or by tools, with links of their own kind; or not part of the repository.
-    private static readonly string[] Left = [".git", "artifacts", "runs", "results", "node_modules"];
+    private static readonly string[] Left = [".git", "artifacts", "runs", "results", "Golden", "node_modules"];
 
     private static readonly string Root = Path.GetDirectoryName(TestRepository.PathOf("Wisca.slnx"))!;
 

@@ -4,7 +4,7 @@ namespace Wisca.Tests.Documentation;
 public sealed class PackageReadmeTests
 {
     public static TheoryData<string> Readmes =>
-        [.. Directory.EnumerateDirectories(TestRepository.PathOf("src")).Select(Path.GetFileName).Order(StringComparer.Ordinal)!];
+        [.. Directory.EnumerateDirectories(TestRepository.PathOf("src")).Select(path => Path.GetFileName(path)).Order(StringComparer.Ordinal)];
 
     [Theory]
     [MemberData(nameof(Readmes))]
