@@ -41,6 +41,7 @@ public static class WiscaApplication
             CompareVerb.Create(context),
             CompareWorkerVerb.Create(context),
             ReportVerb.Create(context),
+            CompletionVerb.Create(context),
             DemoVerb.Create(context),
         };
         root.Add(SharedOptions.Verbose);
