@@ -93,7 +93,8 @@ public sealed class CompletionVerbTests : IDisposable
         foreach (var (verb, options) in await ProgramHelp.ReadAsync())
         {
             script.ShouldContain(verb);
-            foreach (string option in options) script.ShouldContain(shell == "fish" ? $"-l {option[2..]} " : option, customMessage: verb);
+            foreach (string option in options.Select(option => option.Name))
+                script.ShouldContain(shell == "fish" ? $"-l {option[2..]} " : option, customMessage: verb);
         }
 
         script.ShouldNotContain("compare-worker");
