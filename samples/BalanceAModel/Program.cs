@@ -9,6 +9,7 @@ using Wisca.Transitions;
 string work = Directory.CreateTempSubdirectory("wisca-sample-").FullName;
 string model = args.Length > 0 ? args[0] : MakeModel(Path.Combine(work, "model"));
 string output = args.Length > 1 ? args[1] : Path.Combine(work, "balanced");
+string original = Path.Combine(work, "original");
 
 using var checkpoint = Checkpoint.Open(model);
 var result = Rescaler.Rescale(checkpoint, output, new RescaleOptions
@@ -17,15 +18,17 @@ var result = Rescaler.Rescale(checkpoint, output, new RescaleOptions
     ValueOutput = Granularity.KvHead,
     Balance = new BalanceOptions(Criterion.L1, FactorRounding.PowerOfTwo),
 });
+
 foreach (var group in result.Move!.Groups)
     Console.WriteLine(
         $"layer {group.Layer} {group.Transition} kv head {group.KvHead}: factor {group.Factor}, norms {group.NormsBefore[0]:0.0} and "
         + $"{group.NormsBefore[1]:0.0} -> {group.NormsAfter[0]:0.0} and {group.NormsAfter[1]:0.0}");
 
 using var balanced = Checkpoint.Open(output);
-var certificate = Certifier.Compare(checkpoint, balanced);
+var certificate = Certifier.Compare(checkpoint, balanced);      // in float64, no forward pass
+var undone = Undoer.Undo(balanced, original);
+
 Console.WriteLine($"equivalent: {certificate.Equivalent} (errors {certificate.QueryKeyError}, {certificate.ValueOutputError})");
-var undone = Undoer.Undo(balanced, Path.Combine(work, "undone"));
 Console.WriteLine($"undone bit for bit: {undone.BitExactTensors.Length} tensors");
 Directory.Delete(work, recursive: true);
 return certificate.Equivalent && undone.RoundedTensors.IsEmpty ? 0 : 1;

@@ -37,6 +37,7 @@ public static class WiscaApplication
             CompareVerb.Create(context),
             CompareWorkerVerb.Create(context),
             ReportVerb.Create(context),
+            CompletionVerb.Create(context),
             DemoVerb.Create(context),
         };
         root.Add(SharedOptions.Verbose);

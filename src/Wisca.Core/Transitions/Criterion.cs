@@ -24,7 +24,7 @@ public enum Criterion
     [JsonStringEnumMemberName("rms")]
     Rms,
 
-    /// <summary>Largest singular value, by power iteration.</summary>
+    /// <summary>Largest singular value, by the Lanczos method.</summary>
     [JsonStringEnumMemberName("spectral")]
     Spectral,
 

@@ -1,6 +1,6 @@
 using System.Text.RegularExpressions;
 
-namespace Wisca.Tests.Documentation;
+namespace Wisca.Cli.Tests.Documentation;
 
 /// <summary>How long lines of Markdown may be: 100 characters, but for what cannot be broken.</summary>
 internal static partial class MarkdownLines

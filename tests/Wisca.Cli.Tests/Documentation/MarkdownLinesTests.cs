@@ -1,4 +1,6 @@
-namespace Wisca.Tests.Documentation;
+using Wisca.Tests;
+
+namespace Wisca.Cli.Tests.Documentation;
 
 /// <summary>Documents that people write wrap at 100 characters; those that the program writes are in <c>results</c>.</summary>
 public sealed class MarkdownLinesTests

@@ -3,9 +3,11 @@ using Wisca.Tests;
 
 namespace Wisca.Cli.Tests.Robustness;
 
-/// <summary>The launcher script, copied into a folder of its own beside a dotnet that only pretends.</summary>
+/// <summary>The launcher scripts, copied into a folder of their own beside a dotnet that only pretends.</summary>
 public sealed class LauncherTests : IDisposable
 {
+    private const string Bash = "wisca", PowerShell = "wisca.ps1";
+
     // Building makes a program that says what it was called with; a source that says "broken" does not build.
     private const string Dotnet = """
         #!/usr/bin/env bash
@@ -25,72 +27,97 @@ public sealed class LauncherTests : IDisposable
 
     public LauncherTests()
     {
-        Assert.SkipWhen(OperatingSystem.IsWindows(), "the launcher is a shell script");
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "the pretended dotnet is a shell script");
         foreach (string folder in (string[])["src", "eng", "sdks/sdk/10.0.100", "path"]) Directory.CreateDirectory(_folder[folder]);
         foreach (string file in (string[])["src/code.cs", "a.props", "a.targets", "global.json"]) File.WriteAllText(_folder[file], "code");
-        WriteScript("wisca", TestRepository.ReadText("wisca"));
+        foreach (string launcher in (string[])[Bash, PowerShell]) WriteScript(launcher, TestRepository.ReadText(launcher));
         WriteScript("sdks/dotnet", Dotnet);
     }
 
     public void Dispose() => _folder.Dispose();
 
-    [Fact]
-    public void Run_Twice_BuildsOnceAndAsksDotnetForNothingElse()
+    [Theory]
+    [InlineData(Bash)]
+    [InlineData(PowerShell)]
+    public void Run_Twice_BuildsOnceAndAsksDotnetForNothingElse(string launcher)
     {
-        Run("sdks", "inspect", "a b")
+        Run(launcher, "sdks", "inspect", "a b")
             .ShouldBe((0, $"ran inspect a b with {_folder["sdks"]}\n", "wisca: building (once, and when sources change) ...\n"));
-        Run("sdks", "--version").ShouldBe((0, $"ran --version with {_folder["sdks"]}\n", ""));
+        Run(launcher, "sdks", "--version").ShouldBe((0, $"ran --version with {_folder["sdks"]}\n", ""));
         File.ReadAllLines(_folder["calls"]).ShouldBe(["build"]);
 
         File.SetLastWriteTimeUtc(_folder["src/code.cs"], DateTime.UtcNow.AddSeconds(5));
-        Run("sdks", "--version").ExitCode.ShouldBe(0);
+        Run(launcher, "sdks", "--version").ExitCode.ShouldBe(0);
         File.ReadAllLines(_folder["calls"]).ShouldBe(["build", "build"]);
     }
 
-    [Fact]
-    public async Task Run_TwoFirstRunsAtOnce_BuildsOnce()
+    [Theory]
+    [InlineData(Bash)]
+    [InlineData(PowerShell)]
+    public async Task Run_TwoFirstRunsAtOnce_BuildsOnce(string launcher)
     {
-        Assert.SkipUnless(File.Exists("/usr/bin/flock"), "the launcher takes turns where the system has flock");
+        Assert.SkipUnless(launcher != Bash || File.Exists("/usr/bin/flock"), "the launcher takes turns where the system has flock");
         WriteScript("sdks/dotnet", Dotnet.Replace("build)", "build)\n    sleep 0.3", StringComparison.Ordinal));
-        var runs = await Task.WhenAll(Enumerable.Range(0, 2).Select(_ => Task.Run(() => Run("sdks", "demo"))));
+        var runs = await Task.WhenAll(Enumerable.Range(0, 2).Select(_ => Task.Run(() => Run(launcher, "sdks", "demo"))));
         runs.ShouldAllBe(run => run.ExitCode == 0 && run.Output == $"ran demo with {_folder["sdks"]}\n");
         File.ReadAllLines(_folder["calls"]).ShouldBe(["build"]);
     }
 
-    [Fact]
-    public void Run_DotnetIsAScriptElsewhere_FindsItsSdks()
+    [Theory]
+    [InlineData(Bash)]
+    [InlineData(PowerShell)]
+    public void Run_DotnetIsAScriptElsewhere_FindsItsSdks(string launcher)
     {
         WriteScript("path/dotnet", $"#!/bin/sh\nexec \"{_folder["sdks/dotnet"]}\" \"$@\"\n");
-        Run("path", "doctor")
+        Run(launcher, "path", "doctor")
             .ShouldBe((0, $"ran doctor with {_folder["sdks"]}\n", "wisca: building (once, and when sources change) ...\n"));
     }
 
-    [Fact]
-    public void Run_NoSdk_SaysWhatToInstallInOneLine()
+    [Theory]
+    [InlineData(Bash)]
+    [InlineData(PowerShell)]
+    public void Run_NoSdk_SaysWhatToInstallInOneLine(string launcher)
     {
         Directory.Delete(_folder["sdks/sdk"], recursive: true);
-        var (exitCode, output, error) = Run("sdks", "demo");
+        var (exitCode, output, error) = Run(launcher, "sdks", "demo");
         (exitCode, output).ShouldBe((1, ""));
         error.ShouldStartWith("wisca: no .NET 10 SDK found: install it from https://dotnet.microsoft.com/download/dotnet/10.0");
         error.Count(c => c == '\n').ShouldBe(1);
     }
 
-    [Fact]
-    public void Run_SourceThatDoesNotBuild_ShowsTheErrorAndTriesAgainNextTime()
+    [Theory]
+    [InlineData(Bash)]
+    [InlineData(PowerShell)]
+    public void Run_SourceThatDoesNotBuild_ShowsTheErrorAndTriesAgainNextTime(string launcher)
     {
         File.WriteAllText(_folder["src/code.cs"], "broken");
         for (int attempt = 0; attempt < 2; attempt++)
         {
-            var (exitCode, output, error) = Run("sdks", "demo");
+            var (exitCode, output, error) = Run(launcher, "sdks", "demo");
             (exitCode, output).ShouldBe((1, ""));
             error.ShouldContain("error CS0000");
             error.ShouldEndWith("wisca: the build failed\n");
         }
     }
 
-    private (int ExitCode, string Output, string Error) Run(string dotnetFolder, params string[] arguments)
+    [Fact]
+    public void Cmd_ForWindows_BuildsByPowerShellAndRunsWithTheArgumentsAsTheyAre()
     {
-        var start = new ProcessStartInfo(_folder["wisca"], arguments) { RedirectStandardOutput = true, RedirectStandardError = true };
+        // It cannot be run here. What it names has to be what the other launchers make.
+        string script = TestRepository.ReadText("wisca.cmd");
+        script.ShouldContain("-File \"%~dp0wisca.ps1\" --build-only || exit /b 1");
+        script.ShouldContain(@"""%~dp0artifacts\bin\Wisca.Cli\release\wisca.exe"" %*");
+        Run(PowerShell, "sdks", "--build-only").ShouldBe((0, "", "wisca: building (once, and when sources change) ...\n"));
+        File.ReadAllText(_folder["artifacts/.dotnet-root"]).ShouldBe(_folder["sdks"]);
+    }
+
+    private (int ExitCode, string Output, string Error) Run(string launcher, string dotnetFolder, params string[] arguments)
+    {
+        Assert.SkipUnless(launcher != PowerShell || PowerShellTool.IsThere, PowerShellTool.Absent);
+        var start = launcher == PowerShell
+            ? PowerShellTool.Start(["-NoProfile", "-File", _folder[launcher], .. arguments])
+            : new ProcessStartInfo(_folder[launcher], arguments);
+        (start.RedirectStandardOutput, start.RedirectStandardError) = (true, true);
         start.Environment.Remove("DOTNET_ROOT");
         start.Environment["PATH"] = $"{_folder[dotnetFolder]}:/usr/bin:/bin";
         using var process = Process.Start(start)!;

@@ -109,7 +109,7 @@ public sealed class CompareKillTests(ITestOutputHelper log)
     {
         string document = TestRepository.ReadText("docs", "comparing.md"), yaml = document.Split("```yaml\n")[1].Split("```")[0];
         yaml.TrimEnd().Split('\n').Length.ShouldBeLessThanOrEqualTo(10);
-        TestRepository.ReadText("README.md").ShouldContain(yaml);
+        TestRepository.ReadText("docs", "tour.md").ShouldContain(yaml);
         using var folder = new TemporaryFolder();
         File.WriteAllText(folder["question.yaml"], yaml);
         string Document(int i) => $"Document {i}: " + string.Concat(Enumerable.Repeat($"the number {i * 37 % 91} and ", 4));

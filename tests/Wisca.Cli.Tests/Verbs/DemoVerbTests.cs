@@ -25,11 +25,11 @@ public sealed partial class DemoVerbTests
     }
 
     [Fact]
-    public async Task Demo_Output_IsWhatTheReadmeShows()
+    public async Task Demo_Output_IsWhatTheDocumentShows()
     {
         var run = await CommandRun.RunAsync("demo", "--steps", "0");
         string shown = TestRepository
-            .ReadText("README.md")
+            .ReadText("docs", "demo.md")
             .Split("```")
             .Single(block => block.Contains("$ wisca inspect", StringComparison.Ordinal));
 
@@ -37,6 +37,21 @@ public sealed partial class DemoVerbTests
         string exact = shown.Split("$ wisca train, twice")[0];
         exact.Length.ShouldBeLessThan(shown.Length);
         Lines(run.Output).ShouldBe(Lines(exact));
+    }
+
+    [Fact]
+    public void Readme_Result_IsOfTheDocument()
+    {
+        string document = TestRepository.ReadText("docs", "demo.md").ReplaceLineEndings("\n");
+        string[] lines = TestRepository
+            .ReadText("README.md")
+            .ReplaceLineEndings("\n")
+            .Split("```")
+            .Single(block => block.Contains("forward proof", StringComparison.Ordinal))
+            .Trim('\n')
+            .Split('\n');
+        lines.Length.ShouldBe(6);
+        foreach (string line in lines) document.ShouldContain($"\n{line}\n");
     }
 
     [Fact]

@@ -1,11 +1,10 @@
-// The body of the MSBuild task WeakenVersionNeed (NativeTorch.targets): copies the 64-bit ELF library Source to Destination
+// The body of the MSBuild task WeakenVersionNeed (Wisca.Torch.targets): copies the 64-bit ELF library Source to Destination
 // with the weak flag (bit 0x2 of vna_flags in section .gnu.version_r, type SHT_GNU_verneed) set on the version need Version.
 // Structures: ELF-64 object file format and the Linux Standard Base, "Symbol Versioning".
 const uint sectionTypeVersionNeed = 0x6ffffffe;
 var destination = new System.IO.FileInfo(Destination);
 var source = new System.IO.FileInfo(Source);
-bool isLink = (destination.Attributes & System.IO.FileAttributes.ReparsePoint) != 0;
-if (destination.Exists && !isLink && destination.LastWriteTimeUtc == source.LastWriteTimeUtc && destination.Length == source.Length)
+if (destination.Exists && destination.LastWriteTimeUtc == source.LastWriteTimeUtc && destination.Length == source.Length)
     return true;
 
 byte[] image = System.IO.File.ReadAllBytes(Source);
@@ -36,8 +35,8 @@ for (int section = 0; section < sectionCount; section++)
     }
 }
 
-// Deleting first matters where the destination is a link into the package cache, or is mapped by a running process.
-if (destination.Exists || isLink) destination.Delete();
+// Deleting first matters where the destination is mapped by a running process.
 System.IO.Directory.CreateDirectory(destination.DirectoryName);
+destination.Delete();
 System.IO.File.WriteAllBytes(Destination, image);
 System.IO.File.SetLastWriteTimeUtc(Destination, source.LastWriteTimeUtc);

@@ -5,7 +5,7 @@ using static TorchSharp.torch;
 namespace Wisca.Torch.Tests.Transitions;
 
 [Collection(TorchCollection.Name)]
-public sealed class ReadmeExampleTests
+public sealed class DocumentExampleTests
 {
     [Fact]
     public void Train_ModelOfOnesOwn_IsRescaled()
@@ -13,21 +13,21 @@ public sealed class ReadmeExampleTests
         using var model = new OwnModel();
         using var inputs = randn(64, 32);
         using var targets = randint(0, 10, [64], ScalarType.Int64);
-        ReadmeExample.Train(model, inputs, targets, 3).ShouldNotBeNull().Solution.Plan.Exchanges.Length.ShouldBe(4);
+        DocumentExample.Train(model, inputs, targets, 3).ShouldNotBeNull().Solution.Plan.Exchanges.Length.ShouldBe(4);
     }
 
     [Fact]
-    public void Readme_Example_IsTheOneThatIsCompiled()
+    public void Document_Example_IsTheOneThatIsCompiled()
     {
         string root = AppContext.BaseDirectory;
         while (!File.Exists(Path.Combine(root, "Wisca.slnx"))) root = Path.GetDirectoryName(root)!;
-        string source = File.ReadAllText(Path.Combine(root, "tests/Wisca.Torch.Tests/Transitions/ReadmeExample.cs"))
-            .Split("        // README\n")[1];
+        string source = File.ReadAllText(Path.Combine(root, "tests/Wisca.Torch.Tests/Transitions/DocumentExample.cs"))
+            .Split("        // example\n")[1];
         string example = string.Join(
                 '\n',
                 source.Split('\n').Select(line => line.StartsWith("        ", StringComparison.Ordinal) ? line[8..] : line))
             .Trim();
-        File.ReadAllText(Path.Combine(root, "README.md")).ReplaceLineEndings("\n").ShouldContain(example);
+        File.ReadAllText(Path.Combine(root, "docs/dotnet.md")).ReplaceLineEndings("\n").ShouldContain(example);
     }
 
     /// <summary>Attention over the batch, for what it is worth: the example is about the scheduler.</summary>

@@ -4,13 +4,13 @@ using static TorchSharp.torch;
 
 namespace Wisca.Torch.Tests.Transitions;
 
-/// <summary>The README's example for models of one's own: compiled and run here, and held to the README's text.</summary>
-internal static class ReadmeExample
+/// <summary>The example of docs/dotnet.md for models of one's own: compiled and run here, and held to the document's text.</summary>
+internal static class DocumentExample
 {
     public static TransitionEvent? Train(nn.Module<Tensor, Tensor> model, Tensor inputs, Tensor targets, int steps)
     {
         TransitionEvent? last = null;
-        // README
+        // example
         using var optimizer = torch.optim.AdamW(model.parameters(), 1e-3);
         var wisca = WiscaScheduler.Attach(model, optimizer, new AttentionNames(
             "blocks.*.query", "blocks.*.key", "blocks.*.value", "blocks.*.output", Heads: 4, KvHeads: 2, HeadDim: 8, RotaryDims: 8));
@@ -23,7 +23,7 @@ internal static class ReadmeExample
             optimizer.step();
             wisca.Step();       // every 250 steps W_q, W_k, W_v, W_o and Adam's moments move to the balanced pattern
         }
-        // README
+        // example
         last = wisca.Apply(steps);
         return last;
     }
