@@ -1,5 +1,6 @@
 // Trains a small Llama on the built-in stories, with transitions before the first step and every 10 steps.
 using System.Text.Json.Nodes;
+using Wisca.Settings;
 using Wisca.Torch.Transitions;
 using Wisca.Training;
 using Wisca.Training.Configuration;
