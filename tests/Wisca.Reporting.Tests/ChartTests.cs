@@ -179,6 +179,7 @@ public sealed partial class ChartTests
         height.ShouldBe(260);
         var points = Parts(Data(svg, "k1 line").ShouldHaveSingleItem()).ShouldHaveSingleItem();
         points.Length.ShouldBe(4);
+        points[0].Y.ShouldBeInRange(-1e6, -1e4, "a browser's numbers have seven digits");
         double enters = points[1].X + ((points[0].X - points[1].X) * points[1].Y / (points[1].Y - points[0].Y));
         enters.ShouldBe(points[1].X, 0.5, "straight down, as from infinitely far");
 
