@@ -1,8 +1,9 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
 using Microsoft.Playwright;
-using SkiaSharp;
 using Wisca.Tests.Studies;
+using Wisca.Reporting.Documents;
+using Wisca.Reporting.Plots;
 
 namespace Wisca.Reporting.Tests;
 
@@ -54,11 +55,83 @@ public sealed partial class BrowserTests(BrowserFixture browser) : IClassFixture
         int count = await plots.CountAsync();
         foreach (int index in (int[])[0, 1, 3, 5, count - 1])
         {
-            using var picture = SKBitmap.Decode(await plots.Nth(index).ScreenshotAsync());
-            var colors = picture.Pixels.GroupBy(pixel => pixel).Select(group => group.Count()).OrderDescending().ToList();
-            colors.Count.ShouldBeGreaterThan(20, "ink of several colours, and their edges");
-            (picture.Pixels.Length - colors[0]).ShouldBeGreaterThan(picture.Pixels.Length / 100, "paper is not all there is");
+            int[] colors = await Colors(await plots.Nth(index).ScreenshotAsync());
+            colors.Length.ShouldBeGreaterThan(20, "ink of several colours, and their edges");
+            (colors.Sum() - colors[0]).ShouldBeGreaterThan(colors.Sum() / 100, "paper is not all there is");
         }
+    }
+
+    /// <summary>Text is placed by an estimate of its width: a browser knows the width.</summary>
+    [Fact]
+    public async Task Plots_TheirText_IsInsideAndApart()
+    {
+        await using var opened = await browser.Open();
+        await opened.Page.EvaluateAsync("document.querySelectorAll('details').forEach(function (one) { one.open = true; })");
+        (await Collisions(opened)).ShouldBeEmpty();
+
+        var small = new Chart(440, 180, "difference of something, nats", "");
+        small.Rows([new string('w', 20), "second"]);
+        small.Zero(vertical: true);
+        small.Points(Ink.Series[1], [-0.000123456, 0.00034], [0, -1], 8);
+        var large = new Chart(440, 180, "tokens", "loss");
+        foreach (var ink in Ink.Series) large.Name(ink, $"a series of some length, {ink.Name}");
+        large.Line(Ink.Series[1], [1e9, 1.00001e9], [-1.23456789, -1.23456779], marked: true);
+        var rates = new Chart(440, 180, "learning rate", "loss");
+        rates.PlacesX([.. Enumerable.Range(0, 40).Select(i => i / 10.0)], [.. Enumerable.Range(0, 40).Select(i => $"1.{i}e-3")]);
+        rates.Points(Ink.Series[2], [0, 4], [1e12, -1e15], 8);
+        await using var extreme = await browser.Open("extreme", () => Html(small, large, rates));
+        (await extreme.Page.Locator("text.tick").CountAsync()).ShouldBeGreaterThan(15);
+        (await Collisions(extreme)).ShouldBeEmpty();
+
+        static Task<string[]> Collisions(OpenedPage opened) => opened.Page.EvaluateAsync<string[]>(
+            """
+            Array.from(document.querySelectorAll('svg.plot')).flatMap(function (plot) {
+              var found = [], all = plot.getBoundingClientRect();
+              var texts = Array.from(plot.querySelectorAll('text')).map(function (text) {
+                return { text: text.textContent, box: text.getBoundingClientRect() };
+              });
+              texts.forEach(function (one, index) {
+                var a = one.box;
+                var inside = a.left >= all.left && a.right <= all.right && a.top >= all.top && a.bottom <= all.bottom;
+                if (!inside) found.push(one.text + ' is outside');
+                texts.slice(0, index).forEach(function (other) {
+                  var b = other.box;
+                  var apart = a.left >= b.right || b.left >= a.right || a.top >= b.bottom || b.top >= a.bottom;
+                  if (!apart) found.push(one.text + ' covers ' + other.text);
+                });
+              });
+              return found;
+            })
+            """);
+    }
+
+    [Theory]
+    [InlineData(ColorScheme.Light)]
+    [InlineData(ColorScheme.Dark)]
+    public async Task Plots_WhatIsOutsideTheLimits_IsNotDrawn(ColorScheme scheme)
+    {
+        var chart = new Chart(640, 260, "x", "y");
+        chart.LimitY(0, 1);
+        chart.Line(Ink.Series[0], [0, 1, 2], [50, 0.5, -50], marked: false);
+        await using var opened = await browser.Open($"clipped-{scheme}", () => Html(chart), scheme: scheme);
+        var plot = opened.Page.Locator("svg.plot");
+        var whole = (await plot.BoundingBoxAsync())!;
+        async Task<double> Window(string name) =>
+            double.Parse((await plot.Locator("svg").GetAttributeAsync(name))!, CultureInfo.InvariantCulture);
+
+        // The line crosses the window in its middle, and leaves it above and below.
+        int middle = (int)(whole.X + await Window("x") + (await Window("width") / 2)), top = (int)(whole.Y + await Window("y"));
+        int bottom = top + (int)await Window("height");
+        async Task<int> ColorsIn(int y, int height)
+        {
+            var clip = new Clip { X = middle - 12, Y = y, Width = 24, Height = height };
+            return (await Colors(await opened.Page.ScreenshotAsync(new PageScreenshotOptions { Clip = clip }))).Length;
+        }
+
+        (await ColorsIn(top + 4, 40)).ShouldBeGreaterThan(1, "the line is there");
+        (await ColorsIn(bottom - 44, 40)).ShouldBeGreaterThan(1);
+        (await ColorsIn(top - 6, 5)).ShouldBe(1, "and ends at the edge of the plot");
+        (await ColorsIn(bottom + 2, 5)).ShouldBe(1);
     }
 
     [Theory]
@@ -159,6 +232,34 @@ public sealed partial class BrowserTests(BrowserFixture browser) : IClassFixture
         papers[0].ShouldBeGreaterThan(0.9);
         papers[1].ShouldBeLessThan(0.02);
     }
+
+    /// <summary>How many pixels of a picture have each of its colours, the most frequent first.</summary>
+    private async Task<int[]> Colors(byte[] picture)
+    {
+        await using var empty = await browser.Open("empty", () => "<!DOCTYPE html><title>empty</title>");
+        return await empty.Page.EvaluateAsync<int[]>(
+            """
+            async function (data) {
+              var image = new Image(), canvas = document.createElement('canvas'), counts = new Map();
+              image.src = 'data:image/png;base64,' + data;
+              await image.decode();
+              canvas.width = image.width;
+              canvas.height = image.height;
+              var context = canvas.getContext('2d');
+              context.drawImage(image, 0, 0);
+              new Uint32Array(context.getImageData(0, 0, image.width, image.height).data.buffer).forEach(function (pixel) {
+                counts.set(pixel, (counts.get(pixel) || 0) + 1);
+              });
+              return Array.from(counts.values()).sort(function (a, b) { return b - a; });
+            }
+            """,
+            Convert.ToBase64String(picture));
+    }
+
+    private static string Html(params Chart[] charts) =>
+        $"<!DOCTYPE html><title>charts</title><style>{Style.Resource("colors.css")}{Style.Resource("plot.css")}"
+        + "body { background: var(--paper); width: 640px; }</style>"
+        + string.Concat(charts.Select(chart => chart.Draw("title", "description").ToString()));
 
     private static double Contrast(double one, double other) => (Math.Max(one, other) + 0.05) / (Math.Min(one, other) + 0.05);
 

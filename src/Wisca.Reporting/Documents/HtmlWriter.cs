@@ -20,9 +20,6 @@ internal sealed class HtmlWriter
         "link",
         "meta",
         "path",
-        "ellipse",
-        "rect",
-        "line",
     };
 
     private readonly Anchors _anchors = new();

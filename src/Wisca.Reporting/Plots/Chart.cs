@@ -1,29 +1,24 @@
-using System.Globalization;
 using System.Xml.Linq;
-using ScottPlot;
-using ScottPlot.TickGenerators;
 
 namespace Wisca.Reporting.Plots;
 
 /// <summary>
-/// A plot: ScottPlot draws lines, bands, marks and the grid; text is written as text, at places that follow from the numbers, so that the
-/// drawing is the same on machines with other fonts, or none.
+/// A plot, as SVG that lives in a page or alone. Colours and dashes are those of classes of the style sheet. Text is written as text, at
+/// places that follow from the numbers, so that the drawing is the same on machines with other fonts, or none. Bands are drawn below lines,
+/// and lines below marks, so that no series hides another's.
 /// </summary>
 internal sealed class Chart
 {
-    private const double LetterWidth = 6.7, RowHeight = 18, Right = 14, Bottom = 44, SampleWidth = 30;
+    private const double RowHeight = 18, Right = 14, Bottom = 44, SampleWidth = 30, MarkSize = 7;
 
     private readonly double _width, _height;
     private readonly string _x, _y;
-    private readonly List<Action<Plot>> _drawing = [];
+    private readonly List<Func<Plane, XElement?>> _bands = [], _lines = [], _marks = [];
     private readonly List<(Ink Ink, string Name)> _legend = [];
-    private double _left = 56;
-    private double _lowX = double.PositiveInfinity,
-        _highX = double.NegativeInfinity,
-        _lowY = double.PositiveInfinity,
-        _highY = double.NegativeInfinity;
+    private Extent _extentX = Extent.None, _extentY = Extent.None;
+    private Extent? _limitsY;
     private Ticks? _ticksX, _ticksY;
-    private (double Low, double High)? _fixedY;
+    private bool _wholeX = true;
 
     /// <param name="width">Width in units of the drawing.</param>
     /// <param name="height">Height of the part with the data.</param>
@@ -31,20 +26,18 @@ internal sealed class Chart
     /// <param name="y">What is along the left side; empty for names of rows.</param>
     public Chart(double width, double height, string x, string y) => (_width, _height, _x, _y) = (width, height, x, y);
 
-    /// <summary>Places along the bottom that are given.</summary>
+    /// <summary>Places along the bottom that are given, in their order.</summary>
     public void PlacesX(IReadOnlyList<double> places, IReadOnlyList<string> labels) => _ticksX = new Ticks(places, labels);
 
     /// <summary>Names of rows, the first at the top: row i is at -i.</summary>
     public void Rows(IReadOnlyList<string> names)
     {
         _ticksY = new Ticks([.. names.Select((_, index) => (double)-index)], [.. names.Select(name => Cut(name, 26))]);
-        _left = Math.Max(_left, 18 + (LetterWidth * _ticksY.Labels.Max(label => label.Length)));
-        _fixedY = (0.6 - names.Count, 0.6);
+        _limitsY = new Extent(0.6 - names.Count, 0.6);
     }
 
     /// <summary>Leaves out what is above or below.</summary>
-    public void LimitY(double low, double high) =>
-        _fixedY = high > low ? (low - (0.06 * (high - low)), high + (0.06 * (high - low))) : null;
+    public void LimitY(double low, double high) => _limitsY = high > low ? Extent.None.With(low, high).WithRoom(0.06) : null;
 
     /// <summary>A series' name in the legend.</summary>
     public void Name(Ink ink, string name) => _legend.Add((ink, Cut(name, 44)));
@@ -53,13 +46,13 @@ internal sealed class Chart
     public void Line(Ink ink, IReadOnlyList<double> x, IReadOnlyList<double> y, bool marked)
     {
         Include(x, y);
-        _drawing.Add(plot =>
-        {
-            var line = plot.Add.ScatterLine(x.ToArray(), y.ToArray(), ink.Color);
-            line.LineWidth = 2;
-            line.MarkerSize = 0;
-            if (marked) Marks(plot, ink, x, y, 7, ink.Shape);
-        });
+        var parts = Unbroken(x, y).ToList();
+        _lines.Add(plane =>
+            Svg.Path(ink.Line, parts.Where(part => part.Length > 1).Select(part => Joined(part.Select(i => plane.Point(x[i], y[i]))))));
+
+        // A line through one point is not seen.
+        int[] marks = [.. parts.Where(part => marked || part.Length == 1).SelectMany(part => part)];
+        Points(ink, [.. marks.Select(i => x[i])], [.. marks.Select(i => y[i])], MarkSize);
     }
 
     /// <summary>The area between two lines.</summary>
@@ -67,42 +60,48 @@ internal sealed class Chart
     {
         Include(x, low);
         Include(x, high);
-        _drawing.Add(plot =>
+        var parts = Unbroken(x, low, high).ToList();
+        _bands.Add(plane =>
         {
-            var band = plot.Add.FillY(x.ToArray(), low.ToArray(), high.ToArray());
-            band.FillColor = ink.Color.WithAlpha(0.16);
-            (band.LineWidth, band.MarkerSize) = (0, 0);
+            var band = Svg.Path(
+                ink.Area,
+                parts.Select(part => Joined(Edge(part, low).Concat(Edge(part, high).Reverse())) + "z"));
+            band?.SetAttributeValue("fill-opacity", "0.16");
+            return band;
+
+            // An area of one place has no width of its own.
+            IEnumerable<string> Edge(int[] part, IReadOnlyList<double> y) => part is [int one]
+                ? ((double[])[-1, 1]).Select(aside => Svg.Point(plane.Across(x[one]) + aside, plane.Down(y[one])))
+                : part.Select(i => plane.Point(x[i], y[i]));
         });
     }
 
     /// <summary>Marks alone.</summary>
-    public void Points(Ink ink, IReadOnlyList<double> x, IReadOnlyList<double> y, double size, MarkerShape? shape = null)
+    public void Points(Ink ink, IReadOnlyList<double> x, IReadOnlyList<double> y, double size, Mark? mark = null)
     {
         Include(x, y);
-        _drawing.Add(plot => Marks(plot, ink, x, y, size, shape ?? ink.Shape));
+        var shape = mark ?? ink.Mark;
+        _marks.Add(plane =>
+            Svg.Path(
+                shape == Mark.Cross ? ink.ThinLine : ink.Area,
+                x.Zip(y)
+                    .Where(point => plane.Shows(point.First, point.Second, size))
+                    .Select(point => Svg.Outline(shape, plane.Across(point.First), plane.Down(point.Second), size))));
     }
 
     /// <summary>A straight line between two points.</summary>
-    public void Stroke(Ink ink, (double X, double Y) from, (double X, double Y) to, double width)
+    public void Stroke(Ink ink, (double X, double Y) from, (double X, double Y) to)
     {
         Include([from.X, to.X], [from.Y, to.Y]);
-        _drawing.Add(plot =>
-        {
-            var line = plot.Add.Line(from.X, from.Y, to.X, to.Y);
-            (line.LineColor, line.LineWidth) = (ink.Color, (float)width);
-        });
+        if (!((double[])[from.X, from.Y, to.X, to.Y]).All(Extent.CanHold)) return;
+        _lines.Add(plane => Svg.Path(ink.ThinLine, [Joined([plane.Point(from.X, from.Y), plane.Point(to.X, to.Y)])]));
     }
 
     /// <summary>A line at zero across the plot.</summary>
     public void Zero(bool vertical = false)
     {
-        if (vertical) Include([0], [0]);
-        else (_lowY, _highY) = (Math.Min(_lowY, 0), Math.Max(_highY, 0));
-        _drawing.Add(plot =>
-        {
-            if (vertical) plot.Add.VerticalLine(0, 1.5f, Ink.Muted.Color);
-            else plot.Add.HorizontalLine(0, 1.5f, Ink.Muted.Color);
-        });
+        Include(vertical ? [0] : [], vertical ? [] : [0]);
+        _lines.Add(plane => Svg.Path(Ink.Muted.ThinLine, [vertical ? plane.Upright(0) : plane.Level(0)]));
     }
 
     /// <summary>Draws it.</summary>
@@ -110,79 +109,97 @@ internal sealed class Chart
     /// <param name="description">What it shows.</param>
     public XElement Draw(string title, string description)
     {
+        var (x, y) = (_extentX.WithRoom(0.05), _limitsY ?? _extentY.WithRoom(0.05));
+        var ticksY = _ticksY ?? Ticks.Round(y.Low, y.High, 5);
+        double left = Math.Max(56, 14 + ticksY.Labels.Select(Svg.Width).DefaultIfEmpty().Max());
+        var plane = new Plane(x, y, _width - left - Right, _height);
+        var ticksX = _ticksX is { } given ? Apart(given, plane) : Fitting(plane);
+
         var legend = LegendRows();
-        double top = (_y.Length > 0 ? RowHeight : 0) + (RowHeight * legend.Count) + 10, height = top + _height + Bottom;
-        var (lowX, highX) = Room(_lowX, _highX);
-        var (lowY, highY) = _fixedY ?? Room(_lowY, _highY);
-        var ticksX = _ticksX ?? Ticks.Round(lowX, highX, 5);
-        var ticksY = _ticksY ?? Ticks.Round(lowY, highY, 5);
+        double above = _y.Length > 0 ? RowHeight : 0, top = above + (RowHeight * legend.Count) + 10, height = top + _height + Bottom;
         var svg = new XElement(
             "svg", new XAttribute("class", "plot"), new XAttribute("role", "img"),
-            new XAttribute("viewBox", $"0 0 {N(_width)} {N(height)}"), new XElement("title", title), new XElement("desc", description));
-        svg.Add(SvgCleaner.Clean(Geometry(top, height, (lowX, highX, lowY, highY), ticksX, ticksY)));
-        if (_y.Length > 0) svg.Add(Text(4, 14, "start", "name", _y));
+            new XAttribute("viewBox", $"0 0 {Svg.Number(_width)} {Svg.Number(height)}"), new XElement("title", title),
+            new XElement("desc", description));
+
+        // An inner drawing shows nothing outside itself, and needs no name as a clipping path does.
+        svg.Add(
+            new XElement(
+                "svg", new XAttribute("x", Svg.Number(left)), new XAttribute("y", Svg.Number(top)),
+                new XAttribute("width", Svg.Number(plane.Width)), new XAttribute("height", Svg.Number(plane.Height)),
+                Svg.Path(Ink.Grid.ThinLine, ticksX.Places.Select(plane.Upright)),
+                Svg.Path(Ink.Grid.ThinLine, ticksY.Places.Select(plane.Level)),
+                _bands.Concat(_lines).Concat(_marks).Select(shape => shape(plane))));
+        if (_y.Length > 0) svg.Add(Svg.Text(4, 14, "start", "name", _y));
         for (int row = 0; row < legend.Count; row++)
         {
-            double x = 4, y = (_y.Length > 0 ? RowHeight : 0) + (RowHeight * row) + 10;
+            double across = 4, down = above + (RowHeight * row) + 10;
             foreach (var (ink, name) in legend[row])
             {
                 svg.Add(
-                    new XElement(
-                        "path", new XAttribute("class", $"{ink.Name} line"), new XAttribute("d", $"M{N(x)} {N(y)}h{N(SampleWidth - 6)}")),
-                    new XElement(
-                        "path", new XAttribute("class", $"{ink.Name} area"),
-                        new XAttribute("d", Sample(ink.Shape, x + (SampleWidth / 2) - 3, y))));
-                svg.Add(Text(x + SampleWidth, y + 4, "start", "name", name));
-                x += EntryWidth(name);
+                    Svg.Path(ink.Line, [$"M{Svg.Point(across, down)}h{Svg.Number(SampleWidth - 6)}"]),
+                    Svg.Path(ink.Area, [Svg.Outline(ink.Mark, across + (SampleWidth / 2) - 3, down, MarkSize)]),
+                    Svg.Text(across + SampleWidth, down + 4, "start", "name", name));
+                across += EntryWidth(name);
             }
         }
 
-        for (int i = 0; i < ticksX.Places.Count; i++)
-            svg.Add(
-                Text(
-                    _left + ((_width - _left - Right) * (ticksX.Places[i] - lowX) / (highX - lowX)), top + _height + 18, "middle", "tick",
-                    ticksX.Labels[i]));
-        for (int i = 0; i < ticksY.Places.Count; i++)
-            svg.Add(
-                Text(
-                    _left - 8, top + (_height * (highY - ticksY.Places[i]) / (highY - lowY)) + 4, "end", _y.Length > 0 ? "tick" : "name",
-                    ticksY.Labels[i]));
-        svg.Add(Text(_left + ((_width - _left - Right) / 2), height - 6, "middle", "name", _x));
+        foreach (var (place, label) in ticksX.Places.Zip(ticksX.Labels)) svg.Add(Below(left + plane.Across(place), 26, "tick", label));
+        foreach (var (place, label) in ticksY.Places.Zip(ticksY.Labels))
+            svg.Add(Svg.Text(left - 8, top + plane.Down(place) + 4, "end", _y.Length > 0 ? "tick" : "name", label));
+        svg.Add(Below(left + (plane.Width / 2), 6, "name", _x));
         return svg;
+
+        // In the middle, or as far right as it can be.
+        XElement Below(double across, double up, string style, string text) =>
+            Svg.Text(Math.Min(across, _width - (Svg.Width(text) / 2)), height - up, "middle", style, text);
     }
 
-    private string Geometry(
-        double top, double height, (double LowX, double HighX, double LowY, double HighY) limits, Ticks ticksX, Ticks ticksY)
+    /// <summary>Round places along the bottom, as many as have room for their labels.</summary>
+    private Ticks Fitting(Plane plane)
     {
-        using var plot = new Plot();
-        plot.FigureBackground.Color = plot.DataBackground.Color = Colors.Transparent;
-        plot.Layout.Fixed(new PixelPadding((float)_left, (float)Right, (float)Bottom, (float)top));
-        foreach (var axis in plot.Axes.GetAxes())
+        for (int wanted = 5; ; wanted--)
         {
-            axis.TickLabelStyle.IsVisible = false;
-            axis.FrameLineStyle.Width = axis.MajorTickStyle.Length = axis.MinorTickStyle.Length = 0;
+            var ticks = Ticks.Round(plane.X.Low, plane.X.High, wanted, _wholeX);
+            if (wanted == 1 || Apart(ticks, plane).Places.Count == ticks.Places.Count) return ticks;
+        }
+    }
+
+    /// <summary>Places on the plane whose labels do not touch the one before.</summary>
+    private static Ticks Apart(Ticks ticks, Plane plane)
+    {
+        var apart = new List<(double Place, string Label)>();
+        double end = double.NegativeInfinity;
+        foreach (var (place, label) in ticks.Places.Zip(ticks.Labels))
+        {
+            double half = Svg.Width(label) / 2;
+            if (place < plane.X.Low || place > plane.X.High || plane.Across(place) - half < end + 5) continue;
+            end = plane.Across(place) + half;
+            apart.Add((place, label));
         }
 
-        plot.Axes.Bottom.TickGenerator = new NumericManual([.. ticksX.Places], [.. ticksX.Places.Select(_ => "")]);
-        plot.Axes.Left.TickGenerator = new NumericManual([.. ticksY.Places], [.. ticksY.Places.Select(_ => "")]);
-        plot.Grid.MajorLineColor = Ink.Grid.Color;
-        foreach (var draw in _drawing) draw(plot);
-        plot.Axes.SetLimits(limits.LowX, limits.HighX, limits.LowY, limits.HighY);
-        return plot.GetSvgXml((int)_width, (int)height);
-    }
-
-    private static void Marks(Plot plot, Ink ink, IReadOnlyList<double> x, IReadOnlyList<double> y, double size, MarkerShape shape)
-    {
-        var marks = plot.Add.ScatterPoints(x.ToArray(), y.ToArray(), ink.Color);
-        (marks.MarkerShape, marks.MarkerSize) = (shape, (float)size);
-        marks.MarkerLineWidth = 1.5f;
+        return new Ticks([.. apart.Select(tick => tick.Place)], [.. apart.Select(tick => tick.Label)]);
     }
 
     private void Include(IReadOnlyList<double> x, IReadOnlyList<double> y)
     {
-        foreach (double value in x.Where(double.IsFinite)) (_lowX, _highX) = (Math.Min(_lowX, value), Math.Max(_highX, value));
-        foreach (double value in y.Where(double.IsFinite)) (_lowY, _highY) = (Math.Min(_lowY, value), Math.Max(_highY, value));
+        (_extentX, _extentY) = (_extentX.With(x), _extentY.With(y));
+        _wholeX &= x.Where(Extent.CanHold).All(double.IsInteger);
     }
+
+    /// <summary>The indices of a series in parts that nothing breaks: a value without a place ends a part.</summary>
+    private static IEnumerable<int[]> Unbroken(params IReadOnlyList<double>[] columns)
+    {
+        int start = 0;
+        for (int i = 0; i <= columns[0].Count; i++)
+        {
+            if (i < columns[0].Count && columns.All(column => Extent.CanHold(column[i]))) continue;
+            if (i > start) yield return [.. Enumerable.Range(start, i - start)];
+            start = i + 1;
+        }
+    }
+
+    private static string Joined(IEnumerable<string> points) => $"M{string.Join(' ', points)}";
 
     private List<List<(Ink Ink, string Name)>> LegendRows()
     {
@@ -203,31 +220,7 @@ internal sealed class Chart
         return rows;
     }
 
-    private static double EntryWidth(string name) => SampleWidth + (LetterWidth * name.Length) + 14;
-
-    private static (double Low, double High) Room(double low, double high)
-    {
-        if (!double.IsFinite(low)) return (0, 1);
-        double room = high > low ? 0.05 * (high - low) : Math.Max(1e-3, Math.Abs(low) * 0.1);
-        return (low - room, high + room);
-    }
-
-    /// <summary>The mark of a legend, like ScottPlot's.</summary>
-    private static string Sample(MarkerShape shape, double x, double y) => shape switch
-    {
-        MarkerShape.FilledSquare => $"M{N(x - 3.5)} {N(y - 3.5)}h7v7h-7z",
-        MarkerShape.FilledTriangleUp => $"M{N(x)} {N(y - 4)}l4 7h-8z",
-        MarkerShape.FilledTriangleDown => $"M{N(x)} {N(y + 4)}l4 -7h-8z",
-        MarkerShape.FilledDiamond => $"M{N(x)} {N(y - 4.5)}l4.5 4.5l-4.5 4.5l-4.5 -4.5z",
-        _ => $"M{N(x - 3.5)} {N(y)}a3.5 3.5 0 1 0 7 0a3.5 3.5 0 1 0 -7 0z",
-    };
-
-    private static XElement Text(double x, double y, string anchor, string style, string text) =>
-        new(
-            "text", new XAttribute("x", N(x)), new XAttribute("y", N(y)), new XAttribute("text-anchor", anchor),
-            new XAttribute("class", style), text);
+    private static double EntryWidth(string name) => SampleWidth + Svg.Width(name) + 10;
 
     private static string Cut(string text, int most) => text.Length <= most ? text : text[..(most - 1)] + "…";
-
-    private static string N(double number) => number.ToString("0.#", CultureInfo.InvariantCulture);
 }

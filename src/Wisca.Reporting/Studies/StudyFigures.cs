@@ -1,5 +1,4 @@
 using System.Globalization;
-using ScottPlot;
 using Wisca.Comparison.Reports;
 using Wisca.Comparison.Results;
 using Wisca.Comparison.Statistics;
@@ -30,13 +29,13 @@ internal static class StudyFigures
             var ink = loss.Verdict switch { Verdict.Lower => Ink.Series[1], Verdict.Higher => Ink.Series[2], _ => Ink.Series[0] };
             if (loss.Interval is { } interval)
             {
-                chart.Stroke(ink, (interval.Low, -row), (interval.High, -row), 1.9);
+                chart.Stroke(ink, (interval.Low, -row), (interval.High, -row));
                 foreach (double end in (double[])[interval.Low, interval.High])
-                    chart.Stroke(ink, (end, -row - 0.14), (end, -row + 0.14), 1.9);
+                    chart.Stroke(ink, (end, -row - 0.14), (end, -row + 0.14));
             }
 
-            chart.Points(ink, [loss.Mean], [-row], 10, MarkerShape.FilledDiamond);
-            chart.Points(Ink.Muted, loss.Differences, [.. loss.Differences.Select(_ => -row - 0.3)], 5, MarkerShape.FilledCircle);
+            chart.Points(ink, [loss.Mean], [-row], 8, Mark.Diamond);
+            chart.Points(Ink.Muted, loss.Differences, [.. loss.Differences.Select(_ => -row - 0.3)], 5, Mark.Circle);
         }
 
         string title = "Paired differences of test loss";
@@ -166,7 +165,7 @@ internal static class StudyFigures
                     [.. completed.Select(run => Math.Log10(run.LearningRate) + shift)],
                     [.. completed.Select(run => run.Test!.Value)],
                     4,
-                    MarkerShape.FilledCircle);
+                    Mark.Circle);
                 if (means.Count > 0)
                     chart.Line(
                         ink,
@@ -180,7 +179,7 @@ internal static class StudyFigures
                         [.. diverged.Select(run => Math.Log10(run.LearningRate) + shift)],
                         [.. diverged.Select(_ => top + (0.12 * space))],
                         9,
-                        MarkerShape.Eks);
+                        Mark.Cross);
                 rows.AddRange(arm.Runs.GroupBy(run => run.LearningRate).OrderBy(group => group.Key).Select(group => (IReadOnlyList<Cell>)
                 [
                     new(arm.Name),
