@@ -32,7 +32,8 @@ public sealed partial class CommandLineDocumentTests
     public async Task Documents_Commands_HaveVerbsAndOptionsThatExist()
     {
         var verbs = (await ProgramHelp.ReadAsync()).ToDictionary(
-            verb => verb.Verb, verb => verb.Options.SelectMany(option => option.Names).Concat(Everywhere).ToHashSet(StringComparer.Ordinal));
+            verb => verb.Verb,
+            verb => verb.Options.SelectMany(option => option.Names).Concat(Everywhere).ToHashSet(StringComparer.Ordinal));
         int commands = 0;
         foreach (string document in Documents())
         {

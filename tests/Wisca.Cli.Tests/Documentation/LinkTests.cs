@@ -8,7 +8,8 @@ public sealed class LinkTests
 
     private static readonly string Root = Path.GetDirectoryName(TestRepository.PathOf("Wisca.slnx"))!;
 
-    public static TheoryData<string> Documents => [.. Find(Root).Select(path => Path.GetRelativePath(Root, path)).Order(StringComparer.Ordinal)];
+    public static TheoryData<string> Documents =>
+        [.. Find(Root).Select(path => Path.GetRelativePath(Root, path)).Order(StringComparer.Ordinal)];
 
     [Theory]
     [MemberData(nameof(Documents))]

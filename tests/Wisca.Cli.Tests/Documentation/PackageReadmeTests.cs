@@ -4,7 +4,12 @@ namespace Wisca.Tests.Documentation;
 public sealed class PackageReadmeTests
 {
     public static TheoryData<string> Readmes =>
-        [.. Directory.EnumerateDirectories(TestRepository.PathOf("src")).Select(path => Path.GetFileName(path)).Order(StringComparer.Ordinal)];
+    [
+        .. Directory
+            .EnumerateDirectories(TestRepository.PathOf("src"))
+            .Select(path => Path.GetFileName(path))
+            .Order(StringComparer.Ordinal),
+    ];
 
     public static TheoryData<string> Documents => ["README.md", "docs/dotnet.md", .. Readmes.Select(row => $"src/{row.Data}/README.md")];
 

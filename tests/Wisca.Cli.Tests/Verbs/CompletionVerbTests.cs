@@ -55,7 +55,8 @@ public sealed class CompletionVerbTests : IDisposable
         await WriteScript("fish");
         Assert.SkipUnless(IsThere("fish"), "there is no fish");
         string offered = Output(new ProcessStartInfo("fish", ["--no-config", "-c", $"source ./fish; complete -C '{line}'"]));
-        string.Join(' ', offered.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(offer => offer.Split('\t')[0])).ShouldBe(expected);
+        var words = offered.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(offer => offer.Split('\t')[0]);
+        string.Join(' ', words).ShouldBe(expected);
     }
 
     [Fact]
@@ -162,5 +163,7 @@ public sealed class CompletionVerbTests : IDisposable
     }
 
     private static bool IsThere(string program) =>
-        (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator).Any(folder => File.Exists(Path.Combine(folder, program)));
+        (Environment.GetEnvironmentVariable("PATH") ?? "")
+            .Split(Path.PathSeparator)
+            .Any(folder => File.Exists(Path.Combine(folder, program)));
 }
