@@ -18,8 +18,8 @@ foreach (string path in packages)
     using var package = ZipFile.OpenRead(path);
     var symbols = new FileInfo(Path.ChangeExtension(path, ".snupkg"));
     Console.WriteLine(
-        $"{Path.GetFileName(path),-36} {Kilobytes(new FileInfo(path).Length),10} {Kilobytes(package.Entries.Sum(entry => entry.Length)),11} "
-        + $"{(symbols.Exists ? Kilobytes(symbols.Length) : "none"),10}");
+        $"{Path.GetFileName(path),-36} {Kilobytes(new FileInfo(path).Length),10} "
+        + $"{Kilobytes(package.Entries.Sum(entry => entry.Length)),11} {(symbols.Exists ? Kilobytes(symbols.Length) : "none"),10}");
     foreach (string fault in Faults(package, symbols))
     {
         Console.WriteLine($"  {fault}");

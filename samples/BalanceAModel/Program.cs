@@ -38,10 +38,8 @@ static string MakeModel(string folder)
     const int hidden = 32, heads = 4, kvHeads = 2, headDim = 8;
     Directory.CreateDirectory(folder);
     File.WriteAllText(Path.Combine(folder, "config.json"), $$"""
-        {
-          "model_type": "llama", "hidden_size": {{hidden}}, "num_hidden_layers": 1,
-          "num_attention_heads": {{heads}}, "num_key_value_heads": {{kvHeads}}
-        }
+        {"model_type": "llama", "hidden_size": {{hidden}}, "num_hidden_layers": 1, "num_attention_heads": {{heads}},
+         "num_key_value_heads": {{kvHeads}}}
         """);
     (string Name, Dtype, long[] Shape)[] tensors =
     [

@@ -9,7 +9,7 @@ public sealed class MarkdownLinesTests
 
     public static TheoryData<string> Documents =>
     [
-        "CHANGELOG.md", "CONTRIBUTING.md",
+        "README.md", "CHANGELOG.md", "CONTRIBUTING.md",
         .. ((string[])["docs", "src", "samples", "bench", "tests"])
             .SelectMany(folder => Directory.EnumerateFiles(TestRepository.PathOf(folder), "*.md", SearchOption.AllDirectories))
             .Where(path => Path.GetFileName(Path.GetDirectoryName(path)) != "Golden")
