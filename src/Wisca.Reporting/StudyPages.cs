@@ -1,8 +1,8 @@
 using Wisca.Comparison.Reports;
 using Wisca.Comparison.Results;
+using Wisca.Files;
 using Wisca.Reporting.Documents;
 using Wisca.Reporting.Studies;
-using Wisca.Training.Checkpointing;
 
 namespace Wisca.Reporting;
 
@@ -51,7 +51,7 @@ public static class StudyPages
             try
             {
                 Directory.CreateDirectory(Path.GetDirectoryName(path)!);
-                RunFolder.WriteFile(path, text);
+                AtomicFile.Write(path, text);
             }
             catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
             {

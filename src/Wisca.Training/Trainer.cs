@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.IO.Hashing;
+using Wisca.Files;
 using Wisca.Safetensors;
 using Wisca.Torch;
 using Wisca.Torch.Generation;
@@ -62,7 +63,7 @@ public sealed class Trainer : IDisposable
             if (config.Wisca.Verify && _scheduler is not null) _probe = _task.Data.Batches.Read(0, config.BatchSize);
             if (state is not null) Restore(state, _checkpoint!);
             if (_checkpoint is null) folder.BeginAnew();
-            RunFolder.WriteFile(folder.ConfigPath, config.ToYaml(commented: false));
+            AtomicFile.Write(folder.ConfigPath, config.ToYaml(commented: false));
             _log = new RunLog(folder, config.Logging, state?.Step ?? -1);
         }
         catch

@@ -10,7 +10,7 @@ using Wisca.Checkpoints;
 using Wisca.Cli.CommandLine;
 using Wisca.Data.Tokenizers.Loading;
 using Wisca.Evaluation.Flatness;
-using Wisca.Evaluation.Scoring;
+using Wisca.Files;
 using Wisca.Torch;
 using Wisca.Torch.Models;
 using Decoder = Wisca.Torch.Models.Decoder;
@@ -223,13 +223,13 @@ internal static class FlatnessVerb
             && !options.Measures.Any(measure => measure is FlatnessMeasure.Slice or FlatnessMeasure.Between or FlatnessMeasure.Orbit))
             throw new UsageException(
                 "a .csv file holds curves, and none is asked for: give --slice, --between or --orbit, or name a .json file.");
-        ResultFile.Check(file, force);
+        OutputFile.Check(file, force);
     }
 
     private static void Write(string file, FlatnessReport report, bool force)
     {
-        if (Path.GetExtension(file) == ".csv") ResultFile.Write(file, Csv(report), force);
-        else ResultFile.Write(file, JsonSerializer.SerializeToNode(report, Json)!, force);
+        if (Path.GetExtension(file) == ".csv") OutputFile.Write(file, Csv(report), force);
+        else OutputFile.Write(file, JsonSerializer.SerializeToNode(report, Json)!, force);
     }
 
     /// <summary>Every curve in long form: what is drawn, where, and the number.</summary>

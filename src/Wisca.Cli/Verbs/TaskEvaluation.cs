@@ -7,6 +7,7 @@ using Wisca.Evaluation.Scoring;
 using Wisca.Evaluation.Tasks;
 using Wisca.Evaluation.Tasks.Data;
 using Wisca.Evaluation.Tasks.Definitions;
+using Wisca.Files;
 
 namespace Wisca.Cli.Verbs;
 
@@ -48,7 +49,7 @@ internal static class TaskEvaluation
                     selection, new Observer(report, asked.LogSamples ? files : null, shared.Force), cancellation),
             bytes: false);
         var json = TaskReport.ToJson(run, Config(model, shared, options, asked), date, clock.Elapsed);
-        if (files is not null) ResultFile.Write(files.Value.Result, json, shared.Force);
+        if (files is not null) OutputFile.Write(files.Value.Result, json, shared.Force);
         if (shared.Json) context.WriteJson(json);
         else Print(context, run, model, options, clock.Elapsed);
         foreach (var task in run.Tasks)
@@ -98,7 +99,7 @@ internal static class TaskEvaluation
         }
 
         string result = file ? shared.Output : Path.Combine(folder, $"results_{stamp}.json");
-        ResultFile.Check(result, shared.Force);
+        OutputFile.Check(result, shared.Force);
         return (result, task => Path.Combine(folder, $"samples_{task}_{stamp}.jsonl"));
     }
 

@@ -8,6 +8,7 @@ using Wisca.Cli.CommandLine;
 using Wisca.Data.Corpora;
 using Wisca.Data.Tokenizers;
 using Wisca.Evaluation.Scoring;
+using Wisca.Files;
 
 namespace Wisca.Cli.Verbs;
 
@@ -23,7 +24,7 @@ internal static class TextEvaluation
     {
         var clock = Stopwatch.StartNew();
         var options = asked.Options with { Limit = shared.Limit };
-        if (shared.Output is not null) ResultFile.Check(shared.Output, shared.Force);
+        if (shared.Output is not null) OutputFile.Check(shared.Output, shared.Force);
         var corpus = Perplexity.Open(asked.Sources, options, asked.Reading);
         using var model = EvaluatedModel.Open(shared.Model, shared.Precision, shared.Threads, shared.Scoring);
         var perplexity = new Perplexity(model.Scorer, options);
@@ -52,7 +53,7 @@ internal static class TextEvaluation
         }
 
         var json = ToJson(sums, model, shared, options, clock.Elapsed.TotalSeconds);
-        if (shared.Output is not null) ResultFile.Write(shared.Output, json, shared.Force);
+        if (shared.Output is not null) OutputFile.Write(shared.Output, json, shared.Force);
         state?.Delete();
         if (shared.Json) context.WriteJson(json);
         else Print(context.Out, sums, model, options, clock.Elapsed.TotalSeconds);

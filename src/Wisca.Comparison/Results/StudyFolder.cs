@@ -1,6 +1,5 @@
 using System.Text.Json;
 using Wisca.Files;
-using Wisca.Training.Checkpointing;
 
 namespace Wisca.Comparison.Results;
 
@@ -162,7 +161,7 @@ public sealed class StudyFolder : IDisposable
     {
         ArgumentNullException.ThrowIfNull(content);
         Directory.CreateDirectory(Path.GetDirectoryName(path)!);
-        RunFolder.WriteFile(path, JsonSerializer.Serialize(content, content.GetType(), StudyJson.Options) + "\n");
+        AtomicFile.Write(path, JsonSerializer.Serialize(content, content.GetType(), StudyJson.Options) + "\n");
     }
 
     /// <inheritdoc/>
@@ -178,7 +177,10 @@ public sealed class StudyFolder : IDisposable
         {
             string target = Path.Combine(to, Path.GetRelativePath(from, file));
             Directory.CreateDirectory(Path.GetDirectoryName(target)!);
-            File.Copy(file, target, overwrite: true);
+            using var source = File.OpenRead(file);
+            using var copy = AtomicFile.Create(target);
+            source.CopyTo(copy.Stream);
+            copy.Commit();
         }
     }
 

@@ -4,6 +4,7 @@ using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Wisca.Data.Tokenizers;
+using Wisca.Files;
 
 namespace Wisca.Data.Corpora;
 
@@ -17,9 +18,7 @@ public static class TokenCache
     private const int FormatVersion = 1;
     private const string TrainingName = "training.tokens",
         HeldOutName = "held-out.tokens",
-        InfoName = "corpus.json",
-        Partial = ".wisca-partial",
-        LockName = "lock";
+        InfoName = "corpus.json";
 
     /// <summary>The token files of a corpus: those that are there, or new ones.</summary>
     /// <param name="corpus">The documents.</param>
@@ -88,31 +87,19 @@ public static class TokenCache
         string info = Describe(source, tokenizer, options);
         string name = Convert.ToHexStringLower(XxHash128.Hash(Encoding.UTF8.GetBytes(info))), place = Path.Combine(folder, name);
         if (Directory.Exists(place)) return Open(place, info, options.HoldsOut);
-        string staging = Path.Combine(folder, $".{name}.{Guid.NewGuid():N}{Partial}");
         try
         {
             Directory.CreateDirectory(folder);
-            ClearLeftovers(folder, name);
-            Directory.CreateDirectory(staging);
-            using (
-                new FileStream(
-                    Path.Combine(staging, LockName), FileMode.CreateNew, FileAccess.Write, FileShare.None, 1, FileOptions.DeleteOnClose))
-            {
-                tokenize(Path.Combine(staging, TrainingName), options.HoldsOut ? Path.Combine(staging, HeldOutName) : null);
-                File.WriteAllText(Path.Combine(staging, InfoName), info);
-            }
-
-            MoveUnlessThere(staging, place);
+            using var entry = AtomicFolder.Create(place);
+            tokenize(Path.Combine(entry.Staging, TrainingName), options.HoldsOut ? Path.Combine(entry.Staging, HeldOutName) : null);
+            File.WriteAllText(Path.Combine(entry.Staging, InfoName), info);
+            CommitUnlessThere(entry, place);
             return Open(place, info, options.HoldsOut) with { Reused = false };
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
             throw new WiscaException(
                 $"cache {folder} cannot be written: {exception.Message}", "choose a folder you may write to", exception);
-        }
-        finally
-        {
-            TryDelete(staging);
         }
     }
 
@@ -156,51 +143,14 @@ public static class TokenCache
     }
 
     /// <summary>Another run may have been faster with the same corpus; then its files are taken.</summary>
-    private static void MoveUnlessThere(string staging, string place)
+    private static void CommitUnlessThere(AtomicFolder entry, string place)
     {
         try
         {
-            Directory.Move(staging, place);
+            entry.Commit();
         }
         catch (IOException) when (Directory.Exists(place))
         {
-        }
-    }
-
-    /// <summary>Removes what killed runs left of the same corpus: a folder whose lock nobody holds.</summary>
-    private static void ClearLeftovers(string folder, string name)
-    {
-        foreach (string leftover in Directory.EnumerateDirectories(folder, $".{name}.*{Partial}"))
-        {
-            try
-            {
-                using (new FileStream(Path.Combine(leftover, LockName), FileMode.Open, FileAccess.Write, FileShare.None))
-                {
-                }
-            }
-            catch (FileNotFoundException)
-            {
-                // Another run is just starting or just ending there.
-                continue;
-            }
-            catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
-            {
-                continue;
-            }
-
-            TryDelete(leftover);
-        }
-    }
-
-    private static void TryDelete(string folder)
-    {
-        try
-        {
-            if (Directory.Exists(folder)) Directory.Delete(folder, recursive: true);
-        }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
-        {
-            // It stays; the result does not depend on it.
         }
     }
 }

@@ -8,7 +8,7 @@ namespace Wisca.Data.Corpora;
 /// The file appears under its name when <see cref="Commit"/> is called.</summary>
 public sealed class TokenFileWriter : IDisposable
 {
-    private readonly StagedFile _file;
+    private readonly AtomicFile _file;
     private readonly string _path, _tokenizerHash;
     private readonly int _vocabularySize, _width;
     private readonly int? _eosId;
@@ -17,7 +17,7 @@ public sealed class TokenFileWriter : IDisposable
     private long _textBytes;
     private bool _committed;
 
-    private TokenFileWriter(StagedFile file, string path, int vocabularySize, string tokenizerHash, int? eosId)
+    private TokenFileWriter(AtomicFile file, string path, int vocabularySize, string tokenizerHash, int? eosId)
     {
         _file = file;
         _path = path;
@@ -53,7 +53,7 @@ public sealed class TokenFileWriter : IDisposable
             throw new ArgumentException("expected 32 hexadecimal digits", nameof(tokenizerHash));
         if (eosId is { } eos) ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)eos, (uint)vocabularySize, nameof(eosId));
         if (force && File.Exists(path)) TokenFile.Open(path).Dispose();
-        return new TokenFileWriter(StagedFile.Create(path, force), path, vocabularySize, tokenizerHash, eosId);
+        return new TokenFileWriter(OutputFile.Create(path, force), path, vocabularySize, tokenizerHash, eosId);
     }
 
     /// <summary>Adds a document.</summary>

@@ -67,7 +67,7 @@ public sealed class PerplexityState
     /// <exception cref="WiscaException">It cannot be written.</exception>
     public void Save(PerplexitySums sums)
     {
-        using var file = StagedFile.Create(Path, replace: true);
+        using var file = OutputFile.Create(Path, replace: true);
         JsonSerializer.Serialize(file.Stream, new Saved(_identity, sums), Json);
         file.Commit();
     }

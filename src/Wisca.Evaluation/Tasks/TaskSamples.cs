@@ -4,10 +4,10 @@ using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Nodes;
-using Wisca.Data.Corpora;
 using Wisca.Evaluation.Tasks.Data;
 using Wisca.Evaluation.Tasks.Definitions;
 using Wisca.Evaluation.Tasks.Scores;
+using Wisca.Files;
 
 namespace Wisca.Evaluation.Tasks;
 
@@ -30,7 +30,7 @@ public static class TaskSamples
     public static void Write(string path, TaskOutcome task, bool replace)
     {
         ArgumentNullException.ThrowIfNull(task);
-        using var file = StagedFile.Create(path, replace);
+        using var file = OutputFile.Create(path, replace);
         foreach (var score in task.Scores)
         {
             file.Stream.Write(Encoding.UTF8.GetBytes(ToJson(task.Definition, score).ToJsonString(Plain)));

@@ -1,9 +1,10 @@
+using Wisca.Files;
 using Wisca.Safetensors;
 using static TorchSharp.torch;
 
 namespace Wisca.Torch.Optimizers;
 
-/// <summary>Tensors of training state in safetensors files: written beside their place and renamed, read back to the bit.</summary>
+/// <summary>Tensors of training state in safetensors files: they appear whole or not at all, and are read back to the bit.</summary>
 internal static class StateFile
 {
     private const int ListedDifferences = 8;
@@ -13,20 +14,16 @@ internal static class StateFile
 
     public static void Write(string path, IReadOnlyList<(string Name, Tensor Tensor)> tensors, IReadOnlyDictionary<string, string> metadata)
     {
-        string staging = path + ".wisca-partial";
         try
         {
-            File.Delete(staging);
             var header = SafetensorsHeader.Create(
                 tensors.Select(tensor => (tensor.Name, tensor.Tensor.dtype.ToDtype(), tensor.Tensor.shape)),
                 metadata);
-            using (var writer = new SafetensorsWriter(staging, header))
-            {
-                foreach (var (_, tensor) in tensors) ForEachPiece(tensor, (piece, _) => writer.Write(piece.bytes));
-                writer.Complete();
-            }
-
-            File.Move(staging, path, overwrite: true);
+            using var file = AtomicFile.Create(path);
+            using var writer = new SafetensorsWriter(file.Stream, header);
+            foreach (var (_, tensor) in tensors) ForEachPiece(tensor, (piece, _) => writer.Write(piece.bytes));
+            writer.Complete();
+            file.Commit();
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {

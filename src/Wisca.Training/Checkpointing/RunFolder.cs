@@ -6,16 +6,14 @@ using Wisca.Training.Configuration;
 namespace Wisca.Training.Checkpointing;
 
 /// <summary>
-/// The folder of a training run: its configuration, metrics and checkpoints. <c>checkpoints/step-000500</c> appears under that name when
-/// it is complete and on the disk; until then it is <c>.step-000500.partial</c>. The last checkpoints and the best stay, and older
+/// The folder of a training run: its configuration, metrics and checkpoints. <c>checkpoints/step-000500</c> is an
+/// <see cref="AtomicFolder"/>: it appears when it is complete and on the disk. The last checkpoints and the best stay, and older
 /// ones go only after a new one is there: whenever a run is killed, the latest complete checkpoint is left.
 /// Only one run at a time may have the folder.
 /// </summary>
 public sealed class RunFolder : IDisposable
 {
     private const string Prefix = "step-",
-        PartialSuffix = ".partial",
-        OldSuffix = ".old",
         LatestName = "latest.json",
         BestName = "best.json",
         LockName = ".lock";
@@ -79,7 +77,7 @@ public sealed class RunFolder : IDisposable
 
         try
         {
-            ClearLeftovers(CheckpointsOf(path));
+            AtomicFolder.RecoverAll(CheckpointsOf(path));
             return new RunFolder(Path.GetFullPath(path), held);
         }
         catch
@@ -168,24 +166,18 @@ public sealed class RunFolder : IDisposable
         ArgumentOutOfRangeException.ThrowIfNegative(step);
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(write);
-        string place = CheckpointPath(FullPath, step), staging = Hidden(place, PartialSuffix), old = Hidden(place, OldSuffix);
+        string place = CheckpointPath(FullPath, step);
         try
         {
-            Delete(staging);
-            Directory.CreateDirectory(staging);
-            write(staging);
-            if (!File.Exists(Path.Combine(staging, TrainingState.FileName)))
+            using var folder = AtomicFolder.Create(place);
+            write(folder.Staging);
+            if (!File.Exists(Path.Combine(folder.Staging, TrainingState.FileName)))
                 throw new WiscaException($"the checkpoint of step {step} has no {TrainingState.FileName}, expected one");
-            DurableFiles.Flush(staging);
 
             // A checkpoint of this step may be there from before the run was resumed.
-            // Killed between the two renames, the next run moves it back.
-            if (Directory.Exists(place)) Directory.Move(place, old);
-            Directory.Move(staging, place);
-            DurableFiles.FlushEntries(CheckpointsOf(FullPath));
+            folder.Commit(mayReplace: () => { });
             bool first = ReadPointer(FullPath, LatestName) == Beginning;
             WritePointer(LatestName, new CheckpointPointer(step, loss));
-            TryDelete(old);
 
             // What lies after this step is from before the run was resumed, the best among it included.
             var best =
@@ -200,31 +192,17 @@ public sealed class RunFolder : IDisposable
         }
         catch (Exception exception) when (FileFailure.IsExpected(exception))
         {
-            TryDelete(staging);
             string left = LatestCheckpoint is { } latest ? $"the latest checkpoint is {latest}" : "there is no earlier checkpoint";
             throw new WiscaException(
                 $"the checkpoint of step {step} could not be written to {place}: {exception.Message}",
                 $"{left}; free some space or check permissions, and resume", exception);
         }
-        catch
-        {
-            TryDelete(staging);
-            throw;
-        }
     }
-
-    /// <summary>Writes a small file of the run in one step.</summary>
-    /// <param name="path">The file.</param>
-    /// <param name="content">Its content.</param>
-    public static void WriteFile(string path, string content) => DurableFiles.Replace(path, System.Text.Encoding.UTF8.GetBytes(content));
 
     /// <summary>Lets others have the folder.</summary>
     public void Dispose() => _lock.Dispose();
 
     private static string CheckpointsOf(string path) => Path.Combine(path, "checkpoints");
-
-    private static string Hidden(string place, string suffix) =>
-        Path.Combine(Path.GetDirectoryName(place)!, $".{Path.GetFileName(place)}{suffix}");
 
     private static string? Complete(string path, long step)
     {
@@ -267,44 +245,20 @@ public sealed class RunFolder : IDisposable
         }
     }
 
-    private static void ClearLeftovers(string checkpoints)
-    {
-        foreach (string folder in Directory.EnumerateDirectories(checkpoints, $".{Prefix}*{PartialSuffix}")) TryDelete(folder);
-        foreach (string old in Directory.EnumerateDirectories(checkpoints, $".{Prefix}*{OldSuffix}"))
-        {
-            string place = Path.Combine(checkpoints, Path.GetFileName(old)[1..^OldSuffix.Length]);
-            if (Directory.Exists(place)) TryDelete(old);
-            else Directory.Move(old, place);
-        }
-    }
-
-    private static void Delete(string folder)
-    {
-        if (Directory.Exists(folder)) Directory.Delete(folder, recursive: true);
-    }
-
-    /// <summary>Removes a folder, out of sight in one step: what is half removed must not be taken for a checkpoint.</summary>
-    private static void TryDelete(string folder)
+    private static void TryDelete(string checkpoint)
     {
         try
         {
-            string going = Path.GetFileName(folder)[0] == '.' ? folder : Hidden(folder, PartialSuffix);
-            if (going != folder)
-            {
-                Delete(going);
-                Directory.Move(folder, going);
-            }
-
-            Delete(going);
+            AtomicFolder.Delete(checkpoint);
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
-            // It takes space, but no one reads it; the next run tries again.
+            // It takes space, and the next checkpoint tries again.
         }
     }
 
     private void WritePointer(string name, CheckpointPointer pointer) =>
-        DurableFiles.Replace(
+        AtomicFile.Write(
             Path.Combine(CheckpointsOf(FullPath), name),
             [.. JsonSerializer.SerializeToUtf8Bytes(pointer, TrainingJson.Default.CheckpointPointer), (byte)'\n']);
 

@@ -43,7 +43,7 @@ public sealed class TrainKillTests(ITestOutputHelper log)
             AwaitCheckpoint(killed["run"], process, steps[^1]);
             process.Wait(TimeSpan.FromMilliseconds(random.Next(60)));
             process.Kill();
-            leftovers += Directory.GetDirectories(killed["run", "checkpoints"], ".step-*.partial").Length;
+            leftovers += Directory.GetDirectories(killed["run", "checkpoints"], ".step-*.wisca-partial").Length;
             steps.Add(Step(killed["run"]));
             Loads(killed["run"]);
         }

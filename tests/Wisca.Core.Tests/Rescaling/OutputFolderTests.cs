@@ -1,4 +1,5 @@
 using Wisca.Checkpoints;
+using Wisca.Core.Tests.Files;
 using Wisca.Rescaling;
 using Wisca.Safetensors;
 using Wisca.Tests;
@@ -341,7 +342,8 @@ public sealed class OutputFolderTests : IDisposable
         Rescale(_folder["out"]);
         using (var checkpoint = Checkpoint.Open(_folder["model"]))
         {
-            using var folder = OutputFolder.Prepare(_folder["out"], checkpoint, true, null, (_, _) => false);
+            using var folder = OutputFolder.Prepare(
+                _folder["out"], checkpoint, true, null, new RecordingDisk(_folder.FullPath, exchanges: false));
             File.WriteAllText(Path.Combine(folder.Staging, "a"), "new");
             folder.Commit(() => File.WriteAllText(Path.Combine(folder.Staging, "b"), "last"));
         }

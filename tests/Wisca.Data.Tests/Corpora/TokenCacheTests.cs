@@ -100,8 +100,10 @@ public sealed class TokenCacheTests : IDisposable
         Directory.GetFileSystemEntries(_folder["cache"]).ShouldBeEmpty();
         var first = Get(new CorpusTokenizerOptions());
         string place = Path.GetDirectoryName(first.Training.Path)!, name = Path.GetFileName(place);
-        string killed = _folder["cache", $".{name}.1234.wisca-partial"], alive = _folder["cache", $".{name}.5678.wisca-partial"];
-        Directory.Move(place, killed);
+        string killed = _folder["cache", $".{name}.{Guid.NewGuid():N}.wisca-partial"],
+            alive = _folder["cache", $".{name}.{Guid.NewGuid():N}.wisca-partial"];
+        Directory.CreateDirectory(killed);
+        Directory.Move(place, Path.Combine(killed, "new"));
         File.WriteAllText(Path.Combine(killed, "lock"), "");
         Directory.CreateDirectory(alive);
         using (new FileStream(Path.Combine(alive, "lock"), FileMode.CreateNew, FileAccess.Write, FileShare.None))

@@ -106,8 +106,8 @@ public sealed class RunFolderTests : IDisposable
         }
 
         // Killed while writing the third; between the two renames of a second that is written again; while removing one.
-        Directory.CreateDirectory(Path.Combine(Place, "checkpoints", ".step-000003.partial", "training"));
-        Directory.Move(RunFolder.CheckpointPath(Place, 2), Path.Combine(Place, "checkpoints", ".step-000002.old"));
+        Directory.CreateDirectory(Path.Combine(Killed(3), "new", "training"));
+        Directory.Move(RunFolder.CheckpointPath(Place, 2), Path.Combine(Killed(2), "old"));
         Directory.CreateDirectory(RunFolder.CheckpointPath(Place, 4));
         RunFolder.FindLatest(Place).ShouldBe(RunFolder.CheckpointPath(Place, 1));
         using (var run = RunFolder.Open(Place))
@@ -121,9 +121,18 @@ public sealed class RunFolderTests : IDisposable
         RunFolder.FindLatest(Place)!.ShouldEndWith("step-000002");
 
         // Killed between the rename and the removal of what was replaced.
-        Directory.CreateDirectory(Path.Combine(Place, "checkpoints", ".step-000002.old"));
+        string replaced = Killed(2);
+        Directory.CreateDirectory(Path.Combine(replaced, "old"));
         using (var run = RunFolder.Open(Place)) Check(run.LatestCheckpoint!, 2);
-        Directory.Exists(Path.Combine(Place, "checkpoints", ".step-000002.old")).ShouldBeFalse();
+        Directory.Exists(replaced).ShouldBeFalse();
+
+        string Killed(int step)
+        {
+            string working = Path.Combine(Place, "checkpoints", $".step-{step:000000}.{Guid.NewGuid():N}.wisca-partial");
+            Directory.CreateDirectory(working);
+            File.WriteAllText(Path.Combine(working, "lock"), "");
+            return working;
+        }
     }
 
     [Fact]
@@ -182,7 +191,7 @@ public sealed class RunFolderTests : IDisposable
             using var run = RunFolder.Open(Place);
             StepOf(run.LatestCheckpoint).ShouldBeGreaterThanOrEqualTo(seen);
             Check(run.LatestCheckpoint!, (int)StepOf(run.LatestCheckpoint));
-            Names().ShouldAllBe(name => name[0] != '.' || name.EndsWith("json.partial", StringComparison.Ordinal));
+            Names().ShouldAllBe(name => name[0] != '.');
         }
     }
 

@@ -3,6 +3,7 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using Wisca.Data.Tokenizers.Loading;
 using Wisca.Data.Tokenizers.PreTokenizers;
+using Wisca.Files;
 
 namespace Wisca.Data.Tokenizers.Training;
 
@@ -54,8 +55,8 @@ public sealed class TrainedTokenizer
         try
         {
             Directory.CreateDirectory(folder);
-            Write(folder, "tokenizer_config.json", Config());
-            Write(folder, "tokenizer.json", Tokenizer());
+            Write("tokenizer_config.json", Config());
+            Write("tokenizer.json", Tokenizer());
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
@@ -64,20 +65,8 @@ public sealed class TrainedTokenizer
         }
 
         return TokenizerLoader.Load(folder);
-    }
 
-    private static void Write(string folder, string name, JsonObject content)
-    {
-        string path = Path.Combine(folder, name), staged = Path.Combine(folder, $".{name}.{Guid.NewGuid():N}.wisca-partial");
-        try
-        {
-            File.WriteAllText(staged, content.ToJsonString(Json) + "\n");
-            File.Move(staged, path, overwrite: true);
-        }
-        finally
-        {
-            File.Delete(staged);
-        }
+        void Write(string name, JsonObject content) => AtomicFile.Write(Path.Combine(folder, name), content.ToJsonString(Json) + "\n");
     }
 
     private static JsonObject ByteLevel(bool splits) => new()
