@@ -15,7 +15,7 @@ public sealed class Adapter : IWeightFolder, IDisposable
     /// <summary>The name of the weight file.</summary>
     public const string WeightsName = "adapter_model.safetensors";
 
-    internal const string Prefix = "base_model.model.";
+    public const string Prefix = "base_model.model.";
     internal const string FactorA = ".lora_A.weight", FactorB = ".lora_B.weight", Magnitude = ".lora_magnitude_vector";
 
     private const string Broken = "the adapter is broken, or its weights and its configuration do not belong together";

@@ -4,7 +4,7 @@ namespace Wisca.Adapters;
 /// Finds tensors of a base by the names that an adapter has for them: a base model saved without its head lacks the first parts of the
 /// names, and an adapter made for such a one lacks them too.
 /// </summary>
-internal sealed class BaseNames(IEnumerable<string> names)
+public sealed class BaseNames(IEnumerable<string> names)
 {
     private static readonly string[] Roots = ["model", "transformer", "gpt_neox", "language_model", "decoder"];
     private readonly HashSet<string> _names = new(names, StringComparer.Ordinal);

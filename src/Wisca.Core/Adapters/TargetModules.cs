@@ -80,7 +80,7 @@ public sealed class TargetModules
         }
     }
 
-    internal static bool EndsWith(string module, string name) =>
+    public static bool EndsWith(string module, string name) =>
         module.EndsWith(name, StringComparison.Ordinal) && (module.Length == name.Length || module[^(name.Length + 1)] == '.');
 
     /// <summary>A pattern from a file: what takes longer than a second to match is refused instead of waited for.</summary>

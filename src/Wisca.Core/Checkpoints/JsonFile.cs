@@ -5,7 +5,7 @@ using Wisca.Files;
 namespace Wisca.Checkpoints;
 
 /// <summary>Reads a whole JSON file strictly; every failure names the file.</summary>
-internal static class JsonFile
+public static class JsonFile
 {
     public static JsonDocument ReadObject(string path, string hint)
     {

@@ -1,7 +1,7 @@
 namespace Wisca.Files;
 
 /// <summary>Says in a few words why a file could not be read.</summary>
-internal static class FileFailure
+public static class FileFailure
 {
     public static bool IsExpected(Exception exception) => exception is IOException or UnauthorizedAccessException or NotSupportedException;
 

@@ -1,7 +1,7 @@
 namespace Wisca.Numerics;
 
 /// <summary>Standard normal numbers from SplitMix64 (Steele, Lea and Flood, OOPSLA 2014): the same on every machine and runtime.</summary>
-internal static class ProbeGenerator
+public static class ProbeGenerator
 {
     public static ulong Next(ref ulong state)
     {

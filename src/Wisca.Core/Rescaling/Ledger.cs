@@ -95,7 +95,7 @@ public sealed record Ledger(
         return CheckpointRewriter.Hex(hash);
     }
 
-    internal void Save(string folder)
+    public void Save(string folder)
     {
         using var stream = new FileStream(Path.Combine(folder, FileName), FileMode.CreateNew, FileAccess.Write);
         JsonSerializer.Serialize(stream, this, LedgerJson.Default.Ledger);

@@ -33,7 +33,7 @@ public sealed record LedgerGroup(
     /// <param name="group">Its index there.</param>
     /// <param name="balance">Its factor, and its norms before.</param>
     /// <param name="normsAfter">Its norms after.</param>
-    internal static LedgerGroup Of(Exchange exchange, int group, GroupBalance balance, IReadOnlyList<double> normsAfter) => new(
+    public static LedgerGroup Of(Exchange exchange, int group, GroupBalance balance, IReadOnlyList<double> normsAfter) => new(
         exchange.Layer,
         exchange.Kind,
         exchange.Granularity,

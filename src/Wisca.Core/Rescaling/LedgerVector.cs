@@ -8,7 +8,7 @@ namespace Wisca.Rescaling;
 /// <param name="Factors">Base64 of little-endian float64 factors, one for each element.</param>
 public sealed record LedgerVector(string Tensor, string Factors)
 {
-    internal static LedgerVector Of(string tensor, double[] factors) =>
+    public static LedgerVector Of(string tensor, double[] factors) =>
         new(tensor, Convert.ToBase64String(MemoryMarshal.AsBytes<double>(factors)));
 
     internal double[] Decode() => MemoryMarshal.Cast<byte, double>(Convert.FromBase64String(Factors)).ToArray();

@@ -94,7 +94,7 @@ public static class TrainedMove
     }
 
     /// <summary>Digests of a tensor as it would be without the factors, computed as undoing computes it, and as it is.</summary>
-    internal static TensorDigests Digests(StoredTensor tensor, AxisFactors factors)
+    public static TensorDigests Digests(StoredTensor tensor, AxisFactors factors)
     {
         var matrix = new MatrixView(tensor, factors.Axis);
         double[] inverse = Array.ConvertAll(factors.Factors, factor => 1 / factor);

@@ -49,7 +49,7 @@ public sealed record GeneralBalance(double[,] Transform, double[,] Inverse, bool
 
     /// <summary>The Frobenius norm of a factor, from its products.</summary>
     /// <param name="gram">A A^T or B^T B.</param>
-    internal static double Norm(double[,] gram) => Math.Sqrt(Trace(gram));
+    public static double Norm(double[,] gram) => Math.Sqrt(Trace(gram));
 
     /// <summary>How far two factors are from balance: |P - Q| / (|P| + |Q|), 0 in balance and at most 1.</summary>
     public static double Imbalance(double[,] aat, double[,] btb)
