@@ -52,7 +52,7 @@ internal sealed class RunLog : ITrainingObserver, IDisposable
         foreach (var group in report.Imbalances)
         {
             var (multiplied, divided) = group.Kind == TransitionKind.QueryKey ? ("q", "k") : ("v", "o");
-            metrics.Add(new($"imbalance/{Name(group.Kind)}/layer{group.Layer}", group.Log2Ratio));
+            metrics.Add(new($"imbalance/{group.Kind.Name()}/layer{group.Layer}", group.Log2Ratio));
             metrics.Add(new($"norm/{multiplied}/layer{group.Layer}", group.MultipliedNorm));
             metrics.Add(new($"norm/{divided}/layer{group.Layer}", group.DividedNorm));
         }
@@ -135,7 +135,7 @@ internal sealed class RunLog : ITrainingObserver, IDisposable
         var group = new JsonObject
         {
             ["layer"] = exchange.Layer,
-            ["transition"] = Name(exchange.Kind),
+            ["transition"] = exchange.Kind.Name(),
             ["factor"] = balance.Factor,
             ["norms"] = new JsonArray(balance.MultipliedNorm, balance.DividedNorm),
         };
@@ -144,8 +144,6 @@ internal sealed class RunLog : ITrainingObserver, IDisposable
         if (balance.Note is { } note) group["note"] = note;
         return group;
     }
-
-    private static string Name(TransitionKind kind) => TransitionPlan.Name(kind);
 
     private void Write(long step, IReadOnlyList<KeyValuePair<string, double>> metrics)
     {

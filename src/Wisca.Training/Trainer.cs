@@ -221,7 +221,7 @@ public sealed class Trainer : IDisposable
 
             foreach (var refusal in active.Plan.Refusals)
                 _observer.Notice(
-                    $"{TransitionPlan.Name(refusal.Kind)} is left out in {refusal.Layers.Length} of {Trainee.Model.Config.Layers.Length} "
+                    $"{refusal.Kind.Name()} is left out in {refusal.Layers.Length} of {Trainee.Model.Config.Layers.Length} "
                     + $"layers: {refusal.Reason}");
         }
 

@@ -56,6 +56,10 @@ internal static class SharedOptions
             },
         };
 
+    /// <summary>The names of an enumeration's values, but for one of them: what an option may be given.</summary>
+    public static string[] Names<T>(T? except = null)
+        where T : struct, Enum => [.. Enum.GetValues<T>().Where(value => !value.Equals(except)).Select(EnumNames.Name)];
+
     /// <summary>The user's architecture table, or null for the built-in ones.</summary>
     public static ArchitectureTable? Table(string? path) => path is null ? null : ArchitectureTable.Load(path);
 }

@@ -15,6 +15,9 @@ namespace Wisca.Cli.Verbs;
 /// <summary><c>wisca rescale MODEL --out DIR</c>: balances a checkpoint.</summary>
 internal static class RescaleVerb
 {
+    /// <summary>What stands for no granularity.</summary>
+    private const string NoExchange = "none";
+
     public static Command Create(CommandContext context)
     {
         var model = SharedOptions.Model();
@@ -35,29 +38,29 @@ internal static class RescaleVerb
             Description = "Exchange between W_q and W_k: none, tensor, kv-head, pair or channel (channel only where RoPE does not act).",
             HelpName = "GRANULARITY",
         };
-        queryKey.AcceptOnlyFromAmong("none", "tensor", "kv-head", "pair", "channel");
+        queryKey.AcceptOnlyFromAmong([NoExchange, .. SharedOptions.Names<Granularity>()]);
         var valueOutput = new Option<string?>("--vo")
         {
             Description = "Exchange between W_v and W_o: none, tensor, kv-head or channel.",
             HelpName = "GRANULARITY",
         };
-        valueOutput.AcceptOnlyFromAmong("none", "tensor", "kv-head", "channel");
+        valueOutput.AcceptOnlyFromAmong([NoExchange, .. SharedOptions.Names<Granularity>(except: Granularity.Pair)]);
         var criterion = new Option<string>("--criterion")
         {
             Description = "The norm to make equal: l1 (the paper's sum), l1-mean, l2, rms or spectral.",
-            DefaultValueFactory = _ => "l1",
+            DefaultValueFactory = _ => Criterion.L1.Name(),
             HelpName = "NORM",
         };
-        criterion.AcceptOnlyFromAmong("l1", "l1-mean", "l2", "rms", "spectral");
+        criterion.AcceptOnlyFromAmong(SharedOptions.Names<Criterion>(except: Criterion.Fisher));
         var round = new Option<string>("--round")
         {
             Description =
                 "pow2: nearest power of two, bit-exact and undone bit for bit; none: the exact factor; "
                 + "auto: pow2 for 16-bit weights, none for others.",
-            DefaultValueFactory = _ => "auto",
+            DefaultValueFactory = _ => FactorRounding.Auto.Name(),
             HelpName = "HOW",
         };
-        round.AcceptOnlyFromAmong("auto", "none", "pow2");
+        round.AcceptOnlyFromAmong(SharedOptions.Names<FactorRounding>());
         var layers = new Option<string>("--layers")
         {
             Description = "Which layers, such as 0-3,8,30-.",
@@ -91,7 +94,8 @@ internal static class RescaleVerb
             var options = Options(parsed.GetValue(preset), parsed.GetValue(queryKey), parsed.GetValue(valueOutput)) with
             {
                 Balance = new BalanceOptions(
-                    ParseCriterion(parsed.GetValue(criterion)!), ParseRounding(parsed.GetValue(round)!), parsed.GetValue(maxLog2)),
+                    EnumNames.Parse<Criterion>(parsed.GetValue(criterion)!), EnumNames.Parse<FactorRounding>(parsed.GetValue(round)!),
+                    parsed.GetValue(maxLog2)),
                 Layers = new LayerRange(parsed.GetValue(layers)!),
                 AllowLossy = parsed.GetValue(allowLossy),
                 Threads = parsed.GetValue(threads),
@@ -176,8 +180,8 @@ internal static class RescaleVerb
             {
                 QueryKey = ParseGranularity(queryKey),
                 ValueOutput = ParseGranularity(valueOutput),
-                RequireQueryKey = queryKey is not (null or "none"),
-                RequireValueOutput = valueOutput is not (null or "none"),
+                RequireQueryKey = queryKey is not (null or NoExchange),
+                RequireValueOutput = valueOutput is not (null or NoExchange),
             };
         }
 
@@ -192,19 +196,8 @@ internal static class RescaleVerb
         }
     }
 
-    private static Granularity? ParseGranularity(string? name) => name switch
-    {
-        "tensor" => Granularity.Tensor,
-        "kv-head" => Granularity.KvHead,
-        "pair" => Granularity.Pair,
-        "channel" => Granularity.Channel,
-        _ => null,
-    };
-
-    private static Criterion ParseCriterion(string name) => Enum.GetValues<Criterion>().Single(criterion => Format.Name(criterion) == name);
-
-    private static FactorRounding ParseRounding(string name) =>
-        Enum.GetValues<FactorRounding>().Single(rounding => Format.Name(rounding) == name);
+    private static Granularity? ParseGranularity(string? name) =>
+        name is null or NoExchange ? null : EnumNames.Parse<Granularity>(name);
 
     private static void Print(IAnsiConsole console, RescaleResult result, string? output, TimeSpan elapsed)
     {
@@ -214,9 +207,9 @@ internal static class RescaleVerb
             .GroupBy(entry => (entry.Exchange.Kind, entry.Exchange.Granularity)).ToList();
         var table = new Table().Border(TableBorder.Simple).AddColumn("groups");
         foreach (var column in columns)
-            table.AddColumn(new TableColumn($"{Format.Name(column.Key.Kind)} {Format.Name(column.Key.Granularity)}").RightAligned());
+            table.AddColumn(new TableColumn($"{column.Key.Kind.Name()} {column.Key.Granularity.Name()}").RightAligned());
         foreach (var outcome in Enum.GetValues<GroupOutcome>())
-            AddRow(outcome.ToString().ToLowerInvariant(), entries => $"{entries.Count(entry => entry.Balance.Outcome == outcome)}");
+            AddRow(outcome.Name(), entries => $"{entries.Count(entry => entry.Balance.Outcome == outcome)}");
         AddRow(
             "factors",
             entries =>
@@ -241,7 +234,7 @@ internal static class RescaleVerb
         if (result.Solution.Groups.Any(entry => entry.Exchange is { Kind: TransitionKind.QueryKey, Granularity: Granularity.Pair }))
             console.WriteLine("note: qk per rotary pair where RoPE acts (single rows are not exact there), per channel elsewhere");
         foreach (var refusal in result.Solution.Plan.Refusals)
-            console.WriteLine($"refused: {Format.Name(refusal.Kind)} in layers {Format.Ranges(refusal.Layers)}: {refusal.Reason}");
+            console.WriteLine($"refused: {refusal.Kind.Name()} in layers {Format.Ranges(refusal.Layers)}: {refusal.Reason}");
         const int most = 5;
         foreach (var (outcome, note, groups) in result.Notes.Take(most))
             console.WriteLine(
@@ -288,19 +281,19 @@ internal static class RescaleVerb
         ["model"] = checkpoint.Folder,
         ["output"] = output,
         ["dry_run"] = output is null,
-        ["criterion"] = Format.Name(result.Solution.Plan.Options.Balance.Criterion),
-        ["round"] = Format.Name(result.Solution.Plan.Options.Balance.Rounding),
+        ["criterion"] = result.Solution.Plan.Options.Balance.Criterion.Name(),
+        ["round"] = result.Solution.Plan.Options.Balance.Rounding.Name(),
         ["bit_exact"] = result.Move is { } move ? move.PowersOfTwo && move.Lost.Count == 0 : null,
         ["groups"] = new JsonArray(
         [
             .. result.Solution.Groups.Select((entry, index) => (JsonNode?)new JsonObject
             {
                 ["layer"] = entry.Exchange.Layer,
-                ["transition"] = Format.Name(entry.Exchange.Kind),
-                ["granularity"] = Format.Name(entry.Exchange.Granularity),
+                ["transition"] = entry.Exchange.Kind.Name(),
+                ["granularity"] = entry.Exchange.Granularity.Name(),
                 ["kv_head"] = entry.Balance.Label.KvHead,
                 ["channel"] = entry.Balance.Label.Channel,
-                ["outcome"] = entry.Balance.Outcome.ToString().ToLowerInvariant(),
+                ["outcome"] = entry.Balance.Outcome.Name(),
                 ["factor"] = entry.Balance.Factor,
                 ["norms_before"] = new JsonArray(Format.Json(entry.Balance.MultipliedNorm), Format.Json(entry.Balance.DividedNorm)),
                 ["norms_after"] = new JsonArray([.. NormsAfter(result, entry.Balance, index).Select(norm => Format.Json(norm))]),
@@ -311,7 +304,7 @@ internal static class RescaleVerb
         [
             .. result.Solution.Plan.Refusals.Select(refusal => (JsonNode?)new JsonObject
             {
-                ["transition"] = Format.Name(refusal.Kind),
+                ["transition"] = refusal.Kind.Name(),
                 ["layers"] = Format.Json(refusal.Layers),
                 ["reason"] = refusal.Reason,
             }),

@@ -66,7 +66,7 @@ internal static class VerifyVerb
         {
             var proof = new ForwardProofOptions
             {
-                Precision = options.Native ? ComputePrecision.Native : ComputePrecision.F32,
+                Precision = options.Precision,
                 Threads = options.Threads,
             };
             forward = ProgressBar.Run(
@@ -136,7 +136,7 @@ internal static class VerifyVerb
 
         string inputs = options.TextFile is null ? "random tokens" : $"tokens of {options.TextFile}";
         string outcome = !forward.Equivalent ? $"NOT equivalent: {forward.Reason}" : forward.BitIdentical ? "bit-identical" : "equivalent";
-        string arithmetic = options.Native ? "the stored type" : "float32";
+        string arithmetic = options.Native ? "the stored type" : options.Precision.Name();
         console.WriteLine($"forward proof  {outcome} on {forward.Tokens} {inputs}, in {arithmetic}");
         console.WriteLine(string.Create(
             CultureInfo.InvariantCulture,
@@ -171,7 +171,7 @@ internal static class VerifyVerb
     {
         ["equivalent"] = forward.Equivalent,
         ["reason"] = forward.Reason,
-        ["precision"] = options.Native ? "native" : "float32",
+        ["precision"] = options.Precision.Name(),
         ["tokens"] = forward.Tokens,
         ["predictions"] = forward.Predictions,
         ["bit_identical"] = forward.BitIdentical,

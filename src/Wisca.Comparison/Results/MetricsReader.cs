@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
+using Wisca.Attention;
 
 namespace Wisca.Comparison.Results;
 
@@ -31,7 +32,8 @@ internal sealed class MetricsReader
             if (record.TryGetProperty("adapter/mean_factor", out var mean))
                 _transitions.Add(
                     new AppliedFactors(
-                        step, AppliedFactors.Adapter, 0, record.GetProperty("adapter/balanced").GetInt32(), Rounded(Number(mean)),
+                        step, TransitionKind.LoraFactors.Name(), 0, record.GetProperty("adapter/balanced").GetInt32(),
+                        Rounded(Number(mean)),
                         Rounded(Number(record.GetProperty("adapter/least_factor"))),
                         Rounded(Number(record.GetProperty("adapter/greatest_factor")))));
             if (!record.TryGetProperty("train/loss", out var loss)) continue;

@@ -19,7 +19,7 @@ public sealed record WiscaSection : ISettingsSection
         Key = "qk")]
     public Granularity? QueryKey { get; init; } = Granularity.Tensor;
 
-    [Setting("How many channels share a factor between W_v and W_o; none for no exchange.", Key = "vo", Except = "pair")]
+    [Setting("How many channels share a factor between W_v and W_o; none for no exchange.", Key = "vo", Except = Granularity.Pair)]
     public Granularity? ValueOutput { get; init; } = Granularity.Tensor;
 
     [Setting(
