@@ -210,15 +210,7 @@ public sealed class Trainer : IDisposable
         WiscaScheduler? active = null;
         if (section.IsActive)
         {
-            try
-            {
-                active = Create(Trainee.Remaining(section.Options));
-            }
-            catch (FormatException exception)
-            {
-                throw new WiscaException($"wisca.layers: {exception.Message}", "layers count from 0", exception);
-            }
-
+            active = Create(Trainee.Remaining(section.Options));
             foreach (var refusal in active.Plan.Refusals)
                 _observer.Notice(
                     $"{refusal.Kind.Name()} is left out in {refusal.Layers.Length} of {Trainee.Model.Config.Layers.Length} "

@@ -138,23 +138,19 @@ internal static class RescaleVerb
         using var checkpoint = Checkpoint.Open(model);
         using var adapter = adapterFolder is null ? null : Adapter.Open(adapterFolder);
         var clock = Stopwatch.StartNew();
-        RescaleResult result;
-        try
+
+        // A range that does not fit is a mistake of the command line, not of the model.
+        if (!options.Layers.TryResolve(ModelLayout.Resolve(checkpoint, table).Layers.Length, out _, out string? mistake))
+            throw new UsageException(mistake);
+        var result = ProgressBar.Run(context, report =>
         {
-            result = ProgressBar.Run(context, report =>
-            {
-                var progress = new DirectProgress<RescaleProgress>(step => report("rescaling", step.Done, step.Total));
-                return output is null ? Rescaler.DryRun(checkpoint, options, table, progress, cancellation)
-                    : adapter is not null
-                        ? AdapterRescaler.Rescale(
-                            adapter.Bind(checkpoint), output, adapterOutput!, options, force, table, progress, cancellation)
-                    : Rescaler.Rescale(checkpoint, output, options, force, table, progress, cancellation);
-            });
-        }
-        catch (FormatException exception)
-        {
-            throw new UsageException(exception.Message);
-        }
+            var progress = new DirectProgress<RescaleProgress>(step => report("rescaling", step.Done, step.Total));
+            return output is null ? Rescaler.DryRun(checkpoint, options, table, progress, cancellation)
+                : adapter is not null
+                    ? AdapterRescaler.Rescale(
+                        adapter.Bind(checkpoint), output, adapterOutput!, options, force, table, progress, cancellation)
+                : Rescaler.Rescale(checkpoint, output, options, force, table, progress, cancellation);
+        });
 
         if (json)
         {
@@ -185,15 +181,9 @@ internal static class RescaleVerb
             };
         }
 
-        try
-        {
-            var parsed = TransitionPreset.Parse(preset);
-            return new RescaleOptions { QueryKey = parsed.QueryKey, ValueOutput = parsed.ValueOutput };
-        }
-        catch (FormatException exception)
-        {
-            throw new UsageException(exception.Message + ".");
-        }
+        return TransitionPreset.TryParse(preset, out var parsed, out string? mistake)
+            ? new RescaleOptions { QueryKey = parsed.QueryKey, ValueOutput = parsed.ValueOutput }
+            : throw new UsageException(mistake + ".");
     }
 
     private static Granularity? ParseGranularity(string? name) =>

@@ -15,8 +15,8 @@ public sealed record TransitionPlan(TransitionOptions Options, ImmutableArray<Ex
         Exchanges.SelectMany(exchange => exchange.Slices, (_, slice) => slice.Tensor).ToHashSet(StringComparer.Ordinal);
 
     /// <summary>Decides which transitions apply.</summary>
-    /// <exception cref="WiscaException">A required transition is not exact, or none applies.</exception>
-    /// <exception cref="FormatException">The range of layers does not fit the model.</exception>
+    /// <exception cref="WiscaException">A required transition is not exact, none applies,
+    /// or the range of layers does not fit the model.</exception>
     public static TransitionPlan Create(ModelLayout layout, TransitionOptions options)
     {
         ArgumentNullException.ThrowIfNull(layout);
@@ -27,8 +27,8 @@ public sealed record TransitionPlan(TransitionOptions Options, ImmutableArray<Ex
     /// <param name="geometry">The attention.</param>
     /// <param name="layers">The layers in order.</param>
     /// <param name="options">What is asked for.</param>
-    /// <exception cref="WiscaException">A required transition is not exact, or none applies.</exception>
-    /// <exception cref="FormatException">The range of layers does not fit the model.</exception>
+    /// <exception cref="WiscaException">A required transition is not exact, none applies,
+    /// or the range of layers does not fit the model.</exception>
     public static TransitionPlan Create(AttentionGeometry geometry, ImmutableArray<AttentionLayer> layers, TransitionOptions options)
     {
         ArgumentNullException.ThrowIfNull(geometry);

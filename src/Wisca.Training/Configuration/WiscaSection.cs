@@ -83,7 +83,7 @@ public sealed record WiscaSection : ISettingsSection
             QueryKey = QueryKey,
             ValueOutput = ValueOutput,
             Balance = new(Criterion, Round, MaxLog2, Hysteresis),
-            Layers = new(Layers),
+            Layers = new(Layers) { Key = "wisca.layers" },
         },
         Trigger = new WiscaTrigger
         {
@@ -124,15 +124,9 @@ public sealed record WiscaSection : ISettingsSection
         }
 
         if (Preset == "origin") return this with { Preset = null, QueryKey = null, ValueOutput = null };
-        try
-        {
-            var preset = TransitionPreset.Parse(Preset);
+        if (TransitionPreset.TryParse(Preset, out var preset, out string? mistake))
             return this with { Preset = null, QueryKey = preset.QueryKey, ValueOutput = preset.ValueOutput };
-        }
-        catch (FormatException exception)
-        {
-            given.Contradict(["preset"], $"{exception.Message}, or origin for none");
-            return this;
-        }
+        given.Contradict(["preset"], $"{mistake}, or origin for none");
+        return this;
     }
 }

@@ -46,16 +46,8 @@ internal sealed class AdaptedModel : Trainee
         {
             var options = config.Wisca.Options;
             var parameters = model.named_parameters().Select(entry => (entry.name, entry.parameter)).ToList();
-            try
-            {
-                _base = new WiscaScheduler(
-                    parameters, WiscaScheduler.PlanFor(parameters, model.Config.Source!, options.Transitions), options);
-            }
-            catch (FormatException exception)
-            {
-                throw new WiscaException($"wisca.layers: {exception.Message}", "layers count from 0", exception);
-            }
-
+            _base = new WiscaScheduler(
+                parameters, WiscaScheduler.PlanFor(parameters, model.Config.Source!, options.Transitions), options);
             if (checkpoint is null && config.Wisca.Init) Moved((Opening = _base.Apply(0, probe))!);
         }
 

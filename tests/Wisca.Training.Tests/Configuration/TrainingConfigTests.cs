@@ -299,7 +299,7 @@ public sealed class TrainingConfigTests
                 QueryKey = Granularity.KvHead,
                 ValueOutput = null,
                 Balance = new(Rounding: FactorRounding.PowerOfTwo, Hysteresis: 0.1),
-                Layers = new("0-1"),
+                Layers = new("0-1") { Key = "wisca.layers" },
             });
         Enumerable
             .Range(0, 2000)
