@@ -28,7 +28,7 @@ public sealed class Trainer : IDisposable
     // Steps over which the running average of the loss forgets, and before which it is not compared with.
     private const int AverageSteps = 50;
 
-    private readonly IRunConfig _config;
+    private readonly RunConfig _config;
     private readonly RunFolder _folder;
     private readonly ITrainingObserver _observer;
     private readonly RunLog _log;
@@ -45,7 +45,7 @@ public sealed class Trainer : IDisposable
     private string? _checkpoint;
     private long _checkpointStep;
 
-    private Trainer(IRunConfig config, RunFolder folder, ResumeMode resume, ITrainingObserver observer, Func<string?, TrainingTask> prepare)
+    private Trainer(RunConfig config, RunFolder folder, ResumeMode resume, ITrainingObserver observer, Func<string?, TrainingTask> prepare)
     {
         (_config, _folder, _observer) = (config, folder, observer);
         TorchRuntime.Threads = config.Threads == 0 ? Environment.ProcessorCount : config.Threads;
@@ -54,7 +54,7 @@ public sealed class Trainer : IDisposable
         try
         {
             _task = prepare(_checkpoint);
-            _optimizer = OptimizerFactory.Create(config.Optimizer, Trainee.Trained);
+            _optimizer = OptimizerFactory.Create(config.EffectiveOptimizer, Trainee.Trained);
             _schedule = OptimizerFactory.Schedule(config, _task.Steps);
             if (config.Ema is { } decay) _average = new WeightAverage(Trainee.Trained, decay);
             (_scheduler, _gauge) = CreateSchedulers();
@@ -116,7 +116,7 @@ public sealed class Trainer : IDisposable
     /// <param name="prepare">Makes the task, given the run's folder and the checkpoint that it goes on from, if any.</param>
     /// <exception cref="WiscaException">Something that the configuration names is missing, broken or does not fit.</exception>
     internal static Trainer Prepare(
-        IRunConfig config, ResumeMode resume, ITrainingObserver observer, Func<RunFolder, string?, TrainingTask> prepare)
+        RunConfig config, ResumeMode resume, ITrainingObserver observer, Func<RunFolder, string?, TrainingTask> prepare)
     {
         var folder = RunFolder.Open(config.Output);
         try

@@ -22,7 +22,7 @@ internal static class TrainingRun
     public static Command Create<T>(
         CommandContext context, string name, string description, string file, Func<string?, string[], T> load, Func<T, ResumeMode,
         ITrainingObserver, CancellationToken, Trainer> prepare, string loss)
-        where T : IRunConfig
+        where T : RunConfig
     {
         var config = new Option<string?>("--config", "-c") { Description = file, HelpName = "FILE" };
         var set = new Option<string[]>("--set")
@@ -67,7 +67,7 @@ internal static class TrainingRun
         return command;
     }
 
-    private static void Print(CommandContext context, IRunConfig config, TrainingResult result, bool json, string loss)
+    private static void Print(CommandContext context, RunConfig config, TrainingResult result, bool json, string loss)
     {
         string folder = Path.GetFullPath(config.Output);
         if (json)

@@ -93,7 +93,7 @@ public static class RunWorker
 
     /// <summary>Trains to the end; null where it was stopped before.</summary>
     private static RunResult? Train(
-        RunRequest request, RunKind kind, IRunConfig config, string version, TextWriter output, CancellationToken stop)
+        RunRequest request, RunKind kind, RunConfig config, string version, TextWriter output, CancellationToken stop)
     {
         using var trainer = kind.Prepare(config, new Observer(output), stop);
         string? reason = null;
@@ -147,7 +147,7 @@ public static class RunWorker
         };
     }
 
-    private static void Finish(RunRequest request, RunKind kind, IRunConfig config, RunResult result)
+    private static void Finish(RunRequest request, RunKind kind, RunConfig config, RunResult result)
     {
         using var folder = new StudyFolder(request.Folder);
         if (request.KeepModel && result.Outcome == RunOutcome.Completed && RunFolder.FindLatest(config.Output) is { } checkpoint)
