@@ -21,10 +21,6 @@ namespace Wisca.Training;
 /// </summary>
 public sealed class Trainer : IDisposable
 {
-    private const string OptimizerFile = "training/optimizer.safetensors",
-        AverageFile = "training/average.safetensors",
-        AverageFolder = "average";
-
     // Steps over which the running average of the loss forgets, and before which it is not compared with.
     private const int AverageSteps = 50;
 
@@ -414,12 +410,12 @@ public sealed class Trainer : IDisposable
             Trainee.Save(staging, dtype, _task.Data);
             Directory.CreateDirectory(Path.Combine(staging, Path.GetDirectoryName(TrainingState.FileName)!));
             Trainee.SaveState(staging);
-            _optimizer.Save(Path.Combine(staging, OptimizerFile));
+            _optimizer.Save(Path.Combine(staging, RunLayout.Optimizer));
             if (_average is not null)
             {
-                _average.Save(Path.Combine(staging, AverageFile));
+                _average.Save(Path.Combine(staging, RunLayout.AverageState));
                 using var swapped = _average.SwapIn();
-                Trainee.Save(Path.Combine(staging, AverageFolder), dtype, _task.Data);
+                Trainee.Save(Path.Combine(staging, RunLayout.Average), dtype, _task.Data);
             }
 
             State().Save(staging);
@@ -472,8 +468,8 @@ public sealed class Trainer : IDisposable
         _window.Pending = state.Pending;
         (_averageLoss, _bestLoss, _bestStep) = (
             state.AverageLoss ?? double.NaN, state.BestLoss ?? double.PositiveInfinity, state.BestStep ?? 0);
-        _optimizer.Load(Path.Combine(checkpoint, OptimizerFile));
-        string average = Path.Combine(checkpoint, AverageFile);
+        _optimizer.Load(Path.Combine(checkpoint, RunLayout.Optimizer));
+        string average = Path.Combine(checkpoint, RunLayout.AverageState);
         if (_average is not null && File.Exists(average)) _average.Load(average);
     }
 }

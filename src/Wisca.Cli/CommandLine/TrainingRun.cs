@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Text.Json.Nodes;
 using Spectre.Console;
 using Wisca.Training;
+using Wisca.Training.Checkpointing;
 using Wisca.Training.Configuration;
 
 namespace Wisca.Cli.CommandLine;
@@ -99,8 +100,8 @@ internal static class TrainingRun
                     CultureInfo.InvariantCulture,
                     $"{result.Step} steps, {result.TokensSeen} tokens in {TrainingConsole.Span(result.Training)}{evaluated}"));
             console.WriteLine($"checkpoint  {result.Checkpoint}");
-            if (config.Logging.Jsonl) console.WriteLine($"metrics     {Path.Combine(folder, "metrics.jsonl")}");
-            if (config.Logging.Tensorboard) console.WriteLine($"TensorBoard {Path.Combine(folder, "tensorboard")}");
+            if (config.Logging.Jsonl) console.WriteLine($"metrics     {Path.Combine(folder, RunLayout.Metrics)}");
+            if (config.Logging.Tensorboard) console.WriteLine($"TensorBoard {Path.Combine(folder, RunLayout.TensorBoard)}");
             if (result.Interrupted) console.WriteLine("interrupted: the same command goes on from here");
         }
     }

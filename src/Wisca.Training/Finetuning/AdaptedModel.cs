@@ -21,8 +21,6 @@ namespace Wisca.Training.Finetuning;
 /// </summary>
 internal sealed class AdaptedModel : Trainee
 {
-    private const string AdapterFile = "training/adapter.safetensors", TransitionsFile = "training/transitions.json";
-
     private readonly FinetuneConfig _config;
     private readonly LoraModel _lora;
     private readonly bool _wholeBase;
@@ -57,7 +55,7 @@ internal sealed class AdaptedModel : Trainee
         try
         {
             foreach (var transition in applied.Where(transition => transition.Step > 0)) Apply(transition, checkpoint!);
-            if (checkpoint is not null) _lora.LoadState(Path.Combine(checkpoint, AdapterFile));
+            if (checkpoint is not null) _lora.LoadState(Path.Combine(checkpoint, RunLayout.AdapterState));
         }
         catch
         {
@@ -140,9 +138,9 @@ internal sealed class AdaptedModel : Trainee
 
     public override void SaveState(string folder)
     {
-        _lora.SaveState(Path.Combine(folder, AdapterFile));
+        _lora.SaveState(Path.Combine(folder, RunLayout.AdapterState));
         File.WriteAllBytes(
-            Path.Combine(folder, TransitionsFile),
+            Path.Combine(folder, RunLayout.Transitions),
             [.. JsonSerializer.SerializeToUtf8Bytes(_applied, TrainingJson.Default.ListAppliedTransition), (byte)'\n']);
     }
 
@@ -182,7 +180,7 @@ internal sealed class AdaptedModel : Trainee
 
     private static List<AppliedTransition> ReadApplied(string checkpoint)
     {
-        string path = Path.Combine(checkpoint, TransitionsFile);
+        string path = Path.Combine(checkpoint, RunLayout.Transitions);
         const string hint = "the checkpoint cannot be resumed; the adapter in it can still be merged";
         try
         {
