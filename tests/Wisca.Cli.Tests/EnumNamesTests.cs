@@ -32,6 +32,7 @@ public sealed class EnumNamesTests
 
     private static readonly Dictionary<Type, string> Spelled = new()
     {
+        [typeof(AdapterGauge)] = "original rescaled",
         [typeof(AdapterKind)] = "lora none",
         [typeof(BaseDtype)] = "fp32 stored",
         [typeof(ComputePrecision)] = "float32 native float64",
@@ -72,7 +73,7 @@ public sealed class EnumNamesTests
     /// <summary>Those that no user meets by name. A safetensors file spells its types as the code does.</summary>
     private static readonly Type[] Unnamed =
     [
-        typeof(Activation), typeof(AdapterGauge), typeof(AttentionPath), typeof(CorpusFormat), typeof(DecayShape), typeof(Dtype),
+        typeof(Activation), typeof(AttentionPath), typeof(CorpusFormat), typeof(DecayShape), typeof(Dtype),
         typeof(FusedOrder), typeof(MuonScale), typeof(NormKind), typeof(QkNorm), typeof(TokenizerKind),
     ];
 
@@ -121,10 +122,17 @@ public sealed class EnumNamesTests
     [InlineData("eval", "--document", "auto whole separator line heading")]
     [InlineData("eval", "--detokenize", "auto wikitext none")]
     [InlineData("eval", "--dtype", "float32 float64 native")]
+    [InlineData("express", "--for", "original rescaled")]
     [InlineData("flatness", "--orbit", "qk vo")]
     public async Task CommandLine_TakesTheNames(string verb, string option, string names)
     {
-        string[] required = verb switch { "balance" => ["--out", "y"], "flatness" => ["--text", "y"], _ => [] };
+        string[] required = verb switch
+        {
+            "balance" => ["--out", "y"],
+            "express" => ["--out", "y", "--base", "z"],
+            "flatness" => ["--text", "y"],
+            _ => [],
+        };
         var run = await CommandRun.RunAsync([verb, "x", .. required, option, "nonsense"]);
         run.ExitCode.ShouldBe(2);
         run.Error.ShouldContain(string.Join(' ', names.Split(' ').Select(name => $"'{name}'")));

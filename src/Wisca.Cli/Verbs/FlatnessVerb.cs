@@ -152,14 +152,18 @@ internal static class FlatnessVerb
             };
             string? file = parsed.GetValue(output);
             if (file is not null) CheckOutput(file, options, parsed.GetValue(force));
-            var report = Measure(
-                context,
-                parsed.GetRequiredValue(model),
-                parsed.GetValue(between),
-                parsed.GetRequiredValue(text),
-                parsed.GetValue(tokens),
-                parsed.GetResult(length) is null ? null : parsed.GetValue(length),
-                options, parsed.GetValue(architecture), parsed.GetValue(threads), cancellation);
+            var arguments = new FlatnessArguments
+            {
+                Model = parsed.GetRequiredValue(model),
+                Between = parsed.GetValue(between),
+                Text = parsed.GetRequiredValue(text),
+                Tokens = parsed.GetValue(tokens),
+                SequenceLength = parsed.GetResult(length) is null ? null : parsed.GetValue(length),
+                Options = options,
+                Architecture = parsed.GetValue(architecture),
+                Threads = parsed.GetValue(threads),
+            };
+            var report = Measure(context, arguments, cancellation);
             if (file is not null) Write(file, report, parsed.GetValue(force));
             if (parsed.GetValue(json)) context.WriteJson(JsonSerializer.SerializeToNode(report, Json)!);
             else Print(context.Out, report);
@@ -168,22 +172,21 @@ internal static class FlatnessVerb
         return command;
     }
 
-    private static FlatnessReport Measure(
-        CommandContext context, string model, string? between, string text, int tokens, int? length, FlatnessOptions options,
-        string? architecture, int threads, CancellationToken cancellation)
+    private static FlatnessReport Measure(CommandContext context, FlatnessArguments arguments, CancellationToken cancellation)
     {
-        using var checkpoint = Checkpoint.Open(model);
-        using var second = between is null ? null : Checkpoint.Open(between);
+        using var checkpoint = Checkpoint.Open(arguments.Model);
+        using var second = arguments.Between is null ? null : Checkpoint.Open(arguments.Between);
         var config = DecoderConfig.From(checkpoint.Config);
         var windows = TokenWindows.Read(
-            text, TokenizerLoader.Load(checkpoint.Folder), tokens, length ?? Math.Min(128, config.MaxPositions));
+            arguments.Text, TokenizerLoader.Load(checkpoint.Folder), arguments.Tokens,
+            arguments.SequenceLength ?? Math.Min(128, config.MaxPositions));
         TorchRuntime.Require();
-        TorchRuntime.Threads = threads;
+        TorchRuntime.Threads = arguments.Threads;
         using var decoder = Decoder.Load(checkpoint);
         using var other = second is null ? null : Decoder.Load(second);
         using var line = new StageLine(context.Error);
         return FlatnessAnalyzer.Run(
-            decoder, checkpoint.Config, windows, options, other, SharedOptions.Table(architecture),
+            decoder, checkpoint.Config, windows, arguments.Options, other, SharedOptions.Table(arguments.Architecture),
             new DirectProgress<FlatnessProgress>(progress => line.Report(progress.Stage, progress.Done, progress.Most)), cancellation);
     }
 

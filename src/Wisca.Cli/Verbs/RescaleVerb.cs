@@ -107,36 +107,27 @@ internal static class RescaleVerb
                 throw new UsageException("--adapter and --adapter-out belong together: give both.");
             if (dry && adapterFolder is not null)
                 throw new UsageException("--dry-run writes nothing, so there is no adapter to move: leave --adapter out.");
-            var table = SharedOptions.Table(parsed.GetValue(architecture));
-            return Run(
-                context,
-                parsed.GetRequiredValue(model),
-                dry ? null : parsed.GetValue(output),
-                options,
-                table,
-                parsed.GetValue(force),
-                parsed.GetValue(json),
-                adapterFolder,
-                adapterTarget,
-                cancellation);
+            var arguments = new RescaleArguments
+            {
+                Model = parsed.GetRequiredValue(model),
+                Output = dry ? null : parsed.GetValue(output),
+                Options = options,
+                Table = SharedOptions.Table(parsed.GetValue(architecture)),
+                Adapter = adapterFolder,
+                AdapterOutput = adapterTarget,
+                Force = parsed.GetValue(force),
+                Json = parsed.GetValue(json),
+            };
+            return Run(context, arguments, cancellation);
         }));
         return command;
     }
 
-    public static int Run(
-        CommandContext context,
-        string model,
-        string? output,
-        RescaleOptions options,
-        ArchitectureTable? table,
-        bool force,
-        bool json,
-        string? adapterFolder,
-        string? adapterOutput,
-        CancellationToken cancellation)
+    public static int Run(CommandContext context, RescaleArguments arguments, CancellationToken cancellation)
     {
-        using var checkpoint = Checkpoint.Open(model);
-        using var adapter = adapterFolder is null ? null : Adapter.Open(adapterFolder);
+        var (output, options, table, force) = (arguments.Output, arguments.Options, arguments.Table, arguments.Force);
+        using var checkpoint = Checkpoint.Open(arguments.Model);
+        using var adapter = arguments.Adapter is null ? null : Adapter.Open(arguments.Adapter);
         var clock = Stopwatch.StartNew();
 
         // A range that does not fit is a mistake of the command line, not of the model.
@@ -148,20 +139,20 @@ internal static class RescaleVerb
             return output is null ? Rescaler.DryRun(checkpoint, options, table, progress, cancellation)
                 : adapter is not null
                     ? AdapterRescaler.Rescale(
-                        adapter.Bind(checkpoint), output, adapterOutput!, options, force, table, progress, cancellation)
+                        adapter.Bind(checkpoint), output, arguments.AdapterOutput!, options, force, table, progress, cancellation)
                 : Rescaler.Rescale(checkpoint, output, options, force, table, progress, cancellation);
         });
 
-        if (json)
+        if (arguments.Json)
         {
             var report = ToJson(checkpoint, result, output);
-            if (adapterOutput is not null) report["adapter_output"] = adapterOutput;
+            if (arguments.AdapterOutput is not null) report["adapter_output"] = arguments.AdapterOutput;
             context.WriteJson(report);
             return 0;
         }
 
         Print(context.Out, result, output, clock.Elapsed);
-        if (adapterOutput is not null) context.Out.WriteLine($"{adapterOutput}: the adapter, for the rescaled model");
+        if (arguments.AdapterOutput is { } moved) context.Out.WriteLine($"{moved}: the adapter, for the rescaled model");
         return 0;
     }
 
