@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Wisca.Checkpoints;
 
 namespace Wisca.Cli.CommandLine;
 
@@ -43,6 +44,10 @@ internal static class Format
 
     /// <summary>A number for JSON, which knows neither NaN nor infinity.</summary>
     public static JsonNode? Json(double? number) => number is { } value && double.IsFinite(value) ? JsonValue.Create(value) : null;
+
+    /// <summary>The files of a folder that did not go along, with the reasons.</summary>
+    public static JsonArray Json(SideFiles files) =>
+        new([.. files.LeftOut.Select(entry => (JsonNode?)new JsonObject { ["path"] = entry.Path, ["reason"] = entry.Reason })]);
 
     public static JsonArray Json(IEnumerable<string> texts) => new([.. texts.Select(text => (JsonNode?)JsonValue.Create(text))]);
 

@@ -41,6 +41,13 @@ internal static class SharedOptions
         return option;
     }
 
+    public static Option<string> Field() => new("--field")
+    {
+        Description = "The field of JSON objects, or the column of Parquet files, that holds the text.",
+        HelpName = "NAME",
+        DefaultValueFactory = _ => "text",
+    };
+
     /// <summary>An option whose value is a number within bounds; anything else is one clear error.</summary>
     public static Option<T> Number<T>(string name, string description, string helpName, T minimum, T maximum)
         where T : struct, INumber<T> => new(name)

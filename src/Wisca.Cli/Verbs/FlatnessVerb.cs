@@ -13,6 +13,7 @@ using Wisca.Evaluation.Flatness;
 using Wisca.Evaluation.Scoring;
 using Wisca.Torch;
 using Wisca.Torch.Models;
+using static System.FormattableString;
 using Decoder = Wisca.Torch.Models.Decoder;
 
 namespace Wisca.Cli.Verbs;
@@ -468,8 +469,6 @@ internal static class FlatnessVerb
 
     private static string Number(double number) =>
         number.ToString(Math.Abs(number) is >= 1e5 or (> 0 and < 1e-3) ? "0.000e+00" : "0.####", CultureInfo.InvariantCulture);
-
-    private static string Invariant(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 
     /// <summary>JSON knows neither NaN nor infinity: they become null.</summary>
     private sealed class FiniteNumber : JsonConverter<double>

@@ -86,10 +86,7 @@ internal static class MergeVerb
                 ["max_logit"] = Format.Json(proof?.MaxLogit),
                 ["equivalent"] = proof?.Equivalent,
                 ["not_compared"] = reason,
-                ["not_copied"] = new JsonArray([
-                    .. result.SideFiles.LeftOut.Select(entry =>
-                        (JsonNode?)new JsonObject { ["path"] = entry.Path, ["reason"] = entry.Reason }),
-                ]),
+                ["not_copied"] = Format.Json(result.SideFiles),
             });
         }
         else

@@ -290,8 +290,6 @@ internal static class RescaleVerb
                 ["reason"] = refusal.Reason,
             }),
         ]),
-        ["not_copied"] = new JsonArray([
-            .. result.SideFiles.LeftOut.Select(entry => (JsonNode?)new JsonObject { ["path"] = entry.Path, ["reason"] = entry.Reason }),
-        ]),
+        ["not_copied"] = Format.Json(result.SideFiles),
     };
 }

@@ -8,6 +8,7 @@ using Wisca.Cli.CommandLine;
 using Wisca.Data.Corpora;
 using Wisca.Data.Tokenizers;
 using Wisca.Evaluation.Scoring;
+using static System.FormattableString;
 
 namespace Wisca.Cli.Verbs;
 
@@ -120,8 +121,6 @@ internal static class TextEvaluation
         if (options.Stride is { } stride) console.WriteLine($"stride {stride}: {StrideLabel}");
     }
 
-    private static string Invariant(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
-
     /// <summary>The symbols on a command line, and how they are read.</summary>
     internal sealed class Symbols
     {
@@ -150,12 +149,7 @@ internal static class TextEvaluation
 
         private readonly Option<int> _stride = SharedOptions.Number(
             "--stride", "An extension: overlapping windows, of which each predicts its last N tokens.", "N", 1, 1 << 24);
-        private readonly Option<string> _field = new("--field")
-        {
-            Description = "The field of JSON objects, or the column of Parquet files, that holds the text.",
-            HelpName = "NAME",
-            DefaultValueFactory = _ => "text",
-        };
+        private readonly Option<string> _field = SharedOptions.Field();
         private readonly Option<string> _separator = new("--separator")
         {
             Description = "The line that separates documents in plain text.",

@@ -31,12 +31,7 @@ internal static class TokenizeVerb
             HelpName = "FILE",
             Required = true,
         };
-        var field = new Option<string>("--field")
-        {
-            Description = "The field of JSON objects, or the column of Parquet files, that holds the text.",
-            HelpName = "NAME",
-            DefaultValueFactory = _ => "text",
-        };
+        var field = SharedOptions.Field();
         var separator = new Option<string>("--separator")
         {
             Description = "The line that separates documents in plain text; none: a file is one document.",

@@ -61,10 +61,7 @@ internal static class UndoVerb
                 ["bit_exact"] = Format.Json(result.BitExactTensors),
                 ["to_rounding"] = Format.Json(result.RoundedTensors),
                 ["trained_since"] = Format.Json(result.TrainedTensors),
-                ["not_copied"] = new JsonArray([
-                    .. result.SideFiles.LeftOut.Select(entry =>
-                        (JsonNode?)new JsonObject { ["path"] = entry.Path, ["reason"] = entry.Reason }),
-                ]),
+                ["not_copied"] = Format.Json(result.SideFiles),
             });
             return 0;
         }

@@ -8,6 +8,7 @@ using Wisca.Cli.CommandLine;
 using Wisca.Data.Tokenizers.Loading;
 using Wisca.Torch.Models;
 using Wisca.Torch.Proofs;
+using static System.FormattableString;
 
 namespace Wisca.Cli.Verbs;
 
@@ -144,8 +145,6 @@ internal static class VerifyVerb
             + $"KL {forward.Divergence:0.0e+00}"));
         console.WriteLine(Invariant($"               perplexity {forward.PerplexityA:0.00000} and {forward.PerplexityB:0.00000}"));
     }
-
-    private static string Invariant(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 
     private static JsonObject ToJson(CertificateReport certificate) => new()
     {
