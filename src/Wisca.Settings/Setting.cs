@@ -2,12 +2,11 @@ using System.Collections.Concurrent;
 using System.Globalization;
 using System.Reflection;
 using System.Text.Json;
-using System.Text.Json.Serialization;
 
 namespace Wisca.Settings;
 
 /// <summary>One key of a section: its <see cref="SettingAttribute"/> together with the property's type.</summary>
-internal sealed class Setting
+public sealed class Setting
 {
     private static readonly ConcurrentDictionary<Type, IReadOnlyList<Setting>> Known = new();
 
@@ -57,14 +56,9 @@ internal sealed class Setting
         }
     }
 
-    /// <summary>The names of an enumeration's values, as <see cref="JsonStringEnumMemberNameAttribute"/> gives them.</summary>
-    public IEnumerable<(string Name, object Value)> Choices => Type.GetFields(BindingFlags.Public | BindingFlags.Static)
-        .Select(member =>
-            (
-                Name: member.GetCustomAttribute<JsonStringEnumMemberNameAttribute>()?.Name
-                    ?? JsonNamingPolicy.SnakeCaseLower.ConvertName(member.Name),
-                Value: member.GetValue(null)!))
-        .Where(choice => choice.Name != Attribute.Except);
+    /// <summary>The values of an enumeration that may stand here, with their names.</summary>
+    public IEnumerable<(string Name, object Value)> Choices =>
+        EnumNames.Of(Type).Where(choice => !choice.Value.Equals(Attribute.Except));
 
     private string Range
     {

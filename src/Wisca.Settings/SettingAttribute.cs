@@ -36,8 +36,8 @@ public sealed class SettingAttribute(string documentation) : Attribute
     /// <summary>What <see cref="Pattern"/> accepts, in words.</summary>
     public string? Expected { get; init; }
 
-    /// <summary>The name of a choice that is not offered here; null where all are.</summary>
-    public string? Except { get; init; }
+    /// <summary>The value of an enumeration that is not offered here; null where all are.</summary>
+    public object? Except { get; init; }
 
     /// <summary>True where there is no default: the key must be given.</summary>
     public bool Required { get; init; }

@@ -5,7 +5,7 @@ using System.Text.RegularExpressions;
 namespace Wisca.Settings;
 
 /// <summary>Turns the tree of a configuration file into its record, and collects every fault on the way.</summary>
-internal sealed class SettingsBinder
+public sealed class SettingsBinder
 {
     private readonly List<(string Place, string Key, string Message)> _faults = [];
     private Type _root = typeof(object);

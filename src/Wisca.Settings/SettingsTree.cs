@@ -15,7 +15,7 @@ public sealed class SettingsTree
     /// <summary>The keys at the top, in the order of the file.</summary>
     public IEnumerable<string> Keys => Root.Entries.Select(entry => entry.Key);
 
-    internal MappingNode Root { get; }
+    public MappingNode Root { get; }
 
     /// <summary>The settings as YAML on one line.</summary>
     public override string ToString() => SettingsWriter.Tree(Root);

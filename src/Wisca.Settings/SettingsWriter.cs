@@ -28,11 +28,11 @@ public static partial class SettingsWriter
         Convert.ToHexStringLower(XxHash128.Hash(Encoding.UTF8.GetBytes(Write(config, commented: false))));
 
     /// <summary>The settings in which two configurations differ, with both values as they would be written.</summary>
-    /// <typeparam name="T">The record.</typeparam>
+    /// <typeparam name="T">The record, or what it is made from; both are of one type.</typeparam>
     /// <param name="before">One configuration.</param>
     /// <param name="after">The other.</param>
     public static IReadOnlyList<(string Key, string Before, string After)> Differences<T>(T before, T after)
-        where T : class => [.. Differences(typeof(T), before, after, "")];
+        where T : class => [.. Differences(before.GetType(), before, after, "")];
 
     private static IEnumerable<(string Key, string Before, string After)> Differences(Type type, object before, object after, string path)
     {

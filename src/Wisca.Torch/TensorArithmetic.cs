@@ -9,7 +9,7 @@ namespace Wisca.Torch;
 /// collection that another thread triggers then frees it under the call, which throws or computes with whatever lies there.
 /// eng/BannedSymbols.txt keeps the operators out of src. A trailing underscore means in place, as in libtorch.
 /// </summary>
-internal static class TensorArithmetic
+public static class TensorArithmetic
 {
     private static readonly Scalar One = 1.ToScalar(), Two = 2.ToScalar();
 

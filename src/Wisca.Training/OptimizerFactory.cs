@@ -29,7 +29,7 @@ internal static class OptimizerFactory
         };
     }
 
-    public static LearningRateSchedule Schedule(IRunConfig config, int steps) => new(config.Optimizer.LearningRate, steps)
+    public static LearningRateSchedule Schedule(RunConfig config, int steps) => new(config.Optimizer.LearningRate, steps)
     {
         WarmupSteps = config.Schedule.WarmupOf(steps),
         DecaySteps = config.Schedule.DecayStepsOf(steps),

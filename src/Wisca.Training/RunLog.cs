@@ -32,29 +32,29 @@ internal sealed class RunLog : ITrainingObserver, IDisposable
         _metrics?.WriteRecord(
             0,
             [
-                new("model/parameters", parameters),
-                new("model/digest", digest),
-                .. baseDigest is null ? [] : (KeyValuePair<string, JsonNode?>[])[new("model/base", baseDigest)],
+                new(MetricNames.Parameters, parameters),
+                new(MetricNames.ModelDigest, digest),
+                .. baseDigest is null ? [] : (KeyValuePair<string, JsonNode?>[])[new(MetricNames.BaseDigest, baseDigest)],
             ]);
 
     public void Trained(StepReport report)
     {
         var metrics = new List<KeyValuePair<string, double>>
         {
-            new("train/loss", report.Loss),
-            new("train/learning_rate", report.LearningRate),
-            new("train/gradient_norm", report.GradientNorm),
-            new("train/tokens", report.TokensSeen),
-            new("time/tokens_per_second", report.TokensPerSecond),
-            new("time/outside_share", report.OutsideShare),
+            new(MetricNames.TrainingLoss, report.Loss),
+            new(MetricNames.LearningRate, report.LearningRate),
+            new(MetricNames.GradientNorm, report.GradientNorm),
+            new(MetricNames.Tokens, report.TokensSeen),
+            new(MetricNames.TokensPerSecond, report.TokensPerSecond),
+            new(MetricNames.OutsideShare, report.OutsideShare),
         };
-        if (report.Auxiliary is { } auxiliary) metrics.Add(new("train/auxiliary_loss", auxiliary));
+        if (report.Auxiliary is { } auxiliary) metrics.Add(new(MetricNames.AuxiliaryLoss, auxiliary));
         foreach (var group in report.Imbalances)
         {
             var (multiplied, divided) = group.Kind == TransitionKind.QueryKey ? ("q", "k") : ("v", "o");
-            metrics.Add(new($"imbalance/{Name(group.Kind)}/layer{group.Layer}", group.Log2Ratio));
-            metrics.Add(new($"norm/{multiplied}/layer{group.Layer}", group.MultipliedNorm));
-            metrics.Add(new($"norm/{divided}/layer{group.Layer}", group.DividedNorm));
+            metrics.Add(new(MetricNames.OfLayer(MetricNames.Imbalance, group.Kind.Name(), group.Layer), group.Log2Ratio));
+            metrics.Add(new(MetricNames.OfLayer(MetricNames.Norm, multiplied, group.Layer), group.MultipliedNorm));
+            metrics.Add(new(MetricNames.OfLayer(MetricNames.Norm, divided, group.Layer), group.DividedNorm));
         }
 
         Write(report.Step, metrics);
@@ -64,12 +64,13 @@ internal sealed class RunLog : ITrainingObserver, IDisposable
     {
         var metrics = new List<KeyValuePair<string, double>>
         {
-            new("validation/loss", report.Loss),
-            new("validation/perplexity", report.Perplexity),
-            new("time/evaluation_seconds", report.Elapsed.TotalSeconds),
+            new(MetricNames.ValidationLoss, report.Loss),
+            new(MetricNames.ValidationPerplexity, report.Perplexity),
+            new(MetricNames.EvaluationSeconds, report.Elapsed.TotalSeconds),
         };
-        if (report.TestLoss is { } test) metrics.AddRange([new("test/loss", test), new("test/perplexity", Math.Exp(test))]);
-        if (report.AverageLoss is { } average) metrics.Add(new("validation/average_loss", average));
+        if (report.TestLoss is { } test)
+            metrics.AddRange([new(MetricNames.TestLoss, test), new(MetricNames.TestPerplexity, Math.Exp(test))]);
+        if (report.AverageLoss is { } average) metrics.Add(new(MetricNames.AverageLoss, average));
         Write(report.Step, metrics);
     }
 
@@ -78,42 +79,44 @@ internal sealed class RunLog : ITrainingObserver, IDisposable
         _board?.WriteScalars(
             transition.Step,
             [
-                new("wisca/largest_log2", transition.LargestLog2), new("wisca/scaled_groups", transition.Scaled),
-                new("time/transition_seconds", transition.Elapsed.TotalSeconds),
+                new(MetricNames.LargestLog2, transition.LargestLog2),
+                new(MetricNames.ScaledGroups, transition.Scaled),
+                new(MetricNames.TransitionSeconds, transition.Elapsed.TotalSeconds),
             ]);
         _metrics?.WriteRecord(transition.Step,
         [
-            new("wisca/largest_log2", transition.LargestLog2),
-            new("wisca/scaled_groups", transition.Scaled),
-            new("time/transition_seconds", transition.Elapsed.TotalSeconds),
+            new(MetricNames.LargestLog2, transition.LargestLog2),
+            new(MetricNames.ScaledGroups, transition.Scaled),
+            new(MetricNames.TransitionSeconds, transition.Elapsed.TotalSeconds),
             new(
-                "wisca/groups",
+                MetricNames.Groups,
                 new JsonArray([.. transition.Solution.Groups.Select(entry => (JsonNode?)Group(entry.Exchange, entry.Balance))])),
             .. transition.Loss is { } loss
-                ? (KeyValuePair<string, JsonNode?>[])[new("wisca/loss_before", loss.Before), new("wisca/loss_after", loss.After)]
+                ? (KeyValuePair<string, JsonNode?>[])
+                    [new(MetricNames.LossBefore, loss.Before), new(MetricNames.LossAfter, loss.After)]
                 : [],
         ]);
     }
 
     public void Balanced(LoraBalanceEvent balance) => Write(balance.Step,
     [
-        new("adapter/balanced", balance.Balanced),
-        new("adapter/skipped", balance.Skipped),
-        new("adapter/clamped", balance.Clamped),
+        new(MetricNames.BalancedModules, balance.Balanced),
+        new(MetricNames.SkippedModules, balance.Skipped),
+        new(MetricNames.ClampedModules, balance.Clamped),
         .. balance.Factors is { } factors
             ? (KeyValuePair<string, double>[])
                 [
-                    new("adapter/mean_factor", factors.Mean), new("adapter/least_factor", factors.Least),
-                    new("adapter/greatest_factor", factors.Greatest),
+                    new(MetricNames.MeanFactor, factors.Mean), new(MetricNames.LeastFactor, factors.Least),
+                    new(MetricNames.GreatestFactor, factors.Greatest),
                 ]
             : [],
-        new("time/balance_seconds", balance.Elapsed.TotalSeconds),
+        new(MetricNames.BalanceSeconds, balance.Elapsed.TotalSeconds),
     ]);
 
     public void Sampled(long completedSteps, string prompt, string continuation)
     {
         _board?.WriteText(completedSteps, "sample", prompt + continuation);
-        _metrics?.WriteRecord(completedSteps, [new("sample/prompt", prompt), new("sample/text", continuation)]);
+        _metrics?.WriteRecord(completedSteps, [new(MetricNames.SamplePrompt, prompt), new(MetricNames.SampleText, continuation)]);
     }
 
     public void Saved(long completedSteps, string folder)
@@ -134,18 +137,16 @@ internal sealed class RunLog : ITrainingObserver, IDisposable
     {
         var group = new JsonObject
         {
-            ["layer"] = exchange.Layer,
-            ["transition"] = Name(exchange.Kind),
-            ["factor"] = balance.Factor,
-            ["norms"] = new JsonArray(balance.MultipliedNorm, balance.DividedNorm),
+            [MetricNames.GroupLayer] = exchange.Layer,
+            [MetricNames.GroupTransition] = exchange.Kind.Name(),
+            [MetricNames.GroupFactor] = balance.Factor,
+            [MetricNames.GroupNorms] = new JsonArray(balance.MultipliedNorm, balance.DividedNorm),
         };
-        if (balance.Label.KvHead is { } head) group["kv_head"] = head;
-        if (balance.Label.Channel is { } channel) group["channel"] = channel;
-        if (balance.Note is { } note) group["note"] = note;
+        if (balance.Label.KvHead is { } head) group[MetricNames.GroupKvHead] = head;
+        if (balance.Label.Channel is { } channel) group[MetricNames.GroupChannel] = channel;
+        if (balance.Note is { } note) group[MetricNames.GroupNote] = note;
         return group;
     }
-
-    private static string Name(TransitionKind kind) => TransitionPlan.Name(kind);
 
     private void Write(long step, IReadOnlyList<KeyValuePair<string, double>> metrics)
     {

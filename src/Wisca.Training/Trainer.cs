@@ -22,14 +22,10 @@ namespace Wisca.Training;
 /// </summary>
 public sealed class Trainer : IDisposable
 {
-    private const string OptimizerFile = "training/optimizer.safetensors",
-        AverageFile = "training/average.safetensors",
-        AverageFolder = "average";
-
     // Steps over which the running average of the loss forgets, and before which it is not compared with.
     private const int AverageSteps = 50;
 
-    private readonly IRunConfig _config;
+    private readonly RunConfig _config;
     private readonly RunFolder _folder;
     private readonly ITrainingObserver _observer;
     private readonly RunLog _log;
@@ -46,7 +42,7 @@ public sealed class Trainer : IDisposable
     private string? _checkpoint;
     private long _checkpointStep;
 
-    private Trainer(IRunConfig config, RunFolder folder, ResumeMode resume, ITrainingObserver observer, Func<string?, TrainingTask> prepare)
+    private Trainer(RunConfig config, RunFolder folder, ResumeMode resume, ITrainingObserver observer, Func<string?, TrainingTask> prepare)
     {
         (_config, _folder, _observer) = (config, folder, observer);
         TorchRuntime.Threads = config.Threads == 0 ? Environment.ProcessorCount : config.Threads;
@@ -55,7 +51,7 @@ public sealed class Trainer : IDisposable
         try
         {
             _task = prepare(_checkpoint);
-            _optimizer = OptimizerFactory.Create(config.Optimizer, Trainee.Trained);
+            _optimizer = OptimizerFactory.Create(config.EffectiveOptimizer, Trainee.Trained);
             _schedule = OptimizerFactory.Schedule(config, _task.Steps);
             if (config.Ema is { } decay) _average = new WeightAverage(Trainee.Trained, decay);
             (_scheduler, _gauge) = CreateSchedulers();
@@ -117,7 +113,7 @@ public sealed class Trainer : IDisposable
     /// <param name="prepare">Makes the task, given the run's folder and the checkpoint that it goes on from, if any.</param>
     /// <exception cref="WiscaException">Something that the configuration names is missing, broken or does not fit.</exception>
     internal static Trainer Prepare(
-        IRunConfig config, ResumeMode resume, ITrainingObserver observer, Func<RunFolder, string?, TrainingTask> prepare)
+        RunConfig config, ResumeMode resume, ITrainingObserver observer, Func<RunFolder, string?, TrainingTask> prepare)
     {
         var folder = RunFolder.Open(config.Output);
         try
@@ -211,18 +207,10 @@ public sealed class Trainer : IDisposable
         WiscaScheduler? active = null;
         if (section.IsActive)
         {
-            try
-            {
-                active = Create(Trainee.Remaining(section.Options));
-            }
-            catch (FormatException exception)
-            {
-                throw new WiscaException($"wisca.layers: {exception.Message}", "layers count from 0", exception);
-            }
-
+            active = Create(Trainee.Remaining(section.Options));
             foreach (var refusal in active.Plan.Refusals)
                 _observer.Notice(
-                    $"{TransitionPlan.Name(refusal.Kind)} is left out in {refusal.Layers.Length} of {Trainee.Model.Config.Layers.Length} "
+                    $"{refusal.Kind.Name()} is left out in {refusal.Layers.Length} of {Trainee.Model.Config.Layers.Length} "
                     + $"layers: {refusal.Reason}");
         }
 
@@ -423,12 +411,12 @@ public sealed class Trainer : IDisposable
             Trainee.Save(staging, dtype, _task.Data);
             Directory.CreateDirectory(Path.Combine(staging, Path.GetDirectoryName(TrainingState.FileName)!));
             Trainee.SaveState(staging);
-            _optimizer.Save(Path.Combine(staging, OptimizerFile));
+            _optimizer.Save(Path.Combine(staging, RunLayout.Optimizer));
             if (_average is not null)
             {
-                _average.Save(Path.Combine(staging, AverageFile));
+                _average.Save(Path.Combine(staging, RunLayout.AverageState));
                 using var swapped = _average.SwapIn();
-                Trainee.Save(Path.Combine(staging, AverageFolder), dtype, _task.Data);
+                Trainee.Save(Path.Combine(staging, RunLayout.Average), dtype, _task.Data);
             }
 
             State().Save(staging);
@@ -481,8 +469,8 @@ public sealed class Trainer : IDisposable
         _window.Pending = state.Pending;
         (_averageLoss, _bestLoss, _bestStep) = (
             state.AverageLoss ?? double.NaN, state.BestLoss ?? double.PositiveInfinity, state.BestStep ?? 0);
-        _optimizer.Load(Path.Combine(checkpoint, OptimizerFile));
-        string average = Path.Combine(checkpoint, AverageFile);
+        _optimizer.Load(Path.Combine(checkpoint, RunLayout.Optimizer));
+        string average = Path.Combine(checkpoint, RunLayout.AverageState);
         if (_average is not null && File.Exists(average)) _average.Load(average);
     }
 }

@@ -55,21 +55,14 @@ public sealed record TrainingCheck(long Parameters, long ActiveParameters, doubl
     {
         if (!section.IsActive) return;
         var options = section.Options;
-        try
-        {
-            _ = new WiscaScheduler(
-                movable,
-                WiscaScheduler.PlanFor(
-                    model.named_parameters().Select(entry => (entry.name, entry.parameter)),
-                    model.Config.Source!,
-                    options.Transitions),
-                options,
-                states);
-        }
-        catch (FormatException exception)
-        {
-            throw new WiscaException($"wisca.layers: {exception.Message}", "layers count from 0", exception);
-        }
+        _ = new WiscaScheduler(
+            movable,
+            WiscaScheduler.PlanFor(
+                model.named_parameters().Select(entry => (entry.name, entry.parameter)),
+                model.Config.Source!,
+                options.Transitions),
+            options,
+            states);
     }
 
     /// <summary>Number of parameters of a model that a token does not meet.</summary>

@@ -247,7 +247,7 @@ public sealed class TrainerTests
             BatchSize = 1,
             Optimizer = new() { LearningRate = 1e-7 },
             Checkpoints = new() { Every = 20 },
-            Stop = new() { LossExplosion = 1.001 },
+            Ending = new() { LossExplosion = 1.001 },
             Logging = new() { Every = 100, Tensorboard = false },
         };
         var failure = Should.Throw<WiscaException>(() => TinyRun.Train(config));

@@ -25,9 +25,6 @@ internal sealed record EvaluationOptions
 
     public bool Json { get; init; }
 
-    /// <summary>The name of the element type, as the option spells it.</summary>
-    public string Dtype => Precision switch { ComputePrecision.F32 => "float32", ComputePrecision.F64 => "float64", _ => "native" };
-
     /// <summary>The symbols on a command line, and how they are read.</summary>
     internal sealed class Symbols
     {
@@ -35,7 +32,7 @@ internal sealed record EvaluationOptions
         {
             Description = "The type to compute in; native: the stored one.",
             HelpName = "TYPE",
-            DefaultValueFactory = _ => "float32",
+            DefaultValueFactory = _ => ComputePrecision.F32.Name(),
         };
         private readonly Option<int> _batchSize = SharedOptions.Number(
             "--batch-size", "Sequences that go through the model together (default: 32).", "N", 1, 1 << 20);
@@ -66,7 +63,7 @@ internal sealed record EvaluationOptions
             _model.Arity = ArgumentArity.ZeroOrOne;
             _batchSize.Aliases.Add("--batch_size");
             _output.Aliases.Add("--output_path");
-            _dtype.AcceptOnlyFromAmong("float32", "float64", "native");
+            _dtype.AcceptOnlyFromAmong(ComputePrecision.F32.Name(), ComputePrecision.F64.Name(), ComputePrecision.Native.Name());
             _bos.AcceptOnlyFromAmong("auto", "yes", "no");
         }
 
@@ -80,12 +77,7 @@ internal sealed record EvaluationOptions
         public EvaluationOptions Read(ParseResult parsed) => new()
         {
             Model = parsed.GetValue(_model) ?? throw new UsageException("no MODEL is given"),
-            Precision = parsed.GetValue(_dtype) switch
-            {
-                "float32" => ComputePrecision.F32,
-                "float64" => ComputePrecision.F64,
-                _ => ComputePrecision.Native,
-            },
+            Precision = EnumNames.Parse<ComputePrecision>(parsed.GetValue(_dtype)!),
             Threads = parsed.GetValue(_threads),
             Scoring = new ScoringOptions
             {

@@ -1,48 +1,11 @@
 using System.Text.Json.Nodes;
-using Wisca.Attention;
-using Wisca.Transitions;
+using Wisca.Checkpoints;
 
 namespace Wisca.Cli.CommandLine;
 
-/// <summary>How numbers and names are written.</summary>
+/// <summary>How numbers are written.</summary>
 internal static class Format
 {
-    public static string Name(Granularity granularity) => granularity switch
-    {
-        Granularity.Tensor => "tensor",
-        Granularity.KvHead => "kv-head",
-        Granularity.Pair => "pair",
-        Granularity.Channel => "channel",
-        _ => throw new ArgumentOutOfRangeException(nameof(granularity), granularity, null),
-    };
-
-    public static string Name(TransitionKind kind) => kind switch
-    {
-        TransitionKind.QueryKey => "qk",
-        TransitionKind.ValueOutput => "vo",
-        TransitionKind.LoraFactors => "lora",
-        _ => throw new ArgumentOutOfRangeException(nameof(kind), kind, null),
-    };
-
-    public static string Name(FactorRounding rounding) => rounding switch
-    {
-        FactorRounding.Auto => "auto",
-        FactorRounding.None => "none",
-        FactorRounding.PowerOfTwo => "pow2",
-        _ => throw new ArgumentOutOfRangeException(nameof(rounding), rounding, null),
-    };
-
-    public static string Name(Criterion criterion) => criterion switch
-    {
-        Criterion.L1 => "l1",
-        Criterion.L1Mean => "l1-mean",
-        Criterion.L2 => "l2",
-        Criterion.Rms => "rms",
-        Criterion.Spectral => "spectral",
-        Criterion.Fisher => "fisher",
-        _ => throw new ArgumentOutOfRangeException(nameof(criterion), criterion, null),
-    };
-
     /// <summary>Layers as ranges: <c>0-3, 7</c>.</summary>
     public static string Ranges(IEnumerable<int> numbers)
     {
@@ -81,6 +44,10 @@ internal static class Format
 
     /// <summary>A number for JSON, which knows neither NaN nor infinity.</summary>
     public static JsonNode? Json(double? number) => number is { } value && double.IsFinite(value) ? JsonValue.Create(value) : null;
+
+    /// <summary>The files of a folder that did not go along, with the reasons.</summary>
+    public static JsonArray Json(SideFiles files) =>
+        new([.. files.LeftOut.Select(entry => (JsonNode?)new JsonObject { ["path"] = entry.Path, ["reason"] = entry.Reason })]);
 
     public static JsonArray Json(IEnumerable<string> texts) => new([.. texts.Select(text => (JsonNode?)JsonValue.Create(text))]);
 

@@ -41,6 +41,13 @@ internal static class SharedOptions
         return option;
     }
 
+    public static Option<string> Field() => new("--field")
+    {
+        Description = "The field of JSON objects, or the column of Parquet files, that holds the text.",
+        HelpName = "NAME",
+        DefaultValueFactory = _ => "text",
+    };
+
     /// <summary>An option whose value is a number within bounds; anything else is one clear error.</summary>
     public static Option<T> Number<T>(string name, string description, string helpName, T minimum, T maximum)
         where T : struct, INumber<T> => new(name)
@@ -55,6 +62,10 @@ internal static class SharedOptions
                 return default;
             },
         };
+
+    /// <summary>The names of an enumeration's values, but for one of them: what an option may be given.</summary>
+    public static string[] Names<T>(T? except = null)
+        where T : struct, Enum => [.. Enum.GetValues<T>().Where(value => !value.Equals(except)).Select(EnumNames.Name)];
 
     /// <summary>The user's architecture table, or null for the built-in ones.</summary>
     public static ArchitectureTable? Table(string? path) => path is null ? null : ArchitectureTable.Load(path);

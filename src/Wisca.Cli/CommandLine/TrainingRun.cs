@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Text.Json.Nodes;
 using Spectre.Console;
 using Wisca.Training;
+using Wisca.Training.Checkpointing;
 using Wisca.Training.Configuration;
 
 namespace Wisca.Cli.CommandLine;
@@ -22,7 +23,7 @@ internal static class TrainingRun
     public static Command Create<T>(
         CommandContext context, string name, string description, string file, Func<string?, string[], T> load, Func<T, ResumeMode,
         ITrainingObserver, CancellationToken, Trainer> prepare, string loss)
-        where T : IRunConfig
+        where T : RunConfig
     {
         var config = new Option<string?>("--config", "-c") { Description = file, HelpName = "FILE" };
         var set = new Option<string[]>("--set")
@@ -67,7 +68,7 @@ internal static class TrainingRun
         return command;
     }
 
-    private static void Print(CommandContext context, IRunConfig config, TrainingResult result, bool json, string loss)
+    private static void Print(CommandContext context, RunConfig config, TrainingResult result, bool json, string loss)
     {
         string folder = Path.GetFullPath(config.Output);
         if (json)
@@ -99,8 +100,8 @@ internal static class TrainingRun
                     CultureInfo.InvariantCulture,
                     $"{result.Step} steps, {result.TokensSeen} tokens in {TrainingConsole.Span(result.Training)}{evaluated}"));
             console.WriteLine($"checkpoint  {result.Checkpoint}");
-            if (config.Logging.Jsonl) console.WriteLine($"metrics     {Path.Combine(folder, "metrics.jsonl")}");
-            if (config.Logging.Tensorboard) console.WriteLine($"TensorBoard {Path.Combine(folder, "tensorboard")}");
+            if (config.Logging.Jsonl) console.WriteLine($"metrics     {Path.Combine(folder, RunLayout.Metrics)}");
+            if (config.Logging.Tensorboard) console.WriteLine($"TensorBoard {Path.Combine(folder, RunLayout.TensorBoard)}");
             if (result.Interrupted) console.WriteLine("interrupted: the same command goes on from here");
         }
     }

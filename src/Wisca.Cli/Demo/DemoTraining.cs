@@ -4,6 +4,7 @@ using Spectre.Console;
 using Wisca.Cli.CommandLine;
 using Wisca.Settings;
 using Wisca.Training;
+using Wisca.Training.Checkpointing;
 using Wisca.Training.Configuration;
 using Wisca.Transitions;
 
@@ -97,7 +98,7 @@ internal static class DemoTraining
         context.Out.WriteLine(
             "One seed and a few minutes show that it runs, not that it helps: that takes several seeds and learning rates.");
         for (int arm = 0; arm < Arms.Length; arm++) context.Out.WriteLine($"{Arms[arm].Name,-13} {checkpoints[arm]}");
-        context.Out.WriteLine($"{"curves",-13} {Path.Combine(folder, "ARM", "metrics.jsonl")}; tensorboard --logdir {folder}");
+        context.Out.WriteLine($"{"curves",-13} {Path.Combine(folder, "ARM", RunLayout.Metrics)}; tensorboard --logdir {folder}");
     }
 
     private static string Number(double value) => value.ToString("0.000", CultureInfo.InvariantCulture);

@@ -36,10 +36,12 @@ internal static class ArchitecturesVerb
         {
             string refused = string.Join(
                 "; ",
-                table.Refuse.Select(rule => $"{string.Join("+", rule.Transitions.Select(Format.Name))}{Condition(rule.When)}").Distinct());
+                table.Refuse
+                    .Select(rule => $"{string.Join("+", rule.Transitions.Select(EnumNames.Name))}{Condition(rule.When)}")
+                    .Distinct());
             list.AddRow(
                 table.Name.EscapeMarkup(), string.Join(", ", table.ModelTypes).EscapeMarkup(), table.Description.EscapeMarkup(),
-                table.Rope.Pairs.ToString().ToLowerInvariant(), refused.EscapeMarkup());
+                table.Rope.Pairs.Name(), refused.EscapeMarkup());
         }
 
         context.Out.Write(list);

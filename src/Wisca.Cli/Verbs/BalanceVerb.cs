@@ -20,24 +20,25 @@ internal static class BalanceVerb
             Description =
                 "tensor: |A| = |B|; rank: the same for each row of A and column of B; gl: "
                 + "A A^T = B^T B, by an invertible matrix between them.",
-            DefaultValueFactory = _ => "gl",
+            DefaultValueFactory = _ => FactorGranularity.General.Name(),
             HelpName = "HOW",
         };
-        granularity.AcceptOnlyFromAmong("tensor", "rank", "gl");
+        granularity.AcceptOnlyFromAmong(SharedOptions.Names<FactorGranularity>());
         var criterion = new Option<string>("--criterion")
         {
             Description = "The norm to make equal per tensor or rank: l2, l1, l1-mean, rms or spectral.",
-            DefaultValueFactory = _ => "l2",
+            DefaultValueFactory = _ => Criterion.L2.Name(),
             HelpName = "NORM",
         };
-        criterion.AcceptOnlyFromAmong("l2", "l1", "l1-mean", "rms", "spectral");
+        criterion.AcceptOnlyFromAmong(
+            [.. ((Criterion[])[Criterion.L2, Criterion.L1, Criterion.L1Mean, Criterion.Rms, Criterion.Spectral]).Select(EnumNames.Name)]);
         var round = new Option<string>("--round")
         {
             Description = "pow2: nearest power of two, by which B A keeps every bit (tensor and rank); none: the exact factor.",
-            DefaultValueFactory = _ => "none",
+            DefaultValueFactory = _ => FactorRounding.None.Name(),
             HelpName = "HOW",
         };
-        round.AcceptOnlyFromAmong("none", "pow2");
+        round.AcceptOnlyFromAmong(SharedOptions.Names<FactorRounding>(except: FactorRounding.Auto));
         var maxLog2 = SharedOptions.Number(
             "--max-log2", "Clamp factors to 2^-N ... 2^N; of gl, what a direction is stretched beyond all of them together.", "N", 0.01,
             64);
@@ -55,15 +56,9 @@ internal static class BalanceVerb
             parsed.GetRequiredValue(output),
             new AdapterBalanceOptions
             {
-                Granularity = parsed.GetValue(granularity) switch
-                {
-                    "tensor" => FactorGranularity.Tensor,
-                    "rank" => FactorGranularity.Rank,
-                    _ => FactorGranularity.General,
-                },
+                Granularity = EnumNames.Parse<FactorGranularity>(parsed.GetValue(granularity)!),
                 Balance = new BalanceOptions(
-                    Enum.GetValues<Criterion>().Single(value => Format.Name(value) == parsed.GetValue(criterion)),
-                    parsed.GetValue(round) == "pow2" ? FactorRounding.PowerOfTwo : FactorRounding.None,
+                    EnumNames.Parse<Criterion>(parsed.GetValue(criterion)!), EnumNames.Parse<FactorRounding>(parsed.GetValue(round)!),
                     parsed.GetValue(maxLog2)),
                 Threads = parsed.GetValue(threads),
             },
@@ -90,7 +85,7 @@ internal static class BalanceVerb
                     .. modules.Select(module => (JsonNode?)new JsonObject
                     {
                         ["module"] = module.Module,
-                        ["outcome"] = module.Outcome.ToString().ToLowerInvariant(),
+                        ["outcome"] = module.Outcome.Name(),
                         ["norms_before"] = new JsonArray(Format.Json(module.NormsBefore.B), Format.Json(module.NormsBefore.A)),
                         ["norms_after"] = new JsonArray(Format.Json(module.NormsAfter.B), Format.Json(module.NormsAfter.A)),
                         ["imbalance_before"] = Format.Json(module.ImbalanceBefore),
@@ -107,7 +102,7 @@ internal static class BalanceVerb
             .AddColumn("modules")
             .AddColumn(new TableColumn($"{modules.Length}").RightAligned());
         foreach (var outcome in Enum.GetValues<GroupOutcome>())
-            table.AddRow(outcome.ToString().ToLowerInvariant(), $"{modules.Count(module => module.Outcome == outcome)}");
+            table.AddRow(outcome.Name(), $"{modules.Count(module => module.Outcome == outcome)}");
         table.AddRow("|B| / |A| before", Range(modules.Select(module => module.NormsBefore.B / module.NormsBefore.A), "0.000"));
         table.AddRow("|B| / |A| after", Range(modules.Select(module => module.NormsAfter.B / module.NormsAfter.A), "0.000"));
         table.AddRow("imbalance before", Range(modules.Select(module => module.ImbalanceBefore), "0.0e+00"));

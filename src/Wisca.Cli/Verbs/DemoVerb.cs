@@ -51,9 +51,7 @@ internal static class DemoVerb
             InspectVerb.Run(context, Place("model"), null, Environment.ProcessorCount, json: false, cancellation);
 
             Heading(context, $"wisca rescale {Place("model")} --out {Place("balanced")}");
-            RescaleVerb.Run(
-                context, Place("model"), Place("balanced"), new RescaleOptions(), null, force: false, json: false, null, null,
-                cancellation);
+            RescaleVerb.Run(context, new RescaleArguments { Model = Place("model"), Output = Place("balanced") }, cancellation);
             bool verified = Verify("balanced");
 
             Heading(context, $"wisca rescale {Place("model")} --out {Place("exact")} --qk kv-head --vo kv-head --round pow2");
@@ -64,11 +62,11 @@ internal static class DemoVerb
                 Balance = new BalanceOptions(Rounding: FactorRounding.PowerOfTwo),
             };
             RescaleVerb.Run(
-                context, Place("model"), Place("exact"), powersOfTwo, null, force: false, json: false, null, null, cancellation);
+                context, new RescaleArguments { Model = Place("model"), Output = Place("exact"), Options = powersOfTwo }, cancellation);
             verified &= Verify("exact");
 
             Heading(context, $"wisca undo {Place("exact")} --out {Place("undone")}");
-            UndoVerb.Run(context, Place("exact"), Place("undone"), force: false, Environment.ProcessorCount, json: false, cancellation);
+            UndoVerb.Run(context, new UndoArguments { Model = Place("exact"), Output = Place("undone") }, cancellation);
             string before = Path.Combine(Place("model"), Checkpoint.WeightsName),
                 after = Path.Combine(Place("undone"), Checkpoint.WeightsName);
             Heading(context, $"cmp {before} {after}");

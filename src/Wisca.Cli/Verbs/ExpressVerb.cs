@@ -26,7 +26,7 @@ internal static class ExpressVerb
             HelpName = "WHICH",
             Required = true,
         };
-        target.AcceptOnlyFromAmong("original", "rescaled");
+        target.AcceptOnlyFromAmong(SharedOptions.Names<AdapterGauge>());
         var output = SharedOptions.Output();
         var force = SharedOptions.Force();
         var json = SharedOptions.Json();
@@ -36,32 +36,36 @@ internal static class ExpressVerb
         };
         command.SetAction((parsed, cancellation) => Task.Run(() =>
         {
-            var gauge = parsed.GetRequiredValue(target) == "original" ? AdapterGauge.Original : AdapterGauge.Rescaled;
-            return Run(
-                context, parsed.GetRequiredValue(adapter), parsed.GetRequiredValue(model), gauge, parsed.GetRequiredValue(output),
-                parsed.GetValue(force), parsed.GetValue(json), cancellation);
+            var arguments = new ExpressArguments
+            {
+                Adapter = parsed.GetRequiredValue(adapter),
+                Model = parsed.GetRequiredValue(model),
+                Gauge = EnumNames.Parse<AdapterGauge>(parsed.GetRequiredValue(target)),
+                Output = parsed.GetRequiredValue(output),
+                Force = parsed.GetValue(force),
+                Json = parsed.GetValue(json),
+            };
+            return Run(context, arguments, cancellation);
         }));
         return command;
     }
 
-    public static int Run(
-        CommandContext context, string adapterFolder, string model, AdapterGauge gauge, string output, bool force, bool json,
-        CancellationToken cancellation)
+    public static int Run(CommandContext context, ExpressArguments arguments, CancellationToken cancellation)
     {
-        using var checkpoint = Checkpoint.Open(model);
-        using var adapter = Adapter.Open(adapterFolder);
-        AdapterRescaler.Express(adapter.Bind(checkpoint), gauge, output, force, cancellation);
-        string which = gauge == AdapterGauge.Original ? "original" : "rescaled";
-        if (json)
+        using var checkpoint = Checkpoint.Open(arguments.Model);
+        using var adapter = Adapter.Open(arguments.Adapter);
+        var (gauge, output) = (arguments.Gauge, arguments.Output);
+        AdapterRescaler.Express(adapter.Bind(checkpoint), gauge, output, arguments.Force, cancellation);
+        if (arguments.Json)
             context.WriteJson(
                 new JsonObject
                 {
                     ["adapter"] = adapter.Folder,
                     ["base"] = checkpoint.Folder,
-                    ["for"] = which,
+                    ["for"] = gauge.Name(),
                     ["output"] = output,
                 });
-        else context.Out.WriteLine($"{output}: the adapter, for the {which} base");
+        else context.Out.WriteLine($"{output}: the adapter, for the {gauge.Name()} base");
         return 0;
     }
 }

@@ -13,6 +13,7 @@ using Wisca.Evaluation.Flatness;
 using Wisca.Files;
 using Wisca.Torch;
 using Wisca.Torch.Models;
+using static System.FormattableString;
 using Decoder = Wisca.Torch.Models.Decoder;
 
 namespace Wisca.Cli.Verbs;
@@ -23,17 +24,14 @@ internal static class FlatnessVerb
     private static readonly JsonSerializerOptions Json = new()
     {
         PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
-        Converters = { new JsonStringEnumConverter(), new FiniteNumber() },
+        Converters = { new JsonStringEnumConverter(JsonNamingPolicy.SnakeCaseLower), new FiniteNumber() },
     };
 
-    private static readonly Dictionary<string, FlatnessMeasure> Measures = new(StringComparer.Ordinal)
-    {
-        ["eigenvalues"] = FlatnessMeasure.Eigenvalues,
-        ["trace"] = FlatnessMeasure.Trace,
-        ["sam"] = FlatnessMeasure.Sharpness,
-        ["gradients"] = FlatnessMeasure.Gradients,
-        ["pairs"] = FlatnessMeasure.Pairs,
-    };
+    /// <summary>What --measure knows; other measures have options of their own.</summary>
+    private static readonly ImmutableArray<FlatnessMeasure> Measures =
+    [
+        FlatnessMeasure.Eigenvalues, FlatnessMeasure.Trace, FlatnessMeasure.Sharpness, FlatnessMeasure.Gradients, FlatnessMeasure.Pairs,
+    ];
 
     public static Command Create(CommandContext context)
     {
@@ -94,7 +92,7 @@ internal static class FlatnessVerb
             Description = "Loss, trace and largest eigenvalue along the orbit of equivalent models: qk or vo.",
             HelpName = "qk|vo",
         };
-        orbit.AcceptOnlyFromAmong("qk", "vo");
+        orbit.AcceptOnlyFromAmong(SharedOptions.Names<TransitionKind>(except: TransitionKind.LoraFactors));
         var layer = SharedOptions.Number("--layer", "The orbit's layer.", "L", 0, 1 << 20);
         var kvHead = SharedOptions.Number("--kv-head", "One kv head's factor alone instead of one for the layer.", "G", 0, 1 << 20);
         var orbitRange = SharedOptions.Number("--orbit-range", "The orbit goes from s = 2^-N to 2^N.", "N", 1, 30);
@@ -142,7 +140,7 @@ internal static class FlatnessVerb
                 SliceDimensions = plane ? 2 : 1,
                 Points = parsed.GetResult(points) is not null ? parsed.GetValue(points) : plane ? 11 : defaults.Points,
                 SliceRange = parsed.GetValue(range),
-                OrbitKind = parsed.GetValue(orbit) == "vo" ? TransitionKind.ValueOutput : TransitionKind.QueryKey,
+                OrbitKind = parsed.GetValue(orbit) is { } pair ? EnumNames.Parse<TransitionKind>(pair) : TransitionKind.QueryKey,
                 OrbitLayer = parsed.GetValue(layer),
                 OrbitKvHead = parsed.GetResult(kvHead) is null ? null : parsed.GetValue(kvHead),
                 Orbit = defaults.Orbit with
@@ -155,14 +153,18 @@ internal static class FlatnessVerb
             };
             string? file = parsed.GetValue(output);
             if (file is not null) CheckOutput(file, options, parsed.GetValue(force));
-            var report = Measure(
-                context,
-                parsed.GetRequiredValue(model),
-                parsed.GetValue(between),
-                parsed.GetRequiredValue(text),
-                parsed.GetValue(tokens),
-                parsed.GetResult(length) is null ? null : parsed.GetValue(length),
-                options, parsed.GetValue(architecture), parsed.GetValue(threads), cancellation);
+            var arguments = new FlatnessArguments
+            {
+                Model = parsed.GetRequiredValue(model),
+                Between = parsed.GetValue(between),
+                Text = parsed.GetRequiredValue(text),
+                Tokens = parsed.GetValue(tokens),
+                SequenceLength = parsed.GetResult(length) is null ? null : parsed.GetValue(length),
+                Options = options,
+                Architecture = parsed.GetValue(architecture),
+                Threads = parsed.GetValue(threads),
+            };
+            var report = Measure(context, arguments, cancellation);
             if (file is not null) Write(file, report, parsed.GetValue(force));
             if (parsed.GetValue(json)) context.WriteJson(JsonSerializer.SerializeToNode(report, Json)!);
             else Print(context.Out, report);
@@ -171,22 +173,21 @@ internal static class FlatnessVerb
         return command;
     }
 
-    private static FlatnessReport Measure(
-        CommandContext context, string model, string? between, string text, int tokens, int? length, FlatnessOptions options,
-        string? architecture, int threads, CancellationToken cancellation)
+    private static FlatnessReport Measure(CommandContext context, FlatnessArguments arguments, CancellationToken cancellation)
     {
-        using var checkpoint = Checkpoint.Open(model);
-        using var second = between is null ? null : Checkpoint.Open(between);
+        using var checkpoint = Checkpoint.Open(arguments.Model);
+        using var second = arguments.Between is null ? null : Checkpoint.Open(arguments.Between);
         var config = DecoderConfig.From(checkpoint.Config);
         var windows = TokenWindows.Read(
-            text, TokenizerLoader.Load(checkpoint.Folder), tokens, length ?? Math.Min(128, config.MaxPositions));
+            arguments.Text, TokenizerLoader.Load(checkpoint.Folder), arguments.Tokens,
+            arguments.SequenceLength ?? Math.Min(128, config.MaxPositions));
         TorchRuntime.Require();
-        TorchRuntime.Threads = threads;
+        TorchRuntime.Threads = arguments.Threads;
         using var decoder = Decoder.Load(checkpoint);
         using var other = second is null ? null : Decoder.Load(second);
         using var line = new StageLine(context.Error);
         return FlatnessAnalyzer.Run(
-            decoder, checkpoint.Config, windows, options, other, SharedOptions.Table(architecture),
+            decoder, checkpoint.Config, windows, arguments.Options, other, SharedOptions.Table(arguments.Architecture),
             new DirectProgress<FlatnessProgress>(progress => line.Report(progress.Stage, progress.Done, progress.Most)), cancellation);
     }
 
@@ -199,9 +200,10 @@ internal static class FlatnessVerb
         if (names is null) return measures.Count > 0 ? [.. measures] : FlatnessOptions.DefaultMeasures;
         foreach (string name in names.Split(',', StringSplitOptions.TrimEntries))
             measures.Add(
-                Measures.TryGetValue(name, out var known)
+                EnumNames.TryParse<FlatnessMeasure>(name, out var known) && Measures.Contains(known)
                     ? known
-                    : throw new UsageException($"--measure does not know '{name}', expected {string.Join(", ", Measures.Keys)}"));
+                    : throw new UsageException(
+                        $"--measure does not know '{name}', expected {string.Join(", ", Measures.Select(EnumNames.Name))}"));
         return [.. measures];
     }
 
@@ -238,7 +240,7 @@ internal static class FlatnessVerb
         var lines = new StringBuilder("curve,x,y,quantity,value\n");
         foreach (var curve in report.Curves)
         {
-            foreach (var point in curve.Points) Add(Name(curve.Kind), point.X, point.Y, "loss", point.Loss);
+            foreach (var point in curve.Points) Add(curve.Kind.Name(), point.X, point.Y, "loss", point.Loss);
         }
 
         foreach (var point in report.Orbit?.Points ?? [])
@@ -249,7 +251,7 @@ internal static class FlatnessVerb
         foreach (var mark in report.Orbit?.Marks ?? [])
         {
             if (mark is { Log2: { } log2, PredictedPair: { } trace })
-                Add($"orbit-{Format.Name(mark.Criterion)}", log2, null, "predicted_pair", trace);
+                Add($"orbit-{mark.Criterion.Name()}", log2, null, "predicted_pair", trace);
         }
 
         return lines.ToString();
@@ -338,7 +340,7 @@ internal static class FlatnessVerb
         foreach (var pair in pairs)
         {
             table.AddRow(
-                $"{Format.Name(pair.Kind)} {pair.Layer}",
+                $"{pair.Kind.Name()} {pair.Layer}",
                 Number(pair.Multiplied.Value),
                 Number(pair.Multiplied.StandardError),
                 Number(pair.Divided.Value),
@@ -355,7 +357,7 @@ internal static class FlatnessVerb
         double low = finite.Count == 0 ? 0 : finite.Min(point => point.Loss),
             high = finite.Count == 0 ? 0 : finite.Max(point => point.Loss);
         console.WriteLine();
-        console.WriteLine(Invariant($"{Name(curve.Kind)}: loss from {low:0.0000} to {high:0.0000}"));
+        console.WriteLine(Invariant($"{curve.Kind.Name()}: loss from {low:0.0000} to {high:0.0000}"));
         double Height(LossPoint point) => !double.IsFinite(point.Loss) ? 1 : high > low ? (point.Loss - low) / (high - low) : 0;
         if (curve.Kind == LossCurveKind.Plane)
         {
@@ -381,7 +383,7 @@ internal static class FlatnessVerb
         var pair = orbit.Curvature;
         console.WriteLine();
         console.WriteLine(
-            $"orbit of {Format.Name(pair.Kind)} in layer {pair.Layer}{(pair.Label.KvHead is { } head ? $", kv head {head}" : "")}; the "
+            $"orbit of {pair.Kind.Name()} in layer {pair.Layer}{(pair.Label.KvHead is { } head ? $", kv head {head}" : "")}; the "
             + "model is at log2 s = 0");
         var table = new Table().Border(TableBorder.Simple);
         foreach (string header in (string[])["log2 s", "loss", "pair's trace", "a/s^2 + b s^2", "rest", "whole", "eigenvalue", "residual"])
@@ -416,7 +418,7 @@ internal static class FlatnessVerb
             + $"{Number(pair.Divided.StandardError)}");
         foreach (var mark in orbit.Marks)
             marks.AddRow(
-                Format.Name(mark.Criterion), mark.Log2 is { } log2 ? Invariant($"{log2:0.000}") : "-",
+                mark.Criterion.Name(), mark.Log2 is { } log2 ? Invariant($"{log2:0.000}") : "-",
                 mark.PredictedPair is { } trace ? Number(trace) : "-", (mark.Note ?? "").EscapeMarkup());
         marks.AddRow(
             "flattest", Flattest(pair), pair.LeastTrace is { } least ? Number(least) : "-",
@@ -434,7 +436,7 @@ internal static class FlatnessVerb
         IEnumerable<(string Name, double? Log2)> marks =
         [
             ("here", 0),
-            .. orbit.Marks.Select(mark => (Format.Name(mark.Criterion), mark.Log2)),
+            .. orbit.Marks.Select(mark => (mark.Criterion.Name(), mark.Log2)),
             ("flattest", pair.FlattestLog2),
         ];
         var landed = marks
@@ -465,17 +467,8 @@ internal static class FlatnessVerb
     private static string Flattest(PairCurvature pair) =>
         pair is { FlattestLog2: { } log2, FlattestLog2Error: { } error } ? Invariant($"{log2:0.000} ± {error:0.000}") : "-";
 
-    private static string Name(LossCurveKind kind) => kind switch
-    {
-        LossCurveKind.Line => "slice-1d",
-        LossCurveKind.Plane => "slice-2d",
-        _ => "between",
-    };
-
     private static string Number(double number) =>
         number.ToString(Math.Abs(number) is >= 1e5 or (> 0 and < 1e-3) ? "0.000e+00" : "0.####", CultureInfo.InvariantCulture);
-
-    private static string Invariant(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 
     /// <summary>JSON knows neither NaN nor infinity: they become null.</summary>
     private sealed class FiniteNumber : JsonConverter<double>

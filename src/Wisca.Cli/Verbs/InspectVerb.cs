@@ -82,11 +82,11 @@ internal static class InspectVerb
         {
             foreach (
                 var group in inspection
-                    .Layers.GroupBy(layer => string.Join(", ", Exact(layer, kind).Select(Format.Name)))
+                    .Layers.GroupBy(layer => string.Join(", ", Exact(layer, kind).Select(EnumNames.Name)))
                     .Where(group => group.Key.Length > 0))
-                console.WriteLine($"exact    {Format.Name(kind)}: {group.Key} {Layers(group, layout)}");
+                console.WriteLine($"exact    {kind.Name()}: {group.Key} {Layers(group, layout)}");
             foreach (var group in inspection.Layers.Where(layer => layer.Refusals.ContainsKey(kind)).GroupBy(layer => layer.Refusals[kind]))
-                console.WriteLine($"refused  {Format.Name(kind)}: {group.Key} {Layers(group, layout)}");
+                console.WriteLine($"refused  {kind.Name()}: {group.Key} {Layers(group, layout)}");
         }
 
         foreach (string note in layout.Notes) console.WriteLine($"note     {note}");
@@ -112,7 +112,7 @@ internal static class InspectVerb
         int[] rotating = [.. layout.Layers.Where(layer => layer.RotaryDims > 0).Select(layer => layer.Index)];
         if (rotating.Length == 0) return "none";
         string where = rotating.Length == layout.Layers.Length ? "" : $" in layers {Format.Ranges(rotating)}";
-        string pairs = layout.RopePairs.ToString().ToLowerInvariant();
+        string pairs = layout.RopePairs.Name();
         return $"{pairs} pairs on {layout.Layers[rotating[0]].RotaryDims} of {layout.HeadDim} channels{where}";
     }
 
@@ -135,7 +135,7 @@ internal static class InspectVerb
             ["heads"] = layout.Heads,
             ["kv_heads"] = layout.KvHeads,
             ["head_dim"] = layout.HeadDim,
-            ["rope_pairs"] = layout.RopePairs.ToString().ToLowerInvariant(),
+            ["rope_pairs"] = layout.RopePairs.Name(),
             ["moves"] = moves,
             ["notes"] = Format.Json(layout.Notes),
             ["layers"] = new JsonArray(
@@ -151,15 +151,19 @@ internal static class InspectVerb
                         ["v"] = Format.Json(layer.Value),
                         ["o"] = Format.Json(layer.Output),
                     },
-                    ["ratio"] = new JsonObject { ["qk"] = Format.Json(layer.QueryKeyRatio), ["vo"] = Format.Json(layer.ValueOutputRatio) },
+                    ["ratio"] = new JsonObject
+                    {
+                        [TransitionKind.QueryKey.Name()] = Format.Json(layer.QueryKeyRatio),
+                        [TransitionKind.ValueOutput.Name()] = Format.Json(layer.ValueOutputRatio),
+                    },
                     ["exact"] = new JsonObject
                     {
-                        ["qk"] = Format.Json(layer.QueryKeyExact.Select(Format.Name)),
-                        ["vo"] = Format.Json(layer.ValueOutputExact.Select(Format.Name)),
+                        [TransitionKind.QueryKey.Name()] = Format.Json(layer.QueryKeyExact.Select(EnumNames.Name)),
+                        [TransitionKind.ValueOutput.Name()] = Format.Json(layer.ValueOutputExact.Select(EnumNames.Name)),
                     },
                     ["refused"] = new JsonObject(
                         layer.Refusals.Select(refusal =>
-                            KeyValuePair.Create(Format.Name(refusal.Key), (JsonNode?)JsonValue.Create(refusal.Value)))),
+                            KeyValuePair.Create(refusal.Key.Name(), (JsonNode?)JsonValue.Create(refusal.Value)))),
                 }),
             ]),
         };

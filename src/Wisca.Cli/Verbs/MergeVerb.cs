@@ -38,24 +38,26 @@ internal static class MergeVerb
         };
         command.SetAction((parsed, cancellation) => Task.Run(() => Run(
             context,
-            parsed.GetRequiredValue(model),
-            parsed.GetRequiredValue(adapter),
-            parsed.GetRequiredValue(output),
-            parsed.GetValue(tokens),
-            (ulong)parsed.GetValue(seed),
-            parsed.GetValue(force),
-            parsed.GetValue(threads),
-            parsed.GetValue(json),
+            new MergeArguments
+            {
+                Model = parsed.GetRequiredValue(model),
+                Adapter = parsed.GetRequiredValue(adapter),
+                Output = parsed.GetRequiredValue(output),
+                Tokens = parsed.GetValue(tokens),
+                Seed = (ulong)parsed.GetValue(seed),
+                Force = parsed.GetValue(force),
+                Threads = parsed.GetValue(threads),
+                Json = parsed.GetValue(json),
+            },
             cancellation)));
         return command;
     }
 
-    public static int Run(
-        CommandContext context, string model, string adapterFolder, string output, int tokens, ulong seed, bool force, int threads,
-        bool json, CancellationToken cancellation)
+    public static int Run(CommandContext context, MergeArguments arguments, CancellationToken cancellation)
     {
-        using var checkpoint = Checkpoint.Open(model);
-        using var adapter = Adapter.Open(adapterFolder);
+        string output = arguments.Output;
+        using var checkpoint = Checkpoint.Open(arguments.Model);
+        using var adapter = Adapter.Open(arguments.Adapter);
         var binding = adapter.Bind(checkpoint);
         var result = ProgressBar.Run(
             context,
@@ -63,14 +65,14 @@ internal static class MergeVerb
                 Merger.Merge(
                     binding,
                     output,
-                    force,
-                    threads,
+                    arguments.Force,
+                    arguments.Threads,
                     new DirectProgress<RescaleProgress>(step => report("merging", step.Done, step.Total)),
                     cancellation));
         var (proof, reason) = ProgressBar.Run(
             context,
-            report => Compare(binding, output, tokens, seed, threads, ProgressBar.Share("comparing", checkpoint, report), cancellation));
-        if (json)
+            report => Compare(binding, arguments, ProgressBar.Share("comparing", checkpoint, report), cancellation));
+        if (arguments.Json)
         {
             context.WriteJson(new JsonObject
             {
@@ -84,10 +86,7 @@ internal static class MergeVerb
                 ["max_logit"] = Format.Json(proof?.MaxLogit),
                 ["equivalent"] = proof?.Equivalent,
                 ["not_compared"] = reason,
-                ["not_copied"] = new JsonArray([
-                    .. result.SideFiles.LeftOut.Select(entry =>
-                        (JsonNode?)new JsonObject { ["path"] = entry.Path, ["reason"] = entry.Reason }),
-                ]),
+                ["not_copied"] = Format.Json(result.SideFiles),
             });
         }
         else
@@ -111,17 +110,16 @@ internal static class MergeVerb
 
     /// <summary>Runs both; or says why that is not possible, which does not make the merged model wrong.</summary>
     private static (ForwardProofReport? Proof, string? Reason) Compare(
-        AdapterBinding binding, string output, int tokens, ulong seed, int threads, IProgress<double> progress,
-        CancellationToken cancellation)
+        AdapterBinding binding, MergeArguments arguments, IProgress<double> progress, CancellationToken cancellation)
     {
-        if (tokens < 2) return (null, "not asked for (--tokens N)");
+        if (arguments.Tokens < 2) return (null, "not asked for (--tokens N)");
         try
         {
-            using var merged = Checkpoint.Open(output);
-            int[] ids = RandomTokens.Draw(tokens, DecoderConfig.From(merged.Config).VocabularySize, seed);
+            using var merged = Checkpoint.Open(arguments.Output);
+            int[] ids = RandomTokens.Draw(arguments.Tokens, DecoderConfig.From(merged.Config).VocabularySize, arguments.Seed);
             return (
                 ForwardProof.Compare(
-                    binding.Checkpoint, merged, ids, new ForwardProofOptions { Threads = threads, Adapter = binding }, progress,
+                    binding.Checkpoint, merged, ids, new ForwardProofOptions { Threads = arguments.Threads, Adapter = binding }, progress,
                     cancellation),
                 null);
         }

@@ -15,6 +15,9 @@ namespace Wisca.Cli.Verbs;
 /// <summary><c>wisca rescale MODEL --out DIR</c>: balances a checkpoint.</summary>
 internal static class RescaleVerb
 {
+    /// <summary>What stands for no granularity.</summary>
+    private const string NoExchange = "none";
+
     public static Command Create(CommandContext context)
     {
         var model = SharedOptions.Model();
@@ -35,29 +38,29 @@ internal static class RescaleVerb
             Description = "Exchange between W_q and W_k: none, tensor, kv-head, pair or channel (channel only where RoPE does not act).",
             HelpName = "GRANULARITY",
         };
-        queryKey.AcceptOnlyFromAmong("none", "tensor", "kv-head", "pair", "channel");
+        queryKey.AcceptOnlyFromAmong([NoExchange, .. SharedOptions.Names<Granularity>()]);
         var valueOutput = new Option<string?>("--vo")
         {
             Description = "Exchange between W_v and W_o: none, tensor, kv-head or channel.",
             HelpName = "GRANULARITY",
         };
-        valueOutput.AcceptOnlyFromAmong("none", "tensor", "kv-head", "channel");
+        valueOutput.AcceptOnlyFromAmong([NoExchange, .. SharedOptions.Names<Granularity>(except: Granularity.Pair)]);
         var criterion = new Option<string>("--criterion")
         {
             Description = "The norm to make equal: l1 (the paper's sum), l1-mean, l2, rms or spectral.",
-            DefaultValueFactory = _ => "l1",
+            DefaultValueFactory = _ => Criterion.L1.Name(),
             HelpName = "NORM",
         };
-        criterion.AcceptOnlyFromAmong("l1", "l1-mean", "l2", "rms", "spectral");
+        criterion.AcceptOnlyFromAmong(SharedOptions.Names<Criterion>(except: Criterion.Fisher));
         var round = new Option<string>("--round")
         {
             Description =
                 "pow2: nearest power of two, bit-exact and undone bit for bit; none: the exact factor; "
                 + "auto: pow2 for 16-bit weights, none for others.",
-            DefaultValueFactory = _ => "auto",
+            DefaultValueFactory = _ => FactorRounding.Auto.Name(),
             HelpName = "HOW",
         };
-        round.AcceptOnlyFromAmong("auto", "none", "pow2");
+        round.AcceptOnlyFromAmong(SharedOptions.Names<FactorRounding>());
         var layers = new Option<string>("--layers")
         {
             Description = "Which layers, such as 0-3,8,30-.",
@@ -91,7 +94,8 @@ internal static class RescaleVerb
             var options = Options(parsed.GetValue(preset), parsed.GetValue(queryKey), parsed.GetValue(valueOutput)) with
             {
                 Balance = new BalanceOptions(
-                    ParseCriterion(parsed.GetValue(criterion)!), ParseRounding(parsed.GetValue(round)!), parsed.GetValue(maxLog2)),
+                    EnumNames.Parse<Criterion>(parsed.GetValue(criterion)!), EnumNames.Parse<FactorRounding>(parsed.GetValue(round)!),
+                    parsed.GetValue(maxLog2)),
                 Layers = new LayerRange(parsed.GetValue(layers)!),
                 AllowLossy = parsed.GetValue(allowLossy),
                 Threads = parsed.GetValue(threads),
@@ -103,65 +107,52 @@ internal static class RescaleVerb
                 throw new UsageException("--adapter and --adapter-out belong together: give both.");
             if (dry && adapterFolder is not null)
                 throw new UsageException("--dry-run writes nothing, so there is no adapter to move: leave --adapter out.");
-            var table = SharedOptions.Table(parsed.GetValue(architecture));
-            return Run(
-                context,
-                parsed.GetRequiredValue(model),
-                dry ? null : parsed.GetValue(output),
-                options,
-                table,
-                parsed.GetValue(force),
-                parsed.GetValue(json),
-                adapterFolder,
-                adapterTarget,
-                cancellation);
+            var arguments = new RescaleArguments
+            {
+                Model = parsed.GetRequiredValue(model),
+                Output = dry ? null : parsed.GetValue(output),
+                Options = options,
+                Table = SharedOptions.Table(parsed.GetValue(architecture)),
+                Adapter = adapterFolder,
+                AdapterOutput = adapterTarget,
+                Force = parsed.GetValue(force),
+                Json = parsed.GetValue(json),
+            };
+            return Run(context, arguments, cancellation);
         }));
         return command;
     }
 
-    public static int Run(
-        CommandContext context,
-        string model,
-        string? output,
-        RescaleOptions options,
-        ArchitectureTable? table,
-        bool force,
-        bool json,
-        string? adapterFolder,
-        string? adapterOutput,
-        CancellationToken cancellation)
+    public static int Run(CommandContext context, RescaleArguments arguments, CancellationToken cancellation)
     {
-        using var checkpoint = Checkpoint.Open(model);
-        using var adapter = adapterFolder is null ? null : Adapter.Open(adapterFolder);
+        var (output, options, table, force) = (arguments.Output, arguments.Options, arguments.Table, arguments.Force);
+        using var checkpoint = Checkpoint.Open(arguments.Model);
+        using var adapter = arguments.Adapter is null ? null : Adapter.Open(arguments.Adapter);
         var clock = Stopwatch.StartNew();
-        RescaleResult result;
-        try
-        {
-            result = ProgressBar.Run(context, report =>
-            {
-                var progress = new DirectProgress<RescaleProgress>(step => report("rescaling", step.Done, step.Total));
-                return output is null ? Rescaler.DryRun(checkpoint, options, table, progress, cancellation)
-                    : adapter is not null
-                        ? AdapterRescaler.Rescale(
-                            adapter.Bind(checkpoint), output, adapterOutput!, options, force, table, progress, cancellation)
-                    : Rescaler.Rescale(checkpoint, output, options, force, table, progress, cancellation);
-            });
-        }
-        catch (FormatException exception)
-        {
-            throw new UsageException(exception.Message);
-        }
 
-        if (json)
+        // A range that does not fit is a mistake of the command line, not of the model.
+        if (!options.Layers.TryResolve(ModelLayout.Resolve(checkpoint, table).Layers.Length, out _, out string? mistake))
+            throw new UsageException(mistake);
+        var result = ProgressBar.Run(context, report =>
+        {
+            var progress = new DirectProgress<RescaleProgress>(step => report("rescaling", step.Done, step.Total));
+            return output is null ? Rescaler.DryRun(checkpoint, options, table, progress, cancellation)
+                : adapter is not null
+                    ? AdapterRescaler.Rescale(
+                        adapter.Bind(checkpoint), output, arguments.AdapterOutput!, options, force, table, progress, cancellation)
+                : Rescaler.Rescale(checkpoint, output, options, force, table, progress, cancellation);
+        });
+
+        if (arguments.Json)
         {
             var report = ToJson(checkpoint, result, output);
-            if (adapterOutput is not null) report["adapter_output"] = adapterOutput;
+            if (arguments.AdapterOutput is not null) report["adapter_output"] = arguments.AdapterOutput;
             context.WriteJson(report);
             return 0;
         }
 
         Print(context.Out, result, output, clock.Elapsed);
-        if (adapterOutput is not null) context.Out.WriteLine($"{adapterOutput}: the adapter, for the rescaled model");
+        if (arguments.AdapterOutput is { } moved) context.Out.WriteLine($"{moved}: the adapter, for the rescaled model");
         return 0;
     }
 
@@ -176,35 +167,18 @@ internal static class RescaleVerb
             {
                 QueryKey = ParseGranularity(queryKey),
                 ValueOutput = ParseGranularity(valueOutput),
-                RequireQueryKey = queryKey is not (null or "none"),
-                RequireValueOutput = valueOutput is not (null or "none"),
+                RequireQueryKey = queryKey is not (null or NoExchange),
+                RequireValueOutput = valueOutput is not (null or NoExchange),
             };
         }
 
-        try
-        {
-            var parsed = TransitionPreset.Parse(preset);
-            return new RescaleOptions { QueryKey = parsed.QueryKey, ValueOutput = parsed.ValueOutput };
-        }
-        catch (FormatException exception)
-        {
-            throw new UsageException(exception.Message + ".");
-        }
+        return TransitionPreset.TryParse(preset, out var parsed, out string? mistake)
+            ? new RescaleOptions { QueryKey = parsed.QueryKey, ValueOutput = parsed.ValueOutput }
+            : throw new UsageException(mistake + ".");
     }
 
-    private static Granularity? ParseGranularity(string? name) => name switch
-    {
-        "tensor" => Granularity.Tensor,
-        "kv-head" => Granularity.KvHead,
-        "pair" => Granularity.Pair,
-        "channel" => Granularity.Channel,
-        _ => null,
-    };
-
-    private static Criterion ParseCriterion(string name) => Enum.GetValues<Criterion>().Single(criterion => Format.Name(criterion) == name);
-
-    private static FactorRounding ParseRounding(string name) =>
-        Enum.GetValues<FactorRounding>().Single(rounding => Format.Name(rounding) == name);
+    private static Granularity? ParseGranularity(string? name) =>
+        name is null or NoExchange ? null : EnumNames.Parse<Granularity>(name);
 
     private static void Print(IAnsiConsole console, RescaleResult result, string? output, TimeSpan elapsed)
     {
@@ -214,9 +188,9 @@ internal static class RescaleVerb
             .GroupBy(entry => (entry.Exchange.Kind, entry.Exchange.Granularity)).ToList();
         var table = new Table().Border(TableBorder.Simple).AddColumn("groups");
         foreach (var column in columns)
-            table.AddColumn(new TableColumn($"{Format.Name(column.Key.Kind)} {Format.Name(column.Key.Granularity)}").RightAligned());
+            table.AddColumn(new TableColumn($"{column.Key.Kind.Name()} {column.Key.Granularity.Name()}").RightAligned());
         foreach (var outcome in Enum.GetValues<GroupOutcome>())
-            AddRow(outcome.ToString().ToLowerInvariant(), entries => $"{entries.Count(entry => entry.Balance.Outcome == outcome)}");
+            AddRow(outcome.Name(), entries => $"{entries.Count(entry => entry.Balance.Outcome == outcome)}");
         AddRow(
             "factors",
             entries =>
@@ -241,7 +215,7 @@ internal static class RescaleVerb
         if (result.Solution.Groups.Any(entry => entry.Exchange is { Kind: TransitionKind.QueryKey, Granularity: Granularity.Pair }))
             console.WriteLine("note: qk per rotary pair where RoPE acts (single rows are not exact there), per channel elsewhere");
         foreach (var refusal in result.Solution.Plan.Refusals)
-            console.WriteLine($"refused: {Format.Name(refusal.Kind)} in layers {Format.Ranges(refusal.Layers)}: {refusal.Reason}");
+            console.WriteLine($"refused: {refusal.Kind.Name()} in layers {Format.Ranges(refusal.Layers)}: {refusal.Reason}");
         const int most = 5;
         foreach (var (outcome, note, groups) in result.Notes.Take(most))
             console.WriteLine(
@@ -288,19 +262,19 @@ internal static class RescaleVerb
         ["model"] = checkpoint.Folder,
         ["output"] = output,
         ["dry_run"] = output is null,
-        ["criterion"] = Format.Name(result.Solution.Plan.Options.Balance.Criterion),
-        ["round"] = Format.Name(result.Solution.Plan.Options.Balance.Rounding),
+        ["criterion"] = result.Solution.Plan.Options.Balance.Criterion.Name(),
+        ["round"] = result.Solution.Plan.Options.Balance.Rounding.Name(),
         ["bit_exact"] = result.Move is { } move ? move.PowersOfTwo && move.Lost.Count == 0 : null,
         ["groups"] = new JsonArray(
         [
             .. result.Solution.Groups.Select((entry, index) => (JsonNode?)new JsonObject
             {
                 ["layer"] = entry.Exchange.Layer,
-                ["transition"] = Format.Name(entry.Exchange.Kind),
-                ["granularity"] = Format.Name(entry.Exchange.Granularity),
+                ["transition"] = entry.Exchange.Kind.Name(),
+                ["granularity"] = entry.Exchange.Granularity.Name(),
                 ["kv_head"] = entry.Balance.Label.KvHead,
                 ["channel"] = entry.Balance.Label.Channel,
-                ["outcome"] = entry.Balance.Outcome.ToString().ToLowerInvariant(),
+                ["outcome"] = entry.Balance.Outcome.Name(),
                 ["factor"] = entry.Balance.Factor,
                 ["norms_before"] = new JsonArray(Format.Json(entry.Balance.MultipliedNorm), Format.Json(entry.Balance.DividedNorm)),
                 ["norms_after"] = new JsonArray([.. NormsAfter(result, entry.Balance, index).Select(norm => Format.Json(norm))]),
@@ -311,13 +285,11 @@ internal static class RescaleVerb
         [
             .. result.Solution.Plan.Refusals.Select(refusal => (JsonNode?)new JsonObject
             {
-                ["transition"] = Format.Name(refusal.Kind),
+                ["transition"] = refusal.Kind.Name(),
                 ["layers"] = Format.Json(refusal.Layers),
                 ["reason"] = refusal.Reason,
             }),
         ]),
-        ["not_copied"] = new JsonArray([
-            .. result.SideFiles.LeftOut.Select(entry => (JsonNode?)new JsonObject { ["path"] = entry.Path, ["reason"] = entry.Reason }),
-        ]),
+        ["not_copied"] = Format.Json(result.SideFiles),
     };
 }

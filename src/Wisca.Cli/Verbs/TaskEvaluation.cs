@@ -106,10 +106,10 @@ internal static class TaskEvaluation
     private static JsonObject Config(EvaluatedModel model, EvaluationOptions shared, TaskOptions options, Asked asked) => new()
     {
         ["model"] = "wisca",
-        ["model_args"] = $"pretrained={shared.Model},dtype={shared.Dtype}",
+        ["model_args"] = $"pretrained={shared.Model},dtype={shared.Precision.Name()}",
         ["model_num_parameters"] = model.Checkpoint.Tensors.Sum(tensor =>
             tensor.Info.Shape.Aggregate(1L, (product, size) => product * size)),
-        ["model_dtype"] = shared.Dtype,
+        ["model_dtype"] = shared.Precision.Name(),
         ["wisca_version"] = ProductVersion.Text,
         ["batch_size"] = shared.Scoring.BatchSize,
         ["max_length"] = model.Scorer.MaxLength,

@@ -9,6 +9,7 @@ using Wisca.Data.Corpora;
 using Wisca.Data.Tokenizers;
 using Wisca.Evaluation.Scoring;
 using Wisca.Files;
+using static System.FormattableString;
 
 namespace Wisca.Cli.Verbs;
 
@@ -69,13 +70,13 @@ internal static class TextEvaluation
             ["model"] = ModelDigest.Of(model.Checkpoint, cancellation),
             ["tokenizer"] = TokenizerHash.Of(model.Tokenizer),
             ["text"] = PerplexityState.Describe(corpus),
-            ["dtype"] = shared.Dtype,
+            ["dtype"] = shared.Precision.Name(),
             ["batch_size"] = shared.Scoring.BatchSize,
             ["max_length"] = model.Scorer.MaxLength,
             ["stride"] = options.Stride,
             ["limit"] = options.Limit,
-            ["document"] = Name(options.Documents),
-            ["detokenize"] = Name(options.Detokenization),
+            ["document"] = options.Documents.Name(),
+            ["detokenize"] = options.Detokenization.Name(),
         }.ToJsonString();
 
     private static JsonObject ToJson(
@@ -98,10 +99,10 @@ internal static class TextEvaluation
             ["max_length"] = model.Scorer.MaxLength,
             ["stride"] = options.Stride,
             ["extension"] = options.Stride is null ? null : StrideLabel,
-            ["document"] = Name(options.Documents),
-            ["detokenize"] = Name(options.Detokenization),
+            ["document"] = options.Documents.Name(),
+            ["detokenize"] = options.Detokenization.Name(),
             ["limit"] = options.Limit,
-            ["dtype"] = shared.Dtype,
+            ["dtype"] = shared.Precision.Name(),
             ["prefix_token"] = model.Tokenizer.FindToken(model.Scorer.Encoder.PrefixToken),
             ["seconds"] = seconds,
         };
@@ -121,11 +122,6 @@ internal static class TextEvaluation
         if (options.Stride is { } stride) console.WriteLine($"stride {stride}: {StrideLabel}");
     }
 
-    private static string Name<T>(T value)
-        where T : struct, Enum => value.ToString().ToLowerInvariant();
-
-    private static string Invariant(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
-
     /// <summary>The symbols on a command line, and how they are read.</summary>
     internal sealed class Symbols
     {
@@ -142,24 +138,19 @@ internal static class TextEvaluation
                 "What a document is: whole: a file; separator: what lines of --separator part; line; heading: a page of WikiText; auto: "
                 + "by separators, and by headings where there are.",
             HelpName = "KIND",
-            DefaultValueFactory = _ => "auto",
+            DefaultValueFactory = _ => DocumentKind.Auto.Name(),
         };
 
         private readonly Option<string> _detokenize = new("--detokenize")
         {
             Description = "Take back WikiText's tokenisation before scoring: wikitext, none, or auto: where there are WikiText's headings.",
             HelpName = "HOW",
-            DefaultValueFactory = _ => "auto",
+            DefaultValueFactory = _ => Detokenization.Auto.Name(),
         };
 
         private readonly Option<int> _stride = SharedOptions.Number(
             "--stride", "An extension: overlapping windows, of which each predicts its last N tokens.", "N", 1, 1 << 24);
-        private readonly Option<string> _field = new("--field")
-        {
-            Description = "The field of JSON objects, or the column of Parquet files, that holds the text.",
-            HelpName = "NAME",
-            DefaultValueFactory = _ => "text",
-        };
+        private readonly Option<string> _field = SharedOptions.Field();
         private readonly Option<string> _separator = new("--separator")
         {
             Description = "The line that separates documents in plain text.",
@@ -169,8 +160,8 @@ internal static class TextEvaluation
 
         public Symbols()
         {
-            _document.AcceptOnlyFromAmong([.. Enum.GetValues<DocumentKind>().Select(Name)]);
-            _detokenize.AcceptOnlyFromAmong([.. Enum.GetValues<Detokenization>().Select(Name)]);
+            _document.AcceptOnlyFromAmong(SharedOptions.Names<DocumentKind>());
+            _detokenize.AcceptOnlyFromAmong(SharedOptions.Names<Detokenization>());
         }
 
         public void AddTo(Command command)
@@ -184,8 +175,8 @@ internal static class TextEvaluation
             if (parsed.GetValue(_text) is not { Length: > 0 } sources) return null;
             var options = new PerplexityOptions
             {
-                Documents = Enum.Parse<DocumentKind>(parsed.GetValue(_document)!, ignoreCase: true),
-                Detokenization = Enum.Parse<Detokenization>(parsed.GetValue(_detokenize)!, ignoreCase: true),
+                Documents = EnumNames.Parse<DocumentKind>(parsed.GetValue(_document)!),
+                Detokenization = EnumNames.Parse<Detokenization>(parsed.GetValue(_detokenize)!),
                 Stride = parsed.GetResult(_stride) is null ? null : parsed.GetValue(_stride),
             };
             return new Asked(

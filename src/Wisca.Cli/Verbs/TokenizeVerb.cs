@@ -31,12 +31,7 @@ internal static class TokenizeVerb
             HelpName = "FILE",
             Required = true,
         };
-        var field = new Option<string>("--field")
-        {
-            Description = "The field of JSON objects, or the column of Parquet files, that holds the text.",
-            HelpName = "NAME",
-            DefaultValueFactory = _ => "text",
-        };
+        var field = SharedOptions.Field();
         var separator = new Option<string>("--separator")
         {
             Description = "The line that separates documents in plain text; none: a file is one document.",
@@ -79,34 +74,35 @@ internal static class TokenizeVerb
                 Threads = parsed.GetValue(threads),
             };
             string mark = parsed.GetValue(separator)!;
-            var reading = new CorpusReaderOptions { Field = parsed.GetValue(field)!, Separator = mark == "none" ? null : mark };
-            return Run(
-                context,
-                parsed.GetRequiredValue(sources),
-                parsed.GetRequiredValue(tokenizer),
-                parsed.GetRequiredValue(output),
-                reading,
-                options,
-                parsed.GetValue(eos),
-                parsed.GetValue(force), parsed.GetValue(json), cancellation);
+            var arguments = new TokenizeArguments
+            {
+                Sources = parsed.GetRequiredValue(sources),
+                Tokenizer = parsed.GetRequiredValue(tokenizer),
+                Output = parsed.GetRequiredValue(output),
+                Reading = new CorpusReaderOptions { Field = parsed.GetValue(field)!, Separator = mark == "none" ? null : mark },
+                Options = options,
+                EndOfText = parsed.GetValue(eos),
+                Force = parsed.GetValue(force),
+                Json = parsed.GetValue(json),
+            };
+            return Run(context, arguments, cancellation);
         }));
         return command;
     }
 
-    public static int Run(
-        CommandContext context, string[] sources, string tokenizerPath, string output, CorpusReaderOptions reading,
-        CorpusTokenizerOptions options, string? eos, bool force, bool json,
-        CancellationToken cancellation)
+    public static int Run(CommandContext context, TokenizeArguments arguments, CancellationToken cancellation)
     {
+        var (output, options) = (arguments.Output, arguments.Options);
         var clock = Stopwatch.StartNew();
-        var corpus = CorpusReader.Open(sources, reading);
-        var tokenizer = TokenizerLoader.Load(tokenizerPath);
-        if (eos is not null)
+        var corpus = CorpusReader.Open(arguments.Sources, arguments.Reading);
+        var tokenizer = TokenizerLoader.Load(arguments.Tokenizer);
+        if (arguments.EndOfText is { } eos)
             options = options with
             {
                 EosId =
                     tokenizer.FindId(eos)
-                    ?? throw new WiscaException($"{tokenizerPath} has no token '{eos}'", "name a token as the vocabulary spells it"),
+                    ?? throw new WiscaException(
+                        $"{arguments.Tokenizer} has no token '{eos}'", "name a token as the vocabulary spells it"),
             };
         string? heldOut =
             options.HeldOutFraction > 0 || options.HeldOutCount > 0
@@ -121,10 +117,10 @@ internal static class TokenizeVerb
                     output,
                     heldOut,
                     options,
-                    force,
+                    arguments.Force,
                     new DirectProgress<CorpusProgress>(step => report("tokenising", step.BytesRead, step.Length)),
                     cancellation));
-        if (json)
+        if (arguments.Json)
         {
             context.WriteJson(new JsonObject
             {

@@ -26,14 +26,22 @@ internal static class UndoVerb
             (parsed, cancellation) =>
                 Task.Run(() =>
                     Run(
-                        context, parsed.GetRequiredValue(model), parsed.GetRequiredValue(output), parsed.GetValue(force),
-                        parsed.GetValue(threads), parsed.GetValue(json), cancellation)));
+                        context,
+                        new UndoArguments
+                        {
+                            Model = parsed.GetRequiredValue(model),
+                            Output = parsed.GetRequiredValue(output),
+                            Force = parsed.GetValue(force),
+                            Threads = parsed.GetValue(threads),
+                            Json = parsed.GetValue(json),
+                        },
+                        cancellation)));
         return command;
     }
 
-    public static int Run(
-        CommandContext context, string model, string output, bool force, int threads, bool json, CancellationToken cancellation)
+    public static int Run(CommandContext context, UndoArguments arguments, CancellationToken cancellation)
     {
+        var (model, output, force, threads) = (arguments.Model, arguments.Output, arguments.Force, arguments.Threads);
         using var adapter = Adapter.IsAdapter(model) ? Adapter.Open(model) : null;
         using var checkpoint = adapter is null ? Checkpoint.Open(model) : null;
         var result = ProgressBar.Run(context, report =>
@@ -43,7 +51,7 @@ internal static class UndoVerb
                 ? AdapterRescaler.Undo(adapter, output, force, threads, progress, cancellation)
                 : Undoer.Undo(checkpoint!, output, force, threads, progress, cancellation);
         });
-        if (json)
+        if (arguments.Json)
         {
             context.WriteJson(new JsonObject
             {
@@ -53,10 +61,7 @@ internal static class UndoVerb
                 ["bit_exact"] = Format.Json(result.BitExactTensors),
                 ["to_rounding"] = Format.Json(result.RoundedTensors),
                 ["trained_since"] = Format.Json(result.TrainedTensors),
-                ["not_copied"] = new JsonArray([
-                    .. result.SideFiles.LeftOut.Select(entry =>
-                        (JsonNode?)new JsonObject { ["path"] = entry.Path, ["reason"] = entry.Reason }),
-                ]),
+                ["not_copied"] = Format.Json(result.SideFiles),
             });
             return 0;
         }

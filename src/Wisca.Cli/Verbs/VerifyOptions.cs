@@ -1,3 +1,5 @@
+using Wisca.Torch.Models;
+
 namespace Wisca.Cli.Verbs;
 
 /// <summary>What <c>wisca verify</c> is asked to do beyond the certificate.</summary>
@@ -14,6 +16,9 @@ internal sealed record VerifyOptions
 
     /// <summary>True to run in the stored dtype instead of float32.</summary>
     public bool Native { get; init; }
+
+    /// <summary>What the models compute in.</summary>
+    public ComputePrecision Precision => Native ? ComputePrecision.Native : ComputePrecision.F32;
 
     /// <summary>Number of threads.</summary>
     public int Threads { get; init; } = Environment.ProcessorCount;

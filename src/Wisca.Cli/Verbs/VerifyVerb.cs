@@ -8,6 +8,7 @@ using Wisca.Cli.CommandLine;
 using Wisca.Data.Tokenizers.Loading;
 using Wisca.Torch.Models;
 using Wisca.Torch.Proofs;
+using static System.FormattableString;
 
 namespace Wisca.Cli.Verbs;
 
@@ -66,7 +67,7 @@ internal static class VerifyVerb
         {
             var proof = new ForwardProofOptions
             {
-                Precision = options.Native ? ComputePrecision.Native : ComputePrecision.F32,
+                Precision = options.Precision,
                 Threads = options.Threads,
             };
             forward = ProgressBar.Run(
@@ -136,7 +137,7 @@ internal static class VerifyVerb
 
         string inputs = options.TextFile is null ? "random tokens" : $"tokens of {options.TextFile}";
         string outcome = !forward.Equivalent ? $"NOT equivalent: {forward.Reason}" : forward.BitIdentical ? "bit-identical" : "equivalent";
-        string arithmetic = options.Native ? "the stored type" : "float32";
+        string arithmetic = options.Native ? "the stored type" : options.Precision.Name();
         console.WriteLine($"forward proof  {outcome} on {forward.Tokens} {inputs}, in {arithmetic}");
         console.WriteLine(string.Create(
             CultureInfo.InvariantCulture,
@@ -144,8 +145,6 @@ internal static class VerifyVerb
             + $"KL {forward.Divergence:0.0e+00}"));
         console.WriteLine(Invariant($"               perplexity {forward.PerplexityA:0.00000} and {forward.PerplexityB:0.00000}"));
     }
-
-    private static string Invariant(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 
     private static JsonObject ToJson(CertificateReport certificate) => new()
     {
@@ -171,7 +170,7 @@ internal static class VerifyVerb
     {
         ["equivalent"] = forward.Equivalent,
         ["reason"] = forward.Reason,
-        ["precision"] = options.Native ? "native" : "float32",
+        ["precision"] = options.Precision.Name(),
         ["tokens"] = forward.Tokens,
         ["predictions"] = forward.Predictions,
         ["bit_identical"] = forward.BitIdentical,

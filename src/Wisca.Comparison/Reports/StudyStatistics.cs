@@ -114,8 +114,8 @@ public static class StudyStatistics
             Name = arm,
             Settings =
             [
-                .. study
-                    .Kind.Differences(
+                .. SettingsWriter
+                    .Differences(
                         study.ConfigOf(first.Regime, first.Model, study.Config.Baseline),
                         study.ConfigOf(first.Regime, first.Model, arm))
                     .Select(change => $"{change.Key}: {change.After}"),

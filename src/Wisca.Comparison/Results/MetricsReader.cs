@@ -1,5 +1,7 @@
 using System.Globalization;
 using System.Text.Json;
+using Wisca.Attention;
+using Wisca.Training.Logging;
 
 namespace Wisca.Comparison.Results;
 
@@ -10,7 +12,7 @@ internal sealed class MetricsReader
 
     private readonly List<LossPoint> _losses = [];
     private readonly List<HeldOutPoint> _heldOut = [];
-    private readonly Dictionary<(string Kind, string Name, int Layer), List<(long Step, double Value)>> _layers = [];
+    private readonly Dictionary<(string Quantity, string Name, int Layer), List<(long Step, double Value)>> _layers = [];
     private readonly List<AppliedFactors> _transitions = [];
 
     /// <param name="path">The file.</param>
@@ -21,25 +23,27 @@ internal sealed class MetricsReader
         {
             using var document = JsonDocument.Parse(line);
             var record = document.RootElement;
-            long step = record.GetProperty("step").GetInt64();
-            if (record.TryGetProperty("model/parameters", out var parameters))
-                (Parameters, InitialWeights) = (parameters.GetInt64(), record.GetProperty("model/digest").GetString()!);
-            if (record.TryGetProperty("model/base", out var digest)) Base = digest.GetString();
-            if (record.TryGetProperty("validation/loss", out var validation))
-                _heldOut.Add(new HeldOutPoint(step, Tokens(step), Number(validation), Number(record.GetProperty("test/loss"))));
-            if (record.TryGetProperty("wisca/groups", out var groups)) Transitioned(step, groups);
-            if (record.TryGetProperty("adapter/mean_factor", out var mean))
+            long step = record.GetProperty(MetricNames.Step).GetInt64();
+            if (record.TryGetProperty(MetricNames.Parameters, out var parameters))
+                (Parameters, InitialWeights) =
+                    (parameters.GetInt64(), record.GetProperty(MetricNames.ModelDigest).GetString()!);
+            if (record.TryGetProperty(MetricNames.BaseDigest, out var digest)) Base = digest.GetString();
+            if (record.TryGetProperty(MetricNames.ValidationLoss, out var validation))
+                _heldOut.Add(
+                    new HeldOutPoint(step, Tokens(step), Number(validation), Number(record.GetProperty(MetricNames.TestLoss))));
+            if (record.TryGetProperty(MetricNames.Groups, out var groups)) Transitioned(step, groups);
+            if (record.TryGetProperty(MetricNames.MeanFactor, out var mean))
                 _transitions.Add(
                     new AppliedFactors(
-                        step, AppliedFactors.Adapter, 0, record.GetProperty("adapter/balanced").GetInt32(), Rounded(Number(mean)),
-                        Rounded(Number(record.GetProperty("adapter/least_factor"))),
-                        Rounded(Number(record.GetProperty("adapter/greatest_factor")))));
-            if (!record.TryGetProperty("train/loss", out var loss)) continue;
+                        step, TransitionKind.LoraFactors.Name(), 0, record.GetProperty(MetricNames.BalancedModules).GetInt32(),
+                        Rounded(Number(mean)),
+                        Rounded(Number(record.GetProperty(MetricNames.LeastFactor))),
+                        Rounded(Number(record.GetProperty(MetricNames.GreatestFactor)))));
+            if (!record.TryGetProperty(MetricNames.TrainingLoss, out var loss)) continue;
             _losses.Add(new LossPoint(step, Tokens(step), Number(loss)));
             foreach (var property in record.EnumerateObject())
             {
-                if (property.Name.Split('/') is not [("imbalance" or "norm") and var kind, var name, var layer]) continue;
-                var key = (kind, name, int.Parse(layer.AsSpan("layer".Length), CultureInfo.InvariantCulture));
+                if (MetricNames.FindLayer(property.Name) is not { } key) continue;
                 if (!_layers.TryGetValue(key, out var series)) _layers[key] = series = [];
                 series.Add((step, Rounded(Number(property.Value))));
             }
@@ -67,10 +71,10 @@ internal sealed class MetricsReader
         }
     }
 
-    public IReadOnlyList<LayerSeries> Series(string kind) =>
+    public IReadOnlyList<LayerSeries> Series(string quantity) =>
     [
         .. _layers
-            .Where(entry => entry.Key.Kind == kind)
+            .Where(entry => entry.Key.Quantity == quantity)
             .OrderBy(entry => entry.Key.Name, StringComparer.Ordinal)
             .ThenBy(entry => entry.Key.Layer)
             .Select(entry =>
@@ -100,9 +104,12 @@ internal sealed class MetricsReader
         foreach (
             var layer in groups
                 .EnumerateArray()
-                .GroupBy(group => (Name: group.GetProperty("transition").GetString()!, Layer: group.GetProperty("layer").GetInt32())))
+                .GroupBy(group =>
+                    (
+                        Name: group.GetProperty(MetricNames.GroupTransition).GetString()!,
+                        Layer: group.GetProperty(MetricNames.GroupLayer).GetInt32())))
         {
-            double[] factors = [.. layer.Select(group => Number(group.GetProperty("factor")))];
+            double[] factors = [.. layer.Select(group => Number(group.GetProperty(MetricNames.GroupFactor)))];
             _transitions.Add(
                 new AppliedFactors(
                     step, layer.Key.Name, layer.Key.Layer, factors.Length, Rounded(Math.Exp(factors.Average(Math.Log))),

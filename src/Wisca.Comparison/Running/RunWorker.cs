@@ -8,6 +8,7 @@ using Wisca.Torch.Transitions;
 using Wisca.Training;
 using Wisca.Training.Checkpointing;
 using Wisca.Training.Configuration;
+using Wisca.Training.Logging;
 
 namespace Wisca.Comparison.Running;
 
@@ -93,7 +94,7 @@ public static class RunWorker
 
     /// <summary>Trains to the end; null where it was stopped before.</summary>
     private static RunResult? Train(
-        RunRequest request, RunKind kind, IRunConfig config, string version, TextWriter output, CancellationToken stop)
+        RunRequest request, RunKind kind, RunConfig config, string version, TextWriter output, CancellationToken stop)
     {
         using var trainer = kind.Prepare(config, new Observer(output), stop);
         string? reason = null;
@@ -107,7 +108,7 @@ public static class RunWorker
         }
 
         var metrics = new MetricsReader(
-            Path.Combine(config.Output, "metrics.jsonl"),
+            Path.Combine(config.Output, RunLayout.Metrics),
             trainer.TokensSeen / (double)Math.Max(1, trainer.CompletedSteps));
         return new RunResult
         {
@@ -127,8 +128,8 @@ public static class RunWorker
             Seconds = Math.Round(trainer.TrainingTime.TotalSeconds, 3),
             TrainingLoss = metrics.TrainingLoss,
             HeldOut = metrics.HeldOut,
-            Imbalances = metrics.Series("imbalance"),
-            Norms = metrics.Series("norm"),
+            Imbalances = metrics.Series(MetricNames.Imbalance),
+            Norms = metrics.Series(MetricNames.Norm),
             Transitions = metrics.Transitions,
             Scores = new Dictionary<string, RunScore>(),
             Environment = new RunEnvironment(
@@ -147,7 +148,7 @@ public static class RunWorker
         };
     }
 
-    private static void Finish(RunRequest request, RunKind kind, IRunConfig config, RunResult result)
+    private static void Finish(RunRequest request, RunKind kind, RunConfig config, RunResult result)
     {
         using var folder = new StudyFolder(request.Folder);
         if (request.KeepModel && result.Outcome == RunOutcome.Completed && RunFolder.FindLatest(config.Output) is { } checkpoint)
@@ -156,7 +157,7 @@ public static class RunWorker
             Directory.CreateDirectory(folder.RunPath(result.Id));
             if (Directory.Exists(model)) Directory.Delete(model, recursive: true);
             Directory.Move(checkpoint, model);
-            Directory.Delete(Path.Combine(model, "training"), recursive: true);
+            Directory.Delete(Path.Combine(model, RunLayout.Training), recursive: true);
         }
 
         folder.WriteResult(result);

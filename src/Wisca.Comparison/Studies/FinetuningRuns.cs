@@ -4,6 +4,7 @@ using Wisca.Comparison.Results;
 using Wisca.Data.Corpora;
 using Wisca.Data.Tokenizers;
 using Wisca.Data.Tokenizers.Loading;
+using Wisca.Settings;
 using Wisca.Training;
 using Wisca.Training.Configuration;
 using Wisca.Training.Finetuning;
@@ -11,65 +12,51 @@ using Wisca.Training.Finetuning;
 namespace Wisca.Comparison.Studies;
 
 /// <summary>Runs of <c>wisca finetune</c>. Base, tokenizer and examples are known by what they hold.</summary>
-internal sealed class FinetuningRuns : RunKindOf<FinetuneConfig>
+internal sealed class FinetuningRuns : RunKind
 {
     private readonly FinetuneCheck _check = new();
     private readonly Dictionary<(string What, string Path), string> _digests = [];
+
+    public override RunConfig Load(string? path) => SettingsReader.Load<FinetuneConfig>(path);
+
+    public override RunConfig Read(string yaml, string name) => SettingsReader.Read<FinetuneConfig>(yaml, name);
 
     /// <summary>
     /// Half of the held-out examples are test examples where nothing is said. There is an evaluation before the first step in any case:
     /// arms begin with other factors or another base, and it tells that they are the same function.
     /// </summary>
-    protected override FinetuneConfig Studied(FinetuneConfig config) => config with
+    public override RunConfig Studied(RunConfig config)
     {
-        Data = config.Data.Test.Count == 0 && config.Data.TestShare is null ? config.Data with { TestShare = 0.5 } : config.Data,
-        Evaluation = config.Evaluation with { AtStart = true, Samples = config.Evaluation.Samples with { Every = 0 } },
-    };
-
-    protected override FinetuneConfig At(FinetuneConfig config, long seed, double learningRate) =>
-        config with
+        var studied = (FinetuneConfig)base.Studied(config);
+        return studied with
         {
-            Seed = seed,
-            Optimizer = config.Optimizer with { LearningRate = learningRate },
+            Data = studied.Data is { Test.Count: 0, TestShare: null } ? studied.Data with { TestShare = 0.5 } : studied.Data,
+            Evaluation = studied.Evaluation with { AtStart = true },
         };
+    }
 
-    protected override FinetuneConfig Placed(FinetuneConfig config, string output, int threads, string texts) =>
-        config with
-        {
-            Output = output,
-            Threads = threads,
-            Checkpoints = Checkpoints(config.Checkpoints),
-            Logging = Logging(config.Logging),
-        };
+    public override TrainingCheck Check(RunConfig config) => _check.Of((FinetuneConfig)config);
 
-    protected override FinetuneConfig Recorded(FinetuneConfig config) => config with { Output = "run" };
+    public override Trainer Prepare(RunConfig config, ITrainingObserver observer, CancellationToken stop) =>
+        Finetuner.Prepare((FinetuneConfig)config, ResumeMode.Auto, observer, stop);
 
-    protected override TrainingCheck Check(FinetuneConfig config) => _check.Of(config);
+    public override string Product(RunConfig config) =>
+        ((FinetuneConfig)config).Adapter.Type == AdapterKind.Lora ? "adapter" : "model";
 
-    protected override Trainer Prepare(FinetuneConfig config, ITrainingObserver observer, CancellationToken stop) =>
-        Finetuner.Prepare(config, ResumeMode.Auto, observer, stop);
-
-    protected override string Product(FinetuneConfig config) => config.Adapter.Type == AdapterKind.Lora ? "adapter" : "model";
-
-    protected override FinetuneConfig Identity(FinetuneConfig config)
+    protected override RunConfig Identity(RunConfig config)
     {
-        var data = config.Data;
-        return config with
+        var identity = (FinetuneConfig)base.Identity(config);
+        var (known, data) = (identity.Base, identity.Data);
+        return identity with
         {
-            Output = "run",
-            Threads = 0,
-            Base = config.Base with
+            Base = known with
             {
-                Model = config.Base.Model is { } model ? Known("model", model, DigestOf) : null,
-                Tokenizer = (config.Base.Tokenizer ?? config.Base.Model) is { } tokenizer
+                Model = known.Model is { } model ? Known("model", model, DigestOf) : null,
+                Tokenizer = (known.Tokenizer ?? known.Model) is { } tokenizer
                     ? Known("tokenizer", tokenizer, path => TokenizerHash.Of(TokenizerLoader.Load(path)))
                     : null,
             },
             Data = data with { Train = Contents(data.Train), Validation = Contents(data.Validation), Test = Contents(data.Test) },
-            Evaluation = config.Evaluation with { Samples = new() },
-            Logging = new(),
-            Checkpoints = new() { Dtype = config.Checkpoints.Dtype },
-            Stop = config.Stop with { Minutes = null },
         };
     }
 

@@ -11,7 +11,7 @@ namespace Wisca.Comparison.Studies;
 /// <param name="Seed">The seed.</param>
 /// <param name="LearningRate">The learning rate after warm-up.</param>
 /// <param name="Config">The whole configuration, but for where it is written.</param>
-public sealed record PlannedRun(string Id, string Regime, string Model, string Arm, long Seed, double LearningRate, IRunConfig Config)
+public sealed record PlannedRun(string Id, string Regime, string Model, string Arm, long Seed, double LearningRate, RunConfig Config)
 {
     /// <summary>What people call it.</summary>
     public string Label => string.Create(CultureInfo.InvariantCulture, $"{Regime}/{Model}/{Arm} lr {LearningRate:0.##e+0} seed {Seed}");

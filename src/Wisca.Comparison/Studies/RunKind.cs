@@ -22,49 +22,70 @@ internal abstract class RunKind
     /// The hash that a run is known by: of all that it computes, and not of where it is written, how it is reported, or how many threads it
     /// has. Machines with other folders agree.
     /// </summary>
-    public string Id(IRunConfig config) => SettingsWriter.Hash(Identity(config))[..Digits];
+    public string Id(RunConfig config) => SettingsWriter.Hash(Identity(config))[..Digits];
 
     /// <summary>Reads a configuration file; null for the command's defaults.</summary>
-    public abstract IRunConfig Load(string? path);
+    public abstract RunConfig Load(string? path);
 
     /// <summary>Reads a configuration that was written.</summary>
     /// <param name="yaml">The configuration.</param>
     /// <param name="name">What messages call it.</param>
-    public abstract IRunConfig Read(string yaml, string name);
+    public abstract RunConfig Read(string yaml, string name);
 
     /// <summary>Lays settings over a configuration; faults go to the binder.</summary>
-    public abstract IRunConfig Lay(SettingsBinder binder, MappingNode? settings, string name, IRunConfig start);
-
-    /// <summary>A configuration as a study needs it: with test data, and without samples, which nobody reads.</summary>
-    public abstract IRunConfig Studied(IRunConfig config);
+    public static RunConfig Lay(SettingsBinder binder, MappingNode? settings, string name, RunConfig start) =>
+        (RunConfig)binder.Bind(start.GetType(), settings, name, start);
 
     /// <summary>A configuration at a seed and a learning rate.</summary>
-    public abstract IRunConfig At(IRunConfig config, long seed, double learningRate);
+    public static RunConfig At(RunConfig config, long seed, double learningRate) =>
+        config with
+        {
+            Seed = seed,
+            Optimizer = config.Optimizer with { LearningRate = learningRate },
+        };
 
-    /// <summary>A configuration in the hands of a worker.</summary>
+    /// <summary>A configuration as a study needs it: with test data, and without samples, which nobody reads.</summary>
+    public virtual RunConfig Studied(RunConfig config) =>
+        config with { Evaluation = config.Evaluation with { Samples = config.Evaluation.Samples with { Every = 0 } } };
+
+    /// <summary>A configuration in the hands of a worker: it goes on by itself, so that the last checkpoint is enough,
+    /// and writes the log that a result is made from.</summary>
     /// <param name="config">The configuration.</param>
     /// <param name="output">The run's folder.</param>
     /// <param name="threads">Number of threads.</param>
     /// <param name="texts">Where the runs of the study share tokenised text.</param>
-    public abstract IRunConfig Placed(IRunConfig config, string output, int threads, string texts);
+    public virtual RunConfig Placed(RunConfig config, string output, int threads, string texts) =>
+        config with
+        {
+            Output = output,
+            Threads = threads,
+            Checkpoints = config.Checkpoints with { Keep = 1, Best = false },
+            Logging = config.Logging with { Jsonl = true, Tensorboard = false },
+        };
 
     /// <summary>What a result tells of a configuration: not where it was placed.</summary>
-    public abstract IRunConfig Recorded(IRunConfig config);
+    public virtual RunConfig Recorded(RunConfig config) => config with { Output = "run" };
 
     /// <summary>Checks a run as far as that is possible without training.</summary>
     /// <exception cref="WiscaException">It would not begin.</exception>
-    public abstract TrainingCheck Check(IRunConfig config);
+    public abstract TrainingCheck Check(RunConfig config);
 
     /// <summary>Prepares a run, or goes on where it was.</summary>
-    public abstract Trainer Prepare(IRunConfig config, ITrainingObserver observer, CancellationToken stop);
+    public abstract Trainer Prepare(RunConfig config, ITrainingObserver observer, CancellationToken stop);
 
     /// <summary>What the folder of what was trained is called beside a result.</summary>
-    public abstract string Product(IRunConfig config);
-
-    /// <summary>The settings in which a configuration differs from another.</summary>
-    public abstract IReadOnlyList<(string Key, string Before, string After)> Differences(IRunConfig before, IRunConfig after);
+    public abstract string Product(RunConfig config);
 
     /// <summary>A configuration in which what computes nothing is as by default,
     /// and what lies outside of it is replaced by what it is known by.</summary>
-    protected abstract IRunConfig Identity(IRunConfig config);
+    protected virtual RunConfig Identity(RunConfig config) =>
+        config with
+        {
+            Output = "run",
+            Threads = 0,
+            Evaluation = config.Evaluation with { Samples = new() },
+            Logging = new(),
+            Checkpoints = new() { Dtype = config.Checkpoints.Dtype },
+            Ending = config.Ending with { Minutes = null },
+        };
 }

@@ -19,7 +19,7 @@ public sealed class Study
     private static readonly string[] Reserved = ["seed", "output", "threads"];
 
     private readonly List<string> _faults = [];
-    private readonly Dictionary<(string Regime, string Model, string Arm), IRunConfig> _configs = [];
+    private readonly Dictionary<(string Regime, string Model, string Arm), RunConfig> _configs = [];
     private readonly RunKind _kind;
     private readonly Dictionary<(string, string, string, long, double), PlannedRun> _runs = [];
     private readonly List<(GridSection Grid, Regime Regime)> _grids = [];
@@ -98,7 +98,7 @@ public sealed class Study
     /// <param name="regime">The regime.</param>
     /// <param name="model">The model.</param>
     /// <param name="arm">The arm.</param>
-    public IRunConfig ConfigOf(string regime, string model, string arm) => _configs[(regime, model, arm)];
+    public RunConfig ConfigOf(string regime, string model, string arm) => _configs[(regime, model, arm)];
 
     /// <summary>What makes its runs.</summary>
     internal RunKind Kind => _kind;
@@ -164,7 +164,7 @@ public sealed class Study
         var key = (regime, model, arm, seed, rate);
         if (_runs.TryGetValue(key, out var known)) return known;
         var config = _configs[(regime, model, arm)];
-        config = _kind.At(config, seed, rate);
+        config = RunKind.At(config, seed, rate);
         return _runs[key] = new PlannedRun(_kind.Id(config), regime, model, arm, seed, rate, config);
     }
 
@@ -173,7 +173,7 @@ public sealed class Study
     {
         CheckNames(name);
         if (_faults.Count > 0) return;
-        IRunConfig start;
+        RunConfig start;
         try
         {
             start = _kind.Load(Config.Base is { } file ? Path.Combine(Path.GetDirectoryName(Path.GetFullPath(name))!, file) : null);
@@ -262,7 +262,7 @@ public sealed class Study
     private static MappingNode? Tree(SettingsTree names, string name) => names.Root.Find(name)?.Value as MappingNode;
 
     /// <summary>Lays settings over a configuration; null where they are wrong.</summary>
-    private IRunConfig? Lay(IRunConfig start, MappingNode? settings, IEnumerable<string> reserved)
+    private RunConfig? Lay(RunConfig start, MappingNode? settings, IEnumerable<string> reserved)
     {
         var binder = new SettingsBinder();
         foreach (string key in reserved)
@@ -282,7 +282,7 @@ public sealed class Study
             });
         }
 
-        var config = _kind.Lay(binder, settings, _name, start);
+        var config = RunKind.Lay(binder, settings, _name, start);
         _faults.AddRange(binder.Faults.Except(_faults).ToList());
         return binder.Faults.Count == 0 ? config : null;
     }

@@ -9,59 +9,51 @@ using Wisca.Training.Configuration;
 namespace Wisca.Comparison.Studies;
 
 /// <summary>Runs of <c>wisca train</c>. Text is known by the names and lengths of its files.</summary>
-internal sealed class TrainingRuns : RunKindOf<TrainingConfig>
+internal sealed class TrainingRuns : RunKind
 {
     private readonly Dictionary<string, IReadOnlyList<string>> _texts = new(StringComparer.Ordinal);
 
+    public override RunConfig Load(string? path) => SettingsReader.Load<TrainingConfig>(path);
+
+    public override RunConfig Read(string yaml, string name) => SettingsReader.Read<TrainingConfig>(yaml, name);
+
     /// <summary>Half of the held-out documents are test text where nothing is said.</summary>
-    protected override TrainingConfig Studied(TrainingConfig config) => config with
+    public override RunConfig Studied(RunConfig config)
     {
-        Data = config.Data.Test.Count == 0 && config.Data.TestShare is null ? config.Data with { TestShare = 0.5 } : config.Data,
-        Evaluation = config.Evaluation with { Samples = config.Evaluation.Samples with { Every = 0 } },
-    };
+        var studied = (TrainingConfig)base.Studied(config);
+        return studied.Data is { Test.Count: 0, TestShare: null } ? studied with { Data = studied.Data with { TestShare = 0.5 } } : studied;
+    }
 
-    protected override TrainingConfig At(TrainingConfig config, long seed, double learningRate) =>
-        config with
-        {
-            Seed = seed,
-            Optimizer = config.Optimizer with { LearningRate = learningRate },
-        };
-
-    protected override TrainingConfig Placed(TrainingConfig config, string output, int threads, string texts) => config with
+    public override RunConfig Placed(RunConfig config, string output, int threads, string texts)
     {
-        Output = output,
-        Threads = threads,
-        Data = config.Data with { Cache = config.Data.Cache ?? texts },
-        Checkpoints = Checkpoints(config.Checkpoints),
-        Logging = Logging(config.Logging),
-    };
+        var placed = (TrainingConfig)base.Placed(config, output, threads, texts);
+        return placed with { Data = placed.Data with { Cache = placed.Data.Cache ?? texts } };
+    }
 
-    protected override TrainingConfig Recorded(TrainingConfig config) =>
-        config with
-        {
-            Output = "run",
-            Data = config.Data with { Cache = null },
-        };
-
-    protected override TrainingCheck Check(TrainingConfig config) => TrainingCheck.Of(config);
-
-    protected override Trainer Prepare(TrainingConfig config, ITrainingObserver observer, CancellationToken stop) =>
-        Trainer.Prepare(config, ResumeMode.Auto, observer, stop);
-
-    protected override string Product(TrainingConfig config) => "model";
-
-    protected override TrainingConfig Identity(TrainingConfig config)
+    public override RunConfig Recorded(RunConfig config)
     {
-        var data = config.Data;
-        return config with
+        var recorded = (TrainingConfig)base.Recorded(config);
+        return recorded with { Data = recorded.Data with { Cache = null } };
+    }
+
+    public override TrainingCheck Check(RunConfig config) => TrainingCheck.Of((TrainingConfig)config);
+
+    public override Trainer Prepare(RunConfig config, ITrainingObserver observer, CancellationToken stop) =>
+        Trainer.Prepare((TrainingConfig)config, ResumeMode.Auto, observer, stop);
+
+    public override string Product(RunConfig config) => "model";
+
+    protected override RunConfig Identity(RunConfig config)
+    {
+        var identity = (TrainingConfig)base.Identity(config);
+        var data = identity.Data;
+        return identity with
         {
-            Output = "run",
-            Threads = 0,
-            Model = config.Model with
+            Model = identity.Model with
             {
-                Config = config.Model.Config is { File: { } file }
+                Config = identity.Model.Config is { File: { } file }
                     ? new FileOrMapping(JsonObject.Create(ModelConfig.Load(file).Root)!)
-                    : config.Model.Config,
+                    : identity.Model.Config,
             },
             Data = data with
             {
@@ -70,10 +62,6 @@ internal sealed class TrainingRuns : RunKindOf<TrainingConfig>
                 Validation = Texts(data, data.Validation),
                 Test = Texts(data, data.Test),
             },
-            Evaluation = config.Evaluation with { Samples = new() },
-            Logging = new(),
-            Checkpoints = new() { Dtype = config.Checkpoints.Dtype },
-            Stop = config.Stop with { Minutes = null },
         };
     }
 

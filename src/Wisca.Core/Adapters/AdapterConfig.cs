@@ -165,7 +165,7 @@ public sealed class AdapterConfig
             throw new ArgumentException("an adapter cannot be started in a way that is not known here", nameof(settings));
         if (settings.Dora && settings.Initialization is LoraInitialization.Pissa or LoraInitialization.Olora)
             throw new WiscaException(
-                $"use_dora cannot be combined with {Name(settings.Initialization)}: "
+                $"use_dora cannot be combined with {settings.Initialization.Name()}: "
                 + "such an adapter has no form for the base as it is published",
                 "use one of the two");
         var json = new JsonObject
@@ -180,7 +180,7 @@ public sealed class AdapterConfig
             ["init_lora_weights"] =
                 settings.Initialization == LoraInitialization.Default
                     ? JsonValue.Create(true)
-                    : JsonValue.Create(Name(settings.Initialization)),
+                    : JsonValue.Create(settings.Initialization.Name()),
             ["layers_pattern"] = null,
             ["layers_to_transform"] = settings.Layers.IsEmpty
                 ? null
@@ -267,8 +267,6 @@ public sealed class AdapterConfig
     public void Save(string folder) =>
         System.IO.File.WriteAllText(Path.Combine(folder, FileName), JsonNode.Parse(_root.GetRawText())!.ToJsonString(Indented) + "\n");
 
-    private static string Name(LoraInitialization initialization) => initialization.ToString().ToLowerInvariant();
-
     private static JsonArray Array(IEnumerable<string> texts) => new([.. texts.Select(text => (JsonNode?)JsonValue.Create(text))]);
 
     /// <summary>A whole number without a fraction, as PEFT writes lora_alpha.</summary>
@@ -294,13 +292,11 @@ public sealed class AdapterConfig
             case { ValueKind: JsonValueKind.String } element:
                 string name = element.GetString()!;
                 ChangesBase = BaseChanging.Any(way => name == way || name.StartsWith(way + "_", StringComparison.Ordinal));
-                return name switch
-                {
-                    "gaussian" => LoraInitialization.Gaussian,
-                    "pissa" => LoraInitialization.Pissa,
-                    "olora" => LoraInitialization.Olora,
-                    _ => LoraInitialization.Other,
-                };
+
+                // PEFT says true for its default.
+                return EnumNames.TryParse<LoraInitialization>(name, out var known) && known != LoraInitialization.Default
+                    ? known
+                    : LoraInitialization.Other;
             default:
                 throw Wrong("init_lora_weights is neither true, false nor a name", "mend the configuration");
         }

@@ -11,8 +11,11 @@ namespace Wisca.Checkpoints;
 /// <param name="LeftOut">Relative paths of the files that do not, each with the reason.</param>
 public sealed record SideFiles(ImmutableArray<string> Copied, ImmutableArray<(string Path, string Reason)> LeftOut)
 {
-    // Where a checkpoint of wisca train keeps what resuming needs.
-    private const string TrainingFolder = "training";
+    /// <summary>Where a checkpoint of wisca train keeps what resuming needs.</summary>
+    public const string TrainingFolder = "training";
+
+    /// <summary>The file in it by which such a folder is known.</summary>
+    public const string TrainingStateName = "state.json";
 
     private static readonly string[] OptimizerPrefixes =
     [
@@ -50,7 +53,7 @@ public sealed record SideFiles(ImmutableArray<string> Copied, ImmutableArray<(st
                 {
                     if (entry.LinkTarget is not null) leftOut.Add((path + "/", "a link to another folder"));
                     else if (entry.Name.StartsWith('.')) leftOut.Add((path + "/", "a hidden folder"));
-                    else if (path == TrainingFolder && File.Exists(Path.Combine(entry.FullName, "state.json")))
+                    else if (path == TrainingFolder && File.Exists(Path.Combine(entry.FullName, TrainingStateName)))
                         leftOut.Add((path + "/", "the state of a training, which would not match the rescaled weights"));
                     else if (IsModel(directory)) leftOut.Add((path + "/", "a model of its own; rescale it by itself"));
                     else Sort(directory, path + "/");

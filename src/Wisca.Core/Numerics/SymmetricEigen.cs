@@ -4,7 +4,7 @@ namespace Wisca.Numerics;
 /// Eigenvalues and eigenvectors of small symmetric matrices by cyclic Jacobi rotations (Golub and Van Loan, "Matrix Computations", 8.5):
 /// slow beside blocked methods, accurate for eigenvalues of very different size, and the same on every machine.
 /// </summary>
-internal static class SymmetricEigen
+public static class SymmetricEigen
 {
     private const int MaxSweeps = 60;
 

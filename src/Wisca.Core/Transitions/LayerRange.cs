@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Diagnostics.CodeAnalysis;
 
 namespace Wisca.Transitions;
 
@@ -9,11 +10,25 @@ public sealed record LayerRange(string Text)
     /// <summary>Every layer.</summary>
     public static LayerRange All { get; } = new("all");
 
+    /// <summary>The key of a configuration that gave the range, which messages begin with; null for none.</summary>
+    public string? Key { get; init; }
+
     /// <summary>The layers of a model with <paramref name="layers"/> layers that the range covers, each marked.</summary>
-    /// <exception cref="FormatException">The text is not a range, or goes beyond the model.</exception>
-    public ImmutableArray<bool> Resolve(int layers)
+    /// <exception cref="WiscaException">The text is not a range, or goes beyond the model.</exception>
+    public ImmutableArray<bool> Resolve(int layers) =>
+        TryResolve(layers, out var covered, out string? mistake)
+            ? covered
+            : throw new WiscaException(Key is null ? mistake : $"{Key}: {mistake}", "layers count from 0");
+
+    /// <summary>The layers of a model with <paramref name="layers"/> layers that the range covers, each marked.</summary>
+    /// <param name="layers">Number of layers.</param>
+    /// <param name="covered">The layers.</param>
+    /// <param name="mistake">What is wrong where the text is not a range, or goes beyond the model.</param>
+    /// <returns>True where nothing is wrong.</returns>
+    public bool TryResolve(int layers, out ImmutableArray<bool> covered, [NotNullWhen(false)] out string? mistake)
     {
-        bool[] covered = new bool[layers];
+        bool[] marks = new bool[layers];
+        (covered, mistake) = ([], null);
         foreach (string part in Text.Split(',', StringSplitOptions.TrimEntries))
         {
             int dash = part.IndexOf('-');
@@ -23,12 +38,15 @@ public sealed record LayerRange(string Text)
                 || (
                     (dash >= 0 && first.Length == 0 ? last.Length > 0 : TryIndex(first, out from))
                     && ((dash >= 0 && last.Length == 0) || TryIndex(last, out to)));
-            if (!valid) throw new FormatException($"'{Text}' is not a range of layers: expected something like 0-3,8,30-");
-            if (from > to || to >= layers) throw new FormatException($"layers '{part}' are not among the model's layers 0 to {layers - 1}");
-            for (int layer = from; layer <= to; layer++) covered[layer] = true;
+            mistake = !valid ? $"'{Text}' is not a range of layers: expected something like 0-3,8,30-"
+                : from > to || to >= layers ? $"layers '{part}' are not among the model's layers 0 to {layers - 1}"
+                : null;
+            if (mistake is not null) return false;
+            for (int layer = from; layer <= to; layer++) marks[layer] = true;
         }
 
-        return [.. covered];
+        covered = [.. marks];
+        return true;
     }
 
     private static bool TryIndex(string text, out int index) =>

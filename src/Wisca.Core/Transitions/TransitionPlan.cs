@@ -15,8 +15,8 @@ public sealed record TransitionPlan(TransitionOptions Options, ImmutableArray<Ex
         Exchanges.SelectMany(exchange => exchange.Slices, (_, slice) => slice.Tensor).ToHashSet(StringComparer.Ordinal);
 
     /// <summary>Decides which transitions apply.</summary>
-    /// <exception cref="WiscaException">A required transition is not exact, or none applies.</exception>
-    /// <exception cref="FormatException">The range of layers does not fit the model.</exception>
+    /// <exception cref="WiscaException">A required transition is not exact, none applies,
+    /// or the range of layers does not fit the model.</exception>
     public static TransitionPlan Create(ModelLayout layout, TransitionOptions options)
     {
         ArgumentNullException.ThrowIfNull(layout);
@@ -27,8 +27,8 @@ public sealed record TransitionPlan(TransitionOptions Options, ImmutableArray<Ex
     /// <param name="geometry">The attention.</param>
     /// <param name="layers">The layers in order.</param>
     /// <param name="options">What is asked for.</param>
-    /// <exception cref="WiscaException">A required transition is not exact, or none applies.</exception>
-    /// <exception cref="FormatException">The range of layers does not fit the model.</exception>
+    /// <exception cref="WiscaException">A required transition is not exact, none applies,
+    /// or the range of layers does not fit the model.</exception>
     public static TransitionPlan Create(AttentionGeometry geometry, ImmutableArray<AttentionLayer> layers, TransitionOptions options)
     {
         ArgumentNullException.ThrowIfNull(geometry);
@@ -53,7 +53,7 @@ public sealed record TransitionPlan(TransitionOptions Options, ImmutableArray<Ex
             throw refusals.IsEmpty
                 ? new WiscaException("no transition was asked for", "give --qk or --vo a granularity")
                 : new WiscaException(
-                    $"no transition applies: {string.Join("; ", refusals.Select(refusal => $"{Name(refusal.Kind)}: {refusal.Reason}"))}",
+                    $"no transition applies: {string.Join("; ", refusals.Select(refusal => $"{refusal.Kind.Name()}: {refusal.Reason}"))}",
                     "wisca inspect shows what is exact in this model");
         }
 
@@ -65,17 +65,9 @@ public sealed record TransitionPlan(TransitionOptions Options, ImmutableArray<Ex
             if (Exchange.TryCompile(geometry, layer, kind, granularity.Value, out string? refusal) is { } exchange) exchanges.Add(exchange);
             else if (required)
                 throw new WiscaException(
-                    $"layer {layer.Index}: {Name(kind)} is not exact: {refusal}",
+                    $"layer {layer.Index}: {kind.Name()} is not exact: {refusal}",
                     "leave the option out to apply what is exact; wisca inspect shows what that is");
             else refused.Add((kind, layer.Index, refusal!));
         }
     }
-
-    internal static string Name(TransitionKind kind) => kind switch
-    {
-        TransitionKind.QueryKey => "qk",
-        TransitionKind.ValueOutput => "vo",
-        TransitionKind.LoraFactors => "lora",
-        _ => throw new ArgumentOutOfRangeException(nameof(kind), kind, null),
-    };
 }

@@ -1,3 +1,5 @@
+using System.Diagnostics.CodeAnalysis;
+
 namespace Wisca.Transitions;
 
 /// <summary>
@@ -17,22 +19,34 @@ public sealed record TransitionPreset(Granularity? QueryKey, Granularity? ValueO
     };
 
     /// <summary>Reads strategies joined with +, such as <c>qk_ten+vo_ten</c>.</summary>
-    /// <exception cref="FormatException">A name is not known, or two are for the same transition.</exception>
-    public static TransitionPreset Parse(string names)
+    /// <exception cref="WiscaException">A name is not known, or two are for the same transition.</exception>
+    public static TransitionPreset Parse(string names) =>
+        TryParse(names, out var preset, out string? mistake) ? preset : throw new WiscaException(mistake);
+
+    /// <summary>Reads strategies joined with +, such as <c>qk_ten+vo_ten</c>.</summary>
+    /// <param name="names">The strategies.</param>
+    /// <param name="preset">What they stand for.</param>
+    /// <param name="mistake">What is wrong where a name is not known, or two are for the same transition.</param>
+    /// <returns>True where nothing is wrong.</returns>
+    public static bool TryParse(
+        string names, [NotNullWhen(true)] out TransitionPreset? preset, [NotNullWhen(false)] out string? mistake)
     {
         ArgumentNullException.ThrowIfNull(names);
+        (preset, mistake) = (null, null);
         var parsed = new TransitionPreset(null, null);
         foreach (string name in names.Split('+', StringSplitOptions.TrimEntries))
         {
             if (!Named.TryGetValue(name, out var named))
-                throw new FormatException($"'{name}' is not a preset, expected {string.Join(", ", Named.Keys)}, joined with +");
-            if (
+                mistake = $"'{name}' is not a preset, expected {string.Join(", ", Named.Keys)}, joined with +";
+            else if (
                 (parsed.QueryKey is not null && named.QueryKey is not null)
                 || (parsed.ValueOutput is not null && named.ValueOutput is not null))
-                throw new FormatException($"preset {names} names two strategies for {name[..2]}, expected one");
-            parsed = new(parsed.QueryKey ?? named.QueryKey, parsed.ValueOutput ?? named.ValueOutput);
+                mistake = $"preset {names} names two strategies for {name[..2]}, expected one";
+            if (mistake is not null) return false;
+            parsed = new(parsed.QueryKey ?? named!.QueryKey, parsed.ValueOutput ?? named!.ValueOutput);
         }
 
-        return parsed;
+        preset = parsed;
+        return true;
     }
 }

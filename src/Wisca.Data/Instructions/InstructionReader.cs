@@ -147,13 +147,9 @@ public sealed class InstructionReader
                 throw new WiscaException($"{place}: a message is no object", "expected objects with role and content");
             string role = Text(entry, "role", place);
             messages.Add(new InstructionMessage(
-                role switch
-                {
-                    "system" => InstructionRole.System,
-                    "user" => InstructionRole.User,
-                    "assistant" => InstructionRole.Assistant,
-                    _ => throw new WiscaException($"{place}: the role '{role}'", "expected system, user or assistant"),
-                },
+                EnumNames.TryParse<InstructionRole>(role, out var known)
+                    ? known
+                    : throw new WiscaException($"{place}: the role '{role}'", "expected system, user or assistant"),
                 Text(entry, "content", place)));
         }
 
@@ -162,7 +158,7 @@ public sealed class InstructionReader
             turns.Count < 2
             || turns.Where((message, index) => message.Role != (index % 2 == 0 ? InstructionRole.User : InstructionRole.Assistant)).Any())
             throw new WiscaException(
-                $"{place}: the roles are {string.Join(", ", messages.Select(message => message.Role.ToString().ToLowerInvariant()))}",
+                $"{place}: the roles are {string.Join(", ", messages.Select(message => message.Role.Name()))}",
                 "expected system or not, and then user and assistant in turn");
         return messages;
     }

@@ -37,12 +37,12 @@ public sealed class InstructionTemplate
             _ => new InstructionPiece(" " + message.Content, true),
         })),
         new("alpaca", null, Alpaca),
-        new("chatml", "<|im_end|>", messages => Marked(messages, role => $"<|im_start|>{RoleName(role)}\n", "<|im_end|>", "\n")),
+        new("chatml", "<|im_end|>", messages => Marked(messages, role => $"<|im_start|>{role.Name()}\n", "<|im_end|>", "\n")),
         new("llama-2", null, Llama2),
         new(
             "llama-3",
             "<|eot_id|>",
-            messages => Marked(messages, role => $"<|start_header_id|>{RoleName(role)}<|end_header_id|>\n\n", "<|eot_id|>", "")),
+            messages => Marked(messages, role => $"<|start_header_id|>{role.Name()}<|end_header_id|>\n\n", "<|eot_id|>", "")),
         new(
             "gemma",
             "<end_of_turn>",
@@ -140,6 +140,4 @@ public sealed class InstructionTemplate
         messages is [{ Role: InstructionRole.System } system, var first, ..]
             ? [first with { Content = $"{system.Content}\n\n{first.Content}" }, .. messages.Skip(2)]
             : messages;
-
-    private static string RoleName(InstructionRole role) => role.ToString().ToLowerInvariant();
 }

@@ -140,7 +140,7 @@ public static class FlatnessAnalyzer
                 plan,
                 [
                     .. plan.Refusals.Select(refusal =>
-                        $"{Name(refusal.Kind)} in layers {string.Join(", ", refusal.Layers)}: {refusal.Reason}"),
+                        $"{refusal.Kind.Name()} in layers {string.Join(", ", refusal.Layers)}: {refusal.Reason}"),
                 ]);
         }
         catch (WiscaException exception)
@@ -187,6 +187,4 @@ public static class FlatnessAnalyzer
 
     private static IEnumerable<(string Name, Parameter Parameter)> Parameters(Decoder model) =>
         model.named_parameters().Select(entry => (entry.name, entry.parameter));
-
-    private static string Name(TransitionKind kind) => kind == TransitionKind.QueryKey ? "qk" : "vo";
 }

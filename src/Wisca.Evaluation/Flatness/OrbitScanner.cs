@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using Wisca.Attention;
 using Wisca.Torch.Optimizers;
 using Wisca.Torch.Transitions;
 using Wisca.Transitions;
@@ -88,7 +87,7 @@ public sealed class OrbitScanner
         void Report() =>
             progress?.Report(
                 new FlatnessProgress(
-                    $"orbit {(_exchange.Kind == TransitionKind.QueryKey ? "qk" : "vo")} of layer {_exchange.Layer}", done++, steps));
+                    $"orbit {_exchange.Kind.Name()} of layer {_exchange.Layer}", done++, steps));
     }
 
     /// <summary>Does something where the group's factor is 2^log2, and goes back.</summary>

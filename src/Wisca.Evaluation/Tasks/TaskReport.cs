@@ -37,7 +37,7 @@ public static class TaskReport
         json["n-shot"] = Keyed(done, task => (task.Definition.Task, task.Loaded!.Fewshot));
         json["higher_is_better"] = Keyed(
             rows,
-            row => (row.Name, Keyed(row.Metrics, metric => (metric.Metric.Key(), HigherIsBetter(metric.Metric)))));
+            row => (row.Name, Keyed(row.Metrics, metric => (metric.Metric.Name(), HigherIsBetter(metric.Metric)))));
         json["n-samples"] = Keyed(
             done,
             task =>
@@ -69,7 +69,7 @@ public static class TaskReport
                     first ? row.Version.ToString("0.##", CultureInfo.InvariantCulture) : "",
                     Filter,
                     row.Fewshot?.ToString(CultureInfo.InvariantCulture) ?? "",
-                    metric.Metric.Key(),
+                    metric.Metric.Name(),
                     HigherIsBetter(metric.Metric) ? "↑" : "↓",
                     metric.Value.ToString("0.0000", CultureInfo.InvariantCulture),
                     metric.StandardError is null ? "" : "±",
@@ -130,8 +130,8 @@ public static class TaskReport
         var result = new JsonObject { ["alias"] = row.Alias };
         foreach (var metric in row.Metrics)
         {
-            result[$"{metric.Metric.Key()},{Filter}"] = Number(metric.Value);
-            result[$"{metric.Metric.Key()}_stderr,{Filter}"] = metric.StandardError is { } error ? Number(error) : "N/A";
+            result[$"{metric.Metric.Name()},{Filter}"] = Number(metric.Value);
+            result[$"{metric.Metric.Name()}_stderr,{Filter}"] = metric.StandardError is { } error ? Number(error) : "N/A";
         }
 
         if (row.IsGroup) result["sample_len"] = row.Documents;
@@ -145,9 +145,9 @@ public static class TaskReport
         {
             ["task"] = definition.Task,
             ["dataset_path"] = data.Name,
-            ["test_split"] = definition.Evaluation.Key(),
-            ["fewshot_split"] = definition.Fewshot.Key(),
-            ["process_docs"] = data.Process == DocumentProcess.None ? null : data.Process.Key(),
+            ["test_split"] = definition.Evaluation.Name(),
+            ["fewshot_split"] = definition.Fewshot.Name(),
+            ["process_docs"] = data.Process == DocumentProcess.None ? null : data.Process.Name(),
             ["doc_to_text"] = data.DocToText ?? definition.DocToText ?? "",
             ["doc_to_choice"] = (data.DocToChoice ?? definition.DocToChoice) is { } choices
                 ? new JsonArray([.. choices.Select(choice => (JsonNode?)choice)])
@@ -160,11 +160,11 @@ public static class TaskReport
             ["num_fewshot"] = task.Fewshot,
             ["metric_list"] = new JsonArray([.. definition.Metrics.Select(metric => (JsonNode?)new JsonObject
             {
-                ["metric"] = metric.Key(),
+                ["metric"] = metric.Name(),
                 ["aggregation"] = metric == TaskMetric.Perplexity ? "perplexity" : "mean",
                 ["higher_is_better"] = HigherIsBetter(metric),
             })]),
-            ["output_type"] = definition.OutputType.Key(),
+            ["output_type"] = definition.OutputType.Name(),
             ["metadata"] = new JsonObject
             {
                 ["version"] = Version(definition.Version),

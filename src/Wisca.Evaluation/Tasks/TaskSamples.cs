@@ -66,12 +66,12 @@ public static class TaskSamples
             ["resps"] = new JsonArray([.. score.Answers.Select(answer => (JsonNode?)new JsonArray(Answer(answer)))]),
             ["filtered_resps"] = new JsonArray([.. score.Answers.Select(answer => (JsonNode?)Answer(answer))]),
             ["filter"] = "none",
-            ["metrics"] = new JsonArray([.. definition.Metrics.Select(metric => (JsonNode?)metric.Key())]),
+            ["metrics"] = new JsonArray([.. definition.Metrics.Select(metric => (JsonNode?)metric.Name())]),
             ["doc_hash"] = DocumentHash(item),
             ["prompt_hash"] = PromptHash(item),
             ["target_hash"] = Sha256(item.Target),
         };
-        for (int i = 0; i < definition.Metrics.Count; i++) json[definition.Metrics[i].Key()] = score.Values[i];
+        for (int i = 0; i < definition.Metrics.Count; i++) json[definition.Metrics[i].Name()] = score.Values[i];
         return json;
 
         // As text, with the words of Python.

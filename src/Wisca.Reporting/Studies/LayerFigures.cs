@@ -1,4 +1,5 @@
 using System.Globalization;
+using Wisca.Attention;
 using Wisca.Comparison.Reports;
 using Wisca.Comparison.Results;
 using Wisca.Reporting.Documents;
@@ -9,7 +10,10 @@ namespace Wisca.Reporting.Studies;
 /// <summary>The plots of what goes on inside an arm's attention.</summary>
 internal static class LayerFigures
 {
-    private static readonly (string Key, string Title)[] Pairs = [("qk", "log2 |W_q| / |W_k|"), ("vo", "log2 |W_v| / |W_o|")];
+    private static readonly (string Key, string Title)[] Pairs =
+    [
+        (TransitionKind.QueryKey.Name(), "log2 |W_q| / |W_k|"), (TransitionKind.ValueOutput.Name(), "log2 |W_v| / |W_o|"),
+    ];
 
     private static readonly (string Key, string Title)[] Projections = [("q", "|W_q|"), ("k", "|W_k|"), ("v", "|W_v|"), ("o", "|W_o|")];
 
@@ -36,7 +40,10 @@ internal static class LayerFigures
         "Factors applied",
         "At each transition log2 of the factor on queries or values, or on an adapter's B (their partners are divided by it): the "
         + "geometric mean of a layer's groups. Zero changes nothing. Mean over the seeds.",
-        [("qk", "queries and keys"), ("vo", "values and outputs"), (AppliedFactors.Adapter, AdapterPanel)],
+        [
+            (TransitionKind.QueryKey.Name(), "queries and keys"), (TransitionKind.ValueOutput.Name(), "values and outputs"),
+            (TransitionKind.LoraFactors.Name(), AdapterPanel),
+        ],
         run =>
             [
                 .. run

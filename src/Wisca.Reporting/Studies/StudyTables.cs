@@ -1,4 +1,5 @@
 using System.Globalization;
+using Wisca.Attention;
 using Wisca.Comparison.Reports;
 using Wisca.Comparison.Results;
 using Wisca.Comparison.Statistics;
@@ -130,8 +131,8 @@ internal static class StudyTables
                 new(row.arm.Name),
                 .. (Cell[])
                     [
-                        Imbalance(row.Runs, "qk", 0), Imbalance(row.Runs, "qk", ^1), Imbalance(row.Runs, "vo", 0),
-                        Imbalance(row.Runs, "vo", ^1),
+                        Imbalance(row.Runs, TransitionKind.QueryKey, 0), Imbalance(row.Runs, TransitionKind.QueryKey, ^1),
+                        Imbalance(row.Runs, TransitionKind.ValueOutput, 0), Imbalance(row.Runs, TransitionKind.ValueOutput, ^1),
                     ],
                 Number(row.Runs.Average(run => run.Transitions.Select(applied => applied.Step).Distinct().Count()), "0.#"),
                 .. row.Runs.SelectMany(run => run.Transitions).ToList() is { Count: > 0 } applied
@@ -156,7 +157,7 @@ internal static class StudyTables
             new(StudyFormat.Rate(run.LearningRate), run.LearningRate),
             new(run.Seed.ToString(CultureInfo.InvariantCulture), run.Seed),
             new(
-                run.Outcome == RunOutcome.Completed ? "completed" : "diverged", null,
+                run.Outcome.Name(), null,
                 run.Outcome == RunOutcome.Completed ? null : "higher"),
             Loss(run.Validation),
             Loss(run.Test),
@@ -171,12 +172,12 @@ internal static class StudyTables
 
     private static double? Finite(double number) => double.IsFinite(number) ? number : null;
 
-    private static Cell Imbalance(IReadOnlyList<RunResult> runs, string pair, Index at)
+    private static Cell Imbalance(IReadOnlyList<RunResult> runs, TransitionKind pair, Index at)
     {
         double[] values =
         [
             .. runs.SelectMany(run => run.Imbalances)
-                .Where(series => series.Name == pair && series.Values.Count > 0)
+                .Where(series => series.Name == pair.Name() && series.Values.Count > 0)
                 .Select(series => series.Values[at]),
         ];
         return values.Length == 0 ? new("-") : new(StudyFormat.WithSign(values.Average(), "0.000"), values.Average());

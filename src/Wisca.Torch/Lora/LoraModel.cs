@@ -83,7 +83,7 @@ public sealed class LoraModel : IParameterState, ITransitionFollower, IDisposabl
     public static LoraModel Attach(Decoder decoder, AdapterConfig config, ulong seed = 0) => Attach(decoder, config, seed, draws: true);
 
     /// <summary>Attaches a new adapter whose factors hold whatever lay in their memory, to find out what it would be.</summary>
-    internal static LoraModel Sketch(Decoder decoder, AdapterConfig config) => Attach(decoder, config, 0, draws: false);
+    public static LoraModel Sketch(Decoder decoder, AdapterConfig config) => Attach(decoder, config, 0, draws: false);
 
     private static LoraModel Attach(Decoder decoder, AdapterConfig config, ulong seed, bool draws)
     {

@@ -27,23 +27,11 @@ public sealed record LearningRateSchedule(double Peak, long TotalSteps)
 
     /// <summary>Warm-up, then a straight fall to the end.</summary>
     public static LearningRateSchedule Linear(double peak, long totalSteps, long warmupSteps = 0, double minimumRatio = 0) =>
-        new(peak, totalSteps)
-        {
-            WarmupSteps = warmupSteps,
-            DecaySteps = Math.Max(0, totalSteps - warmupSteps),
-            Shape = DecayShape.Linear,
-            MinimumRatio = minimumRatio,
-        };
+        WarmupStableDecay(peak, totalSteps, warmupSteps, Math.Max(0, totalSteps - warmupSteps), DecayShape.Linear, minimumRatio);
 
     /// <summary>Warm-up, then half a cosine to the end.</summary>
     public static LearningRateSchedule Cosine(double peak, long totalSteps, long warmupSteps = 0, double minimumRatio = 0) =>
-        new(peak, totalSteps)
-        {
-            WarmupSteps = warmupSteps,
-            DecaySteps = Math.Max(0, totalSteps - warmupSteps),
-            Shape = DecayShape.Cosine,
-            MinimumRatio = minimumRatio,
-        };
+        WarmupStableDecay(peak, totalSteps, warmupSteps, Math.Max(0, totalSteps - warmupSteps), DecayShape.Cosine, minimumRatio);
 
     /// <summary>Warm-up, the peak, and a fall over the last steps (WSD).</summary>
     public static LearningRateSchedule WarmupStableDecay(

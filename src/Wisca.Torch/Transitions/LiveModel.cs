@@ -12,7 +12,7 @@ namespace Wisca.Torch.Transitions;
 /// The tensors of a model in training as a transition sees them: where an optimizer keeps a float32 master of a 16-bit parameter, the
 /// master is the weight, and the parameter its copy. Sums are in float64, products are formed in float64 and rounded once, as on disk.
 /// </summary>
-internal sealed class LiveModel : ITensorSource
+public sealed class LiveModel : ITensorSource
 {
     private readonly Dictionary<string, Tensor> _parameters;
     private readonly IReadOnlyList<IParameterState> _states;

@@ -164,7 +164,7 @@ public sealed class WiscaScheduler
     public TransitionEvent Apply(long step, Func<double>? probe = null) => Apply(step, Solve, probe);
 
     /// <summary>Applies a solution, which may come from elsewhere than the weights.</summary>
-    internal TransitionEvent Apply(long step, Func<TransitionSolution> solve, Func<double>? probe = null)
+    public TransitionEvent Apply(long step, Func<TransitionSolution> solve, Func<double>? probe = null)
     {
         double before = probe?.Invoke() ?? 0;
         var watch = Stopwatch.StartNew();

@@ -13,11 +13,6 @@ namespace Wisca.Training.Checkpointing;
 /// </summary>
 public sealed class RunFolder : IDisposable
 {
-    private const string Prefix = "step-",
-        LatestName = "latest.json",
-        BestName = "best.json",
-        LockName = ".lock";
-
     /// <summary>What <c>latest.json</c> says between the beginning of a new run
     /// in the folder of an earlier one and its first checkpoint.</summary>
     private static readonly CheckpointPointer Beginning = new(0, null);
@@ -30,16 +25,16 @@ public sealed class RunFolder : IDisposable
     public string FullPath { get; }
 
     /// <summary>The configuration as it was used.</summary>
-    public string ConfigPath => Path.Combine(FullPath, "config.yaml");
+    public string ConfigPath => Path.Combine(FullPath, RunLayout.Config);
 
     /// <summary>The metrics, one JSON object a line.</summary>
-    public string MetricsPath => Path.Combine(FullPath, "metrics.jsonl");
+    public string MetricsPath => Path.Combine(FullPath, RunLayout.Metrics);
 
     /// <summary>The folder of TensorBoard's event files.</summary>
-    public string TensorBoardFolder => Path.Combine(FullPath, "tensorboard");
+    public string TensorBoardFolder => Path.Combine(FullPath, RunLayout.TensorBoard);
 
     /// <summary>The folder of tokenised text, where the configuration names no other.</summary>
-    public string CacheFolder => Path.Combine(FullPath, "cache");
+    public string CacheFolder => Path.Combine(FullPath, RunLayout.Cache);
 
     /// <summary>The checkpoint to resume from; null where there is none.</summary>
     public string? LatestCheckpoint => FindLatest(FullPath);
@@ -56,7 +51,7 @@ public sealed class RunFolder : IDisposable
         if (File.Exists(path))
             throw new WiscaException($"output {path} is a file, expected a folder for the run", "choose another folder with output");
         FileStream held;
-        string lockFile = Path.Combine(path, LockName);
+        string lockFile = Path.Combine(path, RunLayout.Lock);
         try
         {
             Directory.CreateDirectory(CheckpointsOf(path));
@@ -93,7 +88,7 @@ public sealed class RunFolder : IDisposable
     public static void AwaitFree(string path, TimeSpan atMost)
     {
         ArgumentNullException.ThrowIfNull(path);
-        string file = Path.Combine(path, LockName);
+        string file = Path.Combine(path, RunLayout.Lock);
         for (var clock = System.Diagnostics.Stopwatch.StartNew(); clock.Elapsed < atMost && File.Exists(file); Thread.Sleep(50))
         {
             try
@@ -114,7 +109,7 @@ public sealed class RunFolder : IDisposable
         ArgumentNullException.ThrowIfNull(path);
 
         // The pointer decides, since a run that was resumed from an earlier checkpoint leaves later ones behind for a while.
-        var latest = ReadPointer(path, LatestName);
+        var latest = ReadPointer(path, RunLayout.Latest);
         if (latest is not null && Complete(path, latest.Step) is { } pointed) return pointed;
         if (latest == Beginning) return null;
         return Steps(path).OrderDescending().Select(step => Complete(path, step)).FirstOrDefault(folder => folder is not null);
@@ -125,21 +120,21 @@ public sealed class RunFolder : IDisposable
     public static string? FindBest(string path)
     {
         ArgumentNullException.ThrowIfNull(path);
-        return ReadPointer(path, BestName) is { } best ? Complete(path, best.Step) : null;
+        return ReadPointer(path, RunLayout.Best) is { } best ? Complete(path, best.Step) : null;
     }
 
     /// <summary>Begins a new run: the checkpoints of an earlier one are no longer its own, and go when it saves its first.</summary>
     public void BeginAnew()
     {
         if (!Steps(FullPath).Any()) return;
-        WritePointer(LatestName, Beginning);
-        File.Delete(Path.Combine(CheckpointsOf(FullPath), BestName));
+        WritePointer(RunLayout.Latest, Beginning);
+        File.Delete(Path.Combine(CheckpointsOf(FullPath), RunLayout.Best));
     }
 
     /// <summary>The latest complete checkpoint of an earlier step; null where there is none.</summary>
     /// <param name="step">The step.</param>
     public string? CheckpointBefore(long step) =>
-        ReadPointer(FullPath, LatestName) == Beginning
+        ReadPointer(FullPath, RunLayout.Latest) == Beginning
             ? null
             : Steps(FullPath)
                 .Where(other => other < step)
@@ -151,7 +146,7 @@ public sealed class RunFolder : IDisposable
     /// <param name="path">The run's folder.</param>
     /// <param name="step">The step.</param>
     public static string CheckpointPath(string path, long step) =>
-        Path.Combine(CheckpointsOf(path), string.Create(CultureInfo.InvariantCulture, $"{Prefix}{step:000000}"));
+        Path.Combine(CheckpointsOf(path), string.Create(CultureInfo.InvariantCulture, $"{RunLayout.StepPrefix}{step:000000}"));
 
     /// <summary>Writes a checkpoint, and then removes those that need not stay.</summary>
     /// <param name="step">Number of steps that are done.</param>
@@ -176,17 +171,17 @@ public sealed class RunFolder : IDisposable
 
             // A checkpoint of this step may be there from before the run was resumed.
             folder.Commit(mayReplace: () => { });
-            bool first = ReadPointer(FullPath, LatestName) == Beginning;
-            WritePointer(LatestName, new CheckpointPointer(step, loss));
+            bool first = ReadPointer(FullPath, RunLayout.Latest) == Beginning;
+            WritePointer(RunLayout.Latest, new CheckpointPointer(step, loss));
 
             // What lies after this step is from before the run was resumed, the best among it included.
             var best =
-                ReadPointer(FullPath, BestName) is { } before && before.Step < step && Complete(FullPath, before.Step) is not null
+                ReadPointer(FullPath, RunLayout.Best) is { } before && before.Step < step && Complete(FullPath, before.Step) is not null
                     ? before
                     : null;
             if (loss is { } measured && double.IsFinite(measured) && !(best?.Loss <= measured)) best = new CheckpointPointer(step, loss);
-            if (best is not null) WritePointer(BestName, best);
-            else File.Delete(Path.Combine(CheckpointsOf(FullPath), BestName));
+            if (best is not null) WritePointer(RunLayout.Best, best);
+            else File.Delete(Path.Combine(CheckpointsOf(FullPath), RunLayout.Best));
             Prune(step, first ? 1 : options.Keep, options.Best ? best?.Step : null);
             return place;
         }
@@ -202,7 +197,7 @@ public sealed class RunFolder : IDisposable
     /// <summary>Lets others have the folder.</summary>
     public void Dispose() => _lock.Dispose();
 
-    private static string CheckpointsOf(string path) => Path.Combine(path, "checkpoints");
+    private static string CheckpointsOf(string path) => Path.Combine(path, RunLayout.Checkpoints);
 
     private static string? Complete(string path, long step)
     {
@@ -213,11 +208,12 @@ public sealed class RunFolder : IDisposable
     private static IEnumerable<long> Steps(string path)
     {
         if (!Directory.Exists(CheckpointsOf(path))) yield break;
-        foreach (string folder in Directory.EnumerateDirectories(CheckpointsOf(path), Prefix + "*"))
+        foreach (string folder in Directory.EnumerateDirectories(CheckpointsOf(path), RunLayout.StepPrefix + "*"))
         {
             if (
                 long.TryParse(
-                    Path.GetFileName(folder).AsSpan(Prefix.Length), NumberStyles.None, CultureInfo.InvariantCulture, out long step)
+                    Path.GetFileName(folder).AsSpan(RunLayout.StepPrefix.Length), NumberStyles.None, CultureInfo.InvariantCulture,
+                    out long step)
                 && folder == CheckpointPath(path, step))
                 yield return step;
         }

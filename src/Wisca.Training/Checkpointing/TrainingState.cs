@@ -36,7 +36,7 @@ public sealed record TrainingState(
     IReadOnlyDictionary<string, string> Versions)
 {
     /// <summary>The file's place in a checkpoint.</summary>
-    public const string FileName = "training/state.json";
+    public const string FileName = RunLayout.State;
 
     /// <summary>The version of the format that this code writes and reads.</summary>
     public const int CurrentVersion = 1;

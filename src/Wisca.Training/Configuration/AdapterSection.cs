@@ -45,7 +45,7 @@ public sealed record AdapterSection : ISettingsSection
 
     [Setting(
         "How the factors start: default and gaussian with B = 0; pissa and olora with factors that are taken out of the base.",
-        Except = "other")]
+        Except = LoraInitialization.Other)]
     public LoraInitialization Init { get; init; }
 
     [Setting("Learning rate of B as a multiple of that of A (LoRA+); 1 for the same.", Minimum = 0, Above = true)]

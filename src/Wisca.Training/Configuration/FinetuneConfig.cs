@@ -6,30 +6,25 @@ namespace Wisca.Training.Configuration;
 #pragma warning disable CS1591 // The settings carry their documentation where --print-config finds it too.
 
 /// <summary>Everything that a fine-tuning is made from. A new record is the defaults; base and data must be given.</summary>
-public sealed record FinetuneConfig : IRunConfig, ISettingsSection
+public sealed record FinetuneConfig : RunConfig, ISettingsSection
 {
-    [Setting(
-        "The run folder: checkpoints, metrics and the configuration as it was used go there. Paths are relative to the folder that the "
-        + "command is started in.")]
-    public string Output { get; init; } = "runs/finetune";
+    public override string Output { get; init; } = "runs/finetune";
 
     [Setting("Decides the factors' first values, what is dropped, and the order of the data.", Minimum = 0)]
-    public long Seed { get; init; } = 1;
+    public override long Seed { get; init; } = 1;
 
-    [Setting("Where to train.")]
-    public TrainingDevice Device { get; init; } = TrainingDevice.Cpu;
+    public override TrainingDevice Device { get; init; } = TrainingDevice.Cpu;
 
-    [Setting("Number of threads; 0 for all cores.", Minimum = 0, Maximum = 4096)]
-    public int Threads { get; init; }
+    public override int Threads { get; init; }
 
     [Setting("What the forward and backward pass compute in. Adapter and optimizer state are float32 in any case.")]
-    public TrainingPrecision Precision { get; init; } = TrainingPrecision.Fp32;
+    public override TrainingPrecision Precision { get; init; } = TrainingPrecision.Fp32;
 
     [Setting("Number of rows that go through the model together.", Minimum = 1)]
-    public int BatchSize { get; init; } = 4;
+    public override int BatchSize { get; init; } = 4;
 
     [Setting("Number of batches whose gradients make one step, weighted by their tokens that count.", Minimum = 1)]
-    public int Accumulation { get; init; } = 1;
+    public override int Accumulation { get; init; } = 1;
 
     [Setting("Number of optimizer steps; none to go by epochs.", Minimum = 1)]
     public int? Steps { get; init; }
@@ -40,7 +35,7 @@ public sealed record FinetuneConfig : IRunConfig, ISettingsSection
     [Setting(
         "Decay of an exponential moving average of what trains, which is then evaluated and stored beside it.", Minimum = 0, Above = true,
         Maximum = 1, Below = true)]
-    public double? Ema { get; init; }
+    public override double? Ema { get; init; }
 
     [Setting("The model to fine-tune.")]
     public BaseSection Base { get; init; } = new();
@@ -51,34 +46,30 @@ public sealed record FinetuneConfig : IRunConfig, ISettingsSection
     [Setting("The examples.")]
     public InstructionSection Data { get; init; } = new();
 
-    [Setting("The update rule.")]
-    public OptimizerSection Optimizer { get; init; } = new() { LearningRate = 2e-4, WeightDecay = 0 };
+    public override OptimizerSection Optimizer { get; init; } = new() { LearningRate = 2e-4, WeightDecay = 0 };
 
-    [Setting("The learning rate over time.")]
-    public ScheduleSection Schedule { get; init; } = new();
+    public override ScheduleSection Schedule { get; init; } = new();
 
     [Setting(
         "WISCA: transitions of the base to an equivalent one with balanced attention weights: before an adapter is attached (init), and "
         + "while it trains, when the adapter follows.")]
-    public WiscaSection Wisca { get; init; } = new() { Every = 0 };
+    public override WiscaSection Wisca { get; init; } = new() { Every = 0 };
 
     [Setting("How the adapter is saved.")]
     public AdapterSaveSection Save { get; init; } = new();
 
     [Setting("Evaluation on held-out examples: the mean loss of an answer's token.")]
-    public EvaluationSection Evaluation { get; init; } = new() { Samples = new() { Every = 0 } };
+    public override EvaluationSection Evaluation { get; init; } = new() { Samples = new() { Every = 0 } };
 
     [Setting("Checkpoints, each an adapter's folder (or a model's) together with what resuming needs.")]
-    public CheckpointSection Checkpoints { get; init; } = new();
+    public override CheckpointSection Checkpoints { get; init; } = new();
 
-    [Setting("What is written about the run.")]
-    public LoggingSection Logging { get; init; } = new();
+    public override LoggingSection Logging { get; init; } = new();
 
-    [Setting("When a run ends before its last step.")]
-    public StopSection Stop { get; init; } = new();
+    public override StopSection Ending { get; init; } = new();
 
     /// <inheritdoc/>
-    OptimizerSection IRunConfig.Optimizer =>
+    public override OptimizerSection EffectiveOptimizer =>
         Adapter is not { Type: AdapterKind.Lora, LoraPlusRatio: not 1 }
             ? Optimizer
             : Optimizer with
@@ -90,30 +81,12 @@ public sealed record FinetuneConfig : IRunConfig, ISettingsSection
                 ],
             };
 
-    /// <inheritdoc/>
-    StopSection IRunConfig.Ending => Stop;
-
-    /// <inheritdoc/>
-    public string ComputationHash => SettingsWriter.Hash(Computed);
-
-    private FinetuneConfig Computed =>
-        this with
-        {
-            Output = "run",
-            Threads = 0,
-            Logging = new(),
-            Checkpoints = new() { Dtype = Checkpoints.Dtype },
-        };
-
     /// <inheritdoc cref="TrainingConfig.Load"/>
     public static FinetuneConfig Load(string? path, IReadOnlyList<string>? overrides = null) =>
         SettingsReader.Load<FinetuneConfig>(path, overrides);
 
     /// <inheritdoc/>
-    public string ToYaml(bool commented) => SettingsWriter.Write(this, commented);
-
-    /// <inheritdoc/>
-    public IReadOnlyList<(string Key, string Before, string After)> ChangesSince(string path) =>
+    public override IReadOnlyList<(string Key, string Before, string After)> ChangesSince(string path) =>
         SettingsWriter.Differences(Load(path).Computed, Computed);
 
     /// <inheritdoc/>
@@ -127,12 +100,7 @@ public sealed record FinetuneConfig : IRunConfig, ISettingsSection
             given.Contradict(
                 ["wisca.criterion", "adapter.type"],
                 "fisher needs the second moments of the base's gradients, which a frozen base has none of; expected another criterion");
-        if (!lora && Wisca.Criterion == Criterion.Fisher && Optimizer.Name != OptimizerKind.AdamW)
-            given.Contradict(
-                ["wisca.criterion", "optimizer.name"],
-                "fisher needs the second moments of the gradients, expected optimizer.name: adamw");
-        if (Wisca.TransportEpsilon && Optimizer.Name is OptimizerKind.Sgd or OptimizerKind.Lion)
-            given.Contradict(["wisca.transport_epsilon", "optimizer.name"], "true, expected false: this optimizer has no epsilon");
+        CheckTransitions(given, whole: !lora);
         if (!lora && Base.Dtype != BaseDtype.Fp32)
             given.Contradict(["base.dtype", "adapter.type"], "stored for a model that trains whole, expected fp32");
         return this;

@@ -19,7 +19,7 @@ public sealed record WiscaSection : ISettingsSection
         Key = "qk")]
     public Granularity? QueryKey { get; init; } = Granularity.Tensor;
 
-    [Setting("How many channels share a factor between W_v and W_o; none for no exchange.", Key = "vo", Except = "pair")]
+    [Setting("How many channels share a factor between W_v and W_o; none for no exchange.", Key = "vo", Except = Granularity.Pair)]
     public Granularity? ValueOutput { get; init; } = Granularity.Tensor;
 
     [Setting(
@@ -83,7 +83,7 @@ public sealed record WiscaSection : ISettingsSection
             QueryKey = QueryKey,
             ValueOutput = ValueOutput,
             Balance = new(Criterion, Round, MaxLog2, Hysteresis),
-            Layers = new(Layers),
+            Layers = new(Layers) { Key = "wisca.layers" },
         },
         Trigger = new WiscaTrigger
         {
@@ -124,15 +124,9 @@ public sealed record WiscaSection : ISettingsSection
         }
 
         if (Preset == "origin") return this with { Preset = null, QueryKey = null, ValueOutput = null };
-        try
-        {
-            var preset = TransitionPreset.Parse(Preset);
+        if (TransitionPreset.TryParse(Preset, out var preset, out string? mistake))
             return this with { Preset = null, QueryKey = preset.QueryKey, ValueOutput = preset.ValueOutput };
-        }
-        catch (FormatException exception)
-        {
-            given.Contradict(["preset"], $"{exception.Message}, or origin for none");
-            return this;
-        }
+        given.Contradict(["preset"], $"{mistake}, or origin for none");
+        return this;
     }
 }

@@ -21,8 +21,6 @@ namespace Wisca.Training.Finetuning;
 /// </summary>
 internal sealed class AdaptedModel : Trainee
 {
-    private const string AdapterFile = "training/adapter.safetensors", TransitionsFile = "training/transitions.json";
-
     private readonly FinetuneConfig _config;
     private readonly LoraModel _lora;
     private readonly bool _wholeBase;
@@ -46,16 +44,8 @@ internal sealed class AdaptedModel : Trainee
         {
             var options = config.Wisca.Options;
             var parameters = model.named_parameters().Select(entry => (entry.name, entry.parameter)).ToList();
-            try
-            {
-                _base = new WiscaScheduler(
-                    parameters, WiscaScheduler.PlanFor(parameters, model.Config.Source!, options.Transitions), options);
-            }
-            catch (FormatException exception)
-            {
-                throw new WiscaException($"wisca.layers: {exception.Message}", "layers count from 0", exception);
-            }
-
+            _base = new WiscaScheduler(
+                parameters, WiscaScheduler.PlanFor(parameters, model.Config.Source!, options.Transitions), options);
             if (checkpoint is null && config.Wisca.Init) Moved((Opening = _base.Apply(0, probe))!);
         }
 
@@ -65,7 +55,7 @@ internal sealed class AdaptedModel : Trainee
         try
         {
             foreach (var transition in applied.Where(transition => transition.Step > 0)) Apply(transition, checkpoint!);
-            if (checkpoint is not null) _lora.LoadState(Path.Combine(checkpoint, AdapterFile));
+            if (checkpoint is not null) _lora.LoadState(Path.Combine(checkpoint, RunLayout.AdapterState));
         }
         catch
         {
@@ -148,9 +138,9 @@ internal sealed class AdaptedModel : Trainee
 
     public override void SaveState(string folder)
     {
-        _lora.SaveState(Path.Combine(folder, AdapterFile));
+        _lora.SaveState(Path.Combine(folder, RunLayout.AdapterState));
         File.WriteAllBytes(
-            Path.Combine(folder, TransitionsFile),
+            Path.Combine(folder, RunLayout.Transitions),
             [.. JsonSerializer.SerializeToUtf8Bytes(_applied, TrainingJson.Default.ListAppliedTransition), (byte)'\n']);
     }
 
@@ -190,7 +180,7 @@ internal sealed class AdaptedModel : Trainee
 
     private static List<AppliedTransition> ReadApplied(string checkpoint)
     {
-        string path = Path.Combine(checkpoint, TransitionsFile);
+        string path = Path.Combine(checkpoint, RunLayout.Transitions);
         const string hint = "the checkpoint cannot be resumed; the adapter in it can still be merged";
         try
         {

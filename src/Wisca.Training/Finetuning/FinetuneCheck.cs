@@ -44,7 +44,7 @@ public sealed class FinetuneCheck
             .. model.named_parameters().Select(entry => (entry.name, entry.parameter)),
         ];
         var trained = lora is null ? whole : [.. lora.Parameters.Select(entry => (entry.name, entry.parameter))];
-        using var optimizer = OptimizerFactory.Create(((IRunConfig)config).Optimizer, trained);
+        using var optimizer = OptimizerFactory.Create(config.EffectiveOptimizer, trained);
         if (lora is null) TrainingCheck.CheckTransitions(config.Wisca, model, whole, optimizer);
         else TrainingCheck.CheckTransitions(config.Wisca, model, lora.AllParameters, optimizer, lora);
         long trains = trained.Sum(entry => entry.Parameter.numel()),

@@ -74,7 +74,7 @@ public sealed class MetricsWriter : IDisposable
     public void WriteRecord(long step, IEnumerable<KeyValuePair<string, JsonNode?>> values)
     {
         ArgumentNullException.ThrowIfNull(values);
-        var line = new JsonObject { ["step"] = step, ["time"] = _clock.GetUtcNow().ToUnixTimeMilliseconds() / 1000.0 };
+        var line = new JsonObject { [MetricNames.Step] = step, [MetricNames.Time] = _clock.GetUtcNow().ToUnixTimeMilliseconds() / 1000.0 };
         foreach (var (name, value) in values) line.Add(name, value);
         _stream.Write(Encoding.UTF8.GetBytes(line.ToJsonString() + "\n"));
     }
@@ -112,7 +112,8 @@ public sealed class MetricsWriter : IDisposable
         try
         {
             using var document = JsonDocument.Parse(line);
-            return document.RootElement.ValueKind == JsonValueKind.Object && document.RootElement.TryGetProperty("step", out var step)
+            return document.RootElement.ValueKind == JsonValueKind.Object
+                && document.RootElement.TryGetProperty(MetricNames.Step, out var step)
                 && step.ValueKind == JsonValueKind.Number && step.TryGetInt64(out long number) ? number : null;
         }
         catch (JsonException)

@@ -2,6 +2,7 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using Wisca.Checkpoints;
 using Wisca.Cli.Tests.Robustness;
+using Wisca.Attention;
 using Wisca.Comparison.Reports;
 using Wisca.Comparison.Results;
 using Wisca.Settings;
@@ -76,7 +77,7 @@ public sealed class CompareFinetuneTests : IDisposable
             ]);
         results.ShouldAllBe(result => result.Outcome == RunOutcome.Completed && result.Steps == 6 && result.Imbalances.Count == 0);
         results[0].Transitions.Select(applied => applied.Step).Distinct().ShouldBe([0, 2, 4, 6]);
-        var balancings = results[0].Transitions.Where(applied => applied.Name == AppliedFactors.Adapter).ToList();
+        var balancings = results[0].Transitions.Where(applied => applied.Name == TransitionKind.LoraFactors.Name()).ToList();
         balancings.Select(applied => applied.Step).ShouldBe([2, 4, 6]);
         balancings.ShouldAllBe(applied => applied.Groups > 0 && applied.Least <= applied.Mean && applied.Mean <= applied.Greatest);
         balancings[0].Mean.ShouldBeGreaterThan(1.1);

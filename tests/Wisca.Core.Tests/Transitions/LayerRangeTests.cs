@@ -37,7 +37,7 @@ public sealed class LayerRangeTests
     [InlineData("1 - 2")]
     [InlineData("99999999999")]
     public void Resolve_NotARange_SaysWhatIsExpected(string text) =>
-        Should.Throw<FormatException>(() =>
+        Should.Throw<WiscaException>(() =>
             new LayerRange(text).Resolve(6)).Message.ShouldBe($"'{text}' is not a range of layers: expected something like 0-3,8,30-");
 
     [Theory]
@@ -47,8 +47,14 @@ public sealed class LayerRangeTests
     [InlineData("0,3-2", "3-2")]
     public void Resolve_BeyondTheModel_SaysWhichLayersItHas(string text, string part) =>
         Should
-            .Throw<FormatException>(() => new LayerRange(text).Resolve(6))
+            .Throw<WiscaException>(() => new LayerRange(text).Resolve(6))
             .Message.ShouldBe($"layers '{part}' are not among the model's layers 0 to 5");
+
+    [Fact]
+    public void Resolve_OfAConfiguration_NamesItsKey() =>
+        Should
+            .Throw<WiscaException>(() => new LayerRange("9") { Key = "wisca.layers" }.Resolve(2))
+            .Message.ShouldBe("wisca.layers: layers '9' are not among the model's layers 0 to 1");
 
     [Fact]
     public void Rescale_Range_TouchesNoOtherLayer()

@@ -19,5 +19,5 @@ public sealed class TransitionPresetTests
     [InlineData("qk_ten+qk_row", "two strategies for qk")]
     [InlineData("vo_ten+qk_ten+vo_ten", "two strategies for vo")]
     public void Parse_AnythingElse_IsRefused(string names, string expected) =>
-        Should.Throw<FormatException>(() => TransitionPreset.Parse(names)).Message.ShouldContain(expected);
+        Should.Throw<WiscaException>(() => TransitionPreset.Parse(names)).Message.ShouldContain(expected);
 }

@@ -91,7 +91,7 @@ public sealed class TrainingConfigTests
                 TransportEpsilon = true,
             },
             Evaluation = new() { Tokens = null, Samples = new() { Prompts = [], Every = 0 } },
-            Stop = new() { LossExplosion = null, Minutes = 0.5 },
+            Ending = new() { LossExplosion = null, Minutes = 0.5 },
         };
 
         // An empty text cannot be given, so it is not printed for one.
@@ -299,7 +299,7 @@ public sealed class TrainingConfigTests
                 QueryKey = Granularity.KvHead,
                 ValueOutput = null,
                 Balance = new(Rounding: FactorRounding.PowerOfTwo, Hysteresis: 0.1),
-                Layers = new("0-1"),
+                Layers = new("0-1") { Key = "wisca.layers" },
             });
         Enumerable
             .Range(0, 2000)

@@ -24,7 +24,7 @@ internal sealed class FewshotExamples
         TaskDefinition definition, TaskDataSection data, string folder, TaskPrompts prompts, int count, int seed)
     {
         var names = data.Files(definition.Fewshot);
-        string split = definition.Fewshot.Key();
+        string split = definition.Fewshot.Name();
         if (names.Count == 0)
             throw new WiscaException(
                 $"few-shot examples come from the {split} split, which '{data.Name}' does not have",

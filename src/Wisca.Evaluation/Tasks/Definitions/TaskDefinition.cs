@@ -94,7 +94,7 @@ public sealed record TaskDefinition : ISettingsSection
             given.Contradict(["doc_to_text", "output_type"], "given, expected none: in partial scoring the choices are the contexts");
         if (Metrics.Count == 0) given.Contradict(["metrics"], "an empty list, expected at least one metric");
         var wrong = OutputType == TaskOutputType.LogLikelihood ? TaskMetric.NormalizedAccuracy : TaskMetric.Perplexity;
-        if (Metrics.Contains(wrong)) given.Contradict(["metrics", "output_type"], $"{wrong.Key()} is not defined for this output_type");
+        if (Metrics.Contains(wrong)) given.Contradict(["metrics", "output_type"], $"{wrong.Name()} is not defined for this output_type");
         bool template = Task.Contains(Member, StringComparison.Ordinal);
         if (template != Group.Members.Count > 0 || template != Group.Name is not null)
             given.Contradict(

@@ -115,7 +115,7 @@ public sealed partial class TaskCatalogueTests
     {
         string document = TestRepository.ReadText("docs", "adding-a-task.md");
         foreach (
-            string name in (string[])[.. TemplateFilter.Known.Keys, .. Enum.GetValues<DocumentProcess>().Select(process => process.Key())])
+            string name in (string[])[.. TemplateFilter.Known.Keys, .. Enum.GetValues<DocumentProcess>().Select(process => process.Name())])
             document.ShouldContain($"`{name}");
         string[] keys =
         [

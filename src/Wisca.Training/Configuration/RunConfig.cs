@@ -1,0 +1,104 @@
+using Wisca.Settings;
+using Wisca.Transitions;
+
+namespace Wisca.Training.Configuration;
+
+/// <summary>
+/// What every training run is described by, whatever is trained and on what. Each kind of run declares the keys again, in the order
+/// in which they are printed, and says what is its own about them: what they mean, or their defaults.
+/// </summary>
+public abstract record RunConfig
+{
+    /// <summary>The run folder.</summary>
+    [Setting(
+        "The run folder: checkpoints, metrics and the configuration as it was used go there. Paths are relative to the folder that the "
+        + "command is started in.")]
+    public abstract string Output { get; init; }
+
+    /// <summary>What is random follows from it.</summary>
+    public abstract long Seed { get; init; }
+
+    /// <summary>Where to train.</summary>
+    [Setting("Where to train.")]
+    public abstract TrainingDevice Device { get; init; }
+
+    /// <summary>Number of threads; 0 for all cores.</summary>
+    [Setting("Number of threads; 0 for all cores.", Minimum = 0, Maximum = 4096)]
+    public abstract int Threads { get; init; }
+
+    /// <summary>What the forward and backward pass compute in.</summary>
+    public abstract TrainingPrecision Precision { get; init; }
+
+    /// <summary>Number of sequences that go through the model together.</summary>
+    public abstract int BatchSize { get; init; }
+
+    /// <summary>Number of batches whose gradients make one step.</summary>
+    public abstract int Accumulation { get; init; }
+
+    /// <summary>Decay of an average of the weights; null for none.</summary>
+    public abstract double? Ema { get; init; }
+
+    /// <summary>The update rule as it was given.</summary>
+    [Setting("The update rule.")]
+    public abstract OptimizerSection Optimizer { get; init; }
+
+    /// <summary>The learning rate over time.</summary>
+    [Setting("The learning rate over time.")]
+    public abstract ScheduleSection Schedule { get; init; }
+
+    /// <summary>Transitions.</summary>
+    public abstract WiscaSection Wisca { get; init; }
+
+    /// <summary>Evaluation on held-out data.</summary>
+    public abstract EvaluationSection Evaluation { get; init; }
+
+    /// <summary>Checkpoints.</summary>
+    public abstract CheckpointSection Checkpoints { get; init; }
+
+    /// <summary>What is written about the run.</summary>
+    [Setting("What is written about the run.")]
+    public abstract LoggingSection Logging { get; init; }
+
+    /// <summary>When a run ends before its last step.</summary>
+    [Setting("When a run ends before its last step.", Key = "stop")]
+    public abstract StopSection Ending { get; init; }
+
+    /// <summary>The update rule with what follows from other settings.</summary>
+    public virtual OptimizerSection EffectiveOptimizer => Optimizer;
+
+    /// <summary>A hash of what the run computes: not of where it is written, nor of how it is reported.</summary>
+    public string ComputationHash => SettingsWriter.Hash(Computed);
+
+    /// <summary>The configuration with what computes nothing as by default.</summary>
+    protected virtual RunConfig Computed =>
+        this with
+        {
+            Output = "run",
+            Threads = 0,
+            Logging = new(),
+            Checkpoints = new() { Dtype = Checkpoints.Dtype },
+        };
+
+    /// <summary>The configuration as YAML that reads back as the same configuration.</summary>
+    /// <param name="commented">True to put each key's meaning, range and default above it.</param>
+    public string ToYaml(bool commented) => SettingsWriter.Write(this, commented);
+
+    /// <summary>The settings of what is computed in which a configuration differs from this one, but for the model:
+    /// a resumed run has that of its checkpoint.</summary>
+    /// <param name="path">The other's file.</param>
+    /// <exception cref="WiscaException">The file cannot be read.</exception>
+    public abstract IReadOnlyList<(string Key, string Before, string After)> ChangesSince(string path);
+
+    /// <summary>Reports transitions that the update rule does not allow.</summary>
+    /// <param name="given">Where faults are reported.</param>
+    /// <param name="whole">True where the weights that transitions scale are trained themselves.</param>
+    private protected void CheckTransitions(GivenSettings given, bool whole)
+    {
+        if (whole && Wisca.Criterion == Criterion.Fisher && Optimizer.Name != OptimizerKind.AdamW)
+            given.Contradict(
+                ["wisca.criterion", "optimizer.name"],
+                "fisher needs the second moments of the gradients, expected optimizer.name: adamw");
+        if (Wisca.TransportEpsilon && Optimizer.Name is OptimizerKind.Sgd or OptimizerKind.Lion)
+            given.Contradict(["wisca.transport_epsilon", "optimizer.name"], "true, expected false: this optimizer has no epsilon");
+    }
+}
