@@ -20,19 +20,25 @@ public sealed class Setting
         Type = IsList ? type.GetGenericArguments()[0] : type;
     }
 
+    /// <summary>The property that holds it.</summary>
     public PropertyInfo Property { get; }
 
+    /// <summary>What is said of it in code.</summary>
     public SettingAttribute Attribute { get; }
 
+    /// <summary>Its key in YAML.</summary>
     public string Key { get; }
 
     /// <summary>The type of the value, or of each item of a list.</summary>
     public Type Type { get; }
 
+    /// <summary>True where it may be none.</summary>
     public bool AllowsNone { get; }
 
+    /// <summary>True where it is a list.</summary>
     public bool IsList { get; }
 
+    /// <summary>True where it holds settings of its own.</summary>
     public bool IsSection => !IsList && IsSectionType(Type);
 
     /// <summary>What may stand here, in words.</summary>
@@ -71,6 +77,8 @@ public sealed class Setting
         }
     }
 
+    /// <summary>True for a type with settings.</summary>
+    /// <param name="type">The type.</param>
     public static bool IsSectionType(Type type) =>
         type.IsClass && type != typeof(string) && type.GetProperties().Any(property => property.IsDefined(typeof(SettingAttribute)));
 
@@ -87,6 +95,8 @@ public sealed class Setting
                         .Select(entry => new Setting(entry.property, entry.attribute!)),
                 ]);
 
+    /// <summary>True where a number may stand here.</summary>
+    /// <param name="number">The number.</param>
     public bool IsInRange(double number) =>
         (Attribute.Above ? number > Attribute.Minimum : number >= Attribute.Minimum)
         && (Attribute.Below ? number < Attribute.Maximum : number <= Attribute.Maximum);

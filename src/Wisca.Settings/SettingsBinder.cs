@@ -18,6 +18,10 @@ public sealed class SettingsBinder
                 .Select(fault => $"{fault.Place}: {(fault.Key.Length > 0 ? fault.Key + ": " : "")}{fault.Message}"),
         ];
 
+    /// <summary>Records a mistake.</summary>
+    /// <param name="place">File and line, or the option that gave it.</param>
+    /// <param name="key">The key; empty for the whole.</param>
+    /// <param name="message">What is wrong, and what was expected.</param>
     public void Fault(string place, string key, string message) => _faults.Add((place, key, message));
 
     /// <summary>True where a key, or something below it, is known to be wrong.</summary>

@@ -80,6 +80,9 @@ public sealed class TargetModules
         }
     }
 
+    /// <summary>True where a module's path is a name, or ends with it behind a dot.</summary>
+    /// <param name="module">The path.</param>
+    /// <param name="name">The name.</param>
     public static bool EndsWith(string module, string name) =>
         module.EndsWith(name, StringComparison.Ordinal) && (module.Length == name.Length || module[^(name.Length + 1)] == '.');
 

@@ -7,6 +7,10 @@ namespace Wisca.Checkpoints;
 /// <summary>Reads a whole JSON file strictly; every failure names the file.</summary>
 public static class JsonFile
 {
+    /// <summary>Reads a JSON object with valid strings and no key twice.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="hint">What to do where it is broken.</param>
+    /// <exception cref="WiscaException">The file cannot be read, or is no such object.</exception>
     public static JsonDocument ReadObject(string path, string hint)
     {
         try

@@ -95,6 +95,8 @@ public sealed record Ledger(
         return CheckpointRewriter.Hex(hash);
     }
 
+    /// <summary>Writes the ledger into a folder that has none.</summary>
+    /// <param name="folder">The folder.</param>
     public void Save(string folder)
     {
         using var stream = new FileStream(Path.Combine(folder, FileName), FileMode.CreateNew, FileAccess.Write);

@@ -8,6 +8,9 @@ namespace Wisca.Rescaling;
 /// <param name="Factors">Base64 of little-endian float64 factors, one for each element.</param>
 public sealed record LedgerVector(string Tensor, string Factors)
 {
+    /// <summary>The entry of a tensor.</summary>
+    /// <param name="tensor">Its name.</param>
+    /// <param name="factors">A factor for each element.</param>
     public static LedgerVector Of(string tensor, double[] factors) =>
         new(tensor, Convert.ToBase64String(MemoryMarshal.AsBytes<double>(factors)));
 

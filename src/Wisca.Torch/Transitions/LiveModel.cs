@@ -17,6 +17,9 @@ public sealed class LiveModel : ITensorSource
     private readonly Dictionary<string, Tensor> _parameters;
     private readonly IReadOnlyList<IParameterState> _states;
 
+    /// <summary>Takes the tensors of a model and what is kept beside them.</summary>
+    /// <param name="parameters">Names, as an architecture table has them, and parameters.</param>
+    /// <param name="states">Optimizers and averages, whose tensors follow the parameters.</param>
     public LiveModel(IEnumerable<(string Name, Tensor Parameter)> parameters, IReadOnlyList<IParameterState> states)
     {
         _parameters = parameters.ToDictionary(entry => entry.Name, entry => entry.Parameter, StringComparer.Ordinal);
@@ -27,12 +30,20 @@ public sealed class LiveModel : ITensorSource
     public IEnumerable<TensorInfo> Infos =>
         _parameters.Select(entry => new TensorInfo(entry.Key, entry.Value.dtype.ToDtype(), [.. entry.Value.shape], 0, 0));
 
+    /// <summary>Finds a parameter by name.</summary>
+    /// <param name="name">Its name.</param>
+    /// <param name="parameter">The parameter.</param>
     public bool TryFind(string name, [MaybeNullWhen(false)] out Tensor parameter) => _parameters.TryGetValue(name, out parameter);
 
+    /// <inheritdoc/>
     public Dtype DtypeOf(string tensor) => Weight(tensor).dtype.ToDtype();
 
+    /// <summary>Length of a parameter along an axis.</summary>
+    /// <param name="tensor">The parameter's name.</param>
+    /// <param name="axis">0 for rows, 1 for columns.</param>
     public int LengthOf(string tensor, int axis) => (int)_parameters[tensor].shape[axis];
 
+    /// <inheritdoc/>
     public AxisStatistics Measure(string tensor, int axis)
     {
         using var scope = NewDisposeScope();
@@ -52,6 +63,7 @@ public sealed class LiveModel : ITensorSource
         };
     }
 
+    /// <inheritdoc/>
     public double[] SpectralNorms(string tensor, int axis, int[] groupOfIndex, int groups)
     {
         using var scope = NewDisposeScope();

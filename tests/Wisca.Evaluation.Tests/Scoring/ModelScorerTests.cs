@@ -194,7 +194,8 @@ public sealed class ModelScorerTests
                 ])
         {
             var others = new ModelScorer(decoder, tokenizer, options).Score(requests);
-            answers.Zip(others, (a, b) => Math.Abs(a.Sum - b.Sum)).Max().ShouldBeLessThan(1e-5);
+            // Products of other shapes add in another order: sixteen roundings of float32 (2^-24), whatever the processor's vectors are.
+            answers.Zip(others, (a, b) => Math.Abs(a.Sum - b.Sum) / (1 + Math.Abs(a.Sum))).Max().ShouldBeLessThan(Math.Pow(2, -20));
         }
 
         int[] order = [.. Enumerable.Range(0, requests.Count)];
