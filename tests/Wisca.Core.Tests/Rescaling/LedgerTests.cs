@@ -182,7 +182,7 @@ public sealed class LedgerTests : IDisposable
     [InlineData("1-2-3")]
     [InlineData("+1")]
     [InlineData("99999999999")]
-    public void LayerRange_TextThatIsNone_Throws(string text) => Should.Throw<FormatException>(() => new LayerRange(text).Resolve(8));
+    public void LayerRange_TextThatIsNone_Throws(string text) => Should.Throw<WiscaException>(() => new LayerRange(text).Resolve(8));
 
     [Fact]
     public void KernelCopy_BetweenFileSystemsAndWithinOne_CopiesTheRange()
