@@ -15,6 +15,7 @@ public sealed class Adapter : IWeightFolder, IDisposable
     /// <summary>The name of the weight file.</summary>
     public const string WeightsName = "adapter_model.safetensors";
 
+    /// <summary>What PEFT puts before a module's path in the names of tensors.</summary>
     public const string Prefix = "base_model.model.";
     internal const string FactorA = ".lora_A.weight", FactorB = ".lora_B.weight", Magnitude = ".lora_magnitude_vector";
 

@@ -80,6 +80,9 @@ public sealed class TargetModules
         }
     }
 
+    /// <summary>True where a module's path is a name or ends in it, whole parts between dots only.</summary>
+    /// <param name="module">The module's path.</param>
+    /// <param name="name">Its last part, or last parts.</param>
     public static bool EndsWith(string module, string name) =>
         module.EndsWith(name, StringComparison.Ordinal) && (module.Length == name.Length || module[^(name.Length + 1)] == '.');
 

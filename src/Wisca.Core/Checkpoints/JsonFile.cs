@@ -7,6 +7,10 @@ namespace Wisca.Checkpoints;
 /// <summary>Reads a whole JSON file strictly; every failure names the file.</summary>
 public static class JsonFile
 {
+    /// <summary>Reads a file that holds one object.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="hint">What the user could do where it is none.</param>
+    /// <exception cref="WiscaException">The file cannot be read, or is not a JSON object.</exception>
     public static JsonDocument ReadObject(string path, string hint)
     {
         try

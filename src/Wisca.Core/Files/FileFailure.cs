@@ -3,6 +3,8 @@ namespace Wisca.Files;
 /// <summary>Says in a few words why a file could not be read.</summary>
 public static class FileFailure
 {
+    /// <summary>True for what a file system refuses, as opposed to a defect of the program.</summary>
+    /// <param name="exception">What was thrown.</param>
     public static bool IsExpected(Exception exception) => exception is IOException or UnauthorizedAccessException or NotSupportedException;
 
     /// <summary>True for a link whose target is not there, or that leads to itself. (File.Exists is true for both.)</summary>

@@ -3,6 +3,8 @@ namespace Wisca.Numerics;
 /// <summary>Standard normal numbers from SplitMix64 (Steele, Lea and Flood, OOPSLA 2014): the same on every machine and runtime.</summary>
 public static class ProbeGenerator
 {
+    /// <summary>64 uniform bits; moves the state on.</summary>
+    /// <param name="state">The generator's state: at first the seed.</param>
     public static ulong Next(ref ulong state)
     {
         ulong z = state += 0x9E37_79B9_7F4A_7C15;

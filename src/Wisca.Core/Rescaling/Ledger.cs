@@ -95,6 +95,9 @@ public sealed record Ledger(
         return CheckpointRewriter.Hex(hash);
     }
 
+    /// <summary>Writes the ledger as <see cref="FileName"/>.</summary>
+    /// <param name="folder">A folder that has none yet.</param>
+    /// <exception cref="IOException">There is a ledger already, or it cannot be written.</exception>
     public void Save(string folder)
     {
         using var stream = new FileStream(Path.Combine(folder, FileName), FileMode.CreateNew, FileAccess.Write);

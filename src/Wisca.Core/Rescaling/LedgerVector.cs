@@ -8,6 +8,9 @@ namespace Wisca.Rescaling;
 /// <param name="Factors">Base64 of little-endian float64 factors, one for each element.</param>
 public sealed record LedgerVector(string Tensor, string Factors)
 {
+    /// <summary>Encodes factors as they stand.</summary>
+    /// <param name="tensor">The tensor's name.</param>
+    /// <param name="factors">One factor for each element.</param>
     public static LedgerVector Of(string tensor, double[] factors) =>
         new(tensor, Convert.ToBase64String(MemoryMarshal.AsBytes<double>(factors)));
 
