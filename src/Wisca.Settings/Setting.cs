@@ -20,19 +20,25 @@ public sealed class Setting
         Type = IsList ? type.GetGenericArguments()[0] : type;
     }
 
+    /// <summary>The property that holds the value.</summary>
     public PropertyInfo Property { get; }
 
+    /// <summary>What is said of the key.</summary>
     public SettingAttribute Attribute { get; }
 
+    /// <summary>The key's name, without that of its section.</summary>
     public string Key { get; }
 
     /// <summary>The type of the value, or of each item of a list.</summary>
     public Type Type { get; }
 
+    /// <summary>True where <c>none</c> may stand.</summary>
     public bool AllowsNone { get; }
 
+    /// <summary>True where the value is a list.</summary>
     public bool IsList { get; }
 
+    /// <summary>True where the value has settings of its own, and is not a list.</summary>
     public bool IsSection => !IsList && IsSectionType(Type);
 
     /// <summary>What may stand here, in words.</summary>
@@ -71,6 +77,8 @@ public sealed class Setting
         }
     }
 
+    /// <summary>True for a class with settings.</summary>
+    /// <param name="type">The type of a value, or of each item of a list.</param>
     public static bool IsSectionType(Type type) =>
         type.IsClass && type != typeof(string) && type.GetProperties().Any(property => property.IsDefined(typeof(SettingAttribute)));
 
@@ -87,6 +95,8 @@ public sealed class Setting
                         .Select(entry => new Setting(entry.property, entry.attribute!)),
                 ]);
 
+    /// <summary>True where a number is within the limits that the attribute sets.</summary>
+    /// <param name="number">The value, or an item of a list.</param>
     public bool IsInRange(double number) =>
         (Attribute.Above ? number > Attribute.Minimum : number >= Attribute.Minimum)
         && (Attribute.Below ? number < Attribute.Maximum : number <= Attribute.Maximum);

@@ -18,6 +18,10 @@ public sealed class SettingsBinder
                 .Select(fault => $"{fault.Place}: {(fault.Key.Length > 0 ? fault.Key + ": " : "")}{fault.Message}"),
         ];
 
+    /// <summary>Notes a fault.</summary>
+    /// <param name="place">File and line.</param>
+    /// <param name="key">The whole key, such as <c>wisca.layers</c>; empty for none.</param>
+    /// <param name="message">What stands there, and what was expected.</param>
     public void Fault(string place, string key, string message) => _faults.Add((place, key, message));
 
     /// <summary>True where a key, or something below it, is known to be wrong.</summary>

@@ -15,6 +15,7 @@ public sealed class SettingsTree
     /// <summary>The keys at the top, in the order of the file.</summary>
     public IEnumerable<string> Keys => Root.Entries.Select(entry => entry.Key);
 
+    /// <summary>The mapping, with the places where its entries stand.</summary>
     public MappingNode Root { get; }
 
     /// <summary>The settings as YAML on one line.</summary>

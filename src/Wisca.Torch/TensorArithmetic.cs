@@ -13,20 +13,24 @@ public static class TensorArithmetic
 {
     private static readonly Scalar One = 1.ToScalar(), Two = 2.ToScalar();
 
+    /// <summary>x + y.</summary>
     public static Tensor Plus(this Tensor x, Tensor y) => x.add(y, One);
 
+    /// <summary>x + number.</summary>
     public static Tensor Plus(this Tensor x, double number)
     {
         using var scalar = number.ToScalar();
         return x.add(scalar, One);
     }
 
+    /// <summary>x + number.</summary>
     public static Tensor Plus(this Tensor x, long number)
     {
         using var scalar = number.ToScalar();
         return x.add(scalar, One);
     }
 
+    /// <summary>x += y.</summary>
     public static Tensor Plus_(this Tensor x, Tensor y) => x.add_(y, One);
 
     /// <summary>x + factor * y.</summary>
@@ -36,30 +40,35 @@ public static class TensorArithmetic
         return x.add_(y, scalar);
     }
 
+    /// <summary>x * number.</summary>
     public static Tensor Times(this Tensor x, double number)
     {
         using var scalar = number.ToScalar();
         return x.mul(scalar);
     }
 
+    /// <summary>x * number.</summary>
     public static Tensor Times(this Tensor x, long number)
     {
         using var scalar = number.ToScalar();
         return x.mul(scalar);
     }
 
+    /// <summary>x *= number.</summary>
     public static Tensor Times_(this Tensor x, double number)
     {
         using var scalar = number.ToScalar();
         return x.mul_(scalar);
     }
 
+    /// <summary>x / number.</summary>
     public static Tensor Over(this Tensor x, double number)
     {
         using var scalar = number.ToScalar();
         return x.div(scalar);
     }
 
+    /// <summary>x / number, in floating point.</summary>
     public static Tensor Over(this Tensor x, long number)
     {
         using var scalar = number.ToScalar();
@@ -87,6 +96,7 @@ public static class TensorArithmetic
         return scalar.ToBoolean();
     }
 
+    /// <summary>x².</summary>
     public static Tensor Squared(this Tensor x) => x.pow(Two);
 
     /// <summary>Calls a function of TorchScript, whose arguments are tensors, lists of tensors and doubles.</summary>

@@ -17,6 +17,9 @@ public sealed class LiveModel : ITensorSource
     private readonly Dictionary<string, Tensor> _parameters;
     private readonly IReadOnlyList<IParameterState> _states;
 
+    /// <summary>The model of these parameters.</summary>
+    /// <param name="parameters">Each with its name in a checkpoint.</param>
+    /// <param name="states">What optimizers keep of them: a master there is the weight, second moments serve Fisher's criterion.</param>
     public LiveModel(IEnumerable<(string Name, Tensor Parameter)> parameters, IReadOnlyList<IParameterState> states)
     {
         _parameters = parameters.ToDictionary(entry => entry.Name, entry => entry.Parameter, StringComparer.Ordinal);
@@ -27,12 +30,18 @@ public sealed class LiveModel : ITensorSource
     public IEnumerable<TensorInfo> Infos =>
         _parameters.Select(entry => new TensorInfo(entry.Key, entry.Value.dtype.ToDtype(), [.. entry.Value.shape], 0, 0));
 
+    /// <summary>Finds a parameter itself: not its master.</summary>
+    /// <param name="name">Its name in a checkpoint.</param>
+    /// <param name="parameter">The parameter; null where there is none.</param>
     public bool TryFind(string name, [MaybeNullWhen(false)] out Tensor parameter) => _parameters.TryGetValue(name, out parameter);
 
+    /// <inheritdoc/>
     public Dtype DtypeOf(string tensor) => Weight(tensor).dtype.ToDtype();
 
+    /// <inheritdoc/>
     public int LengthOf(string tensor, int axis) => (int)_parameters[tensor].shape[axis];
 
+    /// <inheritdoc/>
     public AxisStatistics Measure(string tensor, int axis)
     {
         using var scope = NewDisposeScope();
@@ -52,6 +61,7 @@ public sealed class LiveModel : ITensorSource
         };
     }
 
+    /// <inheritdoc/>
     public double[] SpectralNorms(string tensor, int axis, int[] groupOfIndex, int groups)
     {
         using var scope = NewDisposeScope();
