@@ -3,11 +3,13 @@ using Wisca.Settings;
 
 namespace Wisca.Training.Configuration;
 
-#pragma warning disable CS1591 // The settings carry their documentation where --print-config finds it too.
-
 /// <summary>How an adapter is saved.</summary>
 public sealed record AdapterSaveSection
 {
+    /// <summary>
+    /// original: for the base as it lies on disk; rescaled: for the base as transitions have left it, from which wisca undo and wisca
+    /// express lead back.
+    /// </summary>
     [Setting(
         "original: for the base as it lies on disk; rescaled: for the base as transitions have left it, from which wisca undo and wisca "
         + "express lead back.")]

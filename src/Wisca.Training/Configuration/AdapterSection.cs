@@ -3,54 +3,71 @@ using Wisca.Settings;
 
 namespace Wisca.Training.Configuration;
 
-#pragma warning disable CS1591 // The settings carry their documentation where --print-config finds it too.
-
 /// <summary>What a fine-tuning trains.</summary>
 public sealed record AdapterSection : ISettingsSection
 {
+    /// <summary>lora for an adapter on a frozen base; none to train the whole model.</summary>
     [Setting("lora for an adapter on a frozen base; none to train the whole model.")]
     public AdapterKind Type { get; init; } = AdapterKind.Lora;
 
+    /// <summary>Rank of the factors.</summary>
     [Setting("Rank of the factors.", Minimum = 1)]
     public int R { get; init; } = 8;
 
+    /// <summary>The product of the factors is multiplied by alpha / r.</summary>
     [Setting("The product of the factors is multiplied by alpha / r.", Minimum = 0, Above = true)]
     public double Alpha { get; init; } = 16;
 
+    /// <summary>Share of the inputs of A that a step of training drops.</summary>
     [Setting("Share of the inputs of A that a step of training drops.", Minimum = 0, Maximum = 1, Below = true)]
     public double Dropout { get; init; }
 
+    /// <summary>
+    /// Names of the projections to adapt, such as q_proj and v_proj, or layers.0.mlp.up_proj; all-linear for every one but the output
+    /// projection.
+    /// </summary>
     [Setting(
         "Names of the projections to adapt, such as q_proj and v_proj, or layers.0.mlp.up_proj; all-linear for every one but the output "
         + "projection.")]
     public IReadOnlyList<string> Targets { get; init; } = [TargetModules.AllLinearName];
 
+    /// <summary>Regular expression that whole paths must match, instead of names.</summary>
     [Setting("Regular expression that whole paths must match, instead of names.")]
     public string? TargetPattern { get; init; }
 
+    /// <summary>Layers to which names are confined, counted from 0; empty for all.</summary>
     [Setting("Layers to which names are confined, counted from 0; empty for all.", Minimum = 0)]
     public IReadOnlyList<int> Layers { get; init; } = [];
 
+    /// <summary>Other ranks and alphas for some modules.</summary>
     [Setting("Other ranks and alphas for some modules.")]
     public IReadOnlyList<AdapterOverride> Overrides { get; init; } = [];
 
+    /// <summary>Names of modules that are trained whole and stored with the adapter, such as lm_head.</summary>
     [Setting("Names of modules that are trained whole and stored with the adapter, such as lm_head.")]
     public IReadOnlyList<string> ModulesToSave { get; init; } = [];
 
+    /// <summary>alpha / sqrt(r) instead of alpha / r.</summary>
     [Setting("alpha / sqrt(r) instead of alpha / r.")]
     public bool Rslora { get; init; }
 
+    /// <summary>Magnitude and direction apart (DoRA).</summary>
     [Setting("Magnitude and direction apart (DoRA).")]
     public bool Dora { get; init; }
 
+    /// <summary>
+    /// How the factors start: default and gaussian with B = 0; pissa and olora with factors that are taken out of the base.
+    /// </summary>
     [Setting(
         "How the factors start: default and gaussian with B = 0; pissa and olora with factors that are taken out of the base.",
         Except = LoraInitialization.Other)]
     public LoraInitialization Init { get; init; }
 
+    /// <summary>Learning rate of B as a multiple of that of A (LoRA+); 1 for the same.</summary>
     [Setting("Learning rate of B as a multiple of that of A (LoRA+); 1 for the same.", Minimum = 0, Above = true)]
     public double LoraPlusRatio { get; init; } = 1;
 
+    /// <summary>Balancing of the two factors while they train.</summary>
     [Setting("Balancing of the two factors while they train.")]
     public FactorBalanceSection Balance { get; init; } = new();
 

@@ -3,19 +3,25 @@ using Wisca.Settings;
 
 namespace Wisca.Training.Configuration;
 
-#pragma warning disable CS1591 // The settings carry their documentation where --print-config finds it too.
-
 /// <summary>The model to train: one that is continued, or a new one.</summary>
 public sealed record ModelSection : ISettingsSection
 {
+    /// <summary>
+    /// A model folder (or a checkpoint of a run) whose weights are continued. The optimizer starts anew; --resume continues a run.
+    /// </summary>
     [Setting("A model folder (or a checkpoint of a run) whose weights are continued. The optimizer starts anew; --resume continues a run.")]
     public string? From { get; init; }
 
+    /// <summary>
+    /// A new model: a Hugging Face config.json, or its content as a mapping. vocab_size, bos_token_id and eos_token_id may be left out:
+    /// they come from the tokenizer. With neither from nor config: a Llama with grouped queries of about a million parameters.
+    /// </summary>
     [Setting(
         "A new model: a Hugging Face config.json, or its content as a mapping. vocab_size, bos_token_id and eos_token_id may be left out: "
         + "they come from the tokenizer. With neither from nor config: a Llama with grouped queries of about a million parameters.")]
     public FileOrMapping? Config { get; init; }
 
+    /// <summary>How the weights of a new model are drawn.</summary>
     [Setting("How the weights of a new model are drawn.")]
     public InitializationSection Initialization { get; init; } = new();
 

@@ -4,41 +4,51 @@ using Wisca.Torch.Optimizers;
 
 namespace Wisca.Training.Configuration;
 
-#pragma warning disable CS1591 // The settings carry their documentation where --print-config finds it too.
-
 /// <summary>The update rule of a run.</summary>
 public sealed record OptimizerSection : ISettingsSection
 {
+    /// <summary>adamw; sgd: with momentum; lion; muon: for the matrices inside the layers, with adamw for the rest.</summary>
     [Setting("adamw; sgd: with momentum; lion; muon: for the matrices inside the layers, with adamw for the rest.")]
     public OptimizerKind Name { get; init; } = OptimizerKind.AdamW;
 
+    /// <summary>Learning rate after warm-up.</summary>
     [Setting("Learning rate after warm-up.", Minimum = 0, Above = true)]
     public double LearningRate { get; init; } = 1e-3;
 
+    /// <summary>Decay of the first and second moment; none for 0.9 and 0.95 (lion: 0.9 and 0.99).</summary>
     [Setting(
         "Decay of the first and second moment; none for 0.9 and 0.95 (lion: 0.9 and 0.99).", Minimum = 0, Maximum = 1, Below = true,
         Count = 2)]
     public IReadOnlyList<double>? Betas { get; init; }
 
+    /// <summary>What adamw adds to the root of the second moment; none for 1e-8.</summary>
     [Setting("What adamw adds to the root of the second moment; none for 1e-8.", Minimum = 0)]
     public double? Epsilon { get; init; }
 
+    /// <summary>Momentum of sgd (none for 0.9) and muon (none for 0.95).</summary>
     [Setting("Momentum of sgd (none for 0.9) and muon (none for 0.95).", Minimum = 0, Maximum = 1, Below = true)]
     public double? Momentum { get; init; }
 
+    /// <summary>Decoupled weight decay: a step takes learning rate x weight decay of a weight away. Norms and biases have none.</summary>
     [Setting(
         "Decoupled weight decay: a step takes learning rate x weight decay of a weight away. Norms and biases have none.",
         Minimum = 0)]
     public double WeightDecay { get; init; } = 0.1;
 
+    /// <summary>Whether embeddings decay too.</summary>
     [Setting("Whether embeddings decay too.")]
     public bool DecayEmbeddings { get; init; } = true;
 
+    /// <summary>
+    /// Learning rates of single tensors as multiples of the common one. Several that match one tensor multiply, and one that matches none
+    /// is an error.
+    /// </summary>
     [Setting(
         "Learning rates of single tensors as multiples of the common one. Several that match one tensor multiply, and one that matches "
         + "none is an error.")]
     public IReadOnlyList<ParameterMultiplier> Multipliers { get; init; } = [];
 
+    /// <summary>Largest global norm of the gradients, to which longer ones are shortened; 0 or none for no clipping.</summary>
     [Setting("Largest global norm of the gradients, to which longer ones are shortened; 0 or none for no clipping.", Minimum = 0)]
     public double? Clip { get; init; } = 1;
 

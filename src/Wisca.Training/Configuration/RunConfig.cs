@@ -9,7 +9,10 @@ namespace Wisca.Training.Configuration;
 /// </summary>
 public abstract record RunConfig
 {
-    /// <summary>The run folder.</summary>
+    /// <summary>
+    /// The run folder: checkpoints, metrics and the configuration as it was used go there. Paths are relative to the folder that the
+    /// command is started in.
+    /// </summary>
     [Setting(
         "The run folder: checkpoints, metrics and the configuration as it was used go there. Paths are relative to the folder that the "
         + "command is started in.")]

@@ -2,22 +2,30 @@ using Wisca.Settings;
 
 namespace Wisca.Training.Configuration;
 
-#pragma warning disable CS1591 // The settings carry their documentation where --print-config finds it too.
-
 /// <summary>The learning rate over time.</summary>
 public sealed record ScheduleSection : ISettingsSection
 {
+    /// <summary>
+    /// After warm-up: cosine or linear down to the minimum, constant, or wsd: constant and then down over the last steps.
+    /// </summary>
     [Setting("After warm-up: cosine or linear down to the minimum, constant, or wsd: constant and then down over the last steps.")]
     public ScheduleKind Name { get; init; } = ScheduleKind.Cosine;
 
+    /// <summary>
+    /// Number of steps over which the learning rate rises in a straight line from 0; none for a tenth of the run, at most 100.
+    /// </summary>
     [Setting(
         "Number of steps over which the learning rate rises in a straight line from 0; none for a tenth of the run, at most 100.",
         Minimum = 0)]
     public int? Warmup { get; init; }
 
+    /// <summary>The least learning rate as a share of the greatest.</summary>
     [Setting("The least learning rate as a share of the greatest.", Minimum = 0, Maximum = 1)]
     public double MinimumRatio { get; init; } = 0.1;
 
+    /// <summary>
+    /// Number of last steps over which the learning rate falls; none for all after warm-up (cosine and linear) or a fifth of all (wsd).
+    /// </summary>
     [Setting(
         "Number of last steps over which the learning rate falls; none for all after warm-up (cosine and linear) or a fifth of all (wsd).",
         Minimum = 1)]

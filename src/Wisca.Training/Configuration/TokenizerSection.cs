@@ -2,19 +2,23 @@ using Wisca.Settings;
 
 namespace Wisca.Training.Configuration;
 
-#pragma warning disable CS1591 // The settings carry their documentation where --print-config finds it too.
-
 /// <summary>The tokenizer of a run.</summary>
 public sealed record TokenizerSection : ISettingsSection
 {
+    /// <summary>
+    /// auto: read from path, or else from model.from, or else trained; train: a byte-level BPE trained on the training text; bytes: one
+    /// token a byte.
+    /// </summary>
     [Setting(
         "auto: read from path, or else from model.from, or else trained; train: a byte-level BPE trained on the training text; bytes: one "
         + "token a byte.")]
     public TokenizerSource Source { get; init; } = TokenizerSource.Auto;
 
+    /// <summary>A folder with a tokenizer (tokenizer.json, tokenizer.model, or vocab.json and merges.txt).</summary>
     [Setting("A folder with a tokenizer (tokenizer.json, tokenizer.model, or vocab.json and merges.txt).")]
     public string? Path { get; init; }
 
+    /// <summary>Number of tokens of a trained tokenizer, its bytes and special tokens among them.</summary>
     [Setting("Number of tokens of a trained tokenizer, its bytes and special tokens among them.", Minimum = 257, Maximum = 1000000)]
     public int Vocabulary { get; init; } = 2048;
 

@@ -4,70 +4,99 @@ using Wisca.Transitions;
 
 namespace Wisca.Training.Configuration;
 
-#pragma warning disable CS1591 // The settings carry their documentation where --print-config finds it too.
-
 /// <summary>Transitions while a model trains.</summary>
 public sealed record WiscaSection : ISettingsSection
 {
+    /// <summary>
+    /// The paper's strategies, joined with +, for qk and vo in one word: qk_ten, qk_row, vo_ten, vo_row; origin for no transitions.
+    /// </summary>
     [Setting(
         "The paper's strategies, joined with +, for qk and vo in one word: qk_ten, qk_row, vo_ten, vo_row; origin for no transitions.",
         Shorthand = true)]
     public string? Preset { get; init; }
 
+    /// <summary>How many channels share a factor between W_q and W_k; none for no exchange. channel only where RoPE does not act.</summary>
     [Setting(
         "How many channels share a factor between W_q and W_k; none for no exchange. channel only where RoPE does not act.",
         Key = "qk")]
     public Granularity? QueryKey { get; init; } = Granularity.Tensor;
 
+    /// <summary>How many channels share a factor between W_v and W_o; none for no exchange.</summary>
     [Setting("How many channels share a factor between W_v and W_o; none for no exchange.", Key = "vo", Except = Granularity.Pair)]
     public Granularity? ValueOutput { get; init; } = Granularity.Tensor;
 
+    /// <summary>
+    /// The norm to make equal on both sides; fisher goes by the gradients instead of the weights, and so not before the first step.
+    /// </summary>
     [Setting(
         "The norm to make equal on both sides; fisher goes by the gradients instead of the weights, and so not before the first step.")]
     public Criterion Criterion { get; init; } = Criterion.L1;
 
+    /// <summary>pow2 rounds factors to powers of two, none does not, auto does for tensors of 16 bits.</summary>
     [Setting("pow2 rounds factors to powers of two, none does not, auto does for tensors of 16 bits.")]
     public FactorRounding Round { get; init; } = FactorRounding.Auto;
 
+    /// <summary>Factors are clamped to 2^-N ... 2^N.</summary>
     [Setting("Factors are clamped to 2^-N ... 2^N.", Minimum = 0, Above = true, Maximum = 64)]
     public double MaxLog2 { get; init; } = 6;
 
+    /// <summary>
+    /// With powers of two only: a group is left alone unless the |log2| of its norms' ratio exceeds 1 by this much, so that factors do not
+    /// flip to and fro.
+    /// </summary>
     [Setting(
         "With powers of two only: a group is left alone unless the |log2| of its norms' ratio exceeds 1 by this much, "
         + "so that factors do not flip to and fro.",
         Minimum = 0)]
     public double Hysteresis { get; init; } = 0.1;
 
+    /// <summary>Which layers take part.</summary>
     [Setting(
         "Which layers take part.", Pattern = @"(all|\d+(-\d*)?|-\d+)( *, *(all|\d+(-\d*)?|-\d+))*",
         Expected = "all, or layers such as 0-3,8,30-")]
     public string Layers { get; init; } = "all";
 
+    /// <summary>Whether there is a transition before the first step.</summary>
     [Setting("Whether there is a transition before the first step.")]
     public bool Init { get; init; } = true;
 
+    /// <summary>A transition every so many steps; 0 for none.</summary>
     [Setting("A transition every so many steps; 0 for none.", Minimum = 0)]
     public int Every { get; init; } = 250;
 
+    /// <summary>Steps after which there is a transition too.</summary>
     [Setting("Steps after which there is a transition too.", Minimum = 1)]
     public IReadOnlyList<int> At { get; init; } = [];
 
+    /// <summary>
+    /// A transition wherever the largest |log2| of the two norms' ratio passes this, which is then measured after every step.
+    /// </summary>
     [Setting(
         "A transition wherever the largest |log2| of the two norms' ratio passes this, which is then measured after every step.",
         Minimum = 0, Above = true)]
     public double? Threshold { get; init; }
 
+    /// <summary>The last step with a transition; none for the last of the run.</summary>
     [Setting("The last step with a transition; none for the last of the run.", Minimum = 0)]
     public int? Until { get; init; }
 
+    /// <summary>
+    /// What happens to the optimizer's state of scaled tensors: transport scales it with them, keep leaves it, reset clears it.
+    /// </summary>
     [Setting("What happens to the optimizer's state of scaled tensors: transport scales it with them, keep leaves it, reset clears it.")]
     public StatePolicy State { get; init; } = StatePolicy.Transport;
 
+    /// <summary>
+    /// Whether the optimizer's epsilon follows too, so that a transition is exactly a change of learning rates; needs one factor a tensor.
+    /// </summary>
     [Setting(
         "Whether the optimizer's epsilon follows too, so that a transition is exactly a change of learning rates; needs one factor a "
         + "tensor.")]
     public bool TransportEpsilon { get; init; }
 
+    /// <summary>
+    /// Whether the loss on a fixed batch is compared before and after every transition; a difference beyond rounding ends the run.
+    /// </summary>
     [Setting("Whether the loss on a fixed batch is compared before and after every transition; a difference beyond rounding ends the run.")]
     public bool Verify { get; init; }
 

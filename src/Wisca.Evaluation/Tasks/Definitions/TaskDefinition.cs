@@ -2,68 +2,86 @@ using Wisca.Settings;
 
 namespace Wisca.Evaluation.Tasks.Definitions;
 
-#pragma warning disable CS1591 // The settings carry their documentation.
-
 /// <summary>
 /// What a task is: where its documents are and how each becomes requests. Keys are named as in the Language Model Evaluation Harness where
 /// they mean the same. Templates hold fields of the document as <c>{{field}}</c>; see docs/adding-a-task.md.
 /// </summary>
 public sealed record TaskDefinition : ISettingsSection
 {
+    /// <summary>The task's name.</summary>
     [Setting(
         "The task's name.", Required = true, Pattern = "[A-Za-z0-9_.-]+(\\{member\\})?",
         Expected = "letters, digits, _, . and -, and {member} in a group")]
     public string Task { get; init; } = "";
 
+    /// <summary>What the task asks, in a few words.</summary>
     [Setting("What the task asks, in a few words.")]
     public string? About { get; init; }
 
+    /// <summary>The version of the task; for the harness's tasks the harness's.</summary>
     [Setting("The version of the task; for the harness's tasks the harness's.", Minimum = 0)]
     public double Version { get; init; }
 
+    /// <summary>The group that this template describes.</summary>
     [Setting("The group that this template describes.")]
     public TaskGroupSection Group { get; init; } = new();
 
+    /// <summary>
+    /// multiple_choice: several continuations of one context; partial: one continuation behind several contexts; loglikelihood: one of
+    /// each.
+    /// </summary>
     [Setting(
         "multiple_choice: several continuations of one context; partial: one continuation behind several contexts; loglikelihood: one of "
         + "each.")]
     public TaskOutputType OutputType { get; init; }
 
+    /// <summary>The context (not in partial scoring); none for the beginning of a text.</summary>
     [Setting("The context (not in partial scoring); none for the beginning of a text.")]
     public string? DocToText { get; init; }
 
+    /// <summary>The choices: a template each, or one that is a list. Continuations; in partial scoring contexts.</summary>
     [Setting("The choices: a template each, or one that is a list. Continuations; in partial scoring contexts.")]
     public IReadOnlyList<string>? DocToChoice { get; init; }
 
+    /// <summary>The continuation in partial scoring and loglikelihood.</summary>
     [Setting("The continuation in partial scoring and loglikelihood.")]
     public string? DocToTarget { get; init; }
 
+    /// <summary>The index of the gold choice, from 0.</summary>
     [Setting("The index of the gold choice, from 0.")]
     public string? Gold { get; init; }
 
+    /// <summary>What stands between context and choice; none for nothing.</summary>
     [Setting("What stands between context and choice; none for nothing.")]
     public string? TargetDelimiter { get; init; } = " ";
 
+    /// <summary>What stands behind each few-shot example.</summary>
     [Setting("What stands behind each few-shot example.")]
     public string? FewshotDelimiter { get; init; } = "\n\n";
 
+    /// <summary>Text before the few-shot examples, or before the context where there are none.</summary>
     [Setting("Text before the few-shot examples, or before the context where there are none.")]
     public string? Description { get; init; }
 
+    /// <summary>The split that is evaluated.</summary>
     [Setting("The split that is evaluated.")]
     public TaskSplit Evaluation { get; init; } = TaskSplit.Test;
 
+    /// <summary>The split that few-shot examples are drawn from.</summary>
     [Setting("The split that few-shot examples are drawn from.")]
     public TaskSplit Fewshot { get; init; } = TaskSplit.Train;
 
+    /// <summary>The number of few-shot examples where nothing else is asked for; 0 stays 0 whatever is asked for; none for 0.</summary>
     [Setting(
         "The number of few-shot examples where nothing else is asked for; 0 stays 0 whatever is asked for; none for 0.", Minimum = 0,
         Maximum = 1000)]
     public int? NumFewshot { get; init; }
 
+    /// <summary>What is reported.</summary>
     [Setting("What is reported.")]
     public IReadOnlyList<TaskMetric> Metrics { get; init; } = [TaskMetric.Accuracy];
 
+    /// <summary>The containers that the data may come in, in order of preference.</summary>
     [Setting("The containers that the data may come in, in order of preference.")]
     public IReadOnlyList<TaskDataSection> Data { get; init; } = [];
 
