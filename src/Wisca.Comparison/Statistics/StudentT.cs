@@ -1,7 +1,7 @@
 namespace Wisca.Comparison.Statistics;
 
 /// <summary>Student's distribution.</summary>
-public static class StudentT
+internal static class StudentT
 {
     /// <summary>The probability of a value that is at least as far from 0 as t.</summary>
     /// <param name="t">The statistic.</param>

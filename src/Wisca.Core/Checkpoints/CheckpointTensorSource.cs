@@ -4,7 +4,7 @@ using Wisca.Safetensors;
 namespace Wisca.Checkpoints;
 
 /// <summary>Measures the tensors of a checkpoint or an adapter on disk.</summary>
-public sealed class CheckpointTensorSource : ITensorSource
+internal sealed class CheckpointTensorSource : ITensorSource
 {
     private readonly IWeightFolder _weights;
 

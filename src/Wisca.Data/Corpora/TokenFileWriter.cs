@@ -6,7 +6,7 @@ namespace Wisca.Data.Corpora;
 
 /// <summary>Writes a <see cref="TokenFile"/>, document by document.
 /// The file appears under its name when <see cref="Commit"/> is called.</summary>
-public sealed class TokenFileWriter : IDisposable
+internal sealed class TokenFileWriter : IDisposable
 {
     private readonly AtomicFile _file;
     private readonly string _path, _tokenizerHash;

@@ -5,7 +5,7 @@ using static TorchSharp.torch;
 namespace Wisca.Evaluation.Flatness;
 
 /// <summary>Measures the curvature of pairs.</summary>
-public static class PairMeter
+internal static class PairMeter
 {
     /// <summary>For every group of every exchange of a plan, the traces of both sides' blocks.</summary>
     /// <param name="objective">The loss.</param>

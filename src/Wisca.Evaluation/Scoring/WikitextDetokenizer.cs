@@ -7,7 +7,7 @@ namespace Wisca.Evaluation.Scoring;
 /// <c>wikitext</c> task does, its peculiarities included: of quotation marks and apostrophes each two that follow each other are a pair,
 /// whether they are one or not.
 /// </summary>
-public static partial class WikitextDetokenizer
+internal static partial class WikitextDetokenizer
 {
     // Told apart from ordinary text by its first heading: " = Title = ".
     private const string TopHeading = "= ";

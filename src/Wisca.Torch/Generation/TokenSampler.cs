@@ -3,7 +3,7 @@ using Wisca.Numerics;
 namespace Wisca.Torch.Generation;
 
 /// <summary>Draws tokens from logits. The same seed and logits give the same tokens on every machine.</summary>
-public sealed class TokenSampler
+internal sealed class TokenSampler
 {
     private readonly SamplingOptions _options;
     private ulong _state;

@@ -12,7 +12,7 @@ namespace Wisca.Torch.Transitions;
 /// <remarks>
 /// TorchSharp keys state by the parameter's native handle: build the optimizer after every <c>to(...)</c>, as always with it.
 /// </remarks>
-public sealed class TorchSharpOptimizerState : IOptimizerState
+internal sealed class TorchSharpOptimizerState : IOptimizerState
 {
     private readonly Dictionary<string, OptimizerState> _states = new(StringComparer.Ordinal);
 

@@ -2,7 +2,7 @@
 namespace Wisca.Training.Batches;
 
 /// <summary>Where training batches come from: a pure function of the position, so that a resumed run goes on where it was.</summary>
-public interface IBatchSource
+internal interface IBatchSource
 {
     /// <summary>Number of sequences of one pass over the data.</summary>
     long SequencesPerEpoch { get; }

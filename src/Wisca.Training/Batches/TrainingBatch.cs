@@ -6,7 +6,7 @@ namespace Wisca.Training.Batches;
 /// <param name="Ids">Token ids [Sequences x Length], row by row.</param>
 /// <param name="Targets">For each id the one to predict, or -100 where none counts.</param>
 /// <param name="Sequences">Number of sequences.</param>
-public sealed record TrainingBatch(long[] Ids, long[] Targets, int Sequences)
+internal sealed record TrainingBatch(long[] Ids, long[] Targets, int Sequences)
 {
     /// <summary>Number of targets that count.</summary>
     public long RealTargets { get; } = Targets.LongCount(target => target != Decoder.IgnoredTarget);

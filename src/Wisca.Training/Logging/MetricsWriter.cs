@@ -10,7 +10,7 @@ namespace Wisca.Training.Logging;
 /// A line is written at once and reaches the system before <see cref="Write"/> returns, so a killed run loses none; a last line that was
 /// torn all the same (full disk, power cut) is dropped when the file is opened again.
 /// </summary>
-public sealed class MetricsWriter : IDisposable
+internal sealed class MetricsWriter : IDisposable
 {
     private readonly FileStream _stream;
     private readonly TimeProvider _clock;

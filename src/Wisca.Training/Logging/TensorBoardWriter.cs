@@ -6,7 +6,7 @@ namespace Wisca.Training.Logging;
 
 /// <summary>Writes an event file that TensorBoard reads: <c>events.out.tfevents.TIME.HOST</c>.
 /// Every event reaches the system at once.</summary>
-public sealed class TensorBoardWriter : IDisposable
+internal sealed class TensorBoardWriter : IDisposable
 {
     private const int Buckets = 30;
     private readonly FileStream _stream;

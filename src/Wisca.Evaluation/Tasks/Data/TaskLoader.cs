@@ -4,7 +4,7 @@ using Wisca.Evaluation.Tasks.Definitions;
 namespace Wisca.Evaluation.Tasks.Data;
 
 /// <summary>Reads a task's documents and makes its requests.</summary>
-public static class TaskLoader
+internal static class TaskLoader
 {
     /// <summary>Loads a task.</summary>
     /// <param name="definition">The task; not a template of a group.</param>

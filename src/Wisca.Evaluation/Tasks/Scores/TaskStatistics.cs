@@ -3,7 +3,7 @@ using Wisca.Evaluation.Tasks.Data;
 namespace Wisca.Evaluation.Tasks.Scores;
 
 /// <summary>The harness's statistics: means, standard errors and those of groups.</summary>
-public static class TaskStatistics
+internal static class TaskStatistics
 {
     /// <summary>The bootstrap's resamples are drawn in chunks of this many, chunk i from a generator with seed i.</summary>
     private const int ChunkSize = 1000;
