@@ -41,7 +41,8 @@ public abstract record RunConfig
     /// <summary>Decay of an average of the weights; null for none.</summary>
     public abstract double? Ema { get; init; }
 
-    /// <summary>The update rule as it was given.</summary>
+    /// <summary>The update rule.</summary>
+    /// <remarks>As it was given; <see cref="EffectiveOptimizer"/> is what a run goes by.</remarks>
     [Setting("The update rule.")]
     public abstract OptimizerSection Optimizer { get; init; }
 

@@ -29,8 +29,10 @@ public sealed partial class SettingDocumentationTests
             .ToList();
 
         settings.ShouldNotBeEmpty();
-        settings.Select(setting => $"{setting.Name}: {Written(setting.Name)}").ShouldBe(
-            settings.Select(setting => $"{setting.Name}: {Meant(setting.Property)}"));
+        settings
+            .Select(setting => (setting.Name, Written: Written(setting.Name), Meant: Meant(setting.Property)))
+            .Where(setting => setting.Written != setting.Meant)
+            .ShouldBeEmpty();
 
         string Written(string name) =>
             !members.TryGetValue(name, out var member) ? "nothing"
