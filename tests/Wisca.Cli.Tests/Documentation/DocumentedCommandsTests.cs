@@ -38,6 +38,7 @@ public sealed partial class DocumentedCommandsTests(DocumentedInputs inputs) : I
         ("finetune", "auto|PATH|never", "never"),
         ("flatness", "qk|vo", "vo"),
         ("flatness", "L", "1"),
+        ("rescale", "0-3,8,30-", "0-0,1-"),                   // the model has two layers
         ("train", "seed=S", "seed=1"),
         ("train", "precision=P", "precision=bf16"),
     ];
@@ -47,18 +48,24 @@ public sealed partial class DocumentedCommandsTests(DocumentedInputs inputs) : I
     [
         (
             ["train"],
-            ["--set", "steps=2", "batch_size=1", "threads=1", "tokenizer.source=bytes", "data.stories=60", "data.held_out=0.2",
-                "data.sequence_length=16", "schedule.warmup=1", "evaluation.tokens=64", "evaluation.samples.every=0",
+            ["--set", "steps=2", "batch_size=1", "threads=1", "tokenizer.source=bytes", "data.sequence_length=16", "schedule.warmup=1",
+                "evaluation.tokens=64", "evaluation.samples.every=0",
                 "model.config={model_type: llama, hidden_size: 32, intermediate_size: 48, num_hidden_layers: 2, num_attention_heads: 4}"]),
+        (["train", "configs/stories-demo.yaml"], ["--set", "data.stories=60", "data.held_out=0.2"]),
         (
             ["finetune"],
             ["--set", "steps=2", "batch_size=1", "accumulation=1", "threads=1", "data.held_out=0.2", "data.sequence_length=256",
                 "schedule.warmup=1", "evaluation.tokens=64"]),
         (["finetune", "configs/finetune-lora.yaml"], ["--set", "epochs=1"]),
-        (["compare"], ["--set", "training.steps=2", "training.batch_size=1", "training.evaluation.tokens=64"]),
+        (
+            ["compare", "my-question.yaml"],
+            ["--set", "training.steps=2", "training.batch_size=1", "training.evaluation.tokens=64", "training.tokenizer.source=bytes",
+                "training.data.sequence_length=16", "learning_rates=[1e-3]"]),
+        (["compare", "STUDY.yaml"], ["--set", "training.steps=2"]),
         (
             ["compare", "configs/compare/stories.yaml"],
-            ["--set", "training.data.stories=60", "training.data.held_out=0.2", "seeds=[1,2]"]),
+            ["--set", "training.steps=2", "training.batch_size=1", "training.evaluation.tokens=64", "training.data.stories=60",
+                "training.data.held_out=0.2", "seeds=[1,2]", "learning_rates=[1e-3]"]),
         (["compare", "configs/compare/finetune.yaml"], ["--dry-run"]),
         (["compare", "configs/compare/tinystories.yaml"], ["--dry-run"]),
         (["compare", "configs/compare/tinystories-1m.yaml"], ["--dry-run"]),
@@ -69,7 +76,7 @@ public sealed partial class DocumentedCommandsTests(DocumentedInputs inputs) : I
         (
             ["flatness"],
             ["--tokens", "64", "--sequence-length", "32", "--trace-probes", "2", "--lanczos-steps", "3", "--points", "3"]),
-        (["flatness", "--orbit"], ["--orbit-range", "1", "--orbit-probes", "1"]),
+        (["flatness", "--orbit"], ["--orbit-range", "1", "--orbit-probes", "2"]),
     ];
 
     public static TheoryData<string> Run =>
@@ -81,6 +88,9 @@ public sealed partial class DocumentedCommandsTests(DocumentedInputs inputs) : I
     {
         string[] arguments = Arguments(new ShownCommand("", command));
         using var folder = inputs.Copy();
+
+        // What trains is the first to do so: there is nothing to resume.
+        if (arguments[0] is "train" or "finetune") Directory.Delete(folder["runs"], recursive: true);
         foreach (var (option, value) in arguments.Zip(arguments.Skip(1)))
         {
             // The inputs hold what other commands read of it.
@@ -115,7 +125,7 @@ public sealed partial class DocumentedCommandsTests(DocumentedInputs inputs) : I
             .Of(
                 "a.md",
                 "wisca no\n\n```\n./wisca a 'b c'   # d\n$ wisca e \\\n  \"f=g h\" > i\nprints wisca\nwisca (j)\n```\n`wisca k`\n\n"
-                + "- ```bash\n  wisca l | m\n  ```\n")
+                + "  ```bash\n  wisca l | m\n  ```\n")
             .Select(command => string.Join(',', command.Words))
             .ShouldBe(["wisca,a,b c", "wisca,e,f=g h", "wisca,l"]);
 

@@ -1,3 +1,4 @@
+using System.IO.Compression;
 using System.Text.RegularExpressions;
 using Wisca.Checkpoints;
 using Wisca.Data.Tokenizers.Training;
@@ -11,7 +12,8 @@ namespace Wisca.Cli.Tests.Documentation;
 /// <summary>What documented commands name, under the names they give it: made once, and copied for each of them.</summary>
 public sealed class DocumentedInputs : IAsyncLifetime
 {
-    private const string Story = "The fox ran up the hill. The hill was high, and the fox was red.\n<|endoftext|>\n";
+    // What commands write into, below the name of an input; all other inputs are only read.
+    private static readonly string[] Written = ["runs", "big"];
 
     private static readonly string[] Texts =
     [
@@ -27,6 +29,7 @@ public sealed class DocumentedInputs : IAsyncLifetime
     [
         ("boolq/val.jsonl", """{"passage": "A wren is a bird.", "question": "is a wren a bird", "label": 1}"""),
         ("piqa/validation.jsonl", """{"goal": "dry a coat", "sol1": "hang it up", "sol2": "bury it", "label": 0}"""),
+        ("piqa/train.jsonl", """{"goal": "open a door", "sol1": "turn the knob", "sol2": "eat it", "label": 0}"""),
         ("winogrande/dev.jsonl", """{"sentence": "Ann met Eve and _ smiled.", "option1": "Ann", "option2": "Eve", "answer": "1"}"""),
         ("copa/val.jsonl", """{"premise": "Rain.", "choice1": "I got wet.", "choice2": "I sang.", "question": "effect", "label": 0}"""),
         ("lambada_openai/test.jsonl", """{"text": "the fox ran up the hill"}"""),
@@ -50,18 +53,27 @@ public sealed class DocumentedInputs : IAsyncLifetime
 
     private readonly TemporaryFolder _folder = new();
 
-    /// <summary>A copy for one command.</summary>
+    /// <summary>A folder for one command, where it finds them all.</summary>
     internal TemporaryFolder Copy()
     {
         var copy = new TemporaryFolder();
-        Copy(_folder.FullPath, copy.FullPath);
+        foreach (string name in Directory.EnumerateFileSystemEntries(_folder.FullPath).Select(path => Path.GetFileName(path)))
+        {
+            if (Written.Contains(name)) Copy(_folder[name], copy[name]);
+            else if (Directory.Exists(_folder[name])) Directory.CreateSymbolicLink(copy[name], _folder[name]);
+            else File.CreateSymbolicLink(copy[name], _folder[name]);
+        }
+
         return copy;
     }
 
     public async ValueTask InitializeAsync()
     {
-        foreach (string text in Texts) Write(text, string.Concat(Enumerable.Repeat(Story, 20)));
-        Write("more/deep/a.jsonl", """{"content": "The fox."}""");
+        string stories = string.Concat(Enumerable.Range(1, 300).Select(i => $"The fox ran up hill {i}. It was red.\n<|endoftext|>\n"));
+        foreach (string text in Texts) Write(text, stories);
+        Directory.CreateDirectory(_folder["more", "deep"]);
+        await using (var packed = new GZipStream(File.Create(_folder["more", "deep", "a.jsonl.gz"]), CompressionLevel.Fastest))
+            packed.Write("""{"content": "The fox."}"""u8);
         Write("pages/a.jsonl", """{"page": "The well @-@ known fox ."}""");
         foreach (string file in Questions) Write(file, Examples(Path.GetExtension(file)));
         foreach (var (file, line) in Tasks) Write($"DATA/{file}", string.Concat(Enumerable.Repeat(line + "\n", 8)));
