@@ -60,12 +60,12 @@ public sealed partial class DocumentedCommandsTests(DocumentedInputs inputs) : I
         (
             ["compare", "my-question.yaml"],
             ["--set", "training.steps=2", "training.batch_size=1", "training.evaluation.tokens=64", "training.tokenizer.source=bytes",
-                "training.data.sequence_length=16", "learning_rates=[1e-3]"]),
-        (["compare", "STUDY.yaml"], ["--set", "training.steps=2"]),
+                "training.data.sequence_length=16", "seeds=[1]", "learning_rates=[1e-3]"]),
+        (["compare", "STUDY.yaml", "--workers"], ["--set", "training.steps=2", "seeds=[1,2,3]"]),
         (
             ["compare", "configs/compare/stories.yaml"],
             ["--set", "training.steps=2", "training.batch_size=1", "training.evaluation.tokens=64", "training.data.stories=60",
-                "training.data.held_out=0.2", "seeds=[1,2]", "learning_rates=[1e-3]"]),
+                "training.data.held_out=0.2", "seeds=[1]", "learning_rates=[1e-3]"]),
         (["compare", "configs/compare/finetune.yaml"], ["--dry-run"]),
         (["compare", "configs/compare/tinystories.yaml"], ["--dry-run"]),
         (["compare", "configs/compare/tinystories-1m.yaml"], ["--dry-run"]),
