@@ -239,25 +239,6 @@ public sealed class CorpusReaderTests : IDisposable
         seen.Values[^1].ShouldBe(corpus.Length);
     }
 
-    [Fact]
-    public void Documents_LargeFile_NeedMemoryForOneDocumentOnly()
-    {
-        using (var writer = new StreamWriter(_folder["a.txt"]))
-        {
-            for (int i = 0; i < 20_000; i++) writer.Write($"{i} {new string('x', 1000)}\n<|endoftext|>\n");
-        }
-
-        long highest = 0;
-        int count = 0;
-        foreach (string _ in CorpusReader.Open([_folder["a.txt"]]).Documents())
-        {
-            if (count++ % 2000 == 0) highest = Math.Max(highest, GC.GetTotalMemory(forceFullCollection: true));
-        }
-
-        count.ShouldBe(20_000);
-        highest.ShouldBeLessThan(GC.GetTotalMemory(forceFullCollection: true) + 5_000_000);
-    }
-
     private static string[] Read(params string[] sources) => Read(new CorpusReaderOptions(), sources);
 
     private static string[] Read(CorpusReaderOptions options, params string[] sources) =>
