@@ -8,7 +8,7 @@ foreach (Microsoft.Build.Framework.ITaskItem file in Files)
         if (line.Length <= Maximum) continue;
         string path = file.GetMetadata("FullPath");
         Log.LogError(
-            null, "WISCA0001", null, path, number, Maximum + 1, number, line.Length,
+            null, "LINE140", null, path, number, Maximum + 1, number, line.Length,
             "the line has {0} characters, expected at most {1}", line.Length, Maximum);
     }
 }

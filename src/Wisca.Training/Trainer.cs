@@ -409,7 +409,7 @@ public sealed class Trainer : IDisposable
         {
             var dtype = _config.Checkpoints.Dtype == WeightDtype.Bf16 ? Dtype.BF16 : Dtype.F32;
             Trainee.Save(staging, dtype, _task.Data);
-            Directory.CreateDirectory(Path.Combine(staging, Path.GetDirectoryName(TrainingState.FileName)!));
+            Directory.CreateDirectory(Path.Combine(staging, RunLayout.Training));
             Trainee.SaveState(staging);
             _optimizer.Save(Path.Combine(staging, RunLayout.Optimizer));
             if (_average is not null)

@@ -7,6 +7,7 @@ internal static class ZshScript
     {
         yield return "#compdef wisca";
         yield return "# Completion of wisca for zsh: source <(wisca completion zsh), or save it as _wisca in a folder of $fpath.";
+        yield return "_wisca_words_or_files() { compadd -- \"$@\"; _files }";
         yield return "_wisca() {";
         yield return "  local state line";
         yield return "  local -a verbs=(";
@@ -46,6 +47,7 @@ internal static class ZshScript
         null => "",
         { Words: [], IsPath: true } => $":{Escaped(value.Name)}:_files",
         { Words: [] } => $":{Escaped(value.Name)}: ",
+        { IsPath: true } => $":{Escaped(value.Name)}:{{_wisca_words_or_files {string.Join(' ', value.Words)}}}",
         _ => $":{Escaped(value.Name)}:({string.Join(' ', value.Words)})",
     };
 

@@ -79,13 +79,9 @@ internal abstract class RunKind
     /// <summary>A configuration in which what computes nothing is as by default,
     /// and what lies outside of it is replaced by what it is known by.</summary>
     protected virtual RunConfig Identity(RunConfig config) =>
-        config with
+        config.Computed() with
         {
-            Output = "run",
-            Threads = 0,
             Evaluation = config.Evaluation with { Samples = new() },
-            Logging = new(),
-            Checkpoints = new() { Dtype = config.Checkpoints.Dtype },
             Ending = config.Ending with { Minutes = null },
         };
 }

@@ -57,7 +57,6 @@ internal sealed class TrainingRuns : RunKind
             },
             Data = data with
             {
-                Cache = null,
                 Train = Texts(data, data.Train),
                 Validation = Texts(data, data.Validation),
                 Test = Texts(data, data.Test),

@@ -11,6 +11,9 @@ namespace Wisca.Checkpoints;
 /// <param name="LeftOut">Relative paths of the files that do not, each with the reason.</param>
 public sealed record SideFiles(ImmutableArray<string> Copied, ImmutableArray<(string Path, string Reason)> LeftOut)
 {
+    // Rescaling.Ledger's, whose room needs this one.
+    internal const string LedgerName = "wisca.json";
+
     /// <summary>Where a checkpoint of wisca train keeps what resuming needs.</summary>
     public const string TrainingFolder = "training";
 
@@ -48,7 +51,7 @@ public sealed record SideFiles(ImmutableArray<string> Copied, ImmutableArray<(st
             foreach (var entry in folder.EnumerateFileSystemInfos().OrderBy(entry => entry.Name, StringComparer.Ordinal))
             {
                 string path = prefix + entry.Name;
-                if (prefix.Length == 0 && (weights.Contains(entry.Name) || entry.Name == Rescaling.Ledger.FileName)) continue;
+                if (prefix.Length == 0 && (weights.Contains(entry.Name) || entry.Name == LedgerName)) continue;
                 if (entry is DirectoryInfo directory)
                 {
                     if (entry.LinkTarget is not null) leftOut.Add((path + "/", "a link to another folder"));

@@ -45,7 +45,7 @@ public sealed class AtomicFile : IDisposable
     /// <summary>Writes a file of bytes, and replaces one that is there.</summary>
     /// <param name="path">The file, in a folder that exists.</param>
     /// <param name="content">Its content.</param>
-    /// <exception cref="IOException">It cannot be written; what was there is as it was.</exception>
+    /// <exception cref="IOException">It cannot be written; what was there is as it was, or all of the new is there.</exception>
     /// <exception cref="UnauthorizedAccessException">It must not be written.</exception>
     public static void Write(string path, ReadOnlySpan<byte> content)
     {
@@ -57,7 +57,7 @@ public sealed class AtomicFile : IDisposable
     /// <summary>Writes a file of text in UTF-8 without a byte order mark, and replaces one that is there.</summary>
     /// <param name="path">The file, in a folder that exists.</param>
     /// <param name="content">Its content.</param>
-    /// <exception cref="IOException">It cannot be written; what was there is as it was.</exception>
+    /// <exception cref="IOException">It cannot be written; what was there is as it was, or all of the new is there.</exception>
     /// <exception cref="UnauthorizedAccessException">It must not be written.</exception>
     public static void Write(string path, string content) => Write(path, Encoding.UTF8.GetBytes(content));
 
@@ -105,7 +105,7 @@ public sealed class AtomicFile : IDisposable
         foreach (var (working, _) in WorkingName.Find(parent, place))
         {
             if (working is not FileInfo || working.LinkTarget is not null) continue;
-            if (new DriveInfo(parent).DriveType == DriveType.Network) return;
+            if (IsOnNetwork(parent)) return;
             try
             {
                 // The one lock that shares with no writer's; the name goes before the lock does.
@@ -119,6 +119,9 @@ public sealed class AtomicFile : IDisposable
         }
     }
 
+    private static bool IsOnNetwork(string folder) =>
+        folder.StartsWith(@"\\", StringComparison.Ordinal) || new DriveInfo(folder).DriveType == DriveType.Network;
+
     private static (string Working, FileStream Stream) CreateWorkingFile(string place, Disk disk)
     {
         for (int attempt = 1; ; attempt++)
@@ -126,7 +129,8 @@ public sealed class AtomicFile : IDisposable
             string working = WorkingName.New(place, disk);
             try
             {
-                // Made anew, never through a link that someone put there. The lock is one that readers share: it is held over the rename.
+                // Made anew, never through a link that someone put there. On Unix the lock is one that readers share: it is held over the
+                // rename.
                 var stream = new FileStream(working, FileMode.CreateNew, FileAccess.Write, FileShare.Delete, bufferSize: 1 << 16);
                 if (File.Exists(working)) return (working, stream);
                 stream.Dispose();

@@ -8,9 +8,9 @@ namespace Wisca.Files;
 /// <remarks>
 /// <para>
 /// Where the process is killed or the power fails before <see cref="Commit"/> returns, the place holds what it held before or all of the
-/// new folder, never a part. After it has returned, it holds the new one. Where the system cannot exchange two folders in one step (only
-/// Linux can, and not on every file system), a replacement takes two, and between them the place is empty: the next writer, or
-/// <see cref="Recover"/>, puts back what was there. Windows has no flush of a folder: there a power cut just after the commit may bring
+/// new folder, never a part. After it has returned, it holds the new one. Where the system cannot exchange two folders in one step (done
+/// on Linux, and not on every file system), a replacement takes two, and between them the place is empty: the next writer, or
+/// <see cref="RecoverAll"/>, puts back what was there. Windows has no flush of a folder: there a power cut just after the commit may bring
 /// back what was there.
 /// </para>
 /// <para>
@@ -34,17 +34,15 @@ public sealed class AtomicFolder : IDisposable
     /// <summary>Where the files are written until <see cref="Commit"/>.</summary>
     public string Staging => Path.Combine(_working, NewName);
 
-    /// <summary>Begins a folder, and clears what killed writers of it left, as <see cref="Recover"/> does.</summary>
+    /// <summary>Begins a folder, and clears what killed writers of it left, as <see cref="RecoverAll"/> does.</summary>
     /// <param name="path">Where it will be, in a folder that exists.</param>
     /// <exception cref="IOException">The folder it is in cannot be written.</exception>
     /// <exception cref="UnauthorizedAccessException">The folder it is in must not be written.</exception>
     public static AtomicFolder Create(string path) => CreateOn(Disk.Default, path);
 
-    /// <summary>Clears what killed writers of a folder left, and puts back what one of them had moved away to replace it.</summary>
-    /// <param name="path">The folder's place; there may be nothing.</param>
-    public static void Recover(string path) => RecoverOn(Disk.Default, path);
-
-    /// <summary>Clears what killed writers of any file or folder inside a folder left, as <see cref="Recover"/> does.</summary>
+    /// <summary>
+    /// Clears what killed writers of any file or folder inside a folder left, and puts back what one of them had moved away to replace it.
+    /// </summary>
     /// <param name="parent">The folder.</param>
     public static void RecoverAll(string parent)
     {
@@ -60,7 +58,7 @@ public sealed class AtomicFolder : IDisposable
     {
         string place = PlaceOf(path);
         using var going = new AtomicFolder(place, Disk.Default);
-        Directory.Move(place, going.Staging);
+        going._disk.MoveFolder(place, going.Staging);
     }
 
     /// <summary>Puts the folder in its place. What was there is kept until the new one stands.</summary>
@@ -82,14 +80,7 @@ public sealed class AtomicFolder : IDisposable
     }
 
     /// <summary>Clears away what was filled, or after a commit what was replaced.</summary>
-    public void Dispose()
-    {
-        // The lock goes last: without one a folder that is not empty would not be known as a leftover.
-        _disk.TryDeleteFolder(Staging);
-        _disk.TryDeleteFolder(Path.Combine(_working, OldName));
-        _lock.Dispose();
-        _disk.TryDeleteFolder(_working);
-    }
+    public void Dispose() => Clear(_working, _place, _lock, _disk);
 
     internal static AtomicFolder CreateOn(Disk disk, string path)
     {
@@ -138,15 +129,28 @@ public sealed class AtomicFolder : IDisposable
                     disk.FlushFolder(parent);
                 }
 
-                disk.TryDeleteFolder(Path.Combine(folder, NewName));
-                disk.TryDeleteFolder(old);
-                disk.TryDeleteFolder(folder);
+                Clear(folder, place, held, disk);
             }
             catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
             {
                 // Another writer holds the lock, or the folder is another user's: it stays.
             }
         }
+    }
+
+    /// <summary>
+    /// Removes a working folder, but not where it holds the only folder there is: one that was moved away for another that could not take
+    /// its place, and could not be moved back.
+    /// </summary>
+    private static void Clear(string working, string place, FileStream held, Disk disk)
+    {
+        string fresh = Path.Combine(working, NewName), old = Path.Combine(working, OldName);
+        disk.TryDeleteFolder(fresh);
+        if (Path.Exists(place)) disk.TryDeleteFolder(old);
+        held.Dispose();
+
+        // With the lock in it the next writer knows what could not be removed for a leftover.
+        if (!Directory.Exists(fresh) && !Directory.Exists(old)) disk.TryDeleteFolder(working);
     }
 
     private static (string Folder, FileStream Lock) CreateWorkingFolder(string place, Disk disk)
@@ -157,11 +161,14 @@ public sealed class AtomicFolder : IDisposable
             Directory.CreateDirectory(folder);
             try
             {
-                return (folder, new FileStream(Path.Combine(folder, LockName), FileMode.CreateNew, FileAccess.Write, FileShare.None));
+                string name = Path.Combine(folder, LockName);
+                var held = new FileStream(name, FileMode.CreateNew, FileAccess.Write, FileShare.None);
+                if (File.Exists(name)) return (folder, held);
+                held.Dispose();
             }
             catch (IOException) when (attempt < 10)
             {
-                // Another writer that is just starting took it for a leftover before it was locked.
+                // As above, another writer that is just starting took it for a leftover before it was locked.
             }
         }
     }

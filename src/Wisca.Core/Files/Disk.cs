@@ -63,16 +63,20 @@ internal partial class Disk
         FlushFolder(folder);
     }
 
-    public virtual void MoveFile(string from, string to, bool replace) => File.Move(from, to, replace);
+    public virtual void MoveFile(string from, string to, bool replace)
+    {
+        // What .NET does without replacing is a link and an unlink, or a copy where there are no links: not one step.
+        const uint noReplace = 1;
+        if (replace || !TryRename(from, to, noReplace)) File.Move(from, to, replace);
+    }
 
     public virtual void MoveFolder(string from, string to) => Directory.Move(from, to);
 
     /// <summary>Exchanges two folders in one step; false where the system cannot.</summary>
     public virtual bool TryExchange(string a, string b)
     {
-        const int currentFolder = -100;
         const uint exchange = 2;
-        return OperatingSystem.IsLinux() && RenameAt2(currentFolder, a, currentFolder, b, exchange) == 0;
+        return TryRename(a, b, exchange);
     }
 
     /// <summary>Removes a folder where there is one. What cannot be removed stays for the next writer: no result depends on it.</summary>
@@ -85,6 +89,20 @@ internal partial class Disk
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
             // As the summary says.
+        }
+    }
+
+    private static bool TryRename(string from, string to, uint flags)
+    {
+        const int currentFolder = -100;
+        try
+        {
+            return OperatingSystem.IsLinux() && RenameAt2(currentFolder, from, currentFolder, to, flags) == 0;
+        }
+        catch (EntryPointNotFoundException)
+        {
+            // A C library from before 2018.
+            return false;
         }
     }
 

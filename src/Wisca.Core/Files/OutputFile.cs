@@ -50,10 +50,11 @@ public static class OutputFile
     public static void Write(string path, JsonNode json, bool replace)
     {
         ArgumentNullException.ThrowIfNull(json);
-        using var file = Create(path, replace);
-        using (var writer = new Utf8JsonWriter(file.Stream, Indented)) json.WriteTo(writer);
-        file.Stream.WriteByte((byte)'\n');
-        file.Commit();
+        Write(path, replace, stream =>
+        {
+            using (var writer = new Utf8JsonWriter(stream, Indented)) json.WriteTo(writer);
+            stream.WriteByte((byte)'\n');
+        });
     }
 
     /// <summary>Writes a result as text in UTF-8.</summary>
@@ -61,10 +62,27 @@ public static class OutputFile
     /// <param name="text">The result.</param>
     /// <param name="replace">Whether one that exists is replaced.</param>
     /// <exception cref="WiscaException">The place is taken or cannot be written.</exception>
-    public static void Write(string path, string text, bool replace)
+    public static void Write(string path, string text, bool replace) =>
+        Write(path, replace, stream => stream.Write(Encoding.UTF8.GetBytes(text)));
+
+    /// <summary>Writes a result.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="replace">Whether one that exists is replaced.</param>
+    /// <param name="write">Writes it.</param>
+    /// <exception cref="WiscaException">The place is taken, or the disk is full or failed.</exception>
+    public static void Write(string path, bool replace, Action<Stream> write)
     {
+        ArgumentNullException.ThrowIfNull(write);
         using var file = Create(path, replace);
-        file.Stream.Write(Encoding.UTF8.GetBytes(text));
-        file.Commit();
+        try
+        {
+            write(file.Stream);
+            file.Commit();
+        }
+        catch (Exception exception) when (FileFailure.IsExpected(exception))
+        {
+            throw new WiscaException(
+                $"output {path} cannot be written: {exception.Message}", "free some space, or choose another disk", exception);
+        }
     }
 }

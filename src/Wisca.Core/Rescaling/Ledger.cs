@@ -23,7 +23,7 @@ public sealed record Ledger(
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] bool ForOriginal = false)
 {
     /// <summary>The file's name.</summary>
-    public const string FileName = "wisca.json";
+    public const string FileName = SideFiles.LedgerName;
 
     /// <summary>The version of the format that this code writes and reads.</summary>
     public const int CurrentVersion = 1;

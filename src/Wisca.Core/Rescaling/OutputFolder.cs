@@ -27,14 +27,22 @@ public sealed class OutputFolder : IDisposable
 
     /// <summary>Puts the folder in its place. What was there is kept until the new folder stands.</summary>
     /// <param name="finish">Writes the last file, without which the staged folder is no model.</param>
-    /// <exception cref="WiscaException">Something came to be in the place that may not be replaced.</exception>
+    /// <exception cref="WiscaException">What was put in the place meanwhile may not be replaced, or the disk is full.</exception>
     public void Commit(Action finish)
     {
         ArgumentNullException.ThrowIfNull(finish);
-        finish();
+        try
+        {
+            finish();
 
-        // Looked at again, because the run may have taken hours.
-        _folder.Commit(() => CheckTaken(_place, _shown, _force));
+            // Looked at again, because the run may have taken hours.
+            _folder.Commit(() => CheckTaken(_place, _shown, _force));
+        }
+        catch (Exception exception) when (FileFailure.IsExpected(exception))
+        {
+            throw new WiscaException(
+                $"output {_shown} cannot be written: {exception.Message}", "free some space, or choose another disk", exception);
+        }
     }
 
     /// <summary>Clears away what was staged, or after a commit what was replaced.</summary>

@@ -7,7 +7,7 @@ namespace Wisca.Evaluation.Flatness;
 /// A loss that is a sum over items, differentiated by libtorch. Items go through in passes, so that only one pass's graph is in memory.
 /// Gradients are sums over passes; a Hessian-vector product is the gradient of gradient times vector, pass by pass (Pearlmutter 1994).
 /// </summary>
-internal abstract class AutogradObjective : IObjective
+public abstract class AutogradObjective : IObjective
 {
     private readonly int _items, _itemsPerPass;
 

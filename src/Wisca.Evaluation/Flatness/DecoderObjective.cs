@@ -9,7 +9,7 @@ namespace Wisca.Evaluation.Flatness;
 /// The mean next-token loss of a model on fixed windows of text, in nats. It leaves out what a mixture of experts adds in training to
 /// keep its experts in use; where a router's choice flips, that loss has no derivatives, and those of the present choice are taken.
 /// </summary>
-internal sealed class DecoderObjective : AutogradObjective, IDisposable
+public sealed class DecoderObjective : AutogradObjective, IDisposable
 {
     private const int TokensPerPass = 1024;
 

@@ -9,7 +9,7 @@ namespace Wisca.Evaluation.Flatness;
 /// The Lanczos method (1950) with full reorthogonalisation, twice at every step: T = Q^T H Q is tridiagonal, and its extreme eigenvalues
 /// are those of H long before Q is complete. Of an eigenvalue that occurs several times it sees one copy, unless rounding brings out more.
 /// </summary>
-internal static class Lanczos
+public static class Lanczos
 {
     /// <summary>The largest eigenvalues of the Hessian, by value and not by magnitude.
     /// Holds <see cref="LanczosOptions.MaxSteps"/> + 3 vectors at most.</summary>

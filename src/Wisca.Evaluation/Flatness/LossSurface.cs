@@ -5,7 +5,7 @@ using static TorchSharp.torch;
 namespace Wisca.Evaluation.Flatness;
 
 /// <summary>The loss along lines and planes through the parameters, which are put back bit for bit.</summary>
-internal static class LossSurface
+public static class LossSurface
 {
     /// <summary>
     /// Along filter-normalised random directions (Li et al., NeurIPS 2018): every filter of the direction, the weights of one output, is as

@@ -10,7 +10,7 @@ namespace Wisca.Evaluation.Flatness;
 /// Walks along the orbit W_1 -> s W_1, W_2 -> W_2 / s of one group of an exchange, scaling the live model by the same machinery that
 /// transitions use, and measures at each point. The model is put back bit for bit, whatever happens.
 /// </summary>
-internal sealed class OrbitScanner
+public sealed class OrbitScanner
 {
     private readonly IObjective _objective;
     private readonly Exchange _exchange;

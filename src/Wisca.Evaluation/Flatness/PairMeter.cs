@@ -5,7 +5,7 @@ using static TorchSharp.torch;
 namespace Wisca.Evaluation.Flatness;
 
 /// <summary>Measures the curvature of pairs.</summary>
-internal static class PairMeter
+public static class PairMeter
 {
     /// <summary>For every group of every exchange of a plan, the traces of both sides' blocks.</summary>
     /// <param name="objective">The loss.</param>

@@ -8,7 +8,7 @@ namespace Wisca.Evaluation.Flatness;
 /// ICLR 2021). Adaptive: |e / w|_2 elementwise (ASAM: Kwon et al., ICML 2021, without their constant added to |w|, which would break the
 /// invariance; a weight of zero stays zero).
 /// </summary>
-internal static class SharpnessMeter
+public static class SharpnessMeter
 {
     /// <summary>
     /// Looks for the highest loss. Each step takes the point of the ball that is highest to first order by the gradient at the last point,

@@ -1,7 +1,7 @@
 namespace Wisca.Evaluation.Flatness;
 
 /// <summary>How far and how hard the loss is looked for around a point.</summary>
-internal sealed record SharpnessOptions
+public sealed record SharpnessOptions
 {
     /// <summary>The ball's radius: |e|_2 for plain sharpness, |e / w|_2 elementwise for adaptive. 0.05 by default, SAM's.</summary>
     public double Radius { get; init; } = 0.05;

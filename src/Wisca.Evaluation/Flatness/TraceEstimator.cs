@@ -7,7 +7,7 @@ namespace Wisca.Evaluation.Flatness;
 /// Hutchinson's estimator (1990): for a vector v of independent signs the mean of v^T H v is the trace of H, and its variance is twice the
 /// sum of the squares off the diagonal.
 /// </summary>
-internal static class TraceEstimator
+public static class TraceEstimator
 {
     /// <summary>The trace of the Hessian, and of the diagonal block of each tensor.</summary>
     /// <param name="objective">The loss, at the point where its parameters are.</param>

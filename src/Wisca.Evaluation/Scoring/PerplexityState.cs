@@ -65,12 +65,8 @@ public sealed class PerplexityState
 
     /// <summary>Replaces the file in one step.</summary>
     /// <exception cref="WiscaException">It cannot be written.</exception>
-    public void Save(PerplexitySums sums)
-    {
-        using var file = OutputFile.Create(Path, replace: true);
-        JsonSerializer.Serialize(file.Stream, new Saved(_identity, sums), Json);
-        file.Commit();
-    }
+    public void Save(PerplexitySums sums) =>
+        OutputFile.Write(Path, replace: true, stream => JsonSerializer.Serialize(stream, new Saved(_identity, sums), Json));
 
     /// <summary>Deletes the file, when the result is written.</summary>
     public void Delete() => File.Delete(Path);

@@ -30,14 +30,14 @@ public static class TaskSamples
     public static void Write(string path, TaskOutcome task, bool replace)
     {
         ArgumentNullException.ThrowIfNull(task);
-        using var file = OutputFile.Create(path, replace);
-        foreach (var score in task.Scores)
+        OutputFile.Write(path, replace, stream =>
         {
-            file.Stream.Write(Encoding.UTF8.GetBytes(ToJson(task.Definition, score).ToJsonString(Plain)));
-            file.Stream.WriteByte((byte)'\n');
-        }
-
-        file.Commit();
+            foreach (var score in task.Scores)
+            {
+                stream.Write(Encoding.UTF8.GetBytes(ToJson(task.Definition, score).ToJsonString(Plain)));
+                stream.WriteByte((byte)'\n');
+            }
+        });
     }
 
     /// <summary>The harness's hash of a task's documents, prompts and targets, in their order.</summary>

@@ -4,7 +4,7 @@ namespace Wisca.Torch.Optimizers;
 /// What a change of the weights in mid-training needs of any optimizer. After a parameter was multiplied by s, its state follows by the
 /// degrees; where there is a master among it, the parameter is then refreshed from it.
 /// </summary>
-internal interface IOptimizerState : IParameterState
+public interface IOptimizerState : IParameterState
 {
     /// <summary>
     /// Makes the moments and the step count what they were before the first step. The float32 master of a 16-bit parameter stays: it is

@@ -3,7 +3,7 @@ using Wisca.Transitions;
 namespace Wisca.Torch.Transitions;
 
 /// <summary>Something beside a model whose parameters must move when the model's do: an adapter.</summary>
-internal interface ITransitionFollower
+public interface ITransitionFollower
 {
     /// <summary>What moves along.</summary>
     /// <param name="factors">The factors of the model's parameters, which are still as they were.</param>

@@ -27,7 +27,7 @@ internal sealed class TorchSharpOptimizerState : IOptimizerState
         {
             throw new WiscaException(
                 $"the state of optimizer {optimizer.GetType().Name} is not known, so it could not follow a transition",
-                "supported are TorchSharp's Adam, AdamW, SGD and RMSProp and the optimizers of Wisca.Optimizers; "
+                "supported are TorchSharp's Adam, AdamW, SGD and RMSProp and the optimizers of Wisca.Torch.Optimizers; "
                 + "for your own implement IOptimizerState");
         }
 
@@ -98,5 +98,6 @@ internal sealed class TorchSharpOptimizerState : IOptimizerState
     /// <inheritdoc />
     public void MultiplyLearningRate(string parameter, double factor, bool keepDecay = true) =>
         throw new NotSupportedException(
-            "TorchSharp's optimizers have one learning rate for a whole group; those of Wisca.Optimizers have one for each parameter");
+            "TorchSharp's optimizers have one learning rate for a whole group; "
+            + "those of Wisca.Torch.Optimizers have one for each parameter");
 }

@@ -152,7 +152,7 @@ public sealed class RunFolder : IDisposable
     /// <param name="step">Number of steps that are done.</param>
     /// <param name="loss">The held-out loss, where it was measured: the lowest so far makes the best checkpoint.</param>
     /// <param name="options">How many stay.</param>
-    /// <param name="write">Writes everything into the folder that it is given. It must write <see cref="TrainingState.FileName"/>, without
+    /// <param name="write">Writes everything into the folder that it is given. It must write <see cref="RunLayout.State"/>, without
     /// which a checkpoint counts as incomplete.</param>
     /// <returns>The checkpoint's folder.</returns>
     /// <exception cref="WiscaException">The checkpoint could not be written; earlier ones are as they were.</exception>
@@ -166,8 +166,8 @@ public sealed class RunFolder : IDisposable
         {
             using var folder = AtomicFolder.Create(place);
             write(folder.Staging);
-            if (!File.Exists(Path.Combine(folder.Staging, TrainingState.FileName)))
-                throw new WiscaException($"the checkpoint of step {step} has no {TrainingState.FileName}, expected one");
+            if (!File.Exists(Path.Combine(folder.Staging, RunLayout.State)))
+                throw new WiscaException($"the checkpoint of step {step} has no {RunLayout.State}, expected one");
 
             // A checkpoint of this step may be there from before the run was resumed.
             folder.Commit(mayReplace: () => { });
@@ -202,7 +202,7 @@ public sealed class RunFolder : IDisposable
     private static string? Complete(string path, long step)
     {
         string folder = CheckpointPath(path, step);
-        return File.Exists(Path.Combine(folder, TrainingState.FileName)) ? folder : null;
+        return File.Exists(Path.Combine(folder, RunLayout.State)) ? folder : null;
     }
 
     private static IEnumerable<long> Steps(string path)

@@ -6,7 +6,7 @@ namespace Wisca.Training.Checkpointing;
 public static class RunLayout
 {
     /// <summary>The configuration as it was used.</summary>
-    public const string Config = "config.yaml";
+    internal const string Config = "config.yaml";
 
     /// <summary>The metrics, one JSON object a line (<see cref="Logging.MetricNames"/>).</summary>
     public const string Metrics = "metrics.jsonl";
@@ -15,41 +15,41 @@ public static class RunLayout
     public const string TensorBoard = "tensorboard";
 
     /// <summary>The folder of tokenised text.</summary>
-    public const string Cache = "cache";
+    internal const string Cache = "cache";
 
     /// <summary>The folder of checkpoints.</summary>
-    public const string Checkpoints = "checkpoints";
+    internal const string Checkpoints = "checkpoints";
 
     /// <summary>The file that one run at a time holds.</summary>
-    public const string Lock = ".lock";
+    internal const string Lock = ".lock";
 
     /// <summary>Among the checkpoints: names the latest.</summary>
-    public const string Latest = "latest.json";
+    internal const string Latest = "latest.json";
 
     /// <summary>Among the checkpoints: names the best.</summary>
-    public const string Best = "best.json";
+    internal const string Best = "best.json";
 
     /// <summary>What the name of a checkpoint begins with; six digits or more follow.</summary>
-    public const string StepPrefix = "step-";
+    internal const string StepPrefix = "step-";
 
     /// <summary>In a checkpoint: the folder of what resuming needs.</summary>
     public const string Training = SideFiles.TrainingFolder;
 
     /// <summary>In a checkpoint: the state of the run, without which it counts as incomplete.</summary>
-    public const string State = Training + "/" + SideFiles.TrainingStateName;
+    internal const string State = Training + "/" + SideFiles.TrainingStateName;
 
     /// <summary>In a checkpoint: the state of the optimizer.</summary>
-    public const string Optimizer = Training + "/optimizer.safetensors";
+    internal const string Optimizer = Training + "/optimizer.safetensors";
 
     /// <summary>In a checkpoint: the average of the weights, in float32.</summary>
-    public const string AverageState = Training + "/average.safetensors";
+    internal const string AverageState = Training + "/average.safetensors";
 
     /// <summary>In a checkpoint: the factors of the adapter, in float32.</summary>
-    public const string AdapterState = Training + "/adapter.safetensors";
+    internal const string AdapterState = Training + "/adapter.safetensors";
 
     /// <summary>In a checkpoint: the transitions of the base so far.</summary>
-    public const string Transitions = Training + "/transitions.json";
+    internal const string Transitions = Training + "/transitions.json";
 
     /// <summary>In a checkpoint: the model whose weights are the average.</summary>
-    public const string Average = "average";
+    internal const string Average = "average";
 }

@@ -35,9 +35,6 @@ public sealed record TrainingState(
     int Threads,
     IReadOnlyDictionary<string, string> Versions)
 {
-    /// <summary>The file's place in a checkpoint.</summary>
-    public const string FileName = RunLayout.State;
-
     /// <summary>The version of the format that this code writes and reads.</summary>
     public const int CurrentVersion = 1;
 
@@ -60,7 +57,7 @@ public sealed record TrainingState(
     public static TrainingState Load(string checkpoint)
     {
         ArgumentNullException.ThrowIfNull(checkpoint);
-        string path = Path.Combine(checkpoint, FileName);
+        string path = Path.Combine(checkpoint, RunLayout.State);
         try
         {
             using var stream = File.OpenRead(path);
@@ -94,7 +91,7 @@ public sealed record TrainingState(
     public void Save(string checkpoint)
     {
         ArgumentNullException.ThrowIfNull(checkpoint);
-        string path = Path.Combine(checkpoint, FileName);
+        string path = Path.Combine(checkpoint, RunLayout.State);
         Directory.CreateDirectory(Path.GetDirectoryName(path)!);
         File.WriteAllBytes(path, [.. JsonSerializer.SerializeToUtf8Bytes(this, TrainingJson.Default.TrainingState), (byte)'\n']);
     }

@@ -109,7 +109,7 @@ public sealed record FinetuneConfig : RunConfig, ISettingsSection
 
     /// <inheritdoc/>
     public override IReadOnlyList<(string Key, string Before, string After)> ChangesSince(string path) =>
-        SettingsWriter.Differences(Load(path).Computed, Computed);
+        SettingsWriter.Differences(Load(path).Computed(), Computed());
 
     /// <inheritdoc/>
     public object Complete(GivenSettings given)

@@ -71,10 +71,10 @@ public abstract record RunConfig
     public virtual OptimizerSection EffectiveOptimizer => Optimizer;
 
     /// <summary>A hash of what the run computes: not of where it is written, nor of how it is reported.</summary>
-    public string ComputationHash => SettingsWriter.Hash(Computed);
+    public string ComputationHash => SettingsWriter.Hash(Computed());
 
-    /// <summary>The configuration with what computes nothing as by default.</summary>
-    protected virtual RunConfig Computed =>
+    /// <summary>The configuration with what computes nothing as by default: where it is written, how it is reported.</summary>
+    public virtual RunConfig Computed() =>
         this with
         {
             Output = "run",

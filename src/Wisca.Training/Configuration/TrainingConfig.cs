@@ -85,11 +85,11 @@ public sealed record TrainingConfig : RunConfig, ISettingsSection
         SettingsReader.Load<TrainingConfig>(path, overrides);
 
     /// <inheritdoc/>
-    protected override TrainingConfig Computed => (TrainingConfig)base.Computed with { Data = Data with { Cache = null } };
+    public override TrainingConfig Computed() => (TrainingConfig)base.Computed() with { Data = Data with { Cache = null } };
 
     /// <inheritdoc/>
     public override IReadOnlyList<(string Key, string Before, string After)> ChangesSince(string path) =>
-        SettingsWriter.Differences(Load(path).Computed with { Model = new() }, Computed with { Model = new() });
+        SettingsWriter.Differences(Load(path).Computed() with { Model = new() }, Computed() with { Model = new() });
 
     /// <inheritdoc/>
     public object Complete(GivenSettings given)

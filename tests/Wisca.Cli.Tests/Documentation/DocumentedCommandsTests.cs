@@ -13,7 +13,14 @@ public sealed partial class DocumentedCommandsTests(DocumentedInputs inputs) : I
     private static readonly Dictionary<string, string> NotRun = new(StringComparer.Ordinal)
     {
         ["dotnet tool install --global Wisca.Tool"] = "installs the released package",
+        ["dotnet add package Wisca.Core"] = "installs the released package",
+        ["dotnet add package Wisca.Settings"] = "installs the released package",
+        ["dotnet add package Wisca.Data"] = "installs the released package",
         ["dotnet add package Wisca.Torch"] = "installs the released package",
+        ["dotnet add package Wisca.Training"] = "installs the released package",
+        ["dotnet add package Wisca.Evaluation"] = "installs the released package",
+        ["dotnet add package Wisca.Comparison"] = "installs the released package",
+        ["dotnet add package Wisca.Reporting"] = "installs the released package",
         ["dotnet add package libtorch-cpu-linux-x64 --version 2.10.0"] = "downloads libtorch",
         ["dotnet test --solution Wisca.slnx --configuration Release"] = "is what runs this test",
         ["wisca train, twice: the same small Llama on built-in stories, 300 steps without and with transitions"] =

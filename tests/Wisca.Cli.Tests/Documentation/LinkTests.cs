@@ -5,13 +5,9 @@ namespace Wisca.Cli.Tests.Documentation;
 /// <summary>Links from one document of the repository to another, or into the code, lead somewhere.</summary>
 public sealed class LinkTests
 {
-    // Made of data or by tools, with links of their own kind; or not part of the repository.
-    private static readonly string[] Left = [".git", "artifacts", "runs", "results", "Golden", "node_modules"];
+    private static readonly string Root = TestRepository.PathOf();
 
-    private static readonly string Root = Path.GetDirectoryName(TestRepository.PathOf("Wisca.slnx"))!;
-
-    public static TheoryData<string> Documents =>
-        [.. Find(Root).Select(path => Path.GetRelativePath(Root, path)).Order(StringComparer.Ordinal)];
+    public static TheoryData<string> Documents => [.. WrittenDocuments.Paths];
 
     [Theory]
     [MemberData(nameof(Documents))]
@@ -27,11 +23,4 @@ public sealed class LinkTests
                 MarkdownLinks.Anchors(File.ReadAllText(target)).ShouldContain(parts[1], $"{document} links to {link}");
         }
     }
-
-    private static IEnumerable<string> Find(string folder) =>
-        Directory
-            .EnumerateDirectories(folder)
-            .Where(inner => !Left.Contains(Path.GetFileName(inner)))
-            .SelectMany(Find)
-            .Concat(Directory.EnumerateFiles(folder, "*.md"));
 }

@@ -2,20 +2,12 @@ using Wisca.Tests;
 
 namespace Wisca.Cli.Tests.Documentation;
 
-/// <summary>Documents that people write wrap at 100 characters; those that the program writes are in <c>results</c>.</summary>
+/// <summary>Documents that people write wrap at 100 characters.</summary>
 public sealed class MarkdownLinesTests
 {
     private static readonly string Long = string.Concat(Enumerable.Repeat("word ", 20)) + "w";
 
-    public static TheoryData<string> Documents =>
-    [
-        "README.md", "CHANGELOG.md", "CONTRIBUTING.md",
-        .. ((string[])["docs", "src", "samples", "bench", "tests"])
-            .SelectMany(folder => Directory.EnumerateFiles(TestRepository.PathOf(folder), "*.md", SearchOption.AllDirectories))
-            .Where(path => Path.GetFileName(Path.GetDirectoryName(path)) != "Golden")
-            .Select(path => Path.GetRelativePath(TestRepository.PathOf(), path))
-            .Order(StringComparer.Ordinal),
-    ];
+    public static TheoryData<string> Documents => [.. WrittenDocuments.Paths];
 
     [Theory]
     [MemberData(nameof(Documents))]

@@ -10,10 +10,13 @@ internal sealed partial record ShownCommand(string Document, string Text)
     /// <summary>The words, quotes taken off.</summary>
     public string[] Words => [.. Split(Text).Select(word => word.Value)];
 
-    /// <summary>Every command of the program or of the SDK that README and docs show, in the order of the documents.</summary>
+    /// <summary>Every command of the program or of the SDK that README, docs and packages show, in the order of the documents.</summary>
     public static IEnumerable<ShownCommand> All() =>
-        ((string[])["README.md", .. Directory.EnumerateFiles(TestRepository.PathOf("docs"), "*.md").Order(StringComparer.Ordinal)])
-            .SelectMany(document => Of(Path.GetFileName(document), File.ReadAllText(TestRepository.PathOf(document))));
+        WrittenDocuments
+            .Paths.Where(path => path == "README.md" || path.StartsWith("docs/", StringComparison.Ordinal) || IsOfPackage(path))
+            .SelectMany(path => Of(path, TestRepository.ReadText(path)));
+
+    private static bool IsOfPackage(string path) => path.Split('/') is ["src", _, "README.md"];
 
     public static IEnumerable<ShownCommand> Of(string document, string markdown) =>
         from Match block in Blocks().Matches(markdown.ReplaceLineEndings("\n"))
@@ -52,6 +55,6 @@ internal sealed partial record ShownCommand(string Document, string Text)
     [GeneratedRegex(@" *\\\n *")]
     private static partial Regex Continuations();
 
-    [GeneratedRegex(@"^ *(?:\$ )?(?:/usr/bin/time -v )?(?:\./)?((?:wisca|dotnet) [a-z][^\n]*)", RegexOptions.Multiline)]
+    [GeneratedRegex(@"^ *(?:\$ )?(?:/usr/bin/time -v )?(?:\./)?((?:wisca|dotnet) [a-z-][^\n]*)", RegexOptions.Multiline)]
     private static partial Regex Lines();
 }

@@ -42,7 +42,8 @@ public sealed partial class DemoVerbTests
     [Fact]
     public void Readme_Result_IsOfTheDocument()
     {
-        string document = TestRepository.ReadText("docs", "demo.md").ReplaceLineEndings("\n");
+        // Lines of one run, in its order: those of another would promise what no model ever was.
+        string document = TestRepository.ReadText("docs", "demo.md").ReplaceLineEndings("\n").Split("--round pow2")[1];
         string[] lines = TestRepository
             .ReadText("README.md")
             .ReplaceLineEndings("\n")
@@ -51,7 +52,8 @@ public sealed partial class DemoVerbTests
             .Trim('\n')
             .Split('\n');
         lines.Length.ShouldBe(6);
-        foreach (string line in lines) document.ShouldContain($"\n{line}\n");
+        string[] places = [.. document.Split('\n').Where(lines.Contains)];
+        places.ShouldBe(lines);
     }
 
     [Fact]

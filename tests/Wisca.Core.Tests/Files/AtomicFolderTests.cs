@@ -121,6 +121,28 @@ public sealed class AtomicFolderTests : IDisposable
         }
     }
 
+    /// <summary>The new folder cannot take the place, nor can the old one go back: it is the only one there is.</summary>
+    [Fact]
+    public void Commit_OldFolderThatCannotGoBack_IsKeptForTheNextWriter()
+    {
+        Fill(Place, "old");
+        var disk = new RecordingDisk(_folder.FullPath, exchanges: false);
+        disk.Before = step =>
+        {
+            if (step.EndsWith("-> out/", StringComparison.Ordinal)) throw new IOException("failed");
+        };
+        using (var folder = AtomicFolder.CreateOn(disk, Place))
+        {
+            Fill(folder.Staging, "new");
+            Should.Throw<IOException>(() => folder.Commit(() => { }));
+        }
+
+        Directory.Exists(Place).ShouldBeFalse();
+        AtomicFolder.RecoverAll(_folder.FullPath);
+        Whole("old");
+        Names().ShouldBe(["out"]);
+    }
+
     [Fact]
     public void Dispose_AfterAnExceptionInside_LeavesNothing()
     {

@@ -226,7 +226,7 @@ public sealed class RunFolderTests : IDisposable
     public void TrainingState_Broken_IsRefused(string good, string bad, string expected)
     {
         State(7).Save(Place);
-        string path = Path.Combine(Place, TrainingState.FileName), text = File.ReadAllText(path);
+        string path = Path.Combine(Place, RunLayout.State), text = File.ReadAllText(path);
         text.ShouldContain(good);
         File.WriteAllText(path, text.Replace(good, bad, StringComparison.Ordinal));
         Should.Throw<WiscaException>(() => TrainingState.Load(Place)).Message.ShouldContain(expected);
