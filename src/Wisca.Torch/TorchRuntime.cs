@@ -111,8 +111,8 @@ public static partial class TorchRuntime
         string hint = reason.Contains("GLIBCXX", StringComparison.Ordinal) || reason.Contains("GLIBC_", StringComparison.Ordinal)
             ? "the system's C++ runtime is older than TorchSharp asks for: set UsesTorchRuntime to true in the program's project and build "
                 + "again, or install libstdc++ of GCC 13"
-            : "the dotnet tool comes without libtorch: run wisca from source; "
-                + "a program of your own needs the libtorch package of this machine";
+            : "the libraries beside the program are incomplete (the dotnet tool has no libtorch): run wisca from source, "
+                + "or build again with the libtorch package of this machine";
         return new WiscaException($"libtorch does not load: {reason}", hint, exception);
     }
 

@@ -373,7 +373,9 @@ public sealed class OutputFolderTests : IDisposable
         {
             File.WriteAllText(Path.Combine(folder.Staging, "a"), "x");
             Names().Length.ShouldBe(2);
-            Should.Throw<IOException>(() => folder.Commit(() => throw new IOException("disk full")));
+            Should
+                .Throw<WiscaException>(() => folder.Commit(() => throw new IOException("disk full")))
+                .Message.ShouldBe($"output {_folder["out"]} cannot be written: disk full");
         }
 
         Names().ShouldBe(["model"]);

@@ -45,5 +45,7 @@ public sealed class MetricNamesTests
     public void FindLayer_OfAnotherMetric_IsNone(string metric) => MetricNames.FindLayer(metric).ShouldBeNull();
 
     private static IEnumerable<string> Values(Type type) =>
-        type.GetFields(BindingFlags.Public | BindingFlags.Static).Select(field => (string)field.GetRawConstantValue()!);
+        type.GetFields(BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.Static)
+            .Where(field => !field.IsPrivate)
+            .Select(field => (string)field.GetRawConstantValue()!);
 }
