@@ -19,4 +19,20 @@ internal sealed class TokenDecoder(Func<string, bool, string> rewrite) : IDecode
         while (end > Math.Max(begin, token.Length - stop) && token[end - 1] == content) end--;
         return token[begin..end];
     });
+
+    /// <summary>Joins WordPiece's tokens: a space before each that begins a word, and English put together again where asked to.</summary>
+    public static TokenDecoder WordPiece(string prefix, bool cleanup) => new((token, first) =>
+    {
+        if (!first) token = token.StartsWith(prefix, StringComparison.Ordinal) ? token[prefix.Length..] : " " + token;
+        if (!cleanup) return token;
+        foreach (var (apart, together) in Contractions) token = token.Replace(apart, together, StringComparison.Ordinal);
+        return token;
+    });
+
+    // In the reference's order, which matters.
+    private static readonly (string Apart, string Together)[] Contractions =
+    [
+        (" .", "."), (" ?", "?"), (" !", "!"), (" ,", ","), (" ' ", "'"), (" n't", "n't"), (" 'm", "'m"), (" do not", " don't"),
+        (" 's", "'s"), (" 've", "'ve"), (" 're", "'re"),
+    ];
 }

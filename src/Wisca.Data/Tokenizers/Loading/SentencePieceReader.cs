@@ -1,3 +1,4 @@
+using System.Text;
 using Wisca.Data.Tokenizers.Decoding;
 using Wisca.Data.Tokenizers.Models;
 using Wisca.Data.Tokenizers.Pipelines;
@@ -5,11 +6,13 @@ using Wisca.Data.Tokenizers.Pipelines;
 namespace Wisca.Data.Tokenizers.Loading;
 
 /// <summary>
-/// Reads a SentencePiece model of type BPE. The model knows no merges, only pieces with scores: two neighbours merge where what
-/// they spell together is a piece, the highest score first, so that every way to cut a piece in two is a merge of its score.
+/// Reads a SentencePiece model of type BPE or unigram. One of type BPE knows no merges, only pieces with scores: two neighbours merge where
+/// what they spell together is a piece, the highest score first, so that every way to cut a piece in two is a merge of its score.
 /// </summary>
 internal static class SentencePieceReader
 {
+    private const float SmallestNormalFloat = 1.17549435e-38f;
+
     public static Pipeline Read(string path, TokenizerSettings settings)
     {
         string file = Path.GetFileName(path);
@@ -41,13 +44,17 @@ internal static class SentencePieceReader
             AddedTokens = added,
             RawMatcher = new AddedTokenMatcher([]),
             Normalizer = new SentencePieceNormalizer(model, file).Normalize,
-            NormalizedMatcher = new AddedTokenMatcher(userDefined),
-            Model = new BytePairModel(vocabulary, Merges(pieces, vocabulary), new BytePairOptions
-            {
-                UnknownId = unknown,
-                FuseUnknown = true,
-                ByteFallback = model.ByteFallback,
-            }),
+
+            // A unigram model weighs what the user defined against its other pieces.
+            NormalizedMatcher = new AddedTokenMatcher(model.ModelType == SentencePieceModel.Unigram ? [] : userDefined),
+            Model = model.ModelType == SentencePieceModel.Unigram
+                ? Unigram(model, vocabulary, unknown, file)
+                : new BytePairModel(vocabulary, Merges(pieces, vocabulary), new BytePairOptions
+                {
+                    UnknownId = unknown,
+                    FuseUnknown = true,
+                    ByteFallback = model.ByteFallback,
+                }),
             Template = settings.Template(bos, eos, addBos: bos is not null),
             Decoders = [new ByteFallbackDecoder(keepValidParts: true), new SentencePieceDecoder(model, pieces[unknown].Text)],
             BosId = bos,
@@ -57,10 +64,10 @@ internal static class SentencePieceReader
 
     private static void Check(SentencePieceModel model, string file)
     {
-        if (model.ModelType != SentencePieceModel.BytePair)
+        if (model.ModelType is not (SentencePieceModel.BytePair or SentencePieceModel.Unigram))
         {
-            string type = model.ModelType switch { 1 => "UNIGRAM", 3 => "WORD", 4 => "CHAR", var other => $"{other}" };
-            throw new WiscaException($"{file}: trainer_spec.model_type is {type}, which is not supported", "supported is BPE");
+            string type = model.ModelType switch { 3 => "WORD", 4 => "CHAR", var other => $"{other}" };
+            throw new WiscaException($"{file}: trainer_spec.model_type is {type}, which is not supported", "supported are BPE and UNIGRAM");
         }
 
         string? unsupported = model.TreatWhitespaceAsSuffix ? "trainer_spec.treat_whitespace_as_suffix"
@@ -70,6 +77,9 @@ internal static class SentencePieceReader
         if (unsupported is not null) throw new WiscaException($"{file}: {unsupported} is not supported", "this tokenizer cannot be used");
         int unknowns = model.Pieces.Count(piece => piece.Type == SentencePieceType.Unknown);
         if (unknowns != 1) throw new WiscaException($"{file} has {unknowns} unknown tokens, expected 1", "the file is damaged");
+        if (model.Pieces.FindIndex(piece => piece.Text.Length == 0) is >= 0 and int empty)
+            throw new WiscaException($"{file}: piece {empty} is empty", "the file is damaged");
+        if (model.ModelType == SentencePieceModel.Unigram) return;
         if (model.Pieces.FindIndex(piece => piece.Type == SentencePieceType.Unused) is >= 0 and int unused)
             throw new WiscaException($"{file}: piece {unused} is unused, which is not supported", "this tokenizer cannot be used");
         var texts = model.Pieces.Select(piece => piece.Text).ToHashSet(StringComparer.Ordinal);
@@ -82,9 +92,34 @@ internal static class SentencePieceReader
                 throw new WiscaException(message, "this tokenizer cannot be used");
             }
         }
+    }
 
-        if (model.Pieces.FindIndex(piece => piece.Text.Length == 0) is >= 0 and int empty)
-            throw new WiscaException($"{file}: piece {empty} is empty", "the file is damaged");
+    private static UnigramModel Unigram(SentencePieceModel model, Vocabulary vocabulary, int unknown, string file)
+    {
+        var pieces = model.Pieces;
+        float[] scores = [.. pieces.Where(piece => piece.Type == SentencePieceType.Normal).Select(piece => piece.Score)];
+        if (scores.Length == 0) throw new WiscaException($"{file} has no piece of text", "the file is damaged");
+
+        // SentencePiece begins its search for the highest score at the smallest positive float32, not at the lowest one.
+        double highest = Math.Max(scores.Max(), SmallestNormalFloat);
+        return new UnigramModel(
+            vocabulary,
+            from entry in pieces.Index()
+            let piece = entry.Item
+            where piece.Type is SentencePieceType.Normal or SentencePieceType.UserDefined
+            select (entry.Index, Score(piece.Text, piece.Score, piece.Type)),
+            new UnigramOptions
+            {
+                UnknownId = unknown,
+                ByteFallback = model.ByteFallback,
+                UnknownScore = (float)(scores.Min() - UnigramModel.UnknownPenalty),
+                AsSentencePiece = true,
+                Where = file,
+            });
+
+        // What the user defined nearly always wins.
+        double Score(string text, float score, SentencePieceType type) =>
+            type == SentencePieceType.UserDefined ? (float)(Encoding.UTF8.GetByteCount(text) * (float)highest) - 0.1 : score;
     }
 
     private static List<BytePairMerge> Merges(List<(string Text, float Score, SentencePieceType Type)> pieces, Vocabulary vocabulary)

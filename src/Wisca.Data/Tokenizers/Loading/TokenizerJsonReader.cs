@@ -9,12 +9,13 @@ using Wisca.Data.Tokenizers.Unicode;
 namespace Wisca.Data.Tokenizers.Loading;
 
 /// <summary>
-/// Reads Hugging Face's <c>tokenizer.json</c> (github.com/huggingface/tokenizers): byte-level and byte-fallback BPE. What it
-/// does not know, it refuses by name.
+/// Reads Hugging Face's <c>tokenizer.json</c> (github.com/huggingface/tokenizers): BPE, unigram, WordPiece and word-level
+/// models. What it does not know, it refuses by name.
 /// </summary>
 internal sealed class TokenizerJsonReader
 {
     private const string Hint = "this tokenizer cannot be used";
+    private const string DefaultUnknown = "[UNK]"; // of WordPiece
     private const string DamagedHint = "the tokenizer's files are damaged; fetch them again";
 
     private readonly string _path;
@@ -31,9 +32,10 @@ internal sealed class TokenizerJsonReader
     public Pipeline Read()
     {
         var model = _root.Require("model");
-        string type = model.Find("type")?.Text() ?? "BPE"; // files of 2020 do not say it
-        if (type != "BPE") throw Unsupported(model, type, "BPE");
-        var vocabulary = ReadVocabulary(model.Require("vocab"));
+        string type = model.Find("type")?.Text() ?? UnstatedType(model);
+        if (type is not ("BPE" or "Unigram" or "WordPiece" or "WordLevel"))
+            throw Unsupported(model, type, "BPE, Unigram, WordPiece, WordLevel");
+        var vocabulary = ReadVocabulary(model.Require("vocab"), type);
         var added = ReadAddedTokens(vocabulary);
         var normalizer = _root.Find("normalizer") is { } value ? ReadNormalizer(value) : text => text;
         int? Find(string name) => vocabulary.Find(name) ?? added.FirstOrDefault(token => token.Content == name)?.Id;
@@ -51,7 +53,13 @@ internal sealed class TokenizerJsonReader
             NormalizedMatcher = new AddedTokenMatcher(
                 added.Where(token => token.Normalized).Select(token => (normalizer(token.Content), token))),
             PreTokenizers = _root.Find("pre_tokenizer") is { } preTokenizer ? [.. ReadPreTokenizer(preTokenizer)] : [],
-            Model = new BytePairModel(vocabulary, ReadMerges(model, vocabulary), ReadOptions(model, Find)),
+            Model = type switch
+            {
+                "Unigram" => ReadUnigram(model, vocabulary),
+                "WordPiece" => ReadWordPiece(model, vocabulary),
+                "WordLevel" => new WordLevelModel(vocabulary, ReadUnknown(model, vocabulary.Find)),
+                _ => new BytePairModel(vocabulary, ReadMerges(model, vocabulary), ReadOptions(model, Find)),
+            },
             Template = WithSettings(template, bos, eos),
             Decoders = _root.Find("decoder") is { } decoder ? [.. ReadDecoder(decoder)] : null,
             BosId = bos,
@@ -59,16 +67,53 @@ internal sealed class TokenizerJsonReader
         };
     }
 
-    private static Vocabulary ReadVocabulary(JsonValue vocab)
+    /// <summary>Files of 2020 do not say what they are; the keys do.</summary>
+    private static string UnstatedType(JsonValue model) =>
+        model.Find("merges") is not null ? "BPE"
+        : model.Find("vocab") is { Element.ValueKind: JsonValueKind.Array } ? "Unigram"
+        : model.Find("continuing_subword_prefix") is not null ? "WordPiece"
+        : "BPE";
+
+    private static Vocabulary ReadVocabulary(JsonValue vocab, string type) => new(
+        type == "Unigram"
+            ? [.. vocab.Items().Select((item, id) => (Piece(item).Element.GetString()!, id))]
+            : [.. vocab.Properties().Select(entry => (entry.Key, entry.Value.Number()))],
+        vocab.Where);
+
+    /// <summary>The text of a unigram vocabulary's entry, which is a piece and its score.</summary>
+    private static JsonValue Piece(JsonValue item) =>
+        item.Element.ValueKind == JsonValueKind.Array && item.Element.GetArrayLength() == 2
+            && item.Element[0].ValueKind == JsonValueKind.String && item.Element[1].ValueKind == JsonValueKind.Number
+            ? item.Items().First()
+            : throw item.Wrong("a piece and its score");
+
+    private UnigramModel ReadUnigram(JsonValue model, Vocabulary vocabulary)
     {
-        // Files of other model types, should they not say what they are, have a list here.
-        var entries = vocab.Properties().Select(entry => (entry.Key, entry.Value.Number())).ToList();
-        return new Vocabulary(entries, vocab.Where);
+        double[] scores = [.. model.Require("vocab").Items().Select(item => item.Element[1].GetDouble())];
+        if (scores.Length == 0) throw model.Require("vocab").Wrong("a piece at least");
+        int? unknown = model.Find("unk_id")?.Number();
+        if (unknown is { } id && (id < 0 || id >= scores.Length)) throw model.Require("unk_id").Wrong("the id of a piece");
+        return new UnigramModel(vocabulary, scores.Index().Where(entry => vocabulary[entry.Index]!.Length > 0), new UnigramOptions
+        {
+            UnknownId = unknown,
+            ByteFallback = model.Flag("byte_fallback", false),
+            UnknownScore = scores.Min() - UnigramModel.UnknownPenalty,
+            Where = _path,
+        });
     }
+
+    private static WordPieceModel ReadWordPiece(JsonValue model, Vocabulary vocabulary) => new(
+        vocabulary,
+        ReadUnknown(model, vocabulary.Find)
+            ?? vocabulary.Find(DefaultUnknown)
+            ?? throw new WiscaException($"{model.Where}: no unk_token, and no token {DefaultUnknown}", DamagedHint),
+        model.Find("continuing_subword_prefix")?.Text() ?? "##",
+        model.Find("max_input_chars_per_word")?.Number() ?? 100);
 
     private List<AddedToken> ReadAddedTokens(Vocabulary vocabulary)
     {
         var tokens = new List<AddedToken>();
+        var contents = new HashSet<string>(StringComparer.Ordinal);
         int next = vocabulary.Count;
         foreach (var item in _root.Find("added_tokens")?.Items() ?? [])
         {
@@ -84,7 +129,7 @@ internal sealed class TokenizerJsonReader
                     Hint);
             if ((vocabulary[id] ?? token.Content) != token.Content)
                 throw new WiscaException($"{item.Where}: {quoted} has the id {id} of {Vocabulary.Quote(vocabulary[id]!)}", Hint);
-            if (tokens.Exists(other => other.Content == token.Content))
+            if (!contents.Add(token.Content))
                 throw new WiscaException($"{item.Where}: {quoted} stands there twice", Hint);
             tokens.Add(token);
         }
@@ -130,15 +175,17 @@ internal sealed class TokenizerJsonReader
             throw new WiscaException(
                 $"{dropout.Where} is set, which is not supported: the same text must give the same ids",
                 "set it to null");
-        var unknown = model.Find("unk_token");
         return new BytePairOptions
         {
-            UnknownId = unknown is not { } token ? null : find(token.Text()) ?? throw token.Wrong("a token of the vocabulary"),
+            UnknownId = ReadUnknown(model, find),
             FuseUnknown = model.Flag("fuse_unk", false),
             ByteFallback = model.Flag("byte_fallback", false),
             IgnoreMerges = model.Flag("ignore_merges", false),
         };
     }
+
+    private static int? ReadUnknown(JsonValue model, Func<string, int?> find) =>
+        model.Find("unk_token") is { } token ? find(token.Text()) ?? throw token.Wrong("a token of the vocabulary") : null;
 
     private static Func<string, string> ReadNormalizer(JsonValue value)
     {
@@ -147,7 +194,12 @@ internal sealed class TokenizerJsonReader
         {
             case "Sequence":
                 var steps = value.Require("normalizers").Items().Select(ReadNormalizer).ToArray();
-                return text => steps.Aggregate(text, (current, step) => step(current));
+                return text => steps.Aggregate(text, (current, step) =>
+                {
+                    string next = step(current);
+                    TextGrowth.Check(text.Length, next.Length, value.Where);
+                    return next;
+                });
             case "NFC" or "NFD" or "NFKC" or "NFKD":
                 bool compatible = type[2] == 'K', compose = type[^1] == 'C';
                 return text => UnicodeNormalization.Normalize(text, compatible, compose);
@@ -159,9 +211,36 @@ internal sealed class TokenizerJsonReader
                 return Normalizers.Strip(value.Flag("strip_left", true), value.Flag("strip_right", true));
             case "Replace":
                 return ReadReplace(value);
+            case "StripAccents":
+                return text => Normalizers.Without(text, CharacterSets.Marks);
+            case "BertNormalizer":
+                bool lowercase = value.Flag("lowercase", true);
+                return Normalizers.Bert(
+                    value.Flag("clean_text", true),
+                    value.Flag("handle_chinese_chars", true),
+                    value.Flag("strip_accents", lowercase),
+                    lowercase);
+            case "Nmt":
+                return Normalizers.Nmt;
+            case "ByteLevel":
+                return Normalizers.ByteLevel;
+            case "Precompiled":
+                return Normalizers.Precompiled(ReadCharacterMap(value));
             default:
-                throw Unsupported(value, type, "Sequence, NFC, NFD, NFKC, NFKD, Lowercase, Prepend, Strip, Replace");
+                throw Unsupported(
+                    value,
+                    type,
+                    "Sequence, NFC, NFD, NFKC, NFKD, Lowercase, Prepend, Strip, Replace, StripAccents, BertNormalizer, Nmt, ByteLevel, "
+                    + "Precompiled");
         }
+    }
+
+    private static CharacterMap ReadCharacterMap(JsonValue value)
+    {
+        if (value.Find("precompiled_charsmap") is not { } table) return new CharacterMap([], value.Where);
+        return table.Element.ValueKind == JsonValueKind.String && table.Element.TryGetBytesFromBase64(out byte[]? bytes)
+            ? new CharacterMap(bytes, table.Where)
+            : throw table.Wrong("a table in base 64");
     }
 
     private static Func<string, string> ReadReplace(JsonValue value)
@@ -176,12 +255,17 @@ internal sealed class TokenizerJsonReader
 
         string old = literal.Text();
         if (old.Length == 0) throw literal.Wrong("a text that is not empty");
-        return text => text.Replace(old, content, StringComparison.Ordinal);
+        return text =>
+        {
+            if (content.Length > old.Length)
+                TextGrowth.Check(text.Length, text.Length + ((long)text.AsSpan().Count(old) * content.Length), value.Where);
+            return text.Replace(old, content, StringComparison.Ordinal);
+        };
     }
 
     private static UnicodeRegex ReadPattern(JsonValue pattern)
     {
-        if (pattern.Find("String") is { } literal) return new UnicodeRegex(Regex.Escape(literal.Text()));
+        if (pattern.Find("String") is { } literal) return new UnicodeRegex(Regex.Escape(literal.Text()), literal.Where);
         var regex = pattern.Require("Regex");
         return RegexTranslator.Compile(regex.Text(), regex.Where);
     }
@@ -195,20 +279,30 @@ internal sealed class TokenizerJsonReader
             "ByteLevel" => [new ByteLevelPreTokenizer(value.Flag("add_prefix_space", true), value.Flag("use_regex", true))],
             "Split" =>
             [
-                new SplitPreTokenizer(ReadPattern(value.Require("pattern")), ReadBehavior(value, null), value.Flag("invert", false)),
+                new SplitPreTokenizer(
+                    ReadPattern(value.Require("pattern")).FindMatches, ReadBehavior(value, null), value.Flag("invert", false)),
             ],
             "Digits" => Split(@"\p{N}", value.Flag("individual_digits", false) ? SplitBehavior.Isolated : SplitBehavior.Contiguous),
-            "Punctuation" => Split(@"[!-/:-@\[-`{-~\p{P}]", ReadBehavior(value, SplitBehavior.Isolated)),
+            "Punctuation" => SplitPunctuation(ReadBehavior(value, SplitBehavior.Isolated)),
             "Whitespace" => Split(
                 $@"[{CharacterClasses.RustWord}]+|[^{CharacterClasses.RustWord}\s]+", SplitBehavior.Removed, invert: true),
             "WhitespaceSplit" => Split(@"\s", SplitBehavior.Removed),
+            "BertPreTokenizer" => [.. Split(@"\s", SplitBehavior.Removed), .. SplitPunctuation(SplitBehavior.Isolated)],
+            "CharDelimiterSplit" => Split(Regex.Escape(value.Require("delimiter").Text()), SplitBehavior.Removed),
             "Metaspace" => [new MetaspacePreTokenizer(ReadMark(value), ReadScheme(value), value.Flag("split", true))],
-            _ => throw Unsupported(value, type, "Sequence, ByteLevel, Split, Digits, Punctuation, Whitespace, WhitespaceSplit, Metaspace"),
+            _ => throw Unsupported(
+                value,
+                type,
+                "Sequence, ByteLevel, Split, Digits, Punctuation, Whitespace, WhitespaceSplit, BertPreTokenizer, CharDelimiterSplit, "
+                + "Metaspace"),
         };
     }
 
     private static SplitPreTokenizer[] Split(string pattern, SplitBehavior behavior, bool invert = false) =>
-        [new SplitPreTokenizer(new UnicodeRegex(pattern), behavior, invert)];
+        [new SplitPreTokenizer(new UnicodeRegex(pattern, "the pre-tokenizer").FindMatches, behavior, invert)];
+
+    private static SplitPreTokenizer[] SplitPunctuation(SplitBehavior behavior) =>
+        [new SplitPreTokenizer(CharacterSets.Punctuation.FindMatches, behavior, invert: false)];
 
     private static SplitBehavior ReadBehavior(JsonValue value, SplitBehavior? otherwise)
     {
@@ -261,9 +355,19 @@ internal sealed class TokenizerJsonReader
                 return inner.FirstOrDefault(TokenTemplate.None);
             case "TemplateProcessing":
                 return ReadTemplateProcessing(value, size);
+            case "BertProcessing" or "RobertaProcessing":
+                return new TokenTemplate([TokenOf(value.Require("cls"), size)], [TokenOf(value.Require("sep"), size)]);
             default:
-                throw Unsupported(value, type, "ByteLevel, Sequence, TemplateProcessing");
+                throw Unsupported(value, type, "ByteLevel, Sequence, TemplateProcessing, BertProcessing, RobertaProcessing");
         }
+    }
+
+    /// <summary>The id of a token that is given as its name and its id.</summary>
+    private static int TokenOf(JsonValue value, int size)
+    {
+        JsonValue[] pair = [.. value.Items()];
+        if (pair.Length != 2) throw value.Wrong("a token's name and its id");
+        return pair[1].Number() is >= 0 and int id && id < size ? id : throw pair[1].Wrong("the id of a token");
     }
 
     private static TokenTemplate ReadTemplateProcessing(JsonValue value, int size)
@@ -326,8 +430,10 @@ internal sealed class TokenizerJsonReader
                 return [TokenDecoder.Strip(content[0], value.Require("start").Number(), value.Require("stop").Number())];
             case "Metaspace":
                 return [TokenDecoder.Metaspace(ReadMark(value), ReadScheme(value) != PrependScheme.Never)];
+            case "WordPiece":
+                return [TokenDecoder.WordPiece(value.Find("prefix")?.Text() ?? "##", value.Flag("cleanup", true))];
             default:
-                throw Unsupported(value, type, "Sequence, ByteLevel, ByteFallback, Fuse, Replace, Strip, Metaspace");
+                throw Unsupported(value, type, "Sequence, ByteLevel, ByteFallback, Fuse, Replace, Strip, Metaspace, WordPiece");
         }
     }
 

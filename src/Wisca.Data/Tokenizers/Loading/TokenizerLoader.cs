@@ -6,10 +6,11 @@ namespace Wisca.Data.Tokenizers.Loading;
 public static class TokenizerLoader
 {
     /// <summary>
-    /// Reads the tokenizer of a model. Of a folder, the first of these is taken: <c>tokenizer.json</c> (Hugging Face, BPE),
-    /// <c>tokenizer.model</c> (SentencePiece, BPE), <c>vocab.json</c> with <c>merges.txt</c> (GPT-2). Which special tokens there
-    /// are, and whether BOS and EOS go around a text, is read from <c>tokenizer_config.json</c>, <c>special_tokens_map.json</c>,
-    /// <c>added_tokens.json</c>, <c>generation_config.json</c> and <c>config.json</c> in the same folder, as far as they are there.
+    /// Reads the tokenizer of a model. Of a folder, the first of these is taken: <c>tokenizer.json</c> (Hugging Face: BPE, unigram,
+    /// WordPiece, word-level), <c>tokenizer.model</c> (SentencePiece: BPE, unigram), <c>vocab.json</c> with <c>merges.txt</c> (GPT-2).
+    /// Which special tokens there are, and whether BOS and EOS go around a text, is read from <c>tokenizer_config.json</c>,
+    /// <c>special_tokens_map.json</c>, <c>added_tokens.json</c>, <c>generation_config.json</c> and <c>config.json</c> in the same folder,
+    /// as far as they are there.
     /// </summary>
     /// <remarks>
     /// BOS and EOS: an <c>add_bos_token</c> or <c>add_eos_token</c> in <c>tokenizer_config.json</c> decides; otherwise the template

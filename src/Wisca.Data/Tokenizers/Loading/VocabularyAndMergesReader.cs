@@ -82,14 +82,15 @@ internal static class VocabularyAndMergesReader
     /// <summary>Tokens that the files beside the vocabulary name: those with an id of their own, and special ones inside it.</summary>
     private static List<AddedToken> AddedTokens(Vocabulary vocabulary, TokenizerSettings settings)
     {
-        var names = settings.SpecialTokens();
+        var names = settings.SpecialTokens().ToHashSet(StringComparer.Ordinal);
         var tokens = new Dictionary<string, AddedToken>(StringComparer.Ordinal);
+        var ids = new HashSet<int>();
         foreach (var token in settings.AddedTokens())
         {
             bool clash =
                 (vocabulary[token.Id] ?? token.Content) != token.Content
                 || (vocabulary.Find(token.Content) ?? token.Id) != token.Id
-                || tokens.Values.Any(other => other.Id == token.Id) || token.Id is < 0 or > Vocabulary.MaxId;
+                || !ids.Add(token.Id) || token.Id is < 0 or > Vocabulary.MaxId;
             if (clash)
             {
                 string message = $"added token {Vocabulary.Quote(token.Content)}: its id {token.Id} is out of range or taken";

@@ -12,7 +12,7 @@ namespace Wisca.Data.Tokenizers.Models;
 /// has neither byte fallback nor ignore_merges nor added tokens beside a plain list, splits by UTF-16 units, and its
 /// SentencePiece reader ignores remove_extra_whitespaces, returns nothing for some texts and breaks ties in another order.
 /// </remarks>
-internal sealed class BytePairModel
+internal sealed class BytePairModel : IPieceModel
 {
     private const int MaxCachedLength = 64;
     private const int MaxCached = 1 << 16;
@@ -50,8 +50,10 @@ internal sealed class BytePairModel
         }
     }
 
-    /// <summary>Adds the tokens of one piece.</summary>
-    public void Encode(ReadOnlySpan<char> piece, BytePairWorkspace workspace, List<int> output)
+    /// <inheritdoc/>
+    public IPieceEncoder CreateEncoder() => new Encoder(this);
+
+    private void Encode(ReadOnlySpan<char> piece, BytePairWorkspace workspace, List<int> output)
     {
         if (piece.Length > MaxCachedLength && !_options.IgnoreMerges)
         {
@@ -156,5 +158,12 @@ internal sealed class BytePairModel
 
         foreach (byte value in bytes) workspace.Add(_byteIds[value]!.Value);
         return true;
+    }
+
+    private sealed class Encoder(BytePairModel model) : IPieceEncoder
+    {
+        private readonly BytePairWorkspace _workspace = new();
+
+        public void Encode(ReadOnlySpan<char> piece, List<int> output) => model.Encode(piece, _workspace, output);
     }
 }

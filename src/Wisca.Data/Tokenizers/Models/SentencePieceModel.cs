@@ -10,6 +10,9 @@ namespace Wisca.Data.Tokenizers.Models;
 /// </summary>
 internal sealed class SentencePieceModel
 {
+    /// <summary>Unigram among the model types.</summary>
+    public const int Unigram = 1;
+
     /// <summary>BPE among the model types.</summary>
     public const int BytePair = 2;
 
@@ -19,7 +22,7 @@ internal sealed class SentencePieceModel
 
     public List<(string Text, float Score, SentencePieceType Type)> Pieces { get; } = [];
 
-    public int ModelType { get; private set; } = 1;
+    public int ModelType { get; private set; } = Unigram;
 
     public bool ByteFallback { get; private set; }
 

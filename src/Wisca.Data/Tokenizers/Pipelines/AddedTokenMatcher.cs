@@ -11,15 +11,20 @@ namespace Wisca.Data.Tokenizers.Pipelines;
 internal sealed class AddedTokenMatcher
 {
     private readonly SearchValues<string>? _anywhere;
-    private readonly Dictionary<char, (string Pattern, AddedToken Token)[]> _longestFirst;
+    private readonly Dictionary<string, AddedToken> _tokens = new(StringComparer.Ordinal);
+    private readonly Dictionary<char, int[]> _lengths;
 
-    /// <param name="tokens">What to look for in the text, and the token that it stands for.</param>
+    /// <param name="tokens">What to look for in the text, and the token that it stands for; of equal texts the first one counts.</param>
     public AddedTokenMatcher(IEnumerable<(string Pattern, AddedToken Token)> tokens)
     {
-        _longestFirst = tokens.Where(token => token.Pattern.Length > 0).GroupBy(token => token.Pattern[0])
-            .ToDictionary(group => group.Key, group => group.OrderByDescending(token => token.Pattern.Length).ToArray());
-        string[] patterns = [.. _longestFirst.Values.SelectMany(group => group.Select(token => token.Pattern)).Distinct()];
-        _anywhere = patterns.Length == 0 ? null : SearchValues.Create(patterns, StringComparison.Ordinal);
+        foreach (var (pattern, token) in tokens)
+        {
+            if (pattern.Length > 0) _tokens.TryAdd(pattern, token);
+        }
+
+        _lengths = _tokens.Keys.GroupBy(pattern => pattern[0])
+            .ToDictionary(group => group.Key, group => group.Select(pattern => pattern.Length).Distinct().OrderDescending().ToArray());
+        _anywhere = _tokens.Count == 0 ? null : SearchValues.Create([.. _tokens.Keys], StringComparison.Ordinal);
     }
 
     /// <summary>Covers the text with segments, in order and without empty ones.</summary>
@@ -31,8 +36,8 @@ internal sealed class AddedTokenMatcher
             int found = text[at..].IndexOfAny(_anywhere);
             if (found < 0) break;
             int start = at + found;
-            var (pattern, token) = LongestAt(text, start);
-            int end = at = start + pattern.Length;
+            var (length, token) = LongestAt(text, start);
+            int end = at = start + length;
             if (token.SingleWord && (EndsWithWord(text[..start]) || StartsWithWord(text[end..]))) continue;
             if (token.StripLeft) start = Math.Max(text[..start].TrimEnd().Length, done);
             if (token.StripRight) end += text.Length - end - text[end..].TrimStart().Length;
@@ -44,11 +49,12 @@ internal sealed class AddedTokenMatcher
         if (done < text.Length) segments.Add(new TextSegment(done, text.Length, null));
     }
 
-    private (string Pattern, AddedToken Token) LongestAt(ReadOnlySpan<char> text, int start)
+    private (int Length, AddedToken Token) LongestAt(ReadOnlySpan<char> text, int start)
     {
-        foreach (var candidate in _longestFirst[text[start]])
+        var tokens = _tokens.GetAlternateLookup<ReadOnlySpan<char>>();
+        foreach (int length in _lengths[text[start]])
         {
-            if (text[start..].StartsWith(candidate.Pattern, StringComparison.Ordinal)) return candidate;
+            if (length <= text.Length - start && tokens.TryGetValue(text.Slice(start, length), out var token)) return (length, token);
         }
 
         throw new InvalidOperationException("a pattern was found in the text that is none of the patterns");

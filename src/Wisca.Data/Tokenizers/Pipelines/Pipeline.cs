@@ -27,7 +27,7 @@ internal sealed record Pipeline
 
     public IReadOnlyList<IPreTokenizer> PreTokenizers { get; init; } = [];
 
-    public required BytePairModel Model { get; init; }
+    public required IPieceModel Model { get; init; }
 
     public TokenTemplate Template { get; init; } = TokenTemplate.None;
 

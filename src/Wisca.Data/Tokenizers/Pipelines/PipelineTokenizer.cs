@@ -37,7 +37,7 @@ internal sealed class PipelineTokenizer : Tokenizer
         ArgumentNullException.ThrowIfNull(text);
         text = WithoutLoneSurrogates(text);
         var ids = new List<int>((text.Length / 3) + 8);
-        var scratch = new Scratch();
+        var scratch = new Scratch(_pipeline.Model.CreateEncoder());
         if (addSpecialTokens) ids.AddRange(_pipeline.Template.Before);
         var segments = new List<TextSegment>();
         _pipeline.RawMatcher.Cut(text, segments);
@@ -97,16 +97,16 @@ internal sealed class PipelineTokenizer : Tokenizer
             (pieces, next) = (next, pieces);
         }
 
-        for (int i = 0; i < pieces.Count; i++) _pipeline.Model.Encode(pieces[i], scratch.Workspace, ids);
+        for (int i = 0; i < pieces.Count; i++) scratch.Encoder.Encode(pieces[i], ids);
     }
 
     /// <summary>What one call of Encode works in; calls on other threads have their own.</summary>
-    private sealed class Scratch
+    private sealed class Scratch(IPieceEncoder encoder)
     {
         public PieceBuffer Pieces { get; } = new();
 
         public PieceBuffer NextPieces { get; } = new();
 
-        public BytePairWorkspace Workspace { get; } = new();
+        public IPieceEncoder Encoder => encoder;
     }
 }

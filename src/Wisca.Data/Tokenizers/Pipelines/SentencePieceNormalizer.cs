@@ -1,5 +1,3 @@
-using System.Buffers.Binary;
-using System.Runtime.InteropServices;
 using System.Text;
 using Wisca.Data.Tokenizers.Models;
 
@@ -14,9 +12,7 @@ internal sealed class SentencePieceNormalizer
     private const char Mark = '\u2581';
 
     private readonly SentencePieceModel _model;
-    private readonly string _file;
-    private readonly uint[] _trie = [];
-    private readonly byte[] _replacements = [];
+    private readonly CharacterMap _map;
     private readonly byte[][] _kept;
 
     /// <param name="model">The model.</param>
@@ -25,23 +21,18 @@ internal sealed class SentencePieceNormalizer
     public SentencePieceNormalizer(SentencePieceModel model, string file)
     {
         _model = model;
-        _file = file;
+        _map = new CharacterMap(model.Charsmap, $"{file}: normalizer_spec.precompiled_charsmap");
 
         // What the user defined is not touched by the table.
         _kept =
         [
             .. model.Pieces.Where(piece => piece.Type == SentencePieceType.UserDefined).Select(piece => Encoding.UTF8.GetBytes(piece.Text)),
         ];
-        if (model.Charsmap.Length == 0) return;
-        uint length = model.Charsmap.Length < 4 ? uint.MaxValue : BinaryPrimitives.ReadUInt32LittleEndian(model.Charsmap);
-        if (length > model.Charsmap.Length - 4 || length % 4 != 0 || length == 0) throw Damaged();
-        _trie = MemoryMarshal.Cast<byte, uint>(model.Charsmap.AsSpan(4, (int)length)).ToArray();
-        _replacements = model.Charsmap[(4 + (int)length)..];
     }
 
     public string Normalize(string text)
     {
-        string mapped = _trie.Length == 0 ? text : Map(text);
+        string mapped = _map.IsEmpty ? text : Map(text);
         if (_model.RemoveExtraWhitespaces) mapped = WithoutExtraSpaces(mapped);
         if (mapped.Length == 0) return mapped;
         if (_model.AddDummyPrefix) mapped = " " + mapped;
@@ -67,11 +58,9 @@ internal sealed class SentencePieceNormalizer
         for (ReadOnlySpan<byte> rest = Encoding.UTF8.GetBytes(text); !rest.IsEmpty;)
         {
             int kept = LongestKept(rest);
-            if (kept == 0 && LongestEntry(rest, out int offset) is > 0 and int length)
+            if (kept == 0 && _map.Find(rest, longest: true, out string replacement) is > 0 and int length)
             {
-                var replacement = _replacements.AsSpan(offset);
-                int end = replacement.IndexOf((byte)0);
-                result.Append(Encoding.UTF8.GetString(end < 0 ? throw Damaged() : replacement[..end]));
+                result.Append(replacement);
                 rest = rest[length..];
                 continue;
             }
@@ -94,34 +83,4 @@ internal sealed class SentencePieceNormalizer
 
         return longest;
     }
-
-    /// <summary>
-    /// Walks the double-array trie (darts-clone): a unit holds an offset to its children, its own label, and whether one of the
-    /// children is the leaf that holds the value.
-    /// </summary>
-    private int LongestEntry(ReadOnlySpan<byte> text, out int value)
-    {
-        int longest = 0;
-        value = 0;
-        uint position = ChildrenOf(0, Unit(0));
-        for (int i = 0; i < text.Length; i++)
-        {
-            position ^= text[i];
-            uint unit = Unit(position);
-            if ((unit & 0x800000FF) != text[i]) break;
-            position = ChildrenOf(position, unit);
-            if ((unit & 0x100) == 0) continue;
-            longest = i + 1;
-            value = (int)(Unit(position) & 0x7FFFFFFF);
-            if (value >= _replacements.Length) throw Damaged();
-        }
-
-        return longest;
-    }
-
-    private static uint ChildrenOf(uint position, uint unit) => position ^ ((unit >> 10) << (int)((unit & 0x200) >> 6));
-
-    private uint Unit(uint position) => position < _trie.Length ? _trie[position] : throw Damaged();
-
-    private WiscaException Damaged() => new($"{_file}: normalizer_spec.precompiled_charsmap is damaged", "fetch the file again");
 }

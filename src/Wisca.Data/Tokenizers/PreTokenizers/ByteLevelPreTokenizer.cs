@@ -9,8 +9,8 @@ namespace Wisca.Data.Tokenizers.PreTokenizers;
 /// <param name="split">Whether to split by GPT-2's pattern.</param>
 internal sealed class ByteLevelPreTokenizer(bool addPrefixSpace, bool split) : IPreTokenizer
 {
-    private static readonly Lazy<UnicodeRegex> Words =
-        new(() => new UnicodeRegex(@"'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"));
+    private static readonly Lazy<UnicodeRegex> Words = new(() => new UnicodeRegex(
+        @"'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+", "the byte-level pre-tokenizer"));
 
     /// <inheritdoc/>
     public void Apply(ReadOnlySpan<char> piece, bool atStart, PieceBuffer output)

@@ -3,17 +3,17 @@ using Wisca.Data.Tokenizers.Unicode;
 namespace Wisca.Data.Tokenizers.PreTokenizers;
 
 /// <summary>Splits at the matches of a pattern.</summary>
-/// <param name="pattern">What to match.</param>
+/// <param name="findMatches">Finds where.</param>
 /// <param name="behavior">What becomes of the matches.</param>
 /// <param name="invert">Whether the text between the matches counts as the match instead.</param>
-internal sealed class SplitPreTokenizer(UnicodeRegex pattern, SplitBehavior behavior, bool invert) : IPreTokenizer
+internal sealed class SplitPreTokenizer(MatchFinder findMatches, SplitBehavior behavior, bool invert) : IPreTokenizer
 {
     /// <inheritdoc/>
     public void Apply(ReadOnlySpan<char> piece, bool atStart, PieceBuffer output)
     {
         var matches = output.Matches;
         matches.Clear();
-        pattern.FindMatches(piece, matches);
+        findMatches(piece, matches);
 
         int start = 0, end = 0; // of the run that the next stretch may still join
         bool? last = null;

@@ -40,7 +40,7 @@ internal sealed class RegexTranslator
         string translated = Translate(pattern, where);
         try
         {
-            return new UnicodeRegex(translated);
+            return new UnicodeRegex(translated, where);
         }
         catch (ArgumentException exception)
         {

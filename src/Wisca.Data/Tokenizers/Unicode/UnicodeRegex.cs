@@ -12,14 +12,23 @@ namespace Wisca.Data.Tokenizers.Unicode;
 /// </summary>
 internal sealed class UnicodeRegex
 {
+    /// <summary>
+    /// How long the search for one match may take. Real patterns need microseconds; one with nested repetitions may need longer than the
+    /// universe has.
+    /// </summary>
+    public static readonly TimeSpan TimeLimit = TimeSpan.FromSeconds(5);
+
     private readonly Regex _regex;
+    private readonly string _where;
 
     /// <param name="pattern">A .NET pattern (see <see cref="RegexTranslator"/> for others).</param>
+    /// <param name="where">The file and the key, for error messages.</param>
     /// <exception cref="ArgumentException">The pattern does not compile.</exception>
-    public UnicodeRegex(string pattern)
+    public UnicodeRegex(string pattern, string where)
     {
         // Multiline because Oniguruma's ^ and $ always match at lines.
-        _regex = new Regex(pattern, RegexOptions.Compiled | RegexOptions.CultureInvariant | RegexOptions.Multiline);
+        _regex = new Regex(pattern, RegexOptions.Compiled | RegexOptions.CultureInvariant | RegexOptions.Multiline, TimeLimit);
+        _where = where;
     }
 
     /// <summary>
@@ -32,7 +41,23 @@ internal sealed class UnicodeRegex
     /// <summary>Adds all matches, in order, as places in the text.</summary>
     /// <param name="text">A text without lone surrogates.</param>
     /// <param name="matches">Receives start and end of each match.</param>
+    /// <exception cref="WiscaException">The search takes too long.</exception>
     public void FindMatches(ReadOnlySpan<char> text, List<(int Start, int End)> matches)
+    {
+        try
+        {
+            Find(text, matches);
+        }
+        catch (RegexMatchTimeoutException exception)
+        {
+            throw new WiscaException(
+                $"{_where}: the regular expression searches {text.Length} characters for more than {TimeLimit.TotalSeconds} seconds",
+                "its repetitions are nested; a pattern without that finds the same in no time",
+                exception);
+        }
+    }
+
+    private void Find(ReadOnlySpan<char> text, List<(int Start, int End)> matches)
     {
         if (!text.ContainsAnyInRange('\uD800', '\uDFFF'))
         {
@@ -60,6 +85,7 @@ internal sealed class UnicodeRegex
         var matches = new List<(int Start, int End)>();
         FindMatches(text, matches);
         if (matches.Count == 0) return text;
+        TextGrowth.Check(text.Length, text.Length + ((long)matches.Count * replacement.Length), _where);
         var result = new StringBuilder(text.Length);
         int done = 0;
         foreach (var (start, end) in matches)

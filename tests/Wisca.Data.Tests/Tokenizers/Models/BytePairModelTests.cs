@@ -43,12 +43,12 @@ public sealed class BytePairModelTests
                 var model = new BytePairModel(
                     vocabulary, list, new BytePairOptions { UnknownId = hasUnknown ? 0 : null, FuseUnknown = fuse });
                 var ids = new List<int>();
-                var workspace = new BytePairWorkspace();
-                if (text.Length > 0) model.Encode(text, workspace, ids);
+                var encoder = model.CreateEncoder();
+                if (text.Length > 0) encoder.Encode(text, ids);
                 ids.ShouldBe(Definition(text, list, vocabulary, hasUnknown, fuse));
                 if (text.Length == 0) return;
                 ids.Clear();
-                model.Encode(text, workspace, ids); // from what it remembers
+                encoder.Encode(text, ids); // from what it remembers
                 ids.ShouldBe(Definition(text, list, vocabulary, hasUnknown, fuse));
             },
             iter: 3000);

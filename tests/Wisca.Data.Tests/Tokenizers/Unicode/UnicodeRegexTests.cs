@@ -17,7 +17,7 @@ public sealed class UnicodeRegexTests
     [InlineData(@"\p{Nd}", UnicodeCategory.DecimalDigitNumber, UnicodeCategory.DecimalDigitNumber)]
     public void FindMatches_EveryAssignedCharacter_IsMatchedByItsCategory(string pattern, UnicodeCategory first, UnicodeCategory last)
     {
-        var regex = new UnicodeRegex(pattern);
+        var regex = new UnicodeRegex(pattern, "test");
         var matches = new List<(int Start, int End)>();
         foreach (int scalar in Enumerable.Range(0, 0x32400).Concat(Enumerable.Range(0xE0000, 0x200)).Append(0xF0000).Append(0x10FFFF))
         {
@@ -37,7 +37,7 @@ public sealed class UnicodeRegexTests
     {
         const string Text = "x\U0001D49C\U0001D4D1y \U00020000 \U0001F600z";
         var matches = new List<(int Start, int End)>();
-        new UnicodeRegex(@"\p{L}+").FindMatches(Text, matches);
+        new UnicodeRegex(@"\p{L}+", "test").FindMatches(Text, matches);
         matches.Select(match => Text[match.Start..match.End]).ShouldBe(["x\U0001D49C\U0001D4D1y", "\U00020000", "z"]);
 
         // .NET alone does not see them, which is why the class exists.
@@ -48,7 +48,7 @@ public sealed class UnicodeRegexTests
     public void FindMatches_CountedQuantifier_CountsCharacters()
     {
         var matches = new List<(int Start, int End)>();
-        new UnicodeRegex("^.{2}").FindMatches("\U0001F600\U0001F600\U0001F600", matches);
+        new UnicodeRegex("^.{2}", "test").FindMatches("\U0001F600\U0001F600\U0001F600", matches);
         matches.ShouldBe([(0, 4)]);
     }
 
