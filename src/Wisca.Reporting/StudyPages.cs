@@ -50,7 +50,7 @@ public static class StudyPages
         {
             try
             {
-                Directory.CreateDirectory(Path.GetDirectoryName(path)!);
+                AtomicFolder.Ensure(Path.GetDirectoryName(path)!);
                 AtomicFile.Write(path, text);
             }
             catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)

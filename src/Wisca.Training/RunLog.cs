@@ -127,6 +127,9 @@ internal sealed class RunLog : ITrainingObserver, IDisposable
     {
     }
 
+    /// <summary>Brings the metrics to the disk, before a checkpoint that counts on them.</summary>
+    public void Flush() => _metrics?.Flush();
+
     public void Dispose()
     {
         _metrics?.Dispose();

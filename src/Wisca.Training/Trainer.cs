@@ -419,6 +419,8 @@ public sealed class Trainer : IDisposable
                 Trainee.Save(Path.Combine(staging, RunLayout.Average), dtype, _task.Data);
             }
 
+            // A run that goes on from here does not write again what led here.
+            _log.Flush();
             State().Save(staging);
         });
         _checkpointStep = _step;

@@ -88,7 +88,7 @@ internal static class TaskEvaluation
         {
             try
             {
-                Directory.CreateDirectory(folder);
+                AtomicFolder.Ensure(folder);
             }
             catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or ArgumentException)
             {

@@ -45,7 +45,7 @@ public sealed class StudyFolder : IDisposable
             throw new WiscaException($"output {FullPath} is a file, expected a folder for the study", "choose another folder with output");
         try
         {
-            Directory.CreateDirectory(FullPath);
+            AtomicFolder.Ensure(FullPath);
             _lock = new FileStream(file, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
             Directory.CreateDirectory(WorkFolder);
             foreach (string work in Directory.EnumerateDirectories(WorkFolder).Where(work => HasResult(Path.GetFileName(work))).ToList())
@@ -160,7 +160,7 @@ public sealed class StudyFolder : IDisposable
     public static void Write(string path, object content)
     {
         ArgumentNullException.ThrowIfNull(content);
-        Directory.CreateDirectory(Path.GetDirectoryName(path)!);
+        AtomicFolder.Ensure(Path.GetDirectoryName(path)!);
         AtomicFile.Write(path, JsonSerializer.Serialize(content, content.GetType(), StudyJson.Options) + "\n");
     }
 
@@ -176,7 +176,7 @@ public sealed class StudyFolder : IDisposable
                 .Where(file => Path.GetFileName(file) is not (ResultName or FailureName)))
         {
             string target = Path.Combine(to, Path.GetRelativePath(from, file));
-            Directory.CreateDirectory(Path.GetDirectoryName(target)!);
+            AtomicFolder.Ensure(Path.GetDirectoryName(target)!);
             using var source = File.OpenRead(file);
             using var copy = AtomicFile.Create(target);
             source.CopyTo(copy.Stream);

@@ -3,6 +3,7 @@ using System.Runtime.InteropServices;
 using System.Text.Json;
 using Wisca.Comparison.Results;
 using Wisca.Comparison.Studies;
+using Wisca.Files;
 using Wisca.Torch;
 using Wisca.Torch.Transitions;
 using Wisca.Training;
@@ -154,7 +155,7 @@ public static class RunWorker
         if (request.KeepModel && result.Outcome == RunOutcome.Completed && RunFolder.FindLatest(config.Output) is { } checkpoint)
         {
             string model = Path.Combine(folder.RunPath(result.Id), kind.Product(config));
-            Directory.CreateDirectory(folder.RunPath(result.Id));
+            AtomicFolder.Ensure(folder.RunPath(result.Id));
             if (Directory.Exists(model)) Directory.Delete(model, recursive: true);
             Directory.Move(checkpoint, model);
             Directory.Delete(Path.Combine(model, RunLayout.Training), recursive: true);

@@ -61,6 +61,16 @@ public sealed class AtomicFile : IDisposable
     /// <exception cref="UnauthorizedAccessException">It must not be written.</exception>
     public static void Write(string path, string content) => Write(path, Encoding.UTF8.GetBytes(content));
 
+    /// <summary>Brings what was appended to a file, and its name, to the disk, where no writing in one step is possible.</summary>
+    /// <param name="stream">The file, open for writing.</param>
+    /// <exception cref="IOException">The disk is full or failed.</exception>
+    public static void Flush(FileStream stream)
+    {
+        ArgumentNullException.ThrowIfNull(stream);
+        Disk.Default.Flush(stream);
+        Disk.Default.FlushFolder(WorkingName.FolderOf(stream.Name));
+    }
+
     /// <summary>Puts the file in its place.</summary>
     /// <exception cref="IOException">The disk is full or failed, or something is in the place that may not be replaced.</exception>
     /// <exception cref="UnauthorizedAccessException">What is in the place must not be replaced.</exception>

@@ -41,6 +41,15 @@ public sealed class AtomicFolder : IDisposable
     public static AtomicFolder Create(string path) => CreateOn(Disk.Default, path);
 
     /// <summary>
+    /// Makes an empty folder, and those above it that are missing; their names reach the disk before what is put into them. One that is
+    /// there stays as it is.
+    /// </summary>
+    /// <param name="path">The folder.</param>
+    /// <exception cref="IOException">It cannot be made, or a file has its name.</exception>
+    /// <exception cref="UnauthorizedAccessException">It must not be made.</exception>
+    public static void Ensure(string path) => Disk.Default.CreateFolder(PlaceOf(path));
+
+    /// <summary>
     /// Clears what killed writers of any file or folder inside a folder left, and puts back what one of them had moved away to replace it.
     /// </summary>
     /// <param name="parent">The folder.</param>

@@ -8,7 +8,15 @@ namespace Wisca.Files;
 /// </summary>
 internal partial class Disk
 {
-    public static Disk Default { get; } = new();
+    private static readonly Disk System = new();
+    private static readonly AsyncLocal<Disk?> Substitute = new();
+
+    /// <summary>The file system of the caller and of what it starts: the system's, unless a test put another in its place.</summary>
+    public static Disk Default
+    {
+        get => Substitute.Value ?? System;
+        set => Substitute.Value = value;
+    }
 
     /// <summary>What tells one writer's working name from another's: 32 hexadecimal digits.</summary>
     public virtual string NewId() => Guid.NewGuid().ToString("N");
@@ -61,6 +69,16 @@ internal partial class Disk
         }
 
         FlushFolder(folder);
+    }
+
+    /// <summary>Makes a folder and those above it, as far as they are missing, and flushes their names.</summary>
+    public void CreateFolder(string path)
+    {
+        if (Directory.Exists(path)) return;
+        string parent = WorkingName.FolderOf(path);
+        if (parent != path) CreateFolder(parent);
+        Directory.CreateDirectory(path);
+        FlushFolder(parent);
     }
 
     public virtual void MoveFile(string from, string to, bool replace)

@@ -89,7 +89,7 @@ public static class TokenCache
         if (Directory.Exists(place)) return Open(place, info, options.HoldsOut);
         try
         {
-            Directory.CreateDirectory(folder);
+            AtomicFolder.Ensure(folder);
             using var entry = AtomicFolder.Create(place);
             tokenize(Path.Combine(entry.Staging, TrainingName), options.HoldsOut ? Path.Combine(entry.Staging, HeldOutName) : null);
             File.WriteAllText(Path.Combine(entry.Staging, InfoName), info);

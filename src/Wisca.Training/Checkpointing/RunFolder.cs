@@ -54,7 +54,7 @@ public sealed class RunFolder : IDisposable
         string lockFile = Path.Combine(path, RunLayout.Lock);
         try
         {
-            Directory.CreateDirectory(CheckpointsOf(path));
+            AtomicFolder.Ensure(CheckpointsOf(path));
 
             // Freed by the system, however the run ends.
             held = new FileStream(lockFile, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);

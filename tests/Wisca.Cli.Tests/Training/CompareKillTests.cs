@@ -11,27 +11,14 @@ public sealed class CompareKillTests(ITestOutputHelper log)
 {
     private const int Kills = 3;
 
-    private static string Write(TemporaryFolder folder, int steps, string arms, string further = "")
-    {
-        TinyRun.Write(folder, steps, further: "checkpoints: {every: 1}");
-        var lines = File.ReadAllLines(folder["run.yaml"])
-            .Where(line => !line.StartsWith("output", StringComparison.Ordinal) && !line.StartsWith("threads", StringComparison.Ordinal))
-            .Select(line => "  " + line.Replace("held_out: 0.1", "held_out: 0.4", StringComparison.Ordinal));
-        File.WriteAllText(
-            folder["study.yaml"],
-            $"output: '{folder["out"]}'\nworkers: 2\ntraining:\n{string.Join('\n', lines)}\n"
-            + $"arms:\n  origin: {{ wisca: {{ preset: origin }} }}\n{arms}\n{further}");
-        return folder["study.yaml"];
-    }
-
     [Fact]
     public void Compare_KilledThreeTimes_EndsWithTheNumbersOfAnUndisturbedOne()
     {
         if (!OperatingSystem.IsLinux()) return;
         using TemporaryFolder whole = new(), killed = new();
         const string arms = "  wisca: { wisca: { every: 7, round: none } }\n  keep: { wisca: { every: 7, round: none, state: keep } }";
-        WiscaProcess.Run("compare", "--config", Write(whole, 30, arms, "seeds: [1]"));
-        string[] command = ["compare", "--config", Write(killed, 30, arms, "seeds: [1]")];
+        WiscaProcess.Run("compare", "--config", TinyStudy.Write(whole, 30, arms, "seeds: [1]"));
+        string[] command = ["compare", "--config", TinyStudy.Write(killed, 30, arms, "seeds: [1]")];
         var random = new Random();
         var finished = new List<int>();
         for (int kill = 0; kill < Kills; kill++)
@@ -74,7 +61,7 @@ public sealed class CompareKillTests(ITestOutputHelper log)
     public void Compare_RunsThatFailOrDiverge_AreRecordedAndTheOthersGoOn()
     {
         using var folder = new TemporaryFolder();
-        string config = Write(
+        string config = TinyStudy.Write(
             folder, 4,
             """
               diverging: { wisca: { preset: origin }, optimizer: { multipliers: [{ parameters: "*.q_proj.*", learning_rate: 1e30 }] } }

@@ -5,9 +5,23 @@ using Wisca.Torch.Models;
 
 namespace Wisca.Cli.Tests.Training;
 
-/// <summary>What a tiny study of fine-tunings needs: a base, and invented examples.</summary>
+/// <summary>A tiny study of trainings, and what one of fine-tunings needs: a base, and invented examples.</summary>
 internal static class TinyStudy
 {
+    /// <summary>Writes a study of an arm <c>origin</c> and further ones, whose output is the folder <c>out</c>.</summary>
+    public static string Write(TemporaryFolder folder, int steps, string arms, string further = "")
+    {
+        TinyRun.Write(folder, steps, further: "checkpoints: {every: 1}");
+        var lines = File.ReadAllLines(folder["run.yaml"])
+            .Where(line => !line.StartsWith("output", StringComparison.Ordinal) && !line.StartsWith("threads", StringComparison.Ordinal))
+            .Select(line => "  " + line.Replace("held_out: 0.1", "held_out: 0.4", StringComparison.Ordinal));
+        File.WriteAllText(
+            folder["study.yaml"],
+            $"output: '{folder["out"]}'\nworkers: 2\ntraining:\n{string.Join('\n', lines)}\n"
+            + $"arms:\n  origin: {{ wisca: {{ preset: origin }} }}\n{arms}\n{further}");
+        return folder["study.yaml"];
+    }
+
     /// <summary>Makes a base and examples, and returns the settings that name them.</summary>
     public static string[] Inputs(TemporaryFolder folder)
     {

@@ -54,7 +54,7 @@ public sealed class TrainedTokenizer
         ArgumentException.ThrowIfNullOrEmpty(folder);
         try
         {
-            Directory.CreateDirectory(folder);
+            AtomicFolder.Ensure(folder);
             Write("tokenizer_config.json", Config());
             Write("tokenizer.json", Tokenizer());
         }
