@@ -35,7 +35,7 @@ folder.Lock();
 var program = new WorkerProgram(Environment.ProcessPath!, ["worker"]);
 var outcome = new StudyRunner(study, folder, new RunnerOptions(program), new Watch()).Run(CancellationToken.None);
 
-var results = folder.ReadResults();
+var results = folder.ReadResults().ById;
 var report = StudyStatistics.Of(study, results, outcome.Failures);
 
 StudyPages.Write(report, results, folder.PagePath, folder.MarkdownPath);

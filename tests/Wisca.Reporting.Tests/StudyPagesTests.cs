@@ -108,7 +108,7 @@ public sealed class StudyPagesTests
         StudyFolder.Write(folder.ReportPath, study.Report);
         foreach (var result in study.Results.Values) folder.WriteResult(result);
         var report = StudyReport.Load(folder);
-        string html = StudyPages.Html(report, folder.ReadResults());
+        string html = StudyPages.Html(report, folder.ReadResults().ById);
         html.ShouldBe(Page.Realistic, "the folder alone is enough");
         var model = report.Models[0];
         var rows = Page.Parse(html).Rows("Arms of large-rates: llama");

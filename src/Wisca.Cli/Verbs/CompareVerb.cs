@@ -76,7 +76,12 @@ internal static class CompareVerb
             bool scores = parsed.GetValue(score);
             if (others.Length > 0 || scores) folder.Lock();
             foreach (string other in others)
-                context.Error.Profile.Out.Writer.WriteLine($"{Format.Count(folder.Merge(other), "run")} taken over from {other}");
+            {
+                var (taken, refused) = study.Merge(folder, other);
+                context.Error.Profile.Out.Writer.WriteLine($"{Format.Count(taken, "run")} taken over from {other}");
+                foreach (var (path, reason) in refused) context.Error.Profile.Out.Writer.WriteLine($"not taken over: {path}: {reason}");
+            }
+
             if (scores)
             {
                 using var console = new StudyConsole(context.Error);
@@ -96,6 +101,8 @@ internal static class CompareVerb
         CancellationToken cancellation)
     {
         StudyOutcome? outcome = null;
+        foreach (var (path, reason) in study.ResultsIn(folder).Refused)
+            context.Error.Profile.Out.Writer.WriteLine($"not used: {path}: {reason}{(runs ? "; the run is made again" : "")}");
         if (runs)
         {
             study.CheckRuns();
@@ -108,7 +115,7 @@ internal static class CompareVerb
             if (!outcome.Interrupted && options.Shard.Parts == 1) outcome = Score(scorer, outcome, cancellation);
         }
 
-        var results = folder.ReadResults();
+        var results = study.ResultsIn(folder).ById;
         var failures = study.Plan(results).Runs.Select(run => run.Id).Distinct().Select(folder.FindFailure).OfType<RunFailure>().ToList();
         var report = StudyStatistics.Of(study, results, failures);
         StudyFolder.Write(folder.ReportPath, report);
@@ -170,7 +177,7 @@ internal static class CompareVerb
     private static int DryRun(CommandContext context, Study study, StudyFolder folder, (int Part, int Parts) shard, bool json)
     {
         var checks = study.CheckRuns();
-        var results = folder.ReadResults();
+        var results = study.ResultsIn(folder).ById;
         var plan = study.Plan(results);
         var costs = CostEstimate.Of(study, plan.Runs.Where(run => StudyRunner.IsIn(run, shard)), checks, results);
         var left = costs.Where(cost => !cost.Finished).ToList();

@@ -36,13 +36,14 @@ internal static class ReportVerb
                 _ => throw new UsageException($"--out is '{file}', expected a file that ends with .html or .md"),
             };
             var report = StudyReport.Load(folder);
-            var results = folder.ReadResults();
+            var (results, refused) = folder.ReadResults();
             var known = report
                 .Models.SelectMany(model => model.Arms)
                 .SelectMany(arm => arm.Runs)
                 .Select(run => run.Id)
                 .ToHashSet(StringComparer.Ordinal);
             var remarks = context.Error.Profile.Out.Writer;
+            foreach (var (path, reason) in refused) remarks.WriteLine($"not used: {path}: {reason}");
             if (known.Count(id => !results.ContainsKey(id)) is > 0 and var missing)
                 remarks.WriteLine(
                     $"{Format.Count(missing, "run")} of study.json not in the folder: the numbers are in the report, the curves are not");

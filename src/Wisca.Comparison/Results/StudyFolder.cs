@@ -76,18 +76,28 @@ public sealed class StudyFolder : IDisposable
     /// <param name="id">The run's id.</param>
     public bool HasResult(string id) => File.Exists(Path.Combine(RunPath(id), ResultName));
 
-    /// <summary>Every result in the folder, by id.</summary>
-    /// <exception cref="WiscaException">One cannot be read.</exception>
-    public Dictionary<string, RunResult> ReadResults()
+    /// <summary>Every result in the folder, by id. One that is broken is named and left out: its run counts as not made.</summary>
+    public StudyResults ReadResults()
     {
         var results = new Dictionary<string, RunResult>(StringComparer.Ordinal);
-        if (!Directory.Exists(Runs)) return results;
-        foreach (string id in Directory.EnumerateDirectories(Runs).Select(folder => Path.GetFileName(folder)).Order(StringComparer.Ordinal))
+        var refused = new List<RefusedResult>();
+        if (!Directory.Exists(Runs)) return new StudyResults(results, refused);
+        foreach (var run in new DirectoryInfo(Runs).EnumerateDirectories().OrderBy(run => run.Name, StringComparer.Ordinal))
         {
-            if (HasResult(id)) results.Add(id, ReadResult(id));
+            if (!HasResult(run.Name)) continue;
+            try
+            {
+                if (run.LinkTarget is not null) throw new WiscaException($"{run.FullName} is a link, expected a folder");
+                results.Add(run.Name, ReadResult(run.Name));
+            }
+            catch (WiscaException exception)
+            {
+                string path = ResultPath(run.Name);
+                refused.Add(new RefusedResult(path, exception.Message.Replace(path, "", StringComparison.Ordinal).TrimStart(':', ' ')));
+            }
         }
 
-        return results;
+        return new StudyResults(results, refused);
     }
 
     /// <summary>The result of a finished run.</summary>
@@ -95,7 +105,7 @@ public sealed class StudyFolder : IDisposable
     /// <exception cref="WiscaException">It cannot be read.</exception>
     public RunResult ReadResult(string id)
     {
-        string path = Path.Combine(RunPath(id), ResultName);
+        string path = ResultPath(id);
         var result = Read<RunResult>(path);
         if (result.Version != RunResult.CurrentVersion)
             throw new WiscaException(
@@ -103,6 +113,8 @@ public sealed class StudyFolder : IDisposable
                 "use the version of wisca that wrote it, or remove the run's folder to make it again");
         if (result.Id != id)
             throw new WiscaException($"{path} is of run {result.Id}, expected {id}", "the folder was renamed; give it its name back");
+        if (ResultCheck.Fault(result) is { } fault)
+            throw new WiscaException($"{path}: {fault}", "remove the run's folder to make it again");
         return result;
     }
 
@@ -131,11 +143,14 @@ public sealed class StudyFolder : IDisposable
         return File.Exists(path) && !HasResult(id) ? Read<RunFailure>(path) : null;
     }
 
-    /// <summary>Takes over the finished runs of another study's folder that this one does not have.</summary>
+    /// <summary>
+    /// Takes over the finished runs of another study's folder that this one does not have: results that hold together, and plain files
+    /// beside them. What does not is named and left out.
+    /// </summary>
     /// <param name="other">The other folder.</param>
-    /// <returns>How many were taken over.</returns>
-    /// <exception cref="WiscaException">It is no study's folder, or a result in it cannot be read.</exception>
-    public int Merge(string other)
+    /// <param name="fault">Says what else is wrong with a result, such as that its numbers are not those of its id.</param>
+    /// <exception cref="WiscaException">It is no study's folder, or this one cannot be written.</exception>
+    public MergeOutcome Merge(string other, Func<RunResult, string?>? fault = null)
     {
         ArgumentNullException.ThrowIfNull(other);
         var source = new StudyFolder(other);
@@ -144,14 +159,22 @@ public sealed class StudyFolder : IDisposable
                 $"{other} has no folder runs, expected the output of a study",
                 "name the folder that wisca compare wrote to");
         int taken = 0;
-        foreach (var result in source.ReadResults().Values.Where(result => !HasResult(result.Id)))
+        var (results, broken) = source.ReadResults();
+        var refused = broken.ToList();
+        foreach (var result in results.Values.Where(result => !HasResult(result.Id)))
         {
-            CopyFiles(source.RunPath(result.Id), RunPath(result.Id));
+            if (fault?.Invoke(result) is { } reason)
+            {
+                refused.Add(new RefusedResult(source.ResultPath(result.Id), reason));
+                continue;
+            }
+
+            CopyFiles(source.RunPath(result.Id), RunPath(result.Id), refused);
             WriteResult(result);
             taken++;
         }
 
-        return taken;
+        return new MergeOutcome(taken, refused);
     }
 
     /// <summary>Writes a file of the study in one step.</summary>
@@ -167,20 +190,47 @@ public sealed class StudyFolder : IDisposable
     /// <inheritdoc/>
     public void Dispose() => _lock?.Dispose();
 
-    /// <summary>All but the result, which comes last: with it the run counts as finished.</summary>
-    private static void CopyFiles(string from, string to)
+    /// <summary>The file of a run's result.</summary>
+    /// <param name="id">The run's id.</param>
+    public string ResultPath(string id) => Path.Combine(RunPath(id), ResultName);
+
+    /// <summary>All but the result, which comes last: with it the run counts as finished. No link is followed.</summary>
+    private static void CopyFiles(string from, string to, List<RefusedResult> refused)
     {
-        foreach (
-            string file in Directory
-                .EnumerateFiles(from, "*", SearchOption.AllDirectories)
-                .Where(file => Path.GetFileName(file) is not (ResultName or FailureName)))
+        foreach (var entry in new DirectoryInfo(from).EnumerateFileSystemInfos())
         {
-            string target = Path.Combine(to, Path.GetRelativePath(from, file));
-            AtomicFolder.Ensure(Path.GetDirectoryName(target)!);
-            using var source = File.OpenRead(file);
-            using var copy = AtomicFile.Create(target);
-            source.CopyTo(copy.Stream);
-            copy.Commit();
+            if (entry.Name is ResultName or FailureName) continue;
+            string target = Path.Combine(to, entry.Name);
+            if (entry.LinkTarget is not null)
+            {
+                refused.Add(new RefusedResult(entry.FullName, "it is a link, expected a plain file"));
+                continue;
+            }
+
+            if (entry is DirectoryInfo)
+            {
+                CopyFiles(entry.FullName, target, refused);
+                continue;
+            }
+
+            FileStream source;
+            try
+            {
+                source = PlainFile.Open(entry.FullName);
+            }
+            catch (Exception exception) when (FileFailure.IsExpected(exception))
+            {
+                refused.Add(new RefusedResult(entry.FullName, exception.Message));
+                continue;
+            }
+
+            using (source)
+            {
+                AtomicFolder.Ensure(to);
+                using var copy = AtomicFile.Create(target);
+                source.CopyTo(copy.Stream);
+                copy.Commit();
+            }
         }
     }
 
@@ -191,7 +241,7 @@ public sealed class StudyFolder : IDisposable
     {
         try
         {
-            return JsonSerializer.Deserialize<T>(File.ReadAllBytes(path), StudyJson.Options)
+            return JsonSerializer.Deserialize<T>(PlainFile.ReadAllBytes(path), StudyJson.Options)
                 ?? throw new WiscaException($"{path} is null, expected an object", hint);
         }
         catch (JsonException exception)

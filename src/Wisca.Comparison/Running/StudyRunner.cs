@@ -45,7 +45,7 @@ public sealed class StudyRunner
         ArgumentNullException.ThrowIfNull(observer);
         (_study, _folder, _options, _observer) = (study, folder, options, observer);
         _checks = study.CheckRuns();
-        _results = folder.ReadResults();
+        _results = study.ResultsIn(folder).ById;
     }
 
     private int Workers => _options.Workers > 0 ? _options.Workers

@@ -65,7 +65,7 @@ public sealed class StudyScorer
     {
         IReadOnlyList<Wanted> all = [.. _texts, .. _tasks];
         if (all.Count == 0) return;
-        var results = _folder.ReadResults();
+        var results = _study.ResultsIn(_folder).ById;
         var missing = Chosen(results).Where(result => all.Any(wanted => !Has(result, wanted))).ToList();
         var kept = missing.Where(result => Directory.Exists(_folder.ModelPath(result.Id))).ToList();
         if (kept.Count < missing.Count)

@@ -35,6 +35,8 @@ internal sealed class FinetuningRuns : RunKind
         };
     }
 
+    public override long? StepsOf(RunConfig config) => ((FinetuneConfig)config).Steps;
+
     public override TrainingCheck Check(RunConfig config) => _check.Of((FinetuneConfig)config);
 
     public override Trainer Prepare(RunConfig config, ITrainingObserver observer, CancellationToken stop) =>

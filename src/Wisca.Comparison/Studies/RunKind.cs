@@ -32,6 +32,9 @@ internal abstract class RunKind
     /// <param name="name">What messages call it.</param>
     public abstract RunConfig Read(string yaml, string name);
 
+    /// <summary>Number of steps that a completed run has made; null where its data decide that.</summary>
+    public abstract long? StepsOf(RunConfig config);
+
     /// <summary>Lays settings over a configuration; faults go to the binder.</summary>
     public static RunConfig Lay(SettingsBinder binder, MappingNode? settings, string name, RunConfig start) =>
         (RunConfig)binder.Bind(start.GetType(), settings, name, start);

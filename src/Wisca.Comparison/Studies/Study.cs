@@ -132,6 +132,75 @@ public sealed class Study
         return new StudyPlan([.. runs.DistinctBy(run => (run.Regime, run.Model, run.Arm, run.Seed, run.LearningRate))], waiting);
     }
 
+    /// <summary>The results in a folder that hold together and are what their ids stand for; the others are named.</summary>
+    /// <param name="folder">The study's folder.</param>
+    public StudyResults ResultsIn(StudyFolder folder)
+    {
+        ArgumentNullException.ThrowIfNull(folder);
+        var (results, broken) = folder.ReadResults();
+        var faults = new List<(string Id, string Fault)>();
+        var trusted = Trusted(results, faults);
+        return new StudyResults(
+            trusted, [.. broken, .. faults.Select(entry => new RefusedResult(folder.ResultPath(entry.Id), entry.Fault))]);
+    }
+
+    /// <summary>Takes over from another folder what this study can use; see <see cref="StudyFolder.Merge"/>.</summary>
+    /// <param name="folder">This study's folder, locked.</param>
+    /// <param name="other">The other folder.</param>
+    /// <exception cref="WiscaException">It is no study's folder, or this one cannot be written.</exception>
+    public MergeOutcome Merge(StudyFolder folder, string other)
+    {
+        ArgumentNullException.ThrowIfNull(folder);
+        ArgumentNullException.ThrowIfNull(other);
+
+        // Ours and theirs together say which runs there are.
+        var both = new Dictionary<string, RunResult>(new StudyFolder(other).ReadResults().ById, StringComparer.Ordinal);
+        foreach (var (id, result) in folder.ReadResults().ById) both[id] = result;
+        var faults = new List<(string Id, string Fault)>();
+        Trusted(both, faults);
+        return folder.Merge(other, result => faults.Find(entry => entry.Id == result.Id).Fault);
+    }
+
+    /// <summary>
+    /// The results that are what their ids stand for. A run's id is a hash of all that it computes, so that a result by that id with
+    /// another seed, rate or number of steps is of something else, whoever wrote it.
+    /// </summary>
+    /// <param name="results">The results by id.</param>
+    /// <param name="refused">Gets the ids of the others, each with what is wrong.</param>
+    public Dictionary<string, RunResult> Trusted(
+        IReadOnlyDictionary<string, RunResult> results, ICollection<(string Id, string Fault)> refused)
+    {
+        ArgumentNullException.ThrowIfNull(results);
+        ArgumentNullException.ThrowIfNull(refused);
+        var trusted = new Dictionary<string, RunResult>(results, StringComparer.Ordinal);
+
+        // Which runs there are depends on results (a grid at the best rate): until nothing more is refused.
+        for (int before = -1; before != trusted.Count;)
+        {
+            before = trusted.Count;
+            foreach (var run in Plan(trusted).Runs)
+            {
+                if (!trusted.TryGetValue(run.Id, out var result) || Fault(run, result) is not { } fault) continue;
+                trusted.Remove(run.Id);
+                refused.Add((run.Id, fault));
+            }
+        }
+
+        return trusted;
+    }
+
+    private string? Fault(PlannedRun run, RunResult result)
+    {
+        if (result.Seed != run.Seed) return $"seed is {result.Seed}, but the run of this id has {run.Seed}";
+        if (result.LearningRate != run.LearningRate)
+            return string.Create(
+                CultureInfo.InvariantCulture,
+                $"learning_rate is {result.LearningRate:R}, but the run of this id has {run.LearningRate:R}");
+        if (result.Outcome == RunOutcome.Completed && _kind.StepsOf(run.Config) is { } steps && result.Steps != steps)
+            return $"steps is {result.Steps}, but the run of this id has {steps}";
+        return null;
+    }
+
     /// <summary>The learning rate at which the baseline has the lowest mean loss on the validation text;
     /// null where runs of it are missing, or all diverged.</summary>
     private double? BestRate(Regime regime, string model, IReadOnlyDictionary<string, RunResult> results)

@@ -36,6 +36,8 @@ internal sealed class TrainingRuns : RunKind
         return recorded with { Data = recorded.Data with { Cache = null } };
     }
 
+    public override long? StepsOf(RunConfig config) => ((TrainingConfig)config).Steps;
+
     public override TrainingCheck Check(RunConfig config) => TrainingCheck.Of((TrainingConfig)config);
 
     public override Trainer Prepare(RunConfig config, ITrainingObserver observer, CancellationToken stop) =>

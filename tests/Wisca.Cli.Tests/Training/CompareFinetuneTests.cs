@@ -68,7 +68,7 @@ public sealed class CompareFinetuneTests : IDisposable
         WiscaProcess.Run(
             Command(Small, "workers=2", "seeds=[1]", "arms.pissa.adapter.init=pissa", $"arms.other.base.model={_folder["rescaled"]}"));
         using var study = new StudyFolder(_folder["out"]);
-        var results = study.ReadResults().Values.OrderBy(result => result.Label, StringComparer.Ordinal).ToList();
+        var results = study.ReadResults().ById.Values.OrderBy(result => result.Label, StringComparer.Ordinal).ToList();
         results
             .Select(result => result.Label)
             .ShouldBe([
@@ -211,6 +211,7 @@ public sealed class CompareFinetuneTests : IDisposable
         [
             .. study
                 .ReadResults()
+                .ById
                 .Values.OrderBy(result => result.Id, StringComparer.Ordinal)
                 .Select(result =>
                     JsonSerializer.Serialize(result with { Seconds = 0, Environment = result.Environment with { Finished = default } })),

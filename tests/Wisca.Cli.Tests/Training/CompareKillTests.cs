@@ -75,7 +75,7 @@ public sealed class CompareKillTests(ITestOutputHelper log)
         process.Output.ShouldContain("failed: main/model/broken lr 1e-3 seed 1: the model has 100 tokens, its tokenizer ");
         process.Error.ShouldContain("diverged (step ");
         using var study = new StudyFolder(folder["out"]);
-        var results = study.ReadResults().Values.ToList();
+        var results = study.ReadResults().ById.Values.ToList();
         results.Count.ShouldBe(2);
         var origin = results.Single(result => result.Outcome == RunOutcome.Completed);
         results.Single(result => result.Outcome == RunOutcome.Diverged).Reason.ShouldNotBeNull().ShouldStartWith("step ");
@@ -139,7 +139,7 @@ public sealed class CompareKillTests(ITestOutputHelper log)
         ];
         Said(scored).Error.ShouldContain("scored 4 of 4: main/model/");
         using var study = new StudyFolder(folder["out"]);
-        var results = study.ReadResults().Values.ToList();
+        var results = study.ReadResults().ById.Values.ToList();
         foreach (var result in results) result.Scores.Keys.ShouldBe(["more.txt (bits per byte)", "riddles"]);
         var first = results[0];
         var perplexity = JsonNode.Parse(Said("eval", study.ModelPath(first.Id), "--text", folder["more.txt"], "--json").Output)!;
@@ -160,7 +160,7 @@ public sealed class CompareKillTests(ITestOutputHelper log)
         File.AppendAllText(folder["more.txt"], "One more line.");
         string before = first.Scores["more.txt (bits per byte)"].Setting.ShouldNotBeNull();
         Said([.. scored, "scores.limit=9", "--score"]).Error.ShouldContain("scored 4 of 4");
-        study.ReadResults()[first.Id].Scores["more.txt (bits per byte)"].Setting.ShouldNotBe(before);
+        study.ReadResults().ById[first.Id].Scores["more.txt (bits per byte)"].Setting.ShouldNotBe(before);
         Directory.CreateDirectory(folder["other"]);
         File.Copy(folder["more.txt"], folder["other", "more.txt"]);
         using var twice = WiscaProcess.Start([.. scored, $"scores.texts=[{folder["more.txt"]}, {folder["other", "more.txt"]}]", "--score"]);
@@ -201,7 +201,7 @@ public sealed class CompareKillTests(ITestOutputHelper log)
         using var study = new StudyFolder(folder["out"]);
         return
         [
-            .. study.ReadResults().Values
+            .. study.ReadResults().ById.Values
                 .OrderBy(result => result.Id, StringComparer.Ordinal)
                 .Select(result => result with { Seconds = 0, Environment = result.Environment with { Finished = default } })
                 .Select(result => JsonSerializer.Serialize(result)),

@@ -191,15 +191,15 @@ public sealed class StudyStatisticsTests : IDisposable
         foreach (var run in study.Plan(results).Runs.DistinctBy(run => run.Id)) (run.Seed == 1 ? one : other).WriteResult(results[run.Id]);
         one.WriteFailure(new RunFailure(study.Plan(results).Runs.First(run => run.Seed == 2).Id, "x", "y"));
         File.WriteAllText(Path.Combine(other.RunPath(study.Plan(results).Runs.First(run => run.Seed == 2).Id), "more.txt"), "kept");
-        one.Merge(_folder["other"]).ShouldBe(results.Count * 2 / 3);
-        one.Merge(_folder["other"]).ShouldBe(0);
+        one.Merge(_folder["other"]).Taken.ShouldBe(results.Count * 2 / 3);
+        one.Merge(_folder["other"]).Taken.ShouldBe(0);
         string id = study.Plan(results).Runs.First(run => run.Seed == 2).Id;
         one.FindFailure(id).ShouldBeNull();
         File.Exists(Path.Combine(one.RunPath(id), "more.txt")).ShouldBeTrue();
 
         // Every number survives the file, infinities too.
         JsonSerializer
-            .Serialize(StudyStatistics.Of(study, one.ReadResults(), []), StudyJson.Options)
+            .Serialize(StudyStatistics.Of(study, one.ReadResults().ById, []), StudyJson.Options)
             .ShouldBe(JsonSerializer.Serialize(StudyStatistics.Of(study, results, []), StudyJson.Options));
         JsonSerializer.Serialize(one.ReadResult(id), StudyJson.Options).ShouldBe(JsonSerializer.Serialize(results[id], StudyJson.Options));
         Should.Throw<WiscaException>(() => one.Merge(_folder["nowhere"])).Message.ShouldContain("has no folder runs");
@@ -214,7 +214,12 @@ public sealed class StudyStatisticsTests : IDisposable
         foreach (string content in (string[])["", "null", "[]", "{", "{\"version\": 1}", "{\"unknown\": 1}"])
         {
             File.WriteAllText(path, content);
-            Should.Throw<WiscaException>(folder.ReadResults).Message.ShouldStartWith(path);
+            Should.Throw<WiscaException>(() => folder.ReadResult("abc")).Message.ShouldStartWith(path);
+            var (results, refused) = folder.ReadResults();
+            results.ShouldBeEmpty();
+            refused.ShouldHaveSingleItem().Path.ShouldBe(path);
+            refused[0].Reason.ShouldNotBeEmpty();
+            refused[0].Reason.ShouldNotContain(path);
         }
     }
 
