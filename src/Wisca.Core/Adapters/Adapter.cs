@@ -8,7 +8,7 @@ namespace Wisca.Adapters;
 
 /// <summary>
 /// A LoRA adapter in PEFT's format, opened for reading: a folder of <c>adapter_config.json</c> and <c>adapter_model.safetensors</c>.
-/// Tensors are memory-mapped; every name and shape is checked against the configuration.
+/// Tensors stay in the file; every name and shape is checked against the configuration.
 /// </summary>
 public sealed class Adapter : IWeightFolder, IDisposable
 {

@@ -1,5 +1,4 @@
 using Wisca.Checkpoints;
-using Wisca.Numerics;
 using Wisca.Rescaling;
 
 namespace Wisca.Adapters;
@@ -12,7 +11,7 @@ internal sealed record ReplaceEdit(StoredTensor Replacement) : TensorEdit(0)
     public override void Apply(MatrixView matrix, int row, ReadOnlySpan<byte> source, Span<byte> target)
     {
         double[] values = new double[matrix.Columns];
-        Elements.Decode(_from.Dtype, _from.Row(row), values);
+        _from.Decode(row, values);
         MergeEdit.Store(matrix, row, values, target);
     }
 }

@@ -71,7 +71,7 @@ public static class Certifier
             {
                 string name = tensor.Info.Name;
                 var other = b.Find(name)!;
-                if (!SameBytes(tensor, other))
+                if (!tensor.HasBytesOf(other))
                 {
                     string? difference = allowed.TryGetValue(name, out var indices)
                         ? OutsideDifference(tensor, other, indices)
@@ -172,18 +172,6 @@ public static class Certifier
         return allowed;
     }
 
-    private static bool SameBytes(StoredTensor a, StoredTensor b)
-    {
-        const int piece = 1 << 24;
-        for (long offset = 0; offset < a.Info.ByteLength; offset += piece)
-        {
-            int length = (int)Math.Min(piece, a.Info.ByteLength - offset);
-            if (!a.Bytes(offset, length).SequenceEqual(b.Bytes(offset, length))) return false;
-        }
-
-        return true;
-    }
-
     /// <summary>Says where two tensors differ outside the indices that may; null where they do not.</summary>
     private static string? OutsideDifference(StoredTensor a, StoredTensor b, (int Axis, HashSet<int> Indices) allowed)
     {
@@ -191,15 +179,21 @@ public static class Certifier
         var right = new MatrixView(b, allowed.Axis);
         if (allowed.Indices.Count == left.Length) return null;
         int size = left.Dtype.Bits() / 8;
-        for (int row = 0; row < left.Rows; row++)
+        using RowReader rowsA = new(left), rowsB = new(right);
+        while (rowsA.Next() && rowsB.Next())
         {
-            if (left.Row(row).SequenceEqual(right.Row(row)) || (left.ByRow && allowed.Indices.Contains(row))) continue;
-            for (int column = 0; column < left.Columns; column++)
+            for (int index = 0; index < rowsA.Count; index++)
             {
-                if (!left.ByRow && allowed.Indices.Contains(column)) continue;
-                if (!left.Row(row).Slice(column * size, size).SequenceEqual(right.Row(row).Slice(column * size, size)))
-                    return $"tensor '{a.Info.Name}' differs in {(left.ByRow ? "row" : "column")} {(left.ByRow ? row : column)}, which no "
-                        + "exact transition scales";
+                ReadOnlySpan<byte> rowA = rowsA.Row(index), rowB = rowsB.Row(index);
+                int row = rowsA.First + index;
+                if (rowA.SequenceEqual(rowB) || (left.ByRow && allowed.Indices.Contains(row))) continue;
+                for (int column = 0; column < left.Columns; column++)
+                {
+                    if (!left.ByRow && allowed.Indices.Contains(column)) continue;
+                    if (!rowA.Slice(column * size, size).SequenceEqual(rowB.Slice(column * size, size)))
+                        return $"tensor '{a.Info.Name}' differs in {(left.ByRow ? "row" : "column")} {(left.ByRow ? row : column)}, which "
+                            + "no exact transition scales";
+                }
             }
         }
 

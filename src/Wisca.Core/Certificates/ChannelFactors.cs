@@ -170,8 +170,8 @@ internal sealed class ChannelFactors
 
         private void Decode(int row, double[] x, double[] y)
         {
-            Elements.Decode(_left.Dtype, _left.Row(row), x);
-            Elements.Decode(_right.Dtype, _right.Row(row), y);
+            _left.Decode(row, x);
+            _right.Decode(row, y);
         }
     }
 

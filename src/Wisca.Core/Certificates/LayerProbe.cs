@@ -154,8 +154,8 @@ internal sealed class LayerProbe(
             // A row is one output: it meets every head's values in that head's columns.
             for (int row = 0; row < left.Rows; row++)
             {
-                Elements.Decode(left.Dtype, left.Row(row), rowA);
-                Elements.Decode(right.Dtype, right.Row(row), rowB);
+                left.Decode(row, rowA);
+                right.Decode(row, rowB);
                 for (int head = 0; head < layout.Heads; head++)
                 {
                     for (int probe = 0; probe < Probes; probe++)
@@ -176,8 +176,8 @@ internal sealed class LayerProbe(
                 double[][] yA = Zeros(left.Columns), yB = Zeros(left.Columns);
                 for (int channel = 0; channel < d; channel++)
                 {
-                    Elements.Decode(left.Dtype, left.Row(layer.Output.Starts[head] + channel), rowA);
-                    Elements.Decode(right.Dtype, right.Row(layer.Output.Starts[head] + channel), rowB);
+                    left.Decode(layer.Output.Starts[head] + channel, rowA);
+                    right.Decode(layer.Output.Starts[head] + channel, rowB);
                     for (int probe = 0; probe < Probes; probe++)
                     {
                         AddMultiple(yA[probe], rowA, valuesA[probe][(head / sharing * d) + channel]);
@@ -217,7 +217,7 @@ internal sealed class LayerProbe(
             {
                 for (int channel = 0; channel < d; channel++)
                 {
-                    Elements.Decode(matrix.Dtype, matrix.Row(projection.Starts[head] + channel), row);
+                    matrix.Decode(projection.Starts[head] + channel, row);
                     for (int probe = 0; probe < Probes; probe++) result[probe][(head * d) + channel] = Dot(row, x[probe]);
                 }
             }
@@ -226,7 +226,7 @@ internal sealed class LayerProbe(
         {
             for (int input = 0; input < matrix.Rows; input++)
             {
-                Elements.Decode(matrix.Dtype, matrix.Row(input), row);
+                matrix.Decode(input, row);
                 for (int head = 0; head < projection.Starts.Length; head++)
                 {
                     for (int probe = 0; probe < Probes; probe++)
@@ -238,7 +238,7 @@ internal sealed class LayerProbe(
         if (projection.Bias is null) return result;
         var bias = new MatrixView(checkpoint.Find(projection.Bias)!, 0);
         double[] added = new double[bias.Columns];
-        Elements.Decode(bias.Dtype, bias.Row(0), added);
+        bias.Decode(0, added);
         for (int head = 0; head < projection.Starts.Length; head++)
         {
             for (int probe = 0; probe < Probes; probe++)

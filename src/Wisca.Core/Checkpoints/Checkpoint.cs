@@ -6,7 +6,7 @@ namespace Wisca.Checkpoints;
 
 /// <summary>
 /// A Hugging Face model folder opened for reading: <c>config.json</c> and the weights, either one <c>model.safetensors</c> or the
-/// shards that <c>model.safetensors.index.json</c> lists. Only headers are read; tensors are memory-mapped.
+/// shards that <c>model.safetensors.index.json</c> lists. Only headers are read; tensors stay in the files.
 /// </summary>
 public sealed class Checkpoint : IWeightFolder, IDisposable
 {

@@ -46,7 +46,7 @@ internal sealed class CheckpointTensorSource : ITensorSource
         double[] values = new double[matrix.Columns];
         for (int row = 0; row < matrix.Rows; row++)
         {
-            Elements.Decode(matrix.Dtype, matrix.Row(row), values);
+            matrix.Decode(row, values);
             for (int column = 0; column < values.Length; column++)
             {
                 bool broken = matrix.Dtype == Dtype.F16 ? Math.Abs(values[column]) >= 65536 : !double.IsFinite(values[column]);

@@ -1,3 +1,5 @@
+using System.Buffers;
+using Wisca.Numerics;
 using Wisca.Safetensors;
 
 namespace Wisca.Checkpoints;
@@ -38,5 +40,14 @@ internal readonly struct MatrixView
 
     public int RowBytes => Columns * (Dtype.Bits() / 8);
 
-    public ReadOnlySpan<byte> Row(int row) => Tensor.Bytes((long)row * RowBytes, RowBytes);
+    /// <summary>Reads a row as numbers.</summary>
+    /// <param name="row">Which.</param>
+    /// <param name="values">Where its elements go.</param>
+    public void Decode(int row, Span<double> values)
+    {
+        byte[] bytes = ArrayPool<byte>.Shared.Rent(RowBytes);
+        Tensor.Read((long)row * RowBytes, bytes.AsSpan(0, RowBytes));
+        Elements.Decode(Dtype, bytes.AsSpan(0, RowBytes), values);
+        ArrayPool<byte>.Shared.Return(bytes);
+    }
 }

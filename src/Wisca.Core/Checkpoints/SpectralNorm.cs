@@ -6,7 +6,7 @@ namespace Wisca.Checkpoints;
 /// Largest singular values by the Lanczos method on A^T A in float64, every new vector made orthogonal to all before it (Golub and Van
 /// Loan, "Matrix Computations", 10.3). It looks for the best combination of what power iteration would pass through, so it needs far fewer
 /// passes over the matrix, and two nearly equal singular values do not stop it.
-/// The matrix is read from the mapped file each time and never held decoded.
+/// The matrix is read from the file each time and never held decoded.
 /// </summary>
 internal static class SpectralNorm
 {
@@ -31,7 +31,7 @@ internal static class SpectralNorm
             {
                 foreach (int row in rows[group])
                 {
-                    Elements.Decode(matrix.Dtype, matrix.Row(row), decoded);
+                    matrix.Decode(row, decoded);
                     double dot = 0;
                     for (int i = 0; i < x.Length; i++) dot += decoded[i] * x[i];
                     for (int i = 0; i < x.Length; i++) product[i] += dot * decoded[i];
@@ -50,7 +50,7 @@ internal static class SpectralNorm
         {
             for (int row = 0; row < matrix.Rows; row++)
             {
-                Elements.Decode(matrix.Dtype, matrix.Row(row), decoded);
+                matrix.Decode(row, decoded);
                 Dots(groupOfIndex, decoded, x, dots);
                 AddMultiples(groupOfIndex, dots, decoded, product);
             }

@@ -1,3 +1,4 @@
+using System.Buffers;
 using Wisca.Safetensors;
 
 namespace Wisca.Checkpoints;
@@ -7,9 +8,34 @@ namespace Wisca.Checkpoints;
 /// <param name="Info">Name, element type, shape and place.</param>
 public sealed record StoredTensor(SafetensorsFile File, TensorInfo Info)
 {
-    /// <summary>A part of the tensor's bytes; valid until the checkpoint is disposed.</summary>
-    public ReadOnlySpan<byte> Bytes(long offset, int length) => File.Bytes(Info, offset, length);
+    /// <summary>True where another tensor's stored bytes are the same.</summary>
+    /// <param name="other">A tensor of as many bytes.</param>
+    /// <exception cref="WiscaException">A file ended early.</exception>
+    public bool HasBytesOf(StoredTensor other)
+    {
+        ArgumentNullException.ThrowIfNull(other);
+        const int piece = 1 << 18;
+        if (Info.ByteLength != other.Info.ByteLength) return false;
+        byte[] mine = ArrayPool<byte>.Shared.Rent(piece), its = ArrayPool<byte>.Shared.Rent(piece);
+        try
+        {
+            for (long offset = 0; offset < Info.ByteLength; offset += piece)
+            {
+                int length = (int)Math.Min(piece, Info.ByteLength - offset);
+                Read(offset, mine.AsSpan(0, length));
+                other.Read(offset, its.AsSpan(0, length));
+                if (!mine.AsSpan(0, length).SequenceEqual(its.AsSpan(0, length))) return false;
+            }
 
-    /// <summary>Copies a part of the tensor's bytes; the way to read a whole tensor once. See <see cref="SafetensorsFile.Read"/>.</summary>
+            return true;
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(mine);
+            ArrayPool<byte>.Shared.Return(its);
+        }
+    }
+
+    /// <summary>Copies a part of the tensor's bytes. See <see cref="SafetensorsFile.Read"/>.</summary>
     public void Read(long offset, Span<byte> target) => File.Read(Info, offset, target);
 }

@@ -1,21 +1,15 @@
 using System.Buffers.Binary;
-using System.IO.MemoryMappedFiles;
 using Microsoft.Win32.SafeHandles;
 using Wisca.Files;
 
 namespace Wisca.Safetensors;
 
 /// <summary>
-/// A safetensors file opened for reading. The tensors' bytes are memory-mapped: reading costs no managed memory, and the kernel
-/// may drop the pages again.
+/// A safetensors file opened for reading. Bytes are read in pieces and never mapped: of a file that another program cuts short, a mapping
+/// would end the process where a read is an error.
 /// </summary>
-public sealed unsafe class SafetensorsFile : IDisposable
+public sealed class SafetensorsFile : IDisposable
 {
-    private readonly MemoryMappedFile? _map;
-    private readonly MemoryMappedViewAccessor? _view;
-    private readonly byte* _start;
-    private bool _disposed;
-
     private SafetensorsFile(string path, SafetensorsHeader header, SafeFileHandle handle, long headerLength, long length)
     {
         FullPath = path;
@@ -23,10 +17,6 @@ public sealed unsafe class SafetensorsFile : IDisposable
         Handle = handle;
         DataOffset = 8 + headerLength;
         Length = length;
-        if (length == DataOffset) return;
-        _map = MemoryMappedFile.CreateFromFile(handle, null, 0, MemoryMappedFileAccess.Read, HandleInheritability.None, leaveOpen: true);
-        _view = _map.CreateViewAccessor(0, length, MemoryMappedFileAccess.Read);
-        _view.SafeMemoryMappedViewHandle.AcquirePointer(ref _start);
     }
 
     /// <summary>The path the file was opened by.</summary>
@@ -59,25 +49,7 @@ public sealed unsafe class SafetensorsFile : IDisposable
         }
     }
 
-    /// <summary>A part of a tensor's bytes; valid until the file is disposed.</summary>
-    /// <param name="tensor">A tensor of this file.</param>
-    /// <param name="offset">First byte within the tensor.</param>
-    /// <param name="length">Number of bytes.</param>
-    public ReadOnlySpan<byte> Bytes(TensorInfo tensor, long offset, int length)
-    {
-        ArgumentNullException.ThrowIfNull(tensor);
-        ObjectDisposedException.ThrowIf(_disposed, this);
-        ArgumentOutOfRangeException.ThrowIfNegative(offset);
-        ArgumentOutOfRangeException.ThrowIfNegative(length);
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(offset, tensor.ByteLength - length);
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(tensor.End, Length - DataOffset, nameof(tensor));
-        return length == 0 ? [] : new ReadOnlySpan<byte>(_start + DataOffset + tensor.Begin + offset, length);
-    }
-
-    /// <summary>
-    /// Copies a part of a tensor's bytes. A stream of these is several times faster than touching mapped pages for the first time, and a
-    /// file that is cut short meanwhile is an error instead of a fault.
-    /// </summary>
+    /// <summary>Copies a part of a tensor's bytes.</summary>
     /// <param name="tensor">A tensor of this file.</param>
     /// <param name="offset">First byte within the tensor.</param>
     /// <param name="target">Where the bytes go; its length says how many.</param>
@@ -100,19 +72,7 @@ public sealed unsafe class SafetensorsFile : IDisposable
     }
 
     /// <inheritdoc />
-    public void Dispose()
-    {
-        if (_disposed) return;
-        _disposed = true;
-        if (_view is not null)
-        {
-            _view.SafeMemoryMappedViewHandle.ReleasePointer();
-            _view.Dispose();
-            _map!.Dispose();
-        }
-
-        Handle.Dispose();
-    }
+    public void Dispose() => Handle.Dispose();
 
     private static SafetensorsFile OpenChecked(string path)
     {

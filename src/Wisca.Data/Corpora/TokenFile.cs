@@ -1,4 +1,4 @@
-using System.IO.MemoryMappedFiles;
+using System.Buffers;
 using System.Numerics;
 using System.Runtime.InteropServices;
 using Wisca.Files;
@@ -6,8 +6,8 @@ using Wisca.Files;
 namespace Wisca.Data.Corpora;
 
 /// <summary>
-/// A token file opened for reading: the ids of a corpus, document after document. The ids are memory-mapped: a file larger than the memory
-/// is no trouble, and many threads may read at once.
+/// A token file opened for reading: the ids of a corpus, document after document. Ids are read where they are asked for: a file larger than
+/// the memory is no trouble, many threads may read at once, and one that another program cuts short is an error and not the end.
 /// </summary>
 /// <remarks>
 /// All numbers are little-endian. A header of 128 bytes, then the ids without gaps to the end of the file:
@@ -26,13 +26,10 @@ namespace Wisca.Data.Corpora;
 /// <item><term>64-127</term><description>zero</description></item>
 /// </list>
 /// </remarks>
-public sealed unsafe class TokenFile : IDisposable
+public sealed class TokenFile : IDisposable
 {
-    private readonly MemoryMappedFile _map;
-    private readonly MemoryMappedViewAccessor _view;
-    private readonly byte* _ids;
+    private readonly FileStream _stream;
     private readonly TokenFileHeader _header;
-    private bool _disposed;
 
     private TokenFile(string path, FileStream stream)
     {
@@ -40,11 +37,7 @@ public sealed unsafe class TokenFile : IDisposable
         byte[] head = new byte[TokenFileHeader.Length];
         int read = stream.ReadAtLeast(head, head.Length, throwOnEndOfStream: false);
         _header = TokenFileHeader.Parse(head.AsSpan(0, read), stream.Length, path);
-        _map = MemoryMappedFile.CreateFromFile(stream, null, 0, MemoryMappedFileAccess.Read, HandleInheritability.None, leaveOpen: false);
-        _view = _map.CreateViewAccessor(0, stream.Length, MemoryMappedFileAccess.Read);
-        byte* start = null;
-        _view.SafeMemoryMappedViewHandle.AcquirePointer(ref start);
-        _ids = start + TokenFileHeader.Length;
+        _stream = stream;
     }
 
     /// <summary>The absolute path of the file.</summary>
@@ -98,13 +91,15 @@ public sealed unsafe class TokenFile : IDisposable
     /// <exception cref="WiscaException">An id is not below the vocabulary's size: the file is damaged.</exception>
     public void Read(long offset, Span<long> ids)
     {
-        ObjectDisposedException.ThrowIf(_disposed, this);
         ArgumentOutOfRangeException.ThrowIfNegative(offset);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(offset, Count - ids.Length);
-        byte* start = _ids + (offset * _header.BytesPerId);
+        int length = checked(ids.Length * _header.BytesPerId);
+        byte[] bytes = ArrayPool<byte>.Shared.Rent(length);
+        Fill(bytes.AsSpan(0, length), TokenFileHeader.Length + (offset * _header.BytesPerId));
         ulong largest = _header.BytesPerId == 2
-            ? Widen(new ReadOnlySpan<ushort>(start, ids.Length), MemoryMarshal.Cast<long, ulong>(ids))
-            : Widen(new ReadOnlySpan<uint>(start, ids.Length), MemoryMarshal.Cast<long, ulong>(ids));
+            ? Widen(MemoryMarshal.Cast<byte, ushort>(bytes.AsSpan(0, length)), MemoryMarshal.Cast<long, ulong>(ids))
+            : Widen(MemoryMarshal.Cast<byte, uint>(bytes.AsSpan(0, length)), MemoryMarshal.Cast<long, ulong>(ids));
+        ArrayPool<byte>.Shared.Return(bytes);
         if (ids.Length > 0 && largest >= (ulong)VocabularySize)
             throw new WiscaException(
                 $"{FullPath}: id {largest} among those from {offset} to {offset + ids.Length - 1} is beyond the vocabulary of "
@@ -113,13 +108,20 @@ public sealed unsafe class TokenFile : IDisposable
     }
 
     /// <inheritdoc />
-    public void Dispose()
+    public void Dispose() => _stream.Dispose();
+
+    private void Fill(Span<byte> bytes, long from)
     {
-        if (_disposed) return;
-        _disposed = true;
-        _view.SafeMemoryMappedViewHandle.ReleasePointer();
-        _view.Dispose();
-        _map.Dispose();
+        ObjectDisposedException.ThrowIf(_stream.SafeFileHandle.IsClosed, this);
+        while (bytes.Length > 0)
+        {
+            int read = RandomAccess.Read(_stream.SafeFileHandle, bytes, from);
+            if (read == 0)
+                throw new WiscaException(
+                    $"{FullPath}: the file shrank while it was read", "another program is writing it; make it anew with wisca tokenize");
+            from += read;
+            bytes = bytes[read..];
+        }
     }
 
     /// <returns>The largest id.</returns>

@@ -86,7 +86,7 @@ public sealed class Decoder : nn.Module<Tensor, Tensor>
         }
     }
 
-    /// <summary>Reads a checkpoint into a new model. Weights go from the mapped file into the model's memory piece by piece.</summary>
+    /// <summary>Reads a checkpoint into a new model. Weights go from the file into the model's memory piece by piece.</summary>
     /// <param name="checkpoint">The opened model folder.</param>
     /// <param name="precision">The element type to compute in.</param>
     /// <exception cref="WiscaException">

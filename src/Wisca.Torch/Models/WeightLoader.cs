@@ -122,19 +122,9 @@ internal sealed class WeightLoader(Checkpoint checkpoint, DecoderConfig config)
             || Find(EmbeddingName) is not { } embedding)
             return;
         _used.Add(HeadName);
-        if (!SameBytes(head, embedding)) _differences.Add($"{HeadName} is not {embedding.Info.Name}, although tie_word_embeddings is true");
-    }
-
-    private static bool SameBytes(StoredTensor a, StoredTensor b)
-    {
-        if (a.Info.Dtype != b.Info.Dtype || !a.Info.Shape.SequenceEqual(b.Info.Shape)) return false;
-        for (long offset = 0; offset < a.Info.ByteLength; offset += Piece)
-        {
-            int length = (int)Math.Min(Piece, a.Info.ByteLength - offset);
-            if (!a.Bytes(offset, length).SequenceEqual(b.Bytes(offset, length))) return false;
-        }
-
-        return true;
+        bool same =
+            head.Info.Dtype == embedding.Info.Dtype && head.Info.Shape.SequenceEqual(embedding.Info.Shape) && head.HasBytesOf(embedding);
+        if (!same) _differences.Add($"{HeadName} is not {embedding.Info.Name}, although tie_word_embeddings is true");
     }
 
     private static bool IsBuffer(string name) => Buffers.Any(buffer => ('.' + name).EndsWith(buffer, StringComparison.Ordinal));
@@ -160,10 +150,9 @@ internal sealed class WeightLoader(Checkpoint checkpoint, DecoderConfig config)
         {
             using var step = NewDisposeScope();
             int count = (int)Math.Min(Piece, flat.shape[0] - begin);
-            var bytes = source.Bytes(begin * size, count * size);
             var place = flat.narrow(0, begin, count);
             var landing = staging?.narrow(0, 0, count) ?? place;
-            bytes.CopyTo(landing.bytes);
+            source.Read(begin * size, landing.bytes);
             if (staging is not null) place.copy_(landing);
         }
     }

@@ -168,10 +168,17 @@ internal sealed class PlainDecoder(Checkpoint checkpoint)
 
     private double[][] Matrix(string name) => [.. Vector(name)!.Chunk((int)checkpoint.Find(name)!.Info.Shape[1])];
 
+    private static double[] Doubles(StoredTensor tensor)
+    {
+        double[] values = new double[tensor.Info.ElementCount];
+        tensor.Read(0, MemoryMarshal.AsBytes(values.AsSpan()));
+        return values;
+    }
+
     private double[]? Vector(string name) => checkpoint.Find(name) switch
     {
         null => null,
-        { Info.Dtype: Dtype.F64 } tensor => MemoryMarshal.Cast<byte, double>(tensor.Bytes(0, (int)tensor.Info.ByteLength)).ToArray(),
+        { Info.Dtype: Dtype.F64 } tensor => Doubles(tensor),
         { } tensor => Array.ConvertAll(ModelCopy.Values(tensor), value => (double)value),
     };
 }
