@@ -56,9 +56,10 @@ public static class WiscaApplication
             return WrongUsage;
         }
 
+        using var hangUp = new HangUp();
         try
         {
-            int exitCode = await parsed.InvokeAsync(configuration);
+            int exitCode = await parsed.InvokeAsync(configuration, hangUp.Token);
             return args.Length == 0 ? WrongUsage : exitCode;
         }
         catch (UsageException exception)
@@ -79,6 +80,7 @@ public static class WiscaApplication
             string message = known is not null || exception is IOException or UnauthorizedAccessException
                 ? exception.Message
                 : $"{exception.GetType().Name}: {exception.Message}";
+            if (known is null && context.Written.Count > 0) message += $"; {string.Join(" and ", context.Written)} stands, and is whole";
             WriteError(
                 context,
                 string.Join('\n', [message.Split(['\n', '\r'])[0], .. known?.Details.Select(detail => "  " + detail) ?? []]),

@@ -130,8 +130,24 @@ public sealed class Trainer : IDisposable
     /// <summary>Trains to the last step, or until it is stopped: then the step is finished and a checkpoint saved.</summary>
     /// <param name="stop">Stops it.</param>
     /// <exception cref="WiscaException">The loss is not finite or explodes,
-    /// a transition changes the function, or a checkpoint cannot be written.</exception>
+    /// a transition changes the function, a checkpoint cannot be written, or the text cannot be read any more: then what is done is saved.
+    /// </exception>
     public TrainingResult Run(CancellationToken stop = default)
+    {
+        try
+        {
+            return Continue(stop);
+        }
+        catch (UnreadableTextException exception)
+        {
+            // What was done is good; only the text that comes next, or that is measured on, cannot be read any more.
+            if (_step > 0 && _checkpointStep != _step) Save(null);
+            string kept = _step > 0 ? $"; the {_step} steps that are done are in {_checkpoint}" : "";
+            throw new WiscaException(exception.Fault.Message + kept, exception.Fault.Hint, exception.Fault);
+        }
+    }
+
+    private TrainingResult Continue(CancellationToken stop)
     {
         var began = Stopwatch.StartNew();
         EvaluationReport? evaluation = null;
@@ -239,7 +255,8 @@ public sealed class Trainer : IDisposable
         [
             .. Enumerable
                 .Range(0, _config.Accumulation)
-                .Select(index => _task.Data.Batches.Read(_position + ((long)index * _config.BatchSize), _config.BatchSize)),
+                .Select(index => ReadText(() =>
+                    _task.Data.Batches.Read(_position + ((long)index * _config.BatchSize), _config.BatchSize))),
         ];
         _optimizer.ZeroGradients();
         long passed = Stopwatch.GetTimestamp();
@@ -262,6 +279,19 @@ public sealed class Trainer : IDisposable
         double seconds = Stopwatch.GetElapsedTime(began).TotalSeconds;
         _seconds += seconds;
         _window.Add(loss, auxiliary, rate, norm, seen, seconds, passSeconds);
+    }
+
+    /// <summary>Calls what reads text, which another program may damage while the run goes on.</summary>
+    private static T ReadText<T>(Func<T> read)
+    {
+        try
+        {
+            return read();
+        }
+        catch (WiscaException exception)
+        {
+            throw new UnreadableTextException(exception);
+        }
     }
 
     private void CheckLoss(double loss)
@@ -370,13 +400,14 @@ public sealed class Trainer : IDisposable
     private EvaluationReport Evaluate(bool log = true)
     {
         var watch = Stopwatch.StartNew();
-        double loss = _task.Data.HeldOut.Evaluate(Trainee.Model, CancellationToken.None);
+        double loss = ReadText(() => _task.Data.HeldOut.Evaluate(Trainee.Model, CancellationToken.None));
         if (!double.IsFinite(loss)) throw Diverged(_step, $"the held-out loss is {loss.ToString(CultureInfo.InvariantCulture)}");
-        double? average = null, test = _task.Data.Test?.Evaluate(Trainee.Model, CancellationToken.None);
+        double? average = null;
+        double? test = _task.Data.Test is { } text ? ReadText(() => text.Evaluate(Trainee.Model, CancellationToken.None)) : null;
         if (_average is not null)
         {
             using var swapped = _average.SwapIn();
-            average = _task.Data.HeldOut.Evaluate(Trainee.Model, CancellationToken.None);
+            average = ReadText(() => _task.Data.HeldOut.Evaluate(Trainee.Model, CancellationToken.None));
         }
 
         var report = new EvaluationReport(_step, loss, _task.Data.HeldOut.Tokens, watch.Elapsed) { AverageLoss = average, TestLoss = test };
@@ -474,5 +505,11 @@ public sealed class Trainer : IDisposable
         _optimizer.Load(Path.Combine(checkpoint, RunLayout.Optimizer));
         string average = Path.Combine(checkpoint, RunLayout.AverageState);
         if (_average is not null && File.Exists(average)) _average.Load(average);
+    }
+
+    /// <summary>The text could not be read; the model is as good as it was.</summary>
+    private sealed class UnreadableTextException(WiscaException fault) : Exception(fault.Message, fault)
+    {
+        public WiscaException Fault => fault;
     }
 }

@@ -39,6 +39,36 @@ public sealed class TrainerTests
     }
 
     [Fact]
+    public void Run_TextCutShortMeanwhile_SavesWhatIsDoneAndSaysSo()
+    {
+        if (OperatingSystem.IsWindows()) return; // it does not let another program
+        using var folder = new TemporaryFolder();
+        var config = TinyRun.Config(folder) with { Steps = 40 };
+        var recorder = new TrainingRecorder
+        {
+            OnTrained = report =>
+            {
+                if (report.Step != 3) return;
+                foreach (string text in Directory.GetFiles(folder["cache"], "training.tokens", SearchOption.AllDirectories))
+                {
+                    using var other = new FileStream(text, FileMode.Open, FileAccess.Write, FileShare.ReadWrite);
+                    other.SetLength(128);
+                }
+            },
+        };
+        var error = Should.Throw<WiscaException>(() => TinyRun.Train(config, recorder));
+        error.Message.ShouldContain("the file shrank while it was read");
+        error.Message.ShouldEndWith($"; the 3 steps that are done are in {TinyRun.Checkpoint(config, 3)}");
+
+        // Whole again, the run goes on as if nothing had happened.
+        Directory.Delete(folder["cache"], recursive: true);
+        TinyRun.Train(config);
+        string[] contents = TinyRun.Contents(TinyRun.Checkpoint(config, 40));
+        TinyRun.Train(config, ResumeMode.Never);
+        TinyRun.Contents(TinyRun.Checkpoint(config, 40)).ShouldBe(contents);
+    }
+
+    [Fact]
     public void Run_Never_BeginsAnewWithTheSameResult()
     {
         using var folder = new TemporaryFolder();

@@ -8,9 +8,16 @@ namespace Wisca.Cli.CommandLine;
 /// <param name="StandardOutput">Standard output for programs.</param>
 public sealed record CommandContext(IAnsiConsole Out, IAnsiConsole Error, TextWriter StandardOutput)
 {
+    /// <summary>
+    /// What the command has put in its place. It stands, whatever becomes of the report about it: an error then says so.
+    /// </summary>
+    public List<string> Written { get; } = [];
+
     /// <summary>The context of this process.</summary>
     public static CommandContext ForProcess()
     {
+        if (!Console.IsOutputRedirected) Console.SetOut(new TerminalWriter(Console.Out));
+        if (!Console.IsErrorRedirected) Console.SetError(new TerminalWriter(Console.Error));
         var output = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(Console.Out) });
         var error = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(Console.Error) });
 

@@ -74,6 +74,7 @@ internal static class BalanceVerb
     {
         using var adapter = Adapter.Open(folder);
         var modules = FactorBalancer.Balance(adapter, output, options, force, cancellation);
+        context.Written.Add(output);
         if (json)
         {
             context.WriteJson(new JsonObject

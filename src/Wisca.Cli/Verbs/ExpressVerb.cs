@@ -56,6 +56,7 @@ internal static class ExpressVerb
         using var adapter = Adapter.Open(arguments.Adapter);
         var (gauge, output) = (arguments.Gauge, arguments.Output);
         AdapterRescaler.Express(adapter.Bind(checkpoint), gauge, output, arguments.Force, cancellation);
+        context.Written.Add(output);
         if (arguments.Json)
             context.WriteJson(
                 new JsonObject

@@ -72,6 +72,7 @@ internal static class MergeVerb
         var (proof, reason) = ProgressBar.Run(
             context,
             report => Compare(binding, arguments, ProgressBar.Share("comparing", checkpoint, report), cancellation));
+        context.Written.Add(output);
         if (arguments.Json)
         {
             context.WriteJson(new JsonObject

@@ -20,10 +20,13 @@ internal static class ReportVerb
                 + "report.html and report.md in FOLDER).",
             HelpName = "FILE",
         };
+        var force = SharedOptions.Force();
+        force.Description = "Replace the file that --out names (reports in FOLDER are replaced in any case).";
         var command = new Command("report", "Make the report of a study again from its folder: a page that works from disk, and Markdown.")
         {
             place,
             output,
+            force,
         };
         command.SetAction((parsed, _) => Task.Run(() =>
         {
@@ -35,6 +38,8 @@ internal static class ReportVerb
                 ".md" or ".markdown" => (null, file),
                 _ => throw new UsageException($"--out is '{file}', expected a file that ends with .html or .md"),
             };
+            if (File.Exists(file) && !parsed.GetValue(force))
+                throw new WiscaException($"output {file} exists", "choose another name, or replace it with --force");
             var report = StudyReport.Load(folder);
             var (results, refused) = folder.ReadResults();
             var known = report
@@ -52,7 +57,9 @@ internal static class ReportVerb
                     $"{Format.Count(more, "run")} in the folder not in study.json: "
                     + "wisca compare --config FILE --summary takes that into account");
             StudyPages.Write(report, results, html, markdown);
-            foreach (string? written in (string?[])[html, markdown]) if (written is not null) context.Out.WriteLine(written);
+            string[] written = [.. new[] { html, markdown }.OfType<string>()];
+            context.Written.AddRange(written);
+            foreach (string path in written) context.Out.WriteLine(path);
             return 0;
         }));
         return command;

@@ -143,6 +143,7 @@ internal static class RescaleVerb
                 : Rescaler.Rescale(checkpoint, output, options, force, table, progress, cancellation);
         });
 
+        context.Written.AddRange(new[] { output, arguments.AdapterOutput }.OfType<string>());
         if (arguments.Json)
         {
             var report = ToJson(checkpoint, result, output);

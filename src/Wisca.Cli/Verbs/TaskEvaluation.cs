@@ -49,7 +49,12 @@ internal static class TaskEvaluation
                     selection, new Observer(report, asked.LogSamples ? files : null, shared.Force), cancellation),
             bytes: false);
         var json = TaskReport.ToJson(run, Config(model, shared, options, asked), date, clock.Elapsed);
-        if (files is not null) OutputFile.Write(files.Value.Result, json, shared.Force);
+        if (files is not null)
+        {
+            OutputFile.Write(files.Value.Result, json, shared.Force);
+            context.Written.Add(files.Value.Result);
+        }
+
         if (shared.Json) context.WriteJson(json);
         else Print(context, run, model, options, clock.Elapsed);
         foreach (var task in run.Tasks)
@@ -98,6 +103,8 @@ internal static class TaskEvaluation
             }
         }
 
+        // Every run has names of its own: what a killed one left would never be cleared by its name.
+        if (Directory.Exists(folder)) AtomicFolder.RecoverAll(folder);
         string result = file ? shared.Output : Path.Combine(folder, $"results_{stamp}.json");
         OutputFile.Check(result, shared.Force);
         return (result, task => Path.Combine(folder, $"samples_{task}_{stamp}.jsonl"));

@@ -54,7 +54,12 @@ internal static class TextEvaluation
         }
 
         var json = ToJson(sums, model, shared, options, clock.Elapsed.TotalSeconds);
-        if (shared.Output is not null) OutputFile.Write(shared.Output, json, shared.Force);
+        if (shared.Output is not null)
+        {
+            OutputFile.Write(shared.Output, json, shared.Force);
+            context.Written.Add(shared.Output);
+        }
+
         state?.Delete();
         if (shared.Json) context.WriteJson(json);
         else Print(context.Out, sums, model, options, clock.Elapsed.TotalSeconds);

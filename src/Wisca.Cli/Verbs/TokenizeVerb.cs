@@ -120,6 +120,7 @@ internal static class TokenizeVerb
                     arguments.Force,
                     new DirectProgress<CorpusProgress>(step => report("tokenising", step.BytesRead, step.Length)),
                     cancellation));
+        context.Written.AddRange(new[] { output, heldOut }.OfType<string>());
         if (arguments.Json)
         {
             context.WriteJson(new JsonObject

@@ -51,6 +51,7 @@ internal static class UndoVerb
                 ? AdapterRescaler.Undo(adapter, output, force, threads, progress, cancellation)
                 : Undoer.Undo(checkpoint!, output, force, threads, progress, cancellation);
         });
+        context.Written.Add(output);
         if (arguments.Json)
         {
             context.WriteJson(new JsonObject

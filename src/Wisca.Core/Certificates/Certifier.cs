@@ -99,6 +99,7 @@ public static class Certifier
                 progress?.Report(0.5 + (0.5 * Interlocked.Increment(ref probed) / layers.Length));
             },
             cancellation);
+        foreach (var shard in a.Shards.Concat(b.Shards)) shard.CheckUnchanged();
         differences.Sort(StringComparer.Ordinal);
         return new CertificateReport([.. layers], [.. differences], changed.Count, kinship.PowersOfTwo);
     }

@@ -36,6 +36,9 @@ public sealed record StoredTensor(SafetensorsFile File, TensorInfo Info)
         }
     }
 
+    /// <summary>A copy of a part of the tensor's bytes.</summary>
+    public byte[] Bytes(long offset, int length) => File.Bytes(Info, offset, length);
+
     /// <summary>Copies a part of the tensor's bytes. See <see cref="SafetensorsFile.Read"/>.</summary>
     public void Read(long offset, Span<byte> target) => File.Read(Info, offset, target);
 }

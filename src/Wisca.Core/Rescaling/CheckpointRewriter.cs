@@ -74,6 +74,7 @@ internal sealed class CheckpointRewriter : IDisposable
 
         if (copying is null) CopyUntouched(cancellation);
         else copying.GetAwaiter().GetResult();
+        foreach (var shard in _checkpoint.Shards) shard.CheckUnchanged();
         Dispose();
     }
 

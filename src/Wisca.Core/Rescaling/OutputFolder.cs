@@ -85,12 +85,14 @@ public sealed class OutputFolder : IDisposable
                 throw new WiscaException($"the folder of output {path} does not exist", $"create it first: mkdir -p '{parent}'");
             AtomicFolder.RecoverOn(disk, place);
             CheckTaken(place, path, force);
+            // A place that cannot be written says so, and not that it is full.
+            var folder = AtomicFolder.CreateOn(disk, place);
             long available = freeSpace?.Invoke(parent) ?? new DriveInfo(parent).AvailableFreeSpace, size = measure();
-            if (available < size)
-                throw new WiscaException(
-                    $"output {path} needs {size / 1e9:0.00} GB, but its disk has {available / 1e9:0.00} GB free",
-                    "free some space, or choose a folder on another disk");
-            return new OutputFolder(place, path, force, AtomicFolder.CreateOn(disk, place));
+            if (available >= size) return new OutputFolder(place, path, force, folder);
+            folder.Dispose();
+            throw new WiscaException(
+                $"output {path} needs {size / 1e9:0.00} GB, but its disk has {available / 1e9:0.00} GB free",
+                "free some space, or choose a folder on another disk");
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {

@@ -10,6 +10,8 @@ namespace Wisca.Safetensors;
 /// </summary>
 public sealed class SafetensorsFile : IDisposable
 {
+    private readonly DateTime _written;
+
     private SafetensorsFile(string path, SafetensorsHeader header, SafeFileHandle handle, long headerLength, long length)
     {
         FullPath = path;
@@ -17,6 +19,7 @@ public sealed class SafetensorsFile : IDisposable
         Handle = handle;
         DataOffset = 8 + headerLength;
         Length = length;
+        _written = File.GetLastWriteTimeUtc(handle);
     }
 
     /// <summary>The path the file was opened by.</summary>
@@ -49,6 +52,19 @@ public sealed class SafetensorsFile : IDisposable
         }
     }
 
+    /// <summary>A copy of a part of a tensor's bytes.</summary>
+    /// <param name="tensor">A tensor of this file.</param>
+    /// <param name="offset">First byte within the tensor.</param>
+    /// <param name="length">Number of bytes.</param>
+    /// <exception cref="WiscaException">The file ended early.</exception>
+    public byte[] Bytes(TensorInfo tensor, long offset, int length)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(length);
+        byte[] bytes = new byte[length];
+        Read(tensor, offset, bytes);
+        return bytes;
+    }
+
     /// <summary>Copies a part of a tensor's bytes.</summary>
     /// <param name="tensor">A tensor of this file.</param>
     /// <param name="offset">First byte within the tensor.</param>
@@ -59,6 +75,8 @@ public sealed class SafetensorsFile : IDisposable
         ArgumentNullException.ThrowIfNull(tensor);
         ArgumentOutOfRangeException.ThrowIfNegative(offset);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(offset, tensor.ByteLength - target.Length);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(tensor.End, Length - DataOffset, nameof(tensor));
+        ObjectDisposedException.ThrowIf(Handle.IsClosed, this);
         for (long from = DataOffset + tensor.Begin + offset; target.Length > 0;)
         {
             int read = RandomAccess.Read(Handle, target, from);
@@ -69,6 +87,18 @@ public sealed class SafetensorsFile : IDisposable
             from += read;
             target = target[read..];
         }
+    }
+
+    /// <summary>
+    /// Makes sure that what was read is one file: not the beginning of what was there and the end of what another program wrote meanwhile.
+    /// One that was replaced by another of its name is still the one that was opened.
+    /// </summary>
+    /// <exception cref="WiscaException">The file was changed since it was opened.</exception>
+    public void CheckUnchanged()
+    {
+        if (RandomAccess.GetLength(Handle) == Length && File.GetLastWriteTimeUtc(Handle) == _written) return;
+        throw new WiscaException(
+            $"{Path.GetFileName(FullPath)} was changed while it was read", "another program is writing it; run again when it is done");
     }
 
     /// <inheritdoc />

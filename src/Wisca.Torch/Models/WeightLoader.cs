@@ -30,6 +30,7 @@ internal sealed class WeightLoader(Checkpoint checkpoint, DecoderConfig config)
         {
             using var ungraded = no_grad();
             foreach (var ((_, parameter), source) in decoder.named_parameters().Zip(sources)) Copy(source, parameter);
+            foreach (var shard in checkpoint.Shards) shard.CheckUnchanged();
             return decoder;
         }
         catch

@@ -185,7 +185,7 @@ public sealed class RunFolder : IDisposable
             Prune(step, first ? 1 : options.Keep, options.Best ? best?.Step : null);
             return place;
         }
-        catch (Exception exception) when (FileFailure.IsExpected(exception))
+        catch (Exception exception) when (FileFailure.IsExpected(exception) || exception is WiscaException)
         {
             string left = LatestCheckpoint is { } latest ? $"the latest checkpoint is {latest}" : "there is no earlier checkpoint";
             throw new WiscaException(

@@ -56,9 +56,7 @@ internal static class ModelCopy
     /// <summary>A tensor's elements, exactly.</summary>
     public static float[] Values(StoredTensor tensor)
     {
-        byte[] stored = new byte[tensor.Info.ByteLength];
-        tensor.Read(0, stored);
-        ReadOnlySpan<byte> bytes = stored;
+        ReadOnlySpan<byte> bytes = tensor.Bytes(0, (int)tensor.Info.ByteLength);
         return tensor.Info.Dtype switch
         {
             Dtype.F32 => MemoryMarshal.Cast<byte, float>(bytes).ToArray(),

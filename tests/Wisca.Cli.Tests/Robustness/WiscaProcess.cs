@@ -21,9 +21,17 @@ internal sealed class WiscaProcess : IDisposable
 
     public string Error => _error.Result;
 
-    public static WiscaProcess Start(params string[] args)
+    public static WiscaProcess Start(params string[] args) => Start(Executable, args);
+
+    /// <summary>Starts it as nohup does, but with its output read.</summary>
+    public static WiscaProcess StartIgnoringHangUp(params string[] args) =>
+        Start("/bin/sh", ["-c", "trap '' HUP; exec \"$0\" \"$@\"", Executable, .. args]);
+
+    private static string Executable => Path.Combine(AppContext.BaseDirectory, OperatingSystem.IsWindows() ? "wisca.exe" : "wisca");
+
+    private static WiscaProcess Start(string program, string[] args)
     {
-        var start = new ProcessStartInfo(Path.Combine(AppContext.BaseDirectory, OperatingSystem.IsWindows() ? "wisca.exe" : "wisca"), args)
+        var start = new ProcessStartInfo(program, args)
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,
@@ -53,6 +61,9 @@ internal sealed class WiscaProcess : IDisposable
 
     /// <summary>SIGINT, as Ctrl-C sends it.</summary>
     public void Interrupt() => Process.Start("kill", ["-INT", $"{_process.Id}"]).WaitForExit();
+
+    /// <summary>SIGHUP, as a terminal sends it that is closed.</summary>
+    public void HangUp() => Process.Start("kill", ["-HUP", $"{_process.Id}"]).WaitForExit();
 
     public void Dispose()
     {

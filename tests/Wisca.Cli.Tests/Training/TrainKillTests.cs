@@ -61,6 +61,25 @@ public sealed class TrainKillTests(ITestOutputHelper log)
             Directory.EnumerateFileSystemEntries(folder["run", "checkpoints"]).Select(path => Path.GetFileName(path)).Order();
     }
 
+    /// <summary>A terminal that is closed sends SIGHUP: what is done is stored, as by Ctrl-C; under nohup the run goes on.</summary>
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Train_TerminalClosed_StoresWhatIsDone(bool ignored)
+    {
+        if (!OperatingSystem.IsLinux()) return;
+        using var folder = new TemporaryFolder();
+        string[] command = ["train", "--config", TinyRun.Write(folder, 60, further: "ema: 0.9\ncheckpoints: {every: 1, keep: 2}")];
+        using var process = ignored ? WiscaProcess.StartIgnoringHangUp(command) : WiscaProcess.Start(command);
+        AwaitCheckpoint(folder["run"], process, 0);
+        process.HangUp();
+        process.Wait(TimeSpan.FromSeconds(60)).ShouldBeTrue();
+        process.ExitCode.ShouldBe(0, process.Error);
+        if (ignored) Step(folder["run"]).ShouldBe(60);
+        else process.Output.ShouldEndWith("interrupted: the same command goes on from here\n");
+        Loads(folder["run"]);
+    }
+
     private static void AwaitCheckpoint(string run, WiscaProcess process, long before)
     {
         for (var clock = Stopwatch.StartNew(); clock.Elapsed < TimeSpan.FromSeconds(30);)

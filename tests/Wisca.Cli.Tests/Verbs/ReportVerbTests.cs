@@ -35,6 +35,13 @@ public sealed class ReportVerbTests
         WriteStudy(folder["study"]);
         (await CommandRun.RunAsync("report", folder["study"], "--out", folder["there", "page.html"])).ExitCode.ShouldBe(0);
         Directory.GetFileSystemEntries(folder["there"]).ShouldBe([folder["there", "page.html"]]);
+
+        // Somebody's file is replaced only where that is asked for.
+        File.WriteAllText(folder["there", "page.html"], "mine");
+        (await CommandRun.RunAsync("report", folder["study"], "--out", folder["there", "page.html"])).ShouldFail("page.html exists");
+        File.ReadAllText(folder["there", "page.html"]).ShouldBe("mine");
+        (await CommandRun.RunAsync("report", folder["study"], "--out", folder["there", "page.html"], "--force")).ExitCode.ShouldBe(0);
+        File.ReadAllText(folder["there", "page.html"]).ShouldStartWith("<!DOCTYPE html>");
         (await CommandRun.RunAsync("report", folder["study"], "--out", folder["text", "page.md"])).ExitCode.ShouldBe(0);
         Directory.GetFileSystemEntries(folder["text"]).ShouldBe([folder["text", "page.md"], folder["text", "plots"]], ignoreOrder: true);
         File.Exists(folder["study", "report.html"]).ShouldBeFalse();

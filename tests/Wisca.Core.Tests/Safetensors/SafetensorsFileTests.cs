@@ -25,10 +25,61 @@ public sealed class SafetensorsFileTests
 
                 using var file = SafetensorsFile.Open(path);
                 file.Length.ShouldBe(file.DataOffset + all.Length);
-                file.Header.Tensors.Select(tensor => file.Bytes(tensor, 0, (int)tensor.ByteLength).ToArray()).ShouldBe(contents);
+                file.Header.Tensors.Select(tensor => Bytes(file, tensor)).ShouldBe(contents);
                 File.ReadAllBytes(path).ShouldBe([.. header.ToBytes(), .. all]);
             },
             iter: 60);
+
+    [Fact]
+    public void Read_FileCutShortMeanwhile_IsAnError()
+    {
+        if (OperatingSystem.IsWindows()) return; // it does not let another program
+        using var folder = new TemporaryFolder();
+        var header = SafetensorsHeader.Create([("a", Dtype.U8, [1 << 16])]);
+        using (var writer = new SafetensorsWriter(folder["a"], header))
+        {
+            writer.Write(new byte[1 << 16]);
+            writer.Complete();
+        }
+
+        using var file = SafetensorsFile.Open(folder["a"]);
+        file.CheckUnchanged();
+        using (var other = new FileStream(folder["a"], FileMode.Open, FileAccess.Write, FileShare.ReadWrite)) other.SetLength(5000);
+        Should.Throw<WiscaException>(() => Bytes(file, header.Tensors[0])).Message.ShouldContain("shrank while it was read");
+        Should.Throw<WiscaException>(file.CheckUnchanged).Message.ShouldBe("a was changed while it was read");
+    }
+
+    [Fact]
+    public void CheckUnchanged_SameLengthOtherBytes_IsAnErrorAndAReplacementIsNot()
+    {
+        using var folder = new TemporaryFolder();
+        foreach (string name in (string[])["a", "b"])
+        {
+            using var writer = new SafetensorsWriter(folder[name], SafetensorsHeader.Create([("a", Dtype.U8, [4])]));
+            writer.Write([1, 2, 3, 4]);
+            writer.Complete();
+        }
+
+        File.SetLastWriteTimeUtc(folder["a"], DateTime.UtcNow.AddMinutes(-1));
+        using var file = SafetensorsFile.Open(folder["a"]);
+        if (!OperatingSystem.IsWindows())
+        {
+            using var replaced = SafetensorsFile.Open(folder["b"]);
+            File.Copy(folder["a"], folder["c"]);
+            File.Move(folder["c"], folder["b"], overwrite: true);
+            replaced.CheckUnchanged();
+        }
+
+        using (var other = new FileStream(folder["a"], FileMode.Open, FileAccess.Write, FileShare.ReadWrite))
+        {
+            other.Position = other.Length - 1;
+            other.WriteByte(9);
+        }
+
+        Should.Throw<WiscaException>(file.CheckUnchanged).Message.ShouldContain("was changed while it was read");
+    }
+
+    private static byte[] Bytes(SafetensorsFile file, TensorInfo tensor) => file.Bytes(tensor, 0, (int)tensor.ByteLength);
 
     [Fact]
     public void Writer_TooFewOrTooManyBytes_Throws()

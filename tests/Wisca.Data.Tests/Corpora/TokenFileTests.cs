@@ -68,6 +68,17 @@ public sealed class TokenFileTests : IDisposable
     }
 
     [Fact]
+    public void Read_FileCutShortMeanwhile_IsAnError()
+    {
+        if (OperatingSystem.IsWindows()) return; // it does not let another program
+        Write(10, [[1, 2, 3, 4]]);
+        using var file = TokenFile.Open(_folder["a.tokens"]);
+        using (var other = new FileStream(_folder["a.tokens"], FileMode.Open, FileAccess.Write, FileShare.ReadWrite)) other.SetLength(132);
+        file.Read(0, new long[2]);
+        Should.Throw<WiscaException>(() => file.Read(1, new long[2])).Message.ShouldContain("a.tokens: the file shrank");
+    }
+
+    [Fact]
     public void Read_OutOfRange_Throws()
     {
         Write(10, [[1, 2, 3]]);

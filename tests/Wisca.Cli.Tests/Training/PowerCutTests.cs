@@ -1,4 +1,4 @@
-using Wisca.Cli.Tests.Training;
+using Wisca.Cli.Tests.Robustness;
 using Wisca.Comparison.Results;
 using Wisca.Files;
 using Wisca.Tests;
@@ -6,7 +6,7 @@ using Wisca.Tests.PowerCut;
 using Wisca.Tests.Studies;
 using Wisca.Training.Checkpointing;
 
-namespace Wisca.Cli.Tests.Robustness;
+namespace Wisca.Cli.Tests.Training;
 
 /// <summary>
 /// Every command that writes, on a disk that loses what was not flushed, cut off before each of its steps: at each place there is what was
