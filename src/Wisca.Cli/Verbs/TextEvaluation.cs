@@ -43,7 +43,9 @@ internal static class TextEvaluation
                 context,
                 report =>
                     perplexity.Measure(
-                        corpus.Documents(new DirectProgress<long>(position => report("scoring", position, corpus.Length))),
+                        corpus.Documents(
+                            new DirectProgress<long>(position => report("scoring", position, corpus.Length)),
+                            cancellation),
                         done ?? default,
                         new DirectProgress<PerplexitySums>(sums => state?.Save(sums)),
                         cancellation));

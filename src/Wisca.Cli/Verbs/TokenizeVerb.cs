@@ -16,7 +16,7 @@ internal static class TokenizeVerb
     {
         var sources = new Argument<string[]>("SOURCE")
         {
-            Description = "Files, folders and patterns ('texts/**/*.txt'): plain text, JSON lines, both also as .gz, and Parquet.",
+            Description = "Files, folders and patterns ('texts/**/*.txt'): plain text, JSON lines and Parquet, all also as .gz or .zst.",
             Arity = ArgumentArity.OneOrMore,
         };
         var tokenizer = new Option<string>("--tokenizer", "-t")

@@ -29,7 +29,7 @@ public static class CorpusTokenizer
     {
         ArgumentNullException.ThrowIfNull(corpus);
         var meter = new Meter(corpus.Length);
-        return Tokenize(corpus.Documents(meter), tokenizer, path, heldOutPath, options, force, progress, meter, cancellation);
+        return Tokenize(corpus.Documents(meter, cancellation), tokenizer, path, heldOutPath, options, force, progress, meter, cancellation);
     }
 
     /// <summary>Tokenises documents from anywhere; as for files.</summary>
