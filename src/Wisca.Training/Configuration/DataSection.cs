@@ -7,12 +7,12 @@ namespace Wisca.Training.Configuration;
 public sealed record DataSection : ISettingsSection
 {
     /// <summary>
-    /// Training text: files, folders and patterns such as data/*.jsonl.gz (plain text, JSONL, Parquet, gzip of these), or stories for the
-    /// built-in stories.
+    /// Training text: files, folders and patterns such as data/*.jsonl.gz (plain text, JSONL, Parquet, gzip or zstd of these), or stories
+    /// for the built-in stories.
     /// </summary>
     [Setting(
-        "Training text: files, folders and patterns such as data/*.jsonl.gz (plain text, JSONL, Parquet, gzip of these), or stories for "
-        + "the built-in stories.")]
+        "Training text: files, folders and patterns such as data/*.jsonl.gz (plain text, JSONL, Parquet, gzip or zstd of these), or "
+        + "stories for the built-in stories.")]
     public IReadOnlyList<string> Train { get; init; } = ["stories"];
 
     /// <summary>Held-out text of its own, in the same forms.</summary>

@@ -6,8 +6,8 @@ namespace Wisca.Training.Configuration;
 /// <summary>The examples of a fine-tuning.</summary>
 public sealed record InstructionSection : ISettingsSection
 {
-    /// <summary>Examples to train on: files, folders and patterns, each a JSON array or JSON lines. They must be given.</summary>
-    [Setting("Examples to train on: files, folders and patterns, each a JSON array or JSON lines. They must be given.")]
+    /// <summary>Examples to train on: files, folders and patterns, each a JSON array, JSON lines or Parquet. They must be given.</summary>
+    [Setting("Examples to train on: files, folders and patterns, each a JSON array, JSON lines or Parquet. They must be given.")]
     public IReadOnlyList<string> Train { get; init; } = [];
 
     /// <summary>Held-out examples of their own, in the same forms.</summary>
@@ -44,12 +44,12 @@ public sealed record InstructionSection : ISettingsSection
     public double? TestShare { get; init; }
 
     /// <summary>
-    /// alpaca: instruction, input and output; completion: prompt and completion; chat: messages with role and content; auto goes by the
-    /// keys.
+    /// alpaca: instruction, input and output (or context and response); completion: prompt and completion; chat: messages with role and
+    /// content, or conversations with from and value; auto goes by the keys.
     /// </summary>
     [Setting(
-        "alpaca: instruction, input and output; completion: prompt and completion; chat: messages with role and content; auto goes by the "
-        + "keys.")]
+        "alpaca: instruction, input and output (or context and response); completion: prompt and completion; chat: messages with role and "
+        + "content, or conversations with from and value; auto goes by the keys.")]
     public InstructionFormat Format { get; init; }
 
     /// <summary>The key of the prompt in format completion.</summary>
@@ -86,8 +86,8 @@ public sealed record InstructionSection : ISettingsSection
     [Setting("What becomes of longer examples: truncate cuts their end, drop leaves them out. Both are counted.")]
     public OverlongExamples TooLong { get; init; }
 
-    /// <summary>What becomes of examples with an empty answer: error, or drop to leave them out, which is counted.</summary>
-    [Setting("What becomes of examples with an empty answer: error, or drop to leave them out, which is counted.")]
+    /// <summary>What becomes of examples with an empty answer (or null): error, or drop to leave them out, which is counted.</summary>
+    [Setting("What becomes of examples with an empty answer (or null): error, or drop to leave them out, which is counted.")]
     public EmptyAnswers Empty { get; init; }
 
     /// <summary>Share of the training examples that is held out; 0 where there are validation examples.</summary>
