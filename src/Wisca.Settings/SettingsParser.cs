@@ -63,26 +63,12 @@ internal sealed class SettingsParser
             _binder.Fault(place, path, $"{(node.Tag.IsEmpty ? "an anchor" : "a tag")}, expected a plain value");
         if (++_depth > MaxDepth) throw new YamlException(_parser.Current.Start, _parser.Current.End, $"more than {MaxDepth} levels");
         SettingsNode read;
-        if (_parser.Current is Scalar { Value: var text } && HoldsHalfSurrogate(text))
-            _binder.Fault(place, path, "a text that escapes half a surrogate pair, expected Unicode");
         if (_parser.TryConsume<Scalar>(out var scalar)) read = new ScalarNode(place, scalar.Value, scalar.Style == ScalarStyle.Plain);
         else if (_parser.TryConsume<SequenceStart>(out _)) read = ReadList(place, path);
         else if (_parser.TryConsume<MappingStart>(out _)) read = ReadMapping(place, path);
         else throw new YamlException(_parser.Current.Start, _parser.Current.End, "an alias");
         _depth--;
         return read;
-    }
-
-    private static bool HoldsHalfSurrogate(string text)
-    {
-        for (int index = 0; index < text.Length; index++)
-        {
-            if (!char.IsSurrogate(text[index])) continue;
-            if (!char.IsSurrogatePair(text, index)) return true;
-            index++;
-        }
-
-        return false;
     }
 
     private ListNode ReadList(string place, string path)
@@ -100,7 +86,6 @@ internal sealed class SettingsParser
             string keyPlace = _place(_parser.Current!.Start.Line);
             if (!_parser.TryConsume<Scalar>(out var key))
                 throw new YamlException(_parser.Current.Start, _parser.Current.End, "a key that is not text");
-            if (HoldsHalfSurrogate(key.Value)) throw new YamlException(key.Start, key.End, "a key that escapes half a surrogate pair");
             string keyPath = path.Length == 0 ? key.Value : $"{path}.{key.Value}";
             var value = Read(keyPath);
             if (mapping.Find(key.Value) is { } earlier)

@@ -22,7 +22,7 @@ public static class ForeignContent
         (257, [.. "ustar"u8], "is a tar archive", Unpack),
         (0, [.. "ARROW1"u8, 0, 0], "is an Arrow file", Arrow),
         (0, [0xFF, 0xFF, 0xFF, 0xFF], "is an Arrow stream", Arrow),
-        (0, [.. "PAR1"u8], "is a Parquet file", "let its name end with .parquet"),
+        (0, [.. "PAR1"u8, 0x15], "is a Parquet file", "let its name end with .parquet"),
         (0, [0xFF, 0xFE, 0, 0], "is in UTF-32", Encode("UTF-32")),
         (0, [0, 0, 0xFE, 0xFF], "is in UTF-32", Encode("UTF-32")),
         (0, [0xFF, 0xFE], "is in UTF-16", Encode("UTF-16")),

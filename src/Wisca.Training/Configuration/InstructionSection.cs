@@ -97,15 +97,19 @@ public sealed record InstructionSection : ISettingsSection
     public object Complete(GivenSettings given)
     {
         ArgumentNullException.ThrowIfNull(given);
-        if (Validation.Count > 0 && HeldOut is not null)
-            given.Contradict(["held_out", "validation"], "given together with data.validation, expected one of the two");
-        if (Test.Count > 0 && TestShare is not null)
-            given.Contradict(["test_share", "test"], "given together with data.test, expected one of the two");
+        int heldOut = given.Decide("held_out", HeldOut is not null, "validation", Validation.Count > 0),
+            test = given.Decide("test_share", TestShare is not null, "test", Test.Count > 0);
         if (Template is not null && InstructionTemplate.All.All(template => template.Name != Template))
             given.Contradict(
                 ["template"],
                 $"'{Template}', expected one of {string.Join(", ", InstructionTemplate.All.Select(template => template.Name))}, or none; "
                 + "a tokenizer's own chat_template is not interpreted");
-        return this;
+        return this with
+        {
+            HeldOut = heldOut < 0 ? null : HeldOut,
+            Validation = heldOut > 0 ? [] : Validation,
+            TestShare = test < 0 ? null : TestShare,
+            Test = test > 0 ? [] : Test,
+        };
     }
 }
