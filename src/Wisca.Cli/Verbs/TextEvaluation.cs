@@ -129,7 +129,7 @@ internal static class TextEvaluation
     {
         private readonly Option<string[]> _text = new("--text")
         {
-            Description = "Measure the perplexity of files, folders and patterns: plain text, JSON lines, both also as .gz, and Parquet.",
+            Description = "Measure the perplexity of files, folders and patterns: plain text, JSON lines, Parquet, also as .gz or .zst.",
             HelpName = "FILE|DIR",
             AllowMultipleArgumentsPerToken = true,
         };
