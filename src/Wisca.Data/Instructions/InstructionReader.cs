@@ -1,4 +1,5 @@
 using Wisca.Data.Corpora.Reading;
+using Wisca.Data.Corpora.Reading.Packing;
 using Wisca.Files;
 
 namespace Wisca.Data.Instructions;

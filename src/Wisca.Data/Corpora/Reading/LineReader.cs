@@ -1,3 +1,4 @@
+using Wisca.Data.Corpora.Reading.Packing;
 using Wisca.Files;
 
 namespace Wisca.Data.Corpora.Reading;

@@ -1,5 +1,6 @@
 using System.IO.Enumeration;
 using System.Text.RegularExpressions;
+using Wisca.Data.Corpora.Reading.Packing;
 using Wisca.Files;
 
 namespace Wisca.Data.Corpora.Reading;

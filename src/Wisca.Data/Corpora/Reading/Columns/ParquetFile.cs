@@ -1,6 +1,7 @@
 using System.Text;
 using Parquet;
 using Parquet.Schema;
+using Wisca.Data.Corpora.Reading.Packing;
 using Wisca.Files;
 using Type = Parquet.Meta.Type;
 

@@ -1,4 +1,4 @@
-namespace Wisca.Data.Corpora.Reading;
+namespace Wisca.Data.Corpora.Reading.Packing;
 
 /// <summary>
 /// A file, open to be read front to back: decompressed where its first bytes say that it is compressed with gzip or zstd, whatever its

@@ -1,7 +1,7 @@
 using ZstdSharp;
 using ZstdSharp.Unsafe;
 
-namespace Wisca.Data.Corpora.Reading;
+namespace Wisca.Data.Corpora.Reading.Packing;
 
 /// <summary>Decompresses zstd: any number of frames, those among them that are to be skipped, and windows of up to 2 GiB.</summary>
 internal sealed class ZstdReadStream : ForwardStream
