@@ -78,7 +78,7 @@ public sealed class SettingsBinder
             if (index == parts.Length - 1)
             {
                 tree.Entries.RemoveAll(old => old.Key == key);
-                tree.Entries.Add(new MappingEntry(value.Place, key, value));
+                tree.Entries.Add(new MappingEntry(value.Place, key, value).Laid());
                 return;
             }
 

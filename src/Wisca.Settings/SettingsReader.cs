@@ -20,18 +20,9 @@ public static class SettingsReader
     public static T Load<T>(string? path, IReadOnlyList<string>? overrides = null, string? hint = null)
         where T : class, new()
     {
-        if (path is null) return Read<T>("", "defaults", overrides, hint);
-        string text;
-        try
-        {
-            text = File.ReadAllText(path);
-        }
-        catch (Exception exception) when (FileFailure.IsExpected(exception))
-        {
-            throw new WiscaException($"{path} {FileFailure.Reason(path, exception)}", "name the YAML file of the configuration", exception);
-        }
-
-        return Read<T>(text, path, overrides, hint);
+        return path is null
+            ? Read<T>("", "defaults", overrides, hint)
+            : Read<T>(TextFile.Read(path, "name the YAML file of the configuration"), path, overrides, hint);
     }
 
     /// <summary>Reads a text.</summary>

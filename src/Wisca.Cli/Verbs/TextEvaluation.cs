@@ -43,7 +43,9 @@ internal static class TextEvaluation
                 context,
                 report =>
                     perplexity.Measure(
-                        corpus.Documents(new DirectProgress<long>(position => report("scoring", position, corpus.Length))),
+                        corpus.Documents(
+                            new DirectProgress<long>(position => report("scoring", position, corpus.Length)),
+                            cancellation),
                         done ?? default,
                         new DirectProgress<PerplexitySums>(sums => state?.Save(sums)),
                         cancellation));
@@ -132,7 +134,7 @@ internal static class TextEvaluation
     {
         private readonly Option<string[]> _text = new("--text")
         {
-            Description = "Measure the perplexity of files, folders and patterns: plain text, JSON lines, both also as .gz, and Parquet.",
+            Description = "Measure the perplexity of files, folders and patterns: plain text, JSON lines, Parquet, also as .gz or .zst.",
             HelpName = "FILE|DIR",
             AllowMultipleArgumentsPerToken = true,
         };

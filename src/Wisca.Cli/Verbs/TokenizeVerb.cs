@@ -16,7 +16,7 @@ internal static class TokenizeVerb
     {
         var sources = new Argument<string[]>("SOURCE")
         {
-            Description = "Files, folders and patterns ('texts/**/*.txt'): plain text, JSON lines, both also as .gz, and Parquet.",
+            Description = "Files, folders and patterns ('texts/**/*.txt'): plain text, JSON lines and Parquet, all also as .gz or .zst.",
             Arity = ArgumentArity.OneOrMore,
         };
         var tokenizer = new Option<string>("--tokenizer", "-t")
@@ -104,10 +104,12 @@ internal static class TokenizeVerb
                     ?? throw new WiscaException(
                         $"{arguments.Tokenizer} has no token '{eos}'", "name a token as the vocabulary spells it"),
             };
-        string? heldOut =
-            options.HeldOutFraction > 0 || options.HeldOutCount > 0
-                ? Path.ChangeExtension(output, ".held-out" + Path.GetExtension(output))
-                : null;
+        string beside = Path.ChangeExtension(output, ".held-out" + Path.GetExtension(output));
+        string? heldOut = options.HeldOutFraction > 0 || options.HeldOutCount > 0 ? beside : null;
+        if (heldOut is null && File.Exists(beside))
+            throw new WiscaException(
+                $"{beside} is there from an earlier run, and its documents would be in {output} as well",
+                "remove it, hold documents out again (--held-out), or choose another --out");
         var result = ProgressBar.Run(
             context,
             report =>

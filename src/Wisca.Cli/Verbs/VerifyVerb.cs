@@ -6,6 +6,7 @@ using Wisca.Certificates;
 using Wisca.Checkpoints;
 using Wisca.Cli.CommandLine;
 using Wisca.Data.Tokenizers.Loading;
+using Wisca.Files;
 using Wisca.Torch.Models;
 using Wisca.Torch.Proofs;
 using static System.FormattableString;
@@ -95,16 +96,7 @@ internal static class VerifyVerb
             return options.Tokens is { } count
                 ? RandomTokens.Draw(count, DecoderConfig.From(checkpoint.Config).VocabularySize, (ulong)options.Seed)
                 : null;
-        string text;
-        try
-        {
-            text = File.ReadAllText(options.TextFile);
-        }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
-        {
-            throw new WiscaException($"{options.TextFile} cannot be read", "--text names a UTF-8 text file", exception);
-        }
-
+        string text = TextFile.Read(options.TextFile, "--text names a UTF-8 text file");
         int[] tokens = TokenizerLoader.Load(checkpoint.Folder).Encode(text);
         if (tokens.Length < 2)
             throw new WiscaException($"{options.TextFile} gives {tokens.Length} tokens", "expected a text of at least two tokens");

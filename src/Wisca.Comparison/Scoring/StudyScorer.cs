@@ -106,7 +106,7 @@ public sealed class StudyScorer
         {
             var options = new PerplexityOptions();
             var sums = new Perplexity(model.Scorer, options).Measure(
-                Perplexity.Open([text.Path!], options).Documents(),
+                Perplexity.Open([text.Path!], options).Documents(cancellation: stop),
                 cancellation: stop);
             scores.Add((text.Name, new RunScore(sums.BitsPerByte) { HigherIsBetter = false, Setting = text.Setting }));
         }

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Wisca.Files;
 
 namespace Wisca.Architectures;
 
@@ -40,14 +41,8 @@ public sealed record ArchitectureTable(
     /// <exception cref="WiscaException">The file is missing, not JSON, or has an unknown, missing or contradictory field.</exception>
     public static ArchitectureTable Load(string path)
     {
-        try
-        {
-            return Parse(File.ReadAllBytes(path), Path.GetFileName(path));
-        }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
-        {
-            throw new WiscaException($"architecture file {path} cannot be read", "check the path given to --architecture", exception);
-        }
+        ArgumentNullException.ThrowIfNull(path);
+        return Parse(TextFile.ReadBytes(path, "check the path given to --architecture").Span, Path.GetFileName(path));
     }
 
     /// <summary>Parses a table strictly: unknown fields, missing fields and duplicates are errors.</summary>

@@ -1,5 +1,4 @@
 using System.Text.Json;
-using System.Text.Unicode;
 using Wisca.Files;
 
 namespace Wisca.Checkpoints;
@@ -28,7 +27,9 @@ public static class JsonFile
     {
         try
         {
-            if (!AllStringsAreValid(json)) throw new WiscaException($"{name} holds a string that is not valid Unicode", hint);
+            TextFile.Check(json, name);
+            if (JsonText.HalfSurrogateLine(json) is { } half)
+                throw new WiscaException($"{name} holds a string that is not valid Unicode (line {half})", hint);
             var document = JsonDocument.Parse(json, new JsonDocumentOptions { AllowDuplicateProperties = false });
             if (document.RootElement.ValueKind == JsonValueKind.Object) return document;
             document.Dispose();
@@ -38,28 +39,10 @@ public static class JsonFile
         {
             string where = exception.LineNumber is { } line ? $" (line {line + 1}, byte {exception.BytePositionInLine + 1})" : "";
             string why = exception.Message.Contains("uplicate", StringComparison.Ordinal) ? "names a key twice" : "is not valid JSON";
+
+            // A loader of models in other languages does not read it either.
+            if (json.AsSpan().StartsWith("\uFEFF"u8)) where += ": it begins with a byte order mark";
             throw new WiscaException($"{name} {why}{where}", hint, exception);
         }
-    }
-
-    /// <summary>False where a string is malformed UTF-8 or escapes half a surrogate pair:
-    /// JsonElement would throw when it is read.</summary>
-    private static bool AllStringsAreValid(byte[] json)
-    {
-        if (!Utf8.IsValid(json)) return false;
-        var reader = new Utf8JsonReader(json);
-        try
-        {
-            while (reader.Read())
-            {
-                if (reader.TokenType is JsonTokenType.PropertyName or JsonTokenType.String && reader.ValueIsEscaped) reader.GetString();
-            }
-        }
-        catch (InvalidOperationException)
-        {
-            return false;
-        }
-
-        return true;
     }
 }

@@ -71,6 +71,29 @@ public sealed class AtomicFile : IDisposable
         Disk.Default.FlushFolder(WorkingName.FolderOf(stream.Name));
     }
 
+    /// <summary>
+    /// Puts files in their places that mean something only together. What they replace goes first, the last one's before the others': at
+    /// no moment, and after no power cut, does an old one lie beside a new one.
+    /// </summary>
+    /// <param name="files">The files in the order in which they appear: the one that makes the others look whole comes last.</param>
+    /// <exception cref="IOException">As for <see cref="Commit"/>; some of the files may be in no version then.</exception>
+    /// <exception cref="UnauthorizedAccessException">As for <see cref="Commit"/>.</exception>
+    public static void CommitTogether(params IReadOnlyList<AtomicFile> files)
+    {
+        ArgumentNullException.ThrowIfNull(files);
+        foreach (var file in files) file._disk.Flush(file._stream);
+        if (files.Count > 1)
+        {
+            foreach (var file in files.Reverse().Where(file => file._replace && File.Exists(file._place)))
+            {
+                file._disk.DeleteFile(file._place);
+                file._disk.FlushFolder(WorkingName.FolderOf(file._place));
+            }
+        }
+
+        foreach (var file in files) file.Commit();
+    }
+
     /// <summary>Puts the file in its place.</summary>
     /// <exception cref="IOException">The disk is full or failed, or something is in the place that may not be replaced.</exception>
     /// <exception cref="UnauthorizedAccessException">What is in the place must not be replaced.</exception>

@@ -88,6 +88,8 @@ internal partial class Disk
         if (replace || !TryRename(from, to, noReplace)) File.Move(from, to, replace);
     }
 
+    public virtual void DeleteFile(string path) => File.Delete(path);
+
     public virtual void MoveFolder(string from, string to) => Directory.Move(from, to);
 
     /// <summary>Exchanges two folders in one step; false where the system cannot.</summary>

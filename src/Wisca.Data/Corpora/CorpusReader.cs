@@ -7,8 +7,9 @@ namespace Wisca.Data.Corpora;
 /// </summary>
 /// <remarks>
 /// <para>By extension a file is plain text (<c>.txt</c>, <c>.text</c>, <c>.md</c>), JSON lines (<c>.jsonl</c>, <c>.ndjson</c>,
-/// <c>.json</c>) or Parquet (<c>.parquet</c>), and each of them may be compressed (<c>.txt.gz</c>). A file that is named itself and has
-/// another extension is plain text; one that a folder or a pattern brings in is an error.</para>
+/// <c>.json</c>) or Parquet (<c>.parquet</c>), and each of them may be compressed with gzip or zstd (<c>.txt.gz</c>, <c>.jsonl.zst</c>),
+/// which its first bytes tell. A file that is named itself and has another extension is plain text; one that a folder or a pattern brings
+/// in is an error. What is plainly something else (an archive, another compression, UTF-16) is refused by its name.</para>
 /// <para>Plain text is UTF-8, with or without a byte order mark. A file is one document, or several where there are lines that are exactly
 /// the separator. The line break at a document's end does not belong to it unless the options say so; every other character does. Documents
 /// of nothing but white space are left out.</para>
@@ -61,16 +62,17 @@ public sealed class CorpusReader
 
     /// <summary>Reads the documents, from the first one each time.</summary>
     /// <param name="progress">Told, before each document, how many bytes of <see cref="Length"/> were read.</param>
+    /// <param name="cancellation">Ends the reading, also while a file keeps it waiting.</param>
     /// <exception cref="WiscaException">
     /// A file is gone, cannot be read, or breaks its format: bytes that are no UTF-8, JSON that is no object, a text that is missing or no
     /// string, a compressed file that is damaged or cut short. The message names the file and, where it has lines, the line.
     /// </exception>
-    public IEnumerable<string> Documents(IProgress<long>? progress = null)
+    public IEnumerable<string> Documents(IProgress<long>? progress = null, CancellationToken cancellation = default)
     {
         long done = 0;
         foreach (var file in Files)
         {
-            foreach (var (text, position) in Read(file))
+            foreach (var (text, position) in Read(file, cancellation))
             {
                 progress?.Report(done + position);
                 if (!string.IsNullOrWhiteSpace(text)) yield return text;
@@ -90,9 +92,9 @@ public sealed class CorpusReader
         throw new WiscaException($"{file.Path} was changed while it was read", "another program is writing it; run again when it is done");
     }
 
-    private IEnumerable<(string Text, long Position)> Read(CorpusFile file) => file.Format switch
+    private IEnumerable<(string Text, long Position)> Read(CorpusFile file, CancellationToken cancellation) => file.Format switch
     {
-        CorpusFormat.Parquet => ParquetDocuments.Read(file, _options.Field),
+        CorpusFormat.Parquet => ParquetDocuments.Read(file, _options.Field, cancellation),
         CorpusFormat.JsonLines => JsonLinesDocuments.Read(file, _options.Field),
         _ => TextDocuments.Read(file, _options.Separator, _options.KeepsFinalBreak),
     };

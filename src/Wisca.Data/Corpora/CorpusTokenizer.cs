@@ -29,7 +29,7 @@ public static class CorpusTokenizer
     {
         ArgumentNullException.ThrowIfNull(corpus);
         var meter = new Meter(corpus.Length);
-        return Tokenize(corpus.Documents(meter), tokenizer, path, heldOutPath, options, force, progress, meter, cancellation);
+        return Tokenize(corpus.Documents(meter, cancellation), tokenizer, path, heldOutPath, options, force, progress, meter, cancellation);
     }
 
     /// <summary>Tokenises documents from anywhere; as for files.</summary>
@@ -103,9 +103,9 @@ public static class CorpusTokenizer
                 $"none of the {training.Documents} documents was held out",
                 "hold out more, or put lines with the separator between documents");
 
-        // What is held out comes first: a training file without it would look whole.
-        heldOut?.Commit();
-        training.Commit();
+        // What is held out comes first: a training file without it would look whole. An old one of either beside a new one would have
+        // documents in both.
+        TokenFileWriter.Commit(heldOut is null ? [training] : [heldOut, training]);
         return new TokenizedCorpus(
             Part(path, training), heldOut is null ? null : Part(heldOutPath!, heldOut), hash, tokenizer.VocabularySize, eos);
     }

@@ -5,7 +5,7 @@ using Wisca.Files;
 namespace Wisca.Data.Corpora;
 
 /// <summary>Writes a <see cref="TokenFile"/>, document by document.
-/// The file appears under its name when <see cref="Commit"/> is called.</summary>
+/// The file appears under its name when <see cref="Commit()"/> is called.</summary>
 internal sealed class TokenFileWriter : IDisposable
 {
     private readonly AtomicFile _file;
@@ -83,9 +83,24 @@ internal sealed class TokenFileWriter : IDisposable
 
     /// <summary>Writes the header and puts the file in its place.</summary>
     /// <exception cref="WiscaException">The disk is full, or the place was taken meanwhile.</exception>
-    public void Commit()
+    public void Commit() => Commit([this]);
+
+    /// <summary>Writes the headers of files that belong together, and puts them in their places, never one beside an old one.</summary>
+    /// <param name="files">The files.</param>
+    /// <exception cref="WiscaException">As for one.</exception>
+    public static void Commit(IReadOnlyList<TokenFileWriter> files)
+    {
+        foreach (var file in files) file.Finish();
+        files[^1].Attempt(() => AtomicFile.CommitTogether([.. files.Select(file => file._file)]));
+    }
+
+    /// <summary>Clears away what was written, unless it was committed.</summary>
+    public void Dispose() => _file.Dispose();
+
+    private void Finish()
     {
         if (_committed) throw new InvalidOperationException("the file is committed already");
+        _committed = true;
         Flush();
         byte[] header = new byte[TokenFileHeader.Length];
         new TokenFileHeader(_width, _vocabularySize, _tokenizerHash, _eosId, Count, Documents, TextBytes).Write(header);
@@ -93,13 +108,8 @@ internal sealed class TokenFileWriter : IDisposable
         {
             _file.Stream.Position = 0;
             _file.Stream.Write(header);
-            _file.Commit();
         });
-        _committed = true;
     }
-
-    /// <summary>Clears away what was written, unless it was committed.</summary>
-    public void Dispose() => _file.Dispose();
 
     private void Flush()
     {

@@ -42,9 +42,9 @@ public sealed class InstructionEncoder
         {
             if (piece.Begins && ids.Count > _opening.Length && _tokenizer.BosId is { } bos) Add([bos], false);
             stretch.Add(piece);
-            if (!piece.Counts || _ending.Length == 0) continue;
+            if (!piece.IsAnswer || _ending.Length == 0) continue;
             AddStretch();
-            Add(_ending, true);
+            Add(_ending, piece.Counts);
         }
 
         AddStretch();

@@ -11,4 +11,7 @@ public enum InstructionRole
 
     /// <summary>Who answers: what is trained on.</summary>
     Assistant,
+
+    /// <summary>A tool that was called: what it gave.</summary>
+    Tool,
 }

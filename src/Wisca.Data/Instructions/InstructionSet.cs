@@ -62,6 +62,10 @@ public sealed record InstructionSet(IReadOnlyList<EncodedInstruction> Examples, 
             hash.Append([(byte)message.Role]);
             hash.Append(MemoryMarshal.AsBytes(message.Content.AsSpan()));
             hash.Append(MemoryMarshal.AsBytes($"\n{message.Input}\n".AsSpan()));
+
+            // What few examples have changes nothing for the others.
+            if (message.Reasoning is not null) hash.Append(MemoryMarshal.AsBytes($"{message.Reasoning}\n".AsSpan()));
+            foreach (var call in message.ToolCalls) hash.Append(MemoryMarshal.AsBytes($"{call.Name}\n{call.Arguments}\n".AsSpan()));
         }
 
         return hash.GetCurrentHashAsUInt64();

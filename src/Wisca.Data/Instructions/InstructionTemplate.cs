@@ -27,17 +27,23 @@ public sealed class InstructionTemplate
             "plain",
             null,
             messages =>
-                messages.Select(message => new InstructionPiece(
-                    message.Role == InstructionRole.System ? message.Content + "\n\n" : message.Whole,
-                    message.Role == InstructionRole.Assistant))),
+                messages.Select(message =>
+                    message.Role == InstructionRole.Assistant
+                        ? InstructionPiece.Answer(message, message.Content)
+                        : new InstructionPiece(
+                            message.Role == InstructionRole.System ? message.Content + "\n\n" : message.Whole,
+                            false))),
         new("question", null, messages => messages.Select((message, index) => message.Role switch
         {
             InstructionRole.System => new InstructionPiece(message.Content + "\n\n", false),
             InstructionRole.User => new InstructionPiece($"Question: {message.Whole}\nAnswer:", false),
-            _ => new InstructionPiece(" " + message.Content, true),
+            _ => InstructionPiece.Answer(message, " " + message.Content),
         })),
         new("alpaca", null, Alpaca),
-        new("chatml", "<|im_end|>", messages => Marked(messages, role => $"<|im_start|>{role.Name()}\n", "<|im_end|>", "\n")),
+        new("chatml", "<|im_end|>", messages => Marked(messages, role => $"<|im_start|>{role.Name()}\n", "<|im_end|>", "\n"))
+        {
+            TakesTools = true,
+        },
         new("llama-2", null, Llama2),
         new(
             "llama-3",
@@ -59,6 +65,12 @@ public sealed class InstructionTemplate
 
     /// <summary>What each answer ends with, as a token of its own in a model that knows the template; null where that is EOS.</summary>
     public string? EndMarker { get; }
+
+    /// <summary>
+    /// Whether it has a form for tools, calls of them, what they gave, and for what was thought before an answer: that of Qwen's models,
+    /// which Hermes' is as well.
+    /// </summary>
+    public bool TakesTools { get; private init; }
 
     /// <summary>Finds a template.</summary>
     /// <param name="name">Its name.</param>
@@ -85,7 +97,26 @@ public sealed class InstructionTemplate
             _render([.. messages, new InstructionMessage(InstructionRole.Assistant, "")]).SkipLast(1).Select(piece => piece.Text));
 
     /// <summary>The pieces of a conversation, in order; an answer is one piece, with its end marker.</summary>
-    internal IEnumerable<InstructionPiece> Render(Instruction example) => _render(example.Messages);
+    /// <exception cref="WiscaException">It calls tools, and the template has no form for that.</exception>
+    internal IEnumerable<InstructionPiece> Render(Instruction example)
+    {
+        if (TakesTools) return _render(ToolText.Of(example));
+        if (example.Messages.Any(message => message.Role == InstructionRole.Tool || message.ToolCalls.Count > 0))
+            throw new WiscaException(
+                $"{example.Place}: it calls tools, which template {Name} has no form for",
+                $"choose template {string.Join(" or ", All.Where(template => template.TakesTools).Select(template => template.Name))}, "
+                + "or drop the example");
+        return _render(example.Messages);
+    }
+
+    /// <summary>The keys of an example that it has no form for.</summary>
+    internal IEnumerable<string> Unused(Instruction example)
+    {
+        if (!TakesTools && example.Tools.Count > 0) yield return "tools";
+        int question = TakesTools ? ToolText.LastQuestion(example.Messages) : int.MaxValue;
+        if (example.Messages.Take(question).Any(message => message.Reasoning is not null))
+            yield return $"messages.reasoning_content{(TakesTools ? " before the last question" : "")}";
+    }
 
     private static IEnumerable<InstructionPiece> Alpaca(IReadOnlyList<InstructionMessage> messages)
     {
@@ -95,7 +126,7 @@ public sealed class InstructionTemplate
         {
             if (message.Role == InstructionRole.Assistant)
             {
-                yield return new InstructionPiece(message.Content, true);
+                yield return InstructionPiece.Answer(message, message.Content);
                 continue;
             }
 
@@ -113,7 +144,7 @@ public sealed class InstructionTemplate
         {
             if (message.Role == InstructionRole.Assistant)
             {
-                yield return new InstructionPiece($" {message.Content} ", true);
+                yield return InstructionPiece.Answer(message, $" {message.Content} ");
                 continue;
             }
 
@@ -131,7 +162,7 @@ public sealed class InstructionTemplate
             bool answer = message.Role == InstructionRole.Assistant;
             yield return new InstructionPiece(header(message.Role) + (answer ? "" : message.Whole + end + behind), false);
             if (!answer) continue;
-            yield return new InstructionPiece(message.Content + end, true);
+            yield return InstructionPiece.Answer(message, message.Content + end);
             if (behind.Length > 0 && index < messages.Count - 1) yield return new InstructionPiece(behind, false);
         }
     }

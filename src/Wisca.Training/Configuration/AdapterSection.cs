@@ -102,15 +102,23 @@ public sealed record AdapterSection : ISettingsSection
             foreach (
                 var setting in Setting
                     .Of(typeof(AdapterSection))
-                    .Where(setting => setting.Key != "type" && given.Has(setting.Key) && IsSet(setting)))
+                    .Where(setting =>
+                        setting.Key != "type"
+                        && given.Has(setting.Key)
+                        && given.Layer(setting.Key) >= given.Layer("type")
+                        && IsSet(setting)))
                 given.Contradict([setting.Key, "type"], "given although there is no adapter, expected type: lora, or only type");
 
             // What layers beneath said of an adapter goes with it, so that a printed configuration reads back.
             return new AdapterSection { Type = AdapterKind.None };
         }
 
-        if (TargetPattern is not null && given.Has("targets") && Targets is not [TargetModules.AllLinearName])
-            given.Contradict(["target_pattern", "targets"], "given together with adapter.targets, expected one of the two");
+        // A printed configuration has both, targets as by default.
+        int decided = given.Decide(
+            "target_pattern", TargetPattern is not null,
+            "targets", Targets is not [TargetModules.AllLinearName] || given.Layer("targets") > given.Layer("target_pattern"));
+        if (decided < 0) return (this with { TargetPattern = null }).Complete(given);
+        if (decided > 0) return (this with { Targets = [TargetModules.AllLinearName] }).Complete(given);
         if (Targets.Count == 0 && TargetPattern is null)
             given.Contradict(["targets"], "an empty list, expected at least one name, or all-linear");
         if (Targets.Count > 1 && Targets.Contains(TargetModules.AllLinearName))

@@ -7,12 +7,12 @@ namespace Wisca.Training.Configuration;
 public sealed record DataSection : ISettingsSection
 {
     /// <summary>
-    /// Training text: files, folders and patterns such as data/*.jsonl.gz (plain text, JSONL, Parquet, gzip of these), or stories for the
-    /// built-in stories.
+    /// Training text: files, folders and patterns such as data/*.jsonl.gz (plain text, JSONL, Parquet, gzip or zstd of these), or stories
+    /// for the built-in stories.
     /// </summary>
     [Setting(
-        "Training text: files, folders and patterns such as data/*.jsonl.gz (plain text, JSONL, Parquet, gzip of these), or stories for "
-        + "the built-in stories.")]
+        "Training text: files, folders and patterns such as data/*.jsonl.gz (plain text, JSONL, Parquet, gzip or zstd of these), or "
+        + "stories for the built-in stories.")]
     public IReadOnlyList<string> Train { get; init; } = ["stories"];
 
     /// <summary>Held-out text of its own, in the same forms.</summary>
@@ -72,10 +72,14 @@ public sealed record DataSection : ISettingsSection
     {
         ArgumentNullException.ThrowIfNull(given);
         if (Train.Count == 0) given.Contradict(["train"], "an empty list, expected at least one file, folder, pattern or stories");
-        if (Validation.Count > 0 && HeldOut is not null)
-            given.Contradict(["held_out", "validation"], "given together with data.validation, expected one of the two");
-        if (Test.Count > 0 && TestShare is not null)
-            given.Contradict(["test_share", "test"], "given together with data.test, expected one of the two");
-        return this;
+        int heldOut = given.Decide("held_out", HeldOut is not null, "validation", Validation.Count > 0),
+            test = given.Decide("test_share", TestShare is not null, "test", Test.Count > 0);
+        return this with
+        {
+            HeldOut = heldOut < 0 ? null : HeldOut,
+            Validation = heldOut > 0 ? [] : Validation,
+            TestShare = test < 0 ? null : TestShare,
+            Test = test > 0 ? [] : Test,
+        };
     }
 }

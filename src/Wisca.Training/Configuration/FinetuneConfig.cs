@@ -116,8 +116,12 @@ public sealed record FinetuneConfig : RunConfig, ISettingsSection
     {
         ArgumentNullException.ThrowIfNull(given);
         bool lora = Adapter.Type == AdapterKind.Lora;
-        if (Steps is not null && given.Has("epochs") && Epochs != 1)
-            given.Contradict(["epochs", "steps"], "given together with steps, expected one of the two");
+
+        // A printed configuration has both, epochs as by default.
+        const double one = 1;
+        int decided = given.Decide(
+            "epochs", Epochs != one || given.Layer("epochs") > given.Layer("steps"),
+            "steps", Steps is not null);
         if (lora && Wisca.Criterion == Criterion.Fisher)
             given.Contradict(
                 ["wisca.criterion", "adapter.type"],
@@ -125,6 +129,6 @@ public sealed record FinetuneConfig : RunConfig, ISettingsSection
         CheckTransitions(given, whole: !lora);
         if (!lora && Base.Dtype != BaseDtype.Fp32)
             given.Contradict(["base.dtype", "adapter.type"], "stored for a model that trains whole, expected fp32");
-        return this;
+        return decided > 0 ? this with { Steps = null } : decided < 0 ? this with { Epochs = one } : this;
     }
 }

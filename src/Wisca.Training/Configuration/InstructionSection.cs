@@ -6,8 +6,8 @@ namespace Wisca.Training.Configuration;
 /// <summary>The examples of a fine-tuning.</summary>
 public sealed record InstructionSection : ISettingsSection
 {
-    /// <summary>Examples to train on: files, folders and patterns, each a JSON array or JSON lines. They must be given.</summary>
-    [Setting("Examples to train on: files, folders and patterns, each a JSON array or JSON lines. They must be given.")]
+    /// <summary>Examples to train on: files, folders and patterns, each a JSON array, JSON lines or Parquet. They must be given.</summary>
+    [Setting("Examples to train on: files, folders and patterns, each a JSON array, JSON lines or Parquet. They must be given.")]
     public IReadOnlyList<string> Train { get; init; } = [];
 
     /// <summary>Held-out examples of their own, in the same forms.</summary>
@@ -44,12 +44,12 @@ public sealed record InstructionSection : ISettingsSection
     public double? TestShare { get; init; }
 
     /// <summary>
-    /// alpaca: instruction, input and output; completion: prompt and completion; chat: messages with role and content; auto goes by the
-    /// keys.
+    /// alpaca: instruction, input and output (or context and response); completion: prompt and completion; chat: messages with role and
+    /// content, or conversations with from and value; auto goes by the keys.
     /// </summary>
     [Setting(
-        "alpaca: instruction, input and output; completion: prompt and completion; chat: messages with role and content; auto goes by the "
-        + "keys.")]
+        "alpaca: instruction, input and output (or context and response); completion: prompt and completion; chat: messages with role and "
+        + "content, or conversations with from and value; auto goes by the keys.")]
     public InstructionFormat Format { get; init; }
 
     /// <summary>The key of the prompt in format completion.</summary>
@@ -86,8 +86,8 @@ public sealed record InstructionSection : ISettingsSection
     [Setting("What becomes of longer examples: truncate cuts their end, drop leaves them out. Both are counted.")]
     public OverlongExamples TooLong { get; init; }
 
-    /// <summary>What becomes of examples with an empty answer: error, or drop to leave them out, which is counted.</summary>
-    [Setting("What becomes of examples with an empty answer: error, or drop to leave them out, which is counted.")]
+    /// <summary>What becomes of examples with an empty answer (or null): error, or drop to leave them out, which is counted.</summary>
+    [Setting("What becomes of examples with an empty answer (or null): error, or drop to leave them out, which is counted.")]
     public EmptyAnswers Empty { get; init; }
 
     /// <summary>Share of the training examples that is held out; 0 where there are validation examples.</summary>
@@ -97,15 +97,19 @@ public sealed record InstructionSection : ISettingsSection
     public object Complete(GivenSettings given)
     {
         ArgumentNullException.ThrowIfNull(given);
-        if (Validation.Count > 0 && HeldOut is not null)
-            given.Contradict(["held_out", "validation"], "given together with data.validation, expected one of the two");
-        if (Test.Count > 0 && TestShare is not null)
-            given.Contradict(["test_share", "test"], "given together with data.test, expected one of the two");
+        int heldOut = given.Decide("held_out", HeldOut is not null, "validation", Validation.Count > 0),
+            test = given.Decide("test_share", TestShare is not null, "test", Test.Count > 0);
         if (Template is not null && InstructionTemplate.All.All(template => template.Name != Template))
             given.Contradict(
                 ["template"],
                 $"'{Template}', expected one of {string.Join(", ", InstructionTemplate.All.Select(template => template.Name))}, or none; "
                 + "a tokenizer's own chat_template is not interpreted");
-        return this;
+        return this with
+        {
+            HeldOut = heldOut < 0 ? null : HeldOut,
+            Validation = heldOut > 0 ? [] : Validation,
+            TestShare = test < 0 ? null : TestShare,
+            Test = test > 0 ? [] : Test,
+        };
     }
 }

@@ -29,17 +29,24 @@ public sealed record ModelSection : ISettingsSection
     public object Complete(GivenSettings given)
     {
         ArgumentNullException.ThrowIfNull(given);
-        if (From is not null && Config is not null)
-            given.Contradict(["config", "from"], "given together with model.from, expected one of the two");
-        if (From is not null && Initialization.StandardDeviation is not null)
-            given.Contradict(
-                ["initialization.standard_deviation", "from"],
-                "given for a model that is continued, expected none: its weights are not drawn");
-        if (From is not null && Initialization.ResidualScaling is not null)
-            given.Contradict(
-                ["initialization.residual_scaling", "from"],
-                "given for a model that is continued, expected none: its weights are not drawn");
-        return this;
+        int decided = given.Decide("config", Config is not null, "from", From is not null);
+        var section = this with { Config = decided < 0 ? null : Config, From = decided > 0 ? null : From };
+        return section.From is null ? section : section with
+        {
+            Initialization = section.Initialization with
+            {
+                StandardDeviation = Drawn("initialization.standard_deviation", Initialization.StandardDeviation),
+                ResidualScaling = Drawn("initialization.residual_scaling", Initialization.ResidualScaling),
+            },
+        };
+
+        // What was said of drawing weights goes where a later layer continues a model instead.
+        T? Drawn<T>(string key, T? value)
+        {
+            if (value is null || given.Layer("from") > given.Layer(key)) return default;
+            given.Contradict([key, "from"], "given for a model that is continued, expected none: its weights are not drawn");
+            return value;
+        }
     }
 
     /// <summary>The content of config.json of the model that is trained where nothing is said:

@@ -26,8 +26,11 @@ public sealed record TokenizerSection : ISettingsSection
     public object Complete(GivenSettings given)
     {
         ArgumentNullException.ThrowIfNull(given);
-        if (Path is not null && Source != TokenizerSource.Auto)
-            given.Contradict(["path", "source"], "given although tokenizer.source makes a new tokenizer, expected none or source: auto");
+        if (Path is null || Source == TokenizerSource.Auto) return this;
+        int order = given.Layer("path").CompareTo(given.Layer("source"));
+        if (order > 0) return this with { Source = TokenizerSource.Auto };
+        if (order < 0) return this with { Path = null };
+        given.Contradict(["path", "source"], "given although tokenizer.source makes a new tokenizer, expected none or source: auto");
         return this;
     }
 }

@@ -104,10 +104,12 @@ public sealed record TrainingConfig : RunConfig, ISettingsSection
         if (Wisca.At.Any(step => step > Steps))
             given.Contradict(["wisca.at", "steps"], $"step {Wisca.At.Max()}, expected at most the {Steps} of the run");
         CheckTransitions(given, whole: true);
-        if (Model.From is not null && Tokenizer.Source != TokenizerSource.Auto)
-            given.Contradict(
-                ["tokenizer.source", "model.from"],
-                "a new tokenizer for a model that is continued, expected auto: its embeddings belong to its own tokenizer");
+        if (Model.From is null || Tokenizer.Source == TokenizerSource.Auto) return this;
+        if (given.Layer("model.from") > given.Layer("tokenizer.source"))
+            return this with { Tokenizer = Tokenizer with { Source = TokenizerSource.Auto } };
+        given.Contradict(
+            ["tokenizer.source", "model.from"],
+            "a new tokenizer for a model that is continued, expected auto: its embeddings belong to its own tokenizer");
         return this;
     }
 }

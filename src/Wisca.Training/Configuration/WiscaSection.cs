@@ -146,16 +146,25 @@ public sealed record WiscaSection : ISettingsSection
         }
 
         if (Preset is null) return this;
-        if (given.Has("qk") || given.Has("vo"))
+        int layer = given.Layer("preset");
+        if (given.Layer("qk") == layer || given.Layer("vo") == layer)
         {
             given.Contradict(["preset", "qk", "vo"], "says the same as wisca.qk and wisca.vo, expected one of the two ways");
             return this;
         }
 
-        if (Preset == "origin") return this with { Preset = null, QueryKey = null, ValueOutput = null };
-        if (TransitionPreset.TryParse(Preset, out var preset, out string? mistake))
-            return this with { Preset = null, QueryKey = preset.QueryKey, ValueOutput = preset.ValueOutput };
+        // What a later layer says of one of the two replaces that part of the preset.
+        if (Preset == "origin") return Expanded(null, null);
+        if (TransitionPreset.TryParse(Preset, out var preset, out string? mistake)) return Expanded(preset.QueryKey, preset.ValueOutput);
         given.Contradict(["preset"], $"{mistake}, or origin for none");
         return this;
+
+        WiscaSection Expanded(Granularity? queryKey, Granularity? valueOutput) =>
+            this with
+            {
+                Preset = null,
+                QueryKey = given.Layer("qk") > layer ? QueryKey : queryKey,
+                ValueOutput = given.Layer("vo") > layer ? ValueOutput : valueOutput,
+            };
     }
 }

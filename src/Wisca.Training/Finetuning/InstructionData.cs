@@ -51,6 +51,9 @@ internal sealed class InstructionData : TrainingData
         IReadOnlyList<Instruction>? test = section.Test.Count > 0 ? Read(section.Test) : null;
         if (section.TestShare is { } share) (heldOut, test) = InstructionSet.Split(heldOut, share, TestHash);
         if (reader.Dropped > 0) notice($"{reader.Dropped} examples with an empty answer are left out");
+        if (reader.Untrained > 0) notice($"{reader.Untrained} examples are left out: their data says to train on none of their answers");
+        foreach (var example in training.Concat(heldOut).Concat(test ?? [])) reader.Count(example, template);
+        foreach (string unused in reader.Unused.Describe()) notice(unused);
         var encoder = new InstructionEncoder(tokenizer, template);
         if (tokenizer.EosId is null && template.EndMarker is null)
             notice("the tokenizer has no EOS: answers have no end that could be learned");
@@ -71,7 +74,7 @@ internal sealed class InstructionData : TrainingData
             foreach (var file in CorpusReader.Open(sources).Files)
             {
                 cancellation.ThrowIfCancellationRequested();
-                examples.AddRange(reader.Read(file.Path));
+                examples.AddRange(reader.Read(file.Path, cancellation));
             }
 
             return examples;

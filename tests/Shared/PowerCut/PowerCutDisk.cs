@@ -75,6 +75,12 @@ internal sealed class PowerCutDisk : Disk
         Moved(from, to);
     }
 
+    public override void DeleteFile(string path)
+    {
+        Step($"the removal of {Name(path)}");
+        base.DeleteFile(path);
+    }
+
     public override void MoveFolder(string from, string to)
     {
         Step($"the move of {Name(from)}/ to {Name(to)}/");

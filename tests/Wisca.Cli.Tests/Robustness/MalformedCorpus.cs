@@ -296,7 +296,7 @@ internal static class MalformedCorpus
             text => text.Replace("\"llama\"", "\"\\ud800\"", StringComparison.Ordinal));
         yield return New(
             "config: not UTF-8",
-            "config.json holds a string that is not valid Unicode",
+            "config.json:1: byte 0xE9 is not valid UTF-8",
             folder => File.WriteAllBytes(Path.Combine(folder, "config.json"), [.. "{\"model_type\":\""u8, 0xE9, .. "\"}"u8]));
         yield return Key("config: no model_type", "config.json: no string model_type", "model_type", null);
         yield return Key("config: model_type is a number", "config.json: no string model_type", "model_type", "3");

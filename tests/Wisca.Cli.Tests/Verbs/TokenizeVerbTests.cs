@@ -52,6 +52,20 @@ public sealed class TokenizeVerbTests : IDisposable
         json.GetProperty("tokenizer_hash").GetString().ShouldBe(file.TokenizerHash);
     }
 
+    /// <summary>What an earlier run held out would be trained on, and nothing would tell.</summary>
+    [Fact]
+    public async Task Tokenize_WithoutHoldingOutBesideAnEarlierPair_IsAnError()
+    {
+        (await RunAsync(_folder["a.txt"], "--held-out", "7")).ExitCode.ShouldBe(0);
+        byte[] held = File.ReadAllBytes(_folder["out.held-out.tokens"]), rest = File.ReadAllBytes(_folder["out.tokens"]);
+        (await RunAsync(_folder["a.txt"], "--force")).ShouldFail("out.held-out.tokens is there from an earlier run");
+        File.ReadAllBytes(_folder["out.tokens"]).ShouldBe(rest);
+        (await RunAsync(_folder["a.txt"], "--held-out", "7", "--seed", "5", "--force")).ExitCode.ShouldBe(0);
+        File.ReadAllBytes(_folder["out.held-out.tokens"]).ShouldNotBe(held);
+        File.Delete(_folder["out.held-out.tokens"]);
+        (await RunAsync(_folder["a.txt"], "--force")).ExitCode.ShouldBe(0);
+    }
+
     [Fact]
     public async Task Tokenize_Options_ReachTheReader()
     {

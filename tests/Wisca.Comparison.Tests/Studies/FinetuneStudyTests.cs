@@ -71,6 +71,38 @@ public sealed class FinetuneStudyTests : IDisposable
         ).ShouldSatisfyAllConditions(other => other.Evaluation.AtStart.ShouldBeTrue(), other => other.Data.TestShare.ShouldBeNull());
     }
 
+    [Fact]
+    public void Plan_AlternativesInLaterLayers_Win()
+    {
+        File.WriteAllText(_folder["start.yaml"], "epochs: 2\ndata: { held_out: 0.3 }\nadapter: { targets: [q_proj] }");
+        var study = Read(
+            """
+            runs: finetune
+            base: start.yaml
+            baseline: lora
+            training: { steps: 100 }
+            arms:
+              lora: {}
+              longer: { epochs: 3 }
+              once: { epochs: 1 }
+              others: { adapter: { target_pattern: ".*v_proj" }, data: { validation: [x] } }
+            """);
+        FinetuneConfig Of(string arm) => (FinetuneConfig)study.ConfigOf("main", "model", arm);
+        (Of("lora").Steps, Of("lora").Epochs).ShouldBe((100, 1));
+        (Of("longer").Steps, Of("longer").Epochs).ShouldBe((null, 3));
+        (Of("once").Steps, Of("once").Epochs).ShouldBe((null, 1));
+        Of("others").Adapter.TargetPattern.ShouldBe(".*v_proj");
+        (Of("others").Data.HeldOut, Of("others").Data.Validation.Single()).ShouldBe((null, "x"));
+
+        // A single setting is a layer of its own over the file's.
+        ((FinetuneConfig)Read(Small, "training.epochs=4").ConfigOf("main", "model", "lora")).ShouldSatisfyAllConditions(
+            config => config.Steps.ShouldBeNull(),
+            config => config.Epochs.ShouldBe(4));
+        Should
+            .Throw<WiscaException>(() => Read(Small.Replace("lora: {}", "lora: { steps: 3, epochs: 2 }", StringComparison.Ordinal)))
+            .Message.ShouldContain("epochs: given together with steps");
+    }
+
     /// <summary>An arm without an adapter, over settings that have one, is handed to a worker as text that reads back.</summary>
     [Fact]
     public void Plan_ArmWithoutAdapter_ReadsBack()

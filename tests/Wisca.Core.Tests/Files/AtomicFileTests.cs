@@ -72,6 +72,70 @@ public sealed class AtomicFileTests : IDisposable
         Names().ShouldBe(["out.json"]);
     }
 
+    /// <summary>Whatever step a kill makes the last one: the old pair is there, the new one, or a part of one of them.</summary>
+    [Fact]
+    public void CommitTogether_StoppedAnywhere_NeverLeavesOldBesideNew()
+    {
+        int steps = 0;
+        for (int last = 0; last == 0 || last <= steps; last++)
+        {
+            File.WriteAllText(_folder["held"], "old");
+            File.WriteAllText(_folder["rest"], "old");
+            var disk = new RecordingDisk(_folder.FullPath);
+            disk.Before = _ =>
+            {
+                ShouldBeOfOneRun();
+                if (disk.Steps.Count == last) throw new IOException("the end");
+            };
+            using (var held = AtomicFile.CreateOn(disk, _folder["held"], replace: true))
+            using (var rest = AtomicFile.CreateOn(disk, _folder["rest"], replace: true))
+            {
+                held.Stream.Write("new"u8);
+                rest.Stream.Write("new"u8);
+                try
+                {
+                    AtomicFile.CommitTogether(held, rest);
+                    steps = disk.Steps.Count;
+                    break;
+                }
+                catch (IOException)
+                {
+                    steps = last + 1;
+                }
+            }
+
+            ShouldBeOfOneRun();
+        }
+
+        File.ReadAllText(_folder["rest"]).ShouldBe("new");
+        steps.ShouldBe(12);
+
+        void ShouldBeOfOneRun()
+        {
+            string[] there = [.. ((string[])["held", "rest"]).Select(name => _folder[name]).Where(File.Exists).Select(File.ReadAllText)];
+            there.Distinct().Count().ShouldBeLessThan(2);
+
+            // What is held out alone is seen to be a part; the rest alone would look whole.
+            if (File.Exists(_folder["rest"])) there.Length.ShouldBe(2);
+        }
+    }
+
+    [Fact]
+    public void CommitTogether_OldOnesGoFirstAndForGood()
+    {
+        File.WriteAllText(_folder["a"], "old");
+        File.WriteAllText(_folder["b"], "old");
+        var disk = new RecordingDisk(_folder.FullPath);
+        using (var a = AtomicFile.CreateOn(disk, _folder["a"], replace: true))
+        using (var b = AtomicFile.CreateOn(disk, _folder["b"], replace: true))
+            AtomicFile.CommitTogether(a, b);
+        string[] steps = [.. disk.Steps.Select(step => step.Replace($".{2:x32}.wisca-partial", "~", StringComparison.Ordinal))];
+        steps.ShouldBe([
+            "flush .a~", "flush .b~", "delete b", "flush ./", "delete a", "flush ./", "flush .a~", "move .a~ -> a", "flush ./", "flush .b~",
+            "move .b~ -> b", "flush ./",
+        ]);
+    }
+
     [Fact]
     public void Dispose_AfterAnExceptionInside_LeavesWhatWasThere()
     {

@@ -41,6 +41,12 @@ internal sealed class RecordingDisk(string root, bool exchanges = true) : Disk
         base.MoveFile(from, to, replace);
     }
 
+    public override void DeleteFile(string path)
+    {
+        Record($"delete {Name(path)}");
+        base.DeleteFile(path);
+    }
+
     public override void MoveFolder(string from, string to)
     {
         Record($"move {Name(from)}/ -> {Name(to)}/");

@@ -1,5 +1,7 @@
+using System.Text.Json;
 using Wisca.Data.Instructions;
 using Wisca.Data.Tests.Corpora;
+using Wisca.Data.Tests.Tokenizers;
 using Wisca.Data.Tokenizers.Training;
 using Wisca.Tests;
 
@@ -69,6 +71,69 @@ public sealed class InstructionEncoderTests
             new Instruction([Ask with { Content = "xQ" }, Answer], ""));
         encoded.Ids.ShouldBe([.. tokenizer.Encode("xQA", addSpecialTokens: false), tokenizer.EosId!.Value]);
         encoded.Counts.ShouldBe([false, true, true]);
+    }
+
+    [Theory]
+    [InlineData("plain", "^QA$Q{A$}")]
+    [InlineData("question", "^Question: Q\nAnswer: A$Question: Q\nAnswer:{ A$}")]
+    [InlineData(
+        "chatml",
+        "^<|im_start|>user\nQ<|im_end|>\n<|im_start|>assistant\nA<|im_end|>$"
+        + "\n<|im_start|>user\nQ<|im_end|>\n<|im_start|>assistant\n{A<|im_end|>$}")]
+    [InlineData("llama-2", "^[INST] Q [/INST] A $^[INST] Q [/INST]{ A $}")]
+    public void Encode_AnswerOfNoWeight_IsReadAndNotTrainedOn(string template, string expected) =>
+        Show(template, Ask, Answer with { Trains = false }, Ask, Answer).ShouldBe(expected);
+
+    [Fact]
+    public void Encode_EveryTemplate_LeavesAnswersOfNoWeightOut()
+    {
+        foreach (var template in InstructionTemplate.All)
+        {
+            var encoder = new InstructionEncoder(new CharacterTokenizer(), template);
+            var both = encoder.Encode(new Instruction([Ask, Answer, Ask, Answer], ""));
+            var last = encoder.Encode(new Instruction([Ask, Answer with { Trains = false }, Ask, Answer], ""));
+            last.Ids.ShouldBe(both.Ids);
+            last.Targets.ShouldBe(both.Targets / 2);
+            last.Counts.Zip(both.Counts).ShouldAllBe(pair => !pair.First || pair.Second);
+        }
+    }
+
+    [Fact]
+    public void Encode_ToolsAndThoughts_AreTheTextThatTransformersMakes()
+    {
+        using var cases = JsonDocument.Parse(File.ReadAllText(Fixture.PathOf("chat.json")));
+        using var folder = new TemporaryFolder();
+        foreach (var item in cases.RootElement.EnumerateArray())
+        {
+            File.WriteAllText(folder["case.json"], item.GetRawText().ReplaceLineEndings(" "));
+            var example = new InstructionReader().Read(folder["case.json"]).Single();
+            string.Concat(InstructionTemplate.Find("chatml").Render(example).Select(piece => piece.Text))
+                .ShouldBe(item.GetProperty("text").GetString()!.TrimEnd('\n'));
+        }
+
+        cases.RootElement.GetArrayLength().ShouldBe(4);
+    }
+
+    [Fact]
+    public void Render_ToolsWithoutAFormForThem_AreRefusedOrCounted()
+    {
+        InstructionMessage call = Answer with { ToolCalls = [new("f", "{}")] }, given = new(InstructionRole.Tool, "R");
+        var calls = new Instruction([Ask, call, given, Answer], "data:3");
+        var offers = new Instruction([Ask, Answer with { Reasoning = "T" }, Ask, Answer], "data:4") { Tools = ["{}"] };
+        foreach (var template in InstructionTemplate.All)
+        {
+            string[] unused = [.. template.Unused(offers)];
+            if (template.Name == "chatml")
+            {
+                unused.ShouldBe(["messages.reasoning_content before the last question"]);
+                continue;
+            }
+
+            unused.ShouldBe(["tools", "messages.reasoning_content"]);
+            var error = Should.Throw<WiscaException>(() => template.Render(calls).Count());
+            error.Message.ShouldBe($"data:3: it calls tools, which template {template.Name} has no form for");
+            error.Hint!.ShouldStartWith("choose template chatml");
+        }
     }
 
     [Fact]

@@ -133,7 +133,7 @@ public sealed class TaskRunnerTests
     [InlineData("arc_challenge", "ARC-Challenge-Test.jsonl: item 1: no JSON object")]
     [InlineData("blimp_causative", "causative.jsonl is empty")]
     [InlineData("blimp_transitive", "transitive.jsonl:1: the field 'sentence_bad' is missing")]
-    [InlineData("blimp_passive_1", "passive_1.jsonl:1: not valid JSON: a field comes twice")]
+    [InlineData("blimp_passive_1", "passive_1.jsonl:1: an object names a key twice")]
     [InlineData("blimp_passive_2", "passive_2.jsonl:1: a text that escapes half a surrogate pair")]
     [InlineData("blimp_wh_island", "the log-likelihood of document 0 is not a number")]
     public void Run_BadTask_OneClearLineAndTheOthersStillRun(string bad, string expected)

@@ -175,6 +175,42 @@ public sealed class FinetuneTests : IDisposable
         recorder.Steps.Count.ShouldBe((int)Math.Ceiling(2 * examples / 16.0));
     }
 
+    [Fact]
+    public void Prepare_DataThatSaysMore_TellsWhatIsNotUsedAndTrainsOnTheRest()
+    {
+        const string question = """{"role": "user", "content": "q"}, {"role": "assistant", "content": "bad", "weight": 0}""";
+        var config = TinyFinetune.Config(_folder) with
+        {
+            Steps = 1,
+            Data = new() { Train = [_folder["chats.jsonl"]], HeldOut = 0.3, SequenceLength = 900 },
+        };
+        string described = File.ReadAllText(_folder["base", "config.json"]);
+        File.WriteAllText(
+            _folder["base", "config.json"],
+            System.Text.RegularExpressions.Regex.Replace(
+                described, "\"max_position_embeddings\": ?[0-9]+", "\"max_position_embeddings\": 2048"));
+        File.WriteAllLines(
+            _folder["chats.jsonl"],
+            Enumerable.Range(0, 12).Select(i =>
+                $$"""{"id": {{i}}, "messages": [{{question}}, {"role": "user", "content": "r{{i}}"}, """
+                + $$"""{"role": "assistant", "content": "good"}], "images": ["x"], "tools": [{"name": "f{{i}}"}]}"""));
+        File.AppendAllText(_folder["chats.jsonl"], $$"""{"messages": [{{question}}]}""");
+        var notices = TinyFinetune.Train(config).Notices;
+        notices.ShouldContain("images: in 12 of 13 examples, not used");
+        notices.ShouldContain("not used either: id");
+        notices.ShouldContain(notice => notice.StartsWith("1 examples are left out: their data says", StringComparison.Ordinal));
+        notices.ShouldNotContain(notice => notice.StartsWith("tools", StringComparison.Ordinal));
+
+        // "good", the marker and EOS, of bytes: what has no weight is not among them.
+        string trained = notices.Single(notice => notice.Contains(" to train on, ", StringComparison.Ordinal));
+        string[] words = trained.Split(' ');
+        int.Parse(words[5], System.Globalization.CultureInfo.InvariantCulture)
+            .ShouldBe(int.Parse(words[0], System.Globalization.CultureInfo.InvariantCulture) * ("good<|im_end|>".Length + 1));
+        TinyFinetune
+            .Train(config with { Output = _folder["other"], Data = config.Data with { Template = "gemma" } })
+            .Notices.ShouldContain("tools: in 12 of 13 examples, not used");
+    }
+
     [Theory]
     [InlineData("base.model=none", "base.model names no model")]
     [InlineData("base.model=nowhere", "nowhere does not exist")]

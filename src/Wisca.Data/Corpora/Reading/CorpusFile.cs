@@ -4,7 +4,6 @@ namespace Wisca.Data.Corpora.Reading;
 /// <param name="Path">The path as the source named it.</param>
 /// <param name="FullPath">The absolute path.</param>
 /// <param name="Format">How it holds its documents.</param>
-/// <param name="Compressed">Whether it is compressed with gzip.</param>
 /// <param name="Length">Its length in bytes, as stored.</param>
 /// <param name="LastWriteTime">When it was written last, in UTC.</param>
-public sealed record CorpusFile(string Path, string FullPath, CorpusFormat Format, bool Compressed, long Length, DateTime LastWriteTime);
+public sealed record CorpusFile(string Path, string FullPath, CorpusFormat Format, long Length, DateTime LastWriteTime);

@@ -1,5 +1,5 @@
 using System.Text.Json;
-using System.Text.Unicode;
+using Wisca.Files;
 
 namespace Wisca.Data.Corpora.Reading;
 
@@ -8,7 +8,7 @@ internal static class JsonLinesDocuments
 {
     public static IEnumerable<(string Text, long Position)> Read(CorpusFile file, string field)
     {
-        using var reader = LineReader.Open(file);
+        using var reader = LineReader.Open(file.Path, file.FullPath);
         while (TryReadText(reader, file, field, out string? text))
         {
             if (text is not null) yield return (text, reader.Position);
@@ -20,14 +20,14 @@ internal static class JsonLinesDocuments
         text = null;
         if (!reader.TryRead(out var line)) return false;
         line = LineReader.WithoutBreak(line);
-        if (line.ContainsAnyExcept(" \t"u8)) text = ReadText(line, $"{file.Path}:{reader.Line}", field);
+        if (line.ContainsAnyExcept(" \t"u8)) text = ReadText(line, file.Path, reader.Line, field);
         return true;
     }
 
-    private static string ReadText(ReadOnlySpan<byte> line, string where, string field)
+    private static string ReadText(ReadOnlySpan<byte> line, string path, long number, string field)
     {
-        if (!Utf8.IsValid(line))
-            throw new WiscaException($"{where}: bytes that are not valid UTF-8", "convert the file to UTF-8, for example with iconv");
+        TextFile.Check(line, path, number);
+        string where = $"{path}:{number}";
         try
         {
             string? text = null;
@@ -57,7 +57,7 @@ internal static class JsonLinesDocuments
         catch (JsonException exception)
         {
             throw new WiscaException(
-                $"{where}: not valid JSON (byte {exception.BytePositionInLine + 1} of the line)",
+                $"{where}: {JsonText.Reason(exception)} (byte {exception.BytePositionInLine + 1} of the line)",
                 "the file must hold one JSON object a line", exception);
         }
         catch (InvalidOperationException exception)

@@ -1,3 +1,4 @@
+using Wisca.Data.Corpora.Reading.Packing;
 using Wisca.Files;
 
 namespace Wisca.Data.Corpora.Reading;
@@ -8,40 +9,41 @@ internal sealed class LineReader : IDisposable
     /// <summary>The longest line and the longest document: what still fits into a string.</summary>
     public const int MostBytes = 1_000_000_000;
 
-    private readonly CorpusFile _file;
-    private readonly FileStream _stored;
-    private readonly Stream _stream;
+    private readonly string _name;
+    private readonly PackedFile _file;
     private byte[] _buffer = new byte[1 << 17];
     private int _start, _end;
     private bool _ended;
 
-    private LineReader(CorpusFile file, FileStream stored)
-    {
-        _file = file;
-        _stored = stored;
-        _stream = file.Compressed ? new GzipReadStream(stored) : stored;
-    }
+    private LineReader(string name, PackedFile file) => (_name, _file) = (name, file);
 
     /// <summary>The number of the line that was read last, from 1.</summary>
     public long Line { get; private set; }
 
     /// <summary>Bytes of the file that were read so far, as stored.</summary>
-    public long Position => _stored.Position;
+    public long Position => _file.Position;
 
-    public static LineReader Open(CorpusFile file)
+    /// <summary>Opens a file of lines of text; what is plainly something else is refused by name.</summary>
+    /// <param name="name">What messages call it.</param>
+    /// <param name="path">Where it is.</param>
+    public static LineReader Open(string name, string path)
     {
+        LineReader? reader = null;
         try
         {
-            var reader = new LineReader(
-                file,
-                new FileStream(file.FullPath, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 0, FileOptions.SequentialScan));
-            reader.SkipByteOrderMark();
+            reader = new LineReader(name, PackedFile.Open(path));
+            reader.Begin();
             return reader;
         }
         catch (Exception exception) when (FileFailure.IsExpected(exception))
         {
-            throw new WiscaException(
-                $"{file.Path} {FileFailure.Reason(file.Path, exception)}", "check the path and its permissions", exception);
+            reader?.Dispose();
+            throw new WiscaException($"{name} {FileFailure.Reason(name, exception)}", "check the path and its permissions", exception);
+        }
+        catch
+        {
+            reader?.Dispose();
+            throw;
         }
     }
 
@@ -77,12 +79,40 @@ internal sealed class LineReader : IDisposable
         return line.EndsWith("\r"u8) ? line[..^1] : line;
     }
 
-    public void Dispose() => _stream.Dispose();
-
-    private void SkipByteOrderMark()
+    /// <summary>All that is left, from the line that would be read next.</summary>
+    public ReadOnlyMemory<byte> ReadRest()
     {
-        while (!_ended && _end < 3) Fill();
-        if (_buffer.AsSpan(0, _end).StartsWith("\uFEFF"u8)) _start = 3;
+        while (!_ended) Fill();
+        var rest = _buffer.AsMemory(_start.._end);
+        _start = _end;
+        return rest;
+    }
+
+    /// <summary>The first byte that is not white space; null where there is none. Nothing is read by that.</summary>
+    public byte? PeekFirst()
+    {
+        while (true)
+        {
+            int found = _buffer.AsSpan(_start.._end).IndexOfAnyExcept(" \t\r\n"u8);
+            if (found >= 0) return _buffer[_start + found];
+            if (_ended) return null;
+            Fill();
+        }
+    }
+
+    public void Dispose() => _file.Dispose();
+
+    private void Begin()
+    {
+        while (!_ended && _end < ForeignContent.HeadLength) Fill();
+        var head = _buffer.AsSpan(0, _end);
+        if (ForeignContent.Of(head) is var (what, hint))
+        {
+            string inside = _file.Packing is { } packing ? $", inside of {packing}" : "";
+            throw new WiscaException($"{_name} {what}{inside}, which is not read", hint);
+        }
+
+        if (head.StartsWith("\uFEFF"u8)) _start = 3;
     }
 
     private void Fill()
@@ -95,25 +125,26 @@ internal sealed class LineReader : IDisposable
 
         if (_end > MostBytes)
             throw new WiscaException(
-                $"{_file.Path}:{Line + 1}: the line is longer than {MostBytes / 1_000_000} MB",
+                $"{_name}:{Line + 1}: the line is longer than {MostBytes / 1_000_000} MB",
                 "break the text into lines and documents");
         if (_end == _buffer.Length) Array.Resize(ref _buffer, (int)Math.Min(2L * _buffer.Length, MostBytes + (1L << 20)));
         try
         {
-            int read = _stream.Read(_buffer, _end, _buffer.Length - _end);
+            int read = _file.Content.Read(_buffer, _end, _buffer.Length - _end);
             _end += read;
             _ended = read == 0;
         }
         catch (InvalidDataException exception)
         {
             throw new WiscaException(
-                $"{_file.Path}:{Line + 1}: the compressed data is damaged or was cut short", "test it with gzip -t, and get the file again",
+                $"{_name}:{Line + 1}: the compressed data is damaged or was cut short",
+                $"test it with {_file.Packing} -t, and get the file again",
                 exception);
         }
         catch (Exception exception) when (FileFailure.IsExpected(exception))
         {
             throw new WiscaException(
-                $"{_file.Path} {FileFailure.Reason(_file.Path, exception)}", "check the path and its permissions", exception);
+                $"{_name} {FileFailure.Reason(_name, exception)}", "check the path and its permissions", exception);
         }
     }
 }

@@ -1,5 +1,6 @@
 using System.IO.Enumeration;
 using System.Text.RegularExpressions;
+using Wisca.Data.Corpora.Reading.Packing;
 using Wisca.Files;
 
 namespace Wisca.Data.Corpora.Reading;
@@ -7,7 +8,7 @@ namespace Wisca.Data.Corpora.Reading;
 /// <summary>Finds the files that a source (a file, a folder, a pattern) stands for.</summary>
 internal static class SourceFinder
 {
-    private const string Known = ".txt, .text, .md, .jsonl, .ndjson, .json, .parquet, or one of these with .gz";
+    private const string Known = ".txt, .text, .md, .jsonl, .ndjson, .json, .parquet, or one of these with .gz or .zst";
 
     public static IEnumerable<CorpusFile> Find(string source)
     {
@@ -87,8 +88,7 @@ internal static class SourceFinder
 
     private static CorpusFile Describe(string path, bool named)
     {
-        bool compressed = Path.GetExtension(path).Equals(".gz", StringComparison.OrdinalIgnoreCase);
-        string extension = Path.GetExtension(compressed ? path[..^3] : path).ToLowerInvariant();
+        string extension = Path.GetExtension(path[..^PackedFile.ExtensionOf(path).Length]).ToLowerInvariant();
         CorpusFormat? format = extension switch
         {
             ".txt" or ".text" or ".md" => CorpusFormat.Text,
@@ -104,7 +104,7 @@ internal static class SourceFinder
         {
             var file = new FileInfo(path);
             if (file.LinkTarget is not null && file.ResolveLinkTarget(returnFinalTarget: true) is FileInfo target) file = target;
-            return new CorpusFile(path, Path.GetFullPath(path), format.Value, compressed, file.Length, file.LastWriteTimeUtc);
+            return new CorpusFile(path, Path.GetFullPath(path), format.Value, file.Length, file.LastWriteTimeUtc);
         }
         catch (Exception exception) when (FileFailure.IsExpected(exception))
         {

@@ -1,17 +1,16 @@
 using System.Buffers;
 using System.Text;
+using Wisca.Files;
 
 namespace Wisca.Data.Corpora.Reading;
 
 /// <summary>The documents of a plain text file.</summary>
 internal static class TextDocuments
 {
-    private static readonly UTF8Encoding Strict = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
-
     public static IEnumerable<(string Text, long Position)> Read(CorpusFile file, string? separator, bool keepsFinalBreak)
     {
         byte[]? mark = separator is null ? null : Encoding.UTF8.GetBytes(separator);
-        using var reader = LineReader.Open(file);
+        using var reader = LineReader.Open(file.Path, file.FullPath);
         var document = new ArrayBufferWriter<byte>();
         bool more = true;
         while (more)
@@ -46,24 +45,7 @@ internal static class TextDocuments
 
     private static string Decode(ReadOnlySpan<byte> document, CorpusFile file, long firstLine)
     {
-        try
-        {
-            return Strict.GetString(document);
-        }
-        catch (DecoderFallbackException exception)
-        {
-            int valid = ValidPrefix(document);
-            long line = firstLine + document[..valid].Count((byte)'\n');
-            throw new WiscaException(
-                $"{file.Path}:{line}: byte 0x{document[valid]:X2} is not valid UTF-8", "convert the file to UTF-8, for example with iconv",
-                exception);
-        }
-    }
-
-    private static int ValidPrefix(ReadOnlySpan<byte> bytes)
-    {
-        int valid = 0;
-        while (Rune.DecodeFromUtf8(bytes[valid..], out _, out int length) == OperationStatus.Done) valid += length;
-        return valid;
+        TextFile.Check(document, file.Path, firstLine);
+        return Encoding.UTF8.GetString(document);
     }
 }

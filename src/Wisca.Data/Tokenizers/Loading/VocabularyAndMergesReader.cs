@@ -53,27 +53,17 @@ internal static class VocabularyAndMergesReader
 
     private static List<BytePairMerge> ReadMerges(string path, Vocabulary vocabulary)
     {
-        string[] lines;
-        try
-        {
-            lines = File.ReadAllLines(path);
-        }
-        catch (Exception exception) when (FileFailure.IsExpected(exception))
-        {
-            throw new WiscaException(
-                $"{path} {FileFailure.Reason(path, exception)}", "vocab.json needs the merges.txt that belongs to it", exception);
-        }
-
         var merges = new List<BytePairMerge>();
-        for (int i = 0; i < lines.Length; i++)
+        int number = 0;
+        foreach (string ended in TextFile.Read(path, "vocab.json needs the merges.txt that belongs to it").Split('\n'))
         {
-            if (lines[i].Length == 0 || lines[i].StartsWith("#version", StringComparison.Ordinal)) continue;
-            string where = $"merges.txt: line {i + 1}";
-            if (lines[i].AsSpan().ContainsAnyExceptInRange(' ', '\u0143'))
+            string line = ended.TrimEnd('\r'), where = $"merges.txt: line {++number}";
+            if (line.Length == 0 || line.StartsWith("#version", StringComparison.Ordinal)) continue;
+            if (line.AsSpan().ContainsAnyExceptInRange(' ', '\u0143'))
                 throw new WiscaException(
-                    $"{where}: {Vocabulary.Quote(lines[i])} is not in GPT-2's spelling of bytes",
+                    $"{where}: {Vocabulary.Quote(line)} is not in GPT-2's spelling of bytes",
                     "supported are byte-level vocabularies");
-            merges.Add(TokenizerJsonReader.MergeOf(lines[i].Split(' '), merges.Count, vocabulary, where));
+            merges.Add(TokenizerJsonReader.MergeOf(line.Split(' '), merges.Count, vocabulary, where));
         }
 
         return merges;

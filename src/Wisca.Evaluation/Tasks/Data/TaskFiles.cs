@@ -1,7 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Nodes;
-using System.Text.Unicode;
 using Wisca.Files;
 
 namespace Wisca.Evaluation.Tasks.Data;
@@ -38,20 +37,7 @@ internal static class TaskFiles
         return documents;
     }
 
-    private static string ReadText(string path)
-    {
-        try
-        {
-            byte[] bytes = File.ReadAllBytes(path);
-            if (!Utf8.IsValid(bytes))
-                throw new WiscaException($"{path} has bytes that are not valid UTF-8", "get the file again, or convert it to UTF-8");
-            return System.Text.Encoding.UTF8.GetString(bytes.AsSpan() is [0xEF, 0xBB, 0xBF, ..] ? bytes.AsSpan(3) : bytes);
-        }
-        catch (Exception exception) when (FileFailure.IsExpected(exception))
-        {
-            throw new WiscaException($"{path} {FileFailure.Reason(path, exception)}", "check the path and its permissions", exception);
-        }
-    }
+    private static string ReadText(string path) => TextFile.Read(path, "check the path and its permissions");
 
     private static List<TaskDocument> ReadLines(string path, string text)
     {
@@ -60,7 +46,7 @@ internal static class TaskFiles
         foreach (string line in text.Split('\n'))
         {
             number++;
-            if (!string.IsNullOrWhiteSpace(line)) documents.Add(ToDocument(Parse(line, $"{path}:{number}"), $"{path}:{number}"));
+            if (!string.IsNullOrWhiteSpace(line)) documents.Add(ToDocument(Parse(line, path, number), $"{path}:{number}"));
         }
 
         return documents;
@@ -68,7 +54,7 @@ internal static class TaskFiles
 
     private static List<TaskDocument> ReadArray(string path, string text) =>
         [
-            .. ((JsonArray)Parse(text, path)!).Select(
+            .. ((JsonArray)Parse(text, path, 1)!).Select(
                 (item, index) => ToDocument(item, string.Create(CultureInfo.InvariantCulture, $"{path}: item {index + 1}"))),
         ];
 
@@ -77,27 +63,13 @@ internal static class TaskFiles
             ? new TaskDocument(place, (JsonObject)fields.DeepClone())
             : throw new WiscaException($"{place}: no JSON object", Hint);
 
-    private static JsonNode? Parse(string json, string place)
+    private static JsonNode? Parse(string json, string path, int line)
     {
-        try
-        {
-            using var document = JsonDocument.Parse(json, new JsonDocumentOptions { AllowDuplicateProperties = false });
-            return Copy(document.RootElement);
-        }
-        catch (JsonException exception)
-        {
-            throw new WiscaException(
-                $"{place}: not valid "
-                + $"JSON{(exception.Message.Contains("uplicate", StringComparison.Ordinal) ? ": a field comes twice" : "")}",
-                Hint, exception);
-        }
-        catch (InvalidOperationException exception)
-        {
-            throw new WiscaException($"{place}: a text that escapes half a surrogate pair", Hint, exception);
-        }
+        using var document = JsonText.Parse(System.Text.Encoding.UTF8.GetBytes(json), path, Hint, line);
+        return Copy(document.RootElement);
     }
 
-    /// <summary>A copy whose texts are read: half a surrogate pair is found here and not later.</summary>
+    /// <summary>A copy that outlives the document.</summary>
     private static JsonNode? Copy(JsonElement element) => element.ValueKind switch
     {
         JsonValueKind.Object => new JsonObject(

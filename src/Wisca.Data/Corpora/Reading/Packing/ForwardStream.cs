@@ -1,4 +1,4 @@
-namespace Wisca.Data.Corpora.Reading;
+namespace Wisca.Data.Corpora.Reading.Packing;
 
 /// <summary>A stream that is read once, front to back.</summary>
 internal abstract class ForwardStream : Stream

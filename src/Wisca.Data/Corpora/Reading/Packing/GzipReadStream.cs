@@ -1,6 +1,6 @@
 using System.IO.Compression;
 
-namespace Wisca.Data.Corpora.Reading;
+namespace Wisca.Data.Corpora.Reading.Packing;
 
 /// <summary>
 /// Decompresses gzip and notices when the data ends early. <see cref="GZipStream"/> by itself takes a file that was cut short for a whole
