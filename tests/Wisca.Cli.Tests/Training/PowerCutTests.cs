@@ -75,6 +75,42 @@ public sealed class PowerCutTests(ITestOutputHelper log) : IDisposable
         await Survives(["out.tokens"], ["tokenize", _folder["a.txt"], "--tokenizer", model, "--out", _folder["out.tokens"], "--force"]);
     }
 
+    /// <summary>Of two files that belong together, neither is ever beside an old one: what was held out would be trained on.</summary>
+    [Fact]
+    public async Task TokenizePair_CutOffAnywhere_NeverMixesOldAndNew()
+    {
+        string model = TestData.Require("models", "TinyStories-656K");
+        string[] command =
+        [
+            "tokenize", _folder["a.txt"], "--tokenizer", model, "--out", _folder["out.tokens"], "--force", "--held-out", "0.5",
+        ];
+        File.WriteAllText(_folder["a.txt"], string.Join("<|endoftext|>", Enumerable.Range(0, 40).Select(day => $"Day {day}.")));
+        await Run([.. command, "--seed", "1"]);
+        string[] places = ["out.held-out.tokens", "out.tokens"];
+        var seen = new Dictionary<string, string>(StringComparer.Ordinal);
+        string? old = null;
+        var disk = new PowerCutDisk(_folder.FullPath, (step, remains) =>
+        {
+            string both = string.Join('|', places.Select(place => remains.At(place)));
+            old ??= both;
+            seen.TryAdd(both, step);
+        });
+        await On(disk, [.. command, "--seed", "2"]);
+        string[] before = old!.Split('|'), after = [.. places.Select(place => disk.End().At(place)!)];
+        before.Zip(after).ShouldAllBe(pair => pair.First != pair.Second);
+        foreach (var (both, step) in seen)
+        {
+            string[] there = both.Split('|');
+            for (int i = 0; i < places.Length; i++) new[] { "", before[i], after[i] }.ShouldContain(there[i], $"{places[i]} before {step}");
+            (IsAny(before) && IsAny(after)).ShouldBeFalse($"cut off before {step}, an old file lies beside a new one");
+
+            // The training file alone would look like a corpus of which nothing was held out.
+            (there[1].Length > 0 && there[0].Length == 0).ShouldBeFalse($"cut off before {step}, the training file is alone");
+
+            bool IsAny(string[] versions) => there.Zip(versions).Any(pair => pair.First == pair.Second);
+        }
+    }
+
     [Fact]
     public async Task Report_CutOffAnywhere_LeavesTheOldOrTheNew()
     {
