@@ -100,7 +100,7 @@ public sealed class VerifyVerbTests : IDisposable
         (await CommandRun.RunAsync("verify", _folder["demo", "model"], _folder["demo", "exact"], "--text", _folder["text.txt"])).ShouldFail(
             "no tokenizer");
         (await CommandRun.RunAsync("verify", _folder["demo", "model"], _folder["demo", "exact"], "--text", _folder["none.txt"])).ShouldFail(
-            "none.txt cannot be read");
+            "none.txt does not exist");
     }
 
     /// <summary>The demo's models, kept.</summary>

@@ -86,6 +86,23 @@ internal static class SourceFinder
         }
     }
 
+    /// <summary>What a file is that its name does not make text; null where that is not known.</summary>
+    private static (string What, string Hint)? HeadOf(string path)
+    {
+        try
+        {
+            // A pipe has no length, and might keep who opens it waiting.
+            if (new FileInfo(path).Length == 0) return null;
+            using var file = File.OpenRead(path);
+            byte[] head = new byte[ForeignContent.HeadLength];
+            return ForeignContent.Of(head.AsSpan(0, file.ReadAtLeast(head, head.Length, throwOnEndOfStream: false)));
+        }
+        catch (Exception exception) when (FileFailure.IsExpected(exception))
+        {
+            return null;
+        }
+    }
+
     private static CorpusFile Describe(string path, bool named)
     {
         string extension = Path.GetExtension(path[..^PackedFile.ExtensionOf(path).Length]).ToLowerInvariant();
@@ -97,9 +114,13 @@ internal static class SourceFinder
             _ => named ? CorpusFormat.Text : null,
         };
         if (format is null)
+        {
+            if (HeadOf(path) is var (what, hint)) throw new WiscaException($"{path} {what}, which is not read", hint);
             throw new WiscaException(
                 $"{path} is no corpus file: expected {Known}",
                 "name the file itself to read it as plain text, or name a pattern that leaves it out");
+        }
+
         try
         {
             var file = new FileInfo(path);

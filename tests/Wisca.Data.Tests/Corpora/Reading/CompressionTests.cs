@@ -104,6 +104,15 @@ public sealed class CompressionTests : IDisposable
         }
     }
 
+    [Fact]
+    public void Open_FolderWithAnotherKind_IsRefusedByName()
+    {
+        Directory.CreateDirectory(_folder["texts"]);
+        File.WriteAllBytes(_folder["texts", "data-00000.arrow"], [0xFF, 0xFF, 0xFF, 0xFF, 0x10, 0, 0, 0]);
+        Should.Throw<WiscaException>(() => CorpusReader.Open([_folder["texts"]])).Message.ShouldEndWith(
+            "data-00000.arrow is an Arrow stream, which is not read");
+    }
+
     [Theory]
     [InlineData("a.jsonl.bz2", "is compressed with bzip2, which is not read")]
     [InlineData("a.jsonl.xz", "is compressed with xz, which is not read")]
