@@ -52,7 +52,7 @@ public static class WiscaApplication
         var parsed = root.Parse(args.Length == 0 ? ["--help"] : args);
         if (parsed.Errors.Count > 0)
         {
-            WriteUsageError(context, parsed, Message(parsed));
+            WriteUsageError(context, parsed, PrintableText.Of(Message(parsed)));
             return WrongUsage;
         }
 
@@ -63,7 +63,7 @@ public static class WiscaApplication
         }
         catch (UsageException exception)
         {
-            WriteUsageError(context, parsed, exception.Message);
+            WriteUsageError(context, parsed, PrintableText.Of(exception.Message));
             return WrongUsage;
         }
         catch (OperationCanceledException)
@@ -81,7 +81,9 @@ public static class WiscaApplication
                 : $"{exception.GetType().Name}: {exception.Message}";
             WriteError(
                 context,
-                string.Join('\n', [message.Split(['\n', '\r'])[0], .. known?.Details.Select(detail => "  " + detail) ?? []]),
+                string.Join(
+                    '\n',
+                    [PrintableText.Of(message.Split(['\n', '\r'])[0]), .. known?.Details.Select(detail => "  " + detail) ?? []]),
                 known is not null ? known.Hint : "run again with --verbose for the details");
             return Failed;
         }

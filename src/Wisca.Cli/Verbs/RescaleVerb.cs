@@ -133,6 +133,7 @@ internal static class RescaleVerb
         var (output, options, table, force) = (arguments.Output, arguments.Options, arguments.Table, arguments.Force);
         using var checkpoint = Checkpoint.Open(arguments.Model);
         using var adapter = arguments.Adapter is null ? null : Adapter.Open(arguments.Adapter);
+        if (output is null) context.NoteAdapter(arguments.Model);
         var clock = Stopwatch.StartNew();
 
         // A range that does not fit is a mistake of the command line, not of the model.
@@ -220,11 +221,15 @@ internal static class RescaleVerb
         if (result.Solution.Groups.Any(entry => entry.Exchange is { Kind: TransitionKind.QueryKey, Granularity: Granularity.Pair }))
             console.WriteLine("note: qk per rotary pair where RoPE acts (single rows are not exact there), per channel elsewhere");
         foreach (var refusal in result.Solution.Plan.Refusals)
-            console.WriteLine($"refused: {refusal.Kind.Name()} in layers {Format.Ranges(refusal.Layers)}: {refusal.Reason}");
+            console.WriteLine(
+                PrintableText.Of($"refused: {refusal.Kind.Name()} in layers {Format.Ranges(refusal.Layers)}: {refusal.Reason}"));
         const int most = 5;
         foreach (var (outcome, note, groups) in result.Notes.Take(most))
-            console.WriteLine(
-                $"{(outcome == GroupOutcome.Skipped ? "skipped" : "note")}: {note}{(groups > 1 ? $" ({groups} groups)" : "")}");
+        {
+            string more = groups > 1 ? $" ({groups} groups)" : "";
+            console.WriteLine(PrintableText.Of($"{(outcome == GroupOutcome.Skipped ? "skipped" : "note")}: {note}{more}"));
+        }
+
         if (result.Notes.Length > most)
             console.WriteLine(
                 $"note: {result.Notes.Length - most} more like these (all with --json{(output is null ? "" : " and in wisca.json")})");
@@ -237,7 +242,7 @@ internal static class RescaleVerb
                 + $"({100.0 * result.RoundedElements / result.ElementsBesideRounded:0.####}% of them) lose bits, which {keeps} for undo"));
         }
 
-        foreach (var (path, reason) in result.SideFiles.LeftOut) console.WriteLine($"not copied: {path}: {reason}");
+        foreach (string line in Format.Lines(result.SideFiles)) console.WriteLine(line);
         if (output is null) console.WriteLine("dry run: nothing was written");
         else
         {
@@ -311,5 +316,6 @@ internal static class RescaleVerb
             }),
         ]),
         ["not_copied"] = Format.Json(result.SideFiles),
+        ["not_checked"] = Format.Json(result.SideFiles.Unknown),
     };
 }

@@ -37,6 +37,8 @@ public static class AdapterRescaler
             Path.TrimEndingDirectorySeparator(Path.GetFullPath(output))
             == Path.TrimEndingDirectorySeparator(Path.GetFullPath(adapterOutput)))
             throw new WiscaException($"base and adapter would both be written to {output}", "give --adapter-out another folder");
+        if (binding.Adapter.Folder != binding.Checkpoint.Folder)
+            binding.Checkpoint.CheckNoAdapter("move that one away, or merge it first (wisca merge MODEL MODEL --out DIR)");
         binding.CheckWholeBase();
         binding.CheckGauge();
         var history = Ledger.Load(binding.Adapter.Folder);

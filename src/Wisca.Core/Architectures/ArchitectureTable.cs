@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Wisca.Checkpoints;
 
 namespace Wisca.Architectures;
 
@@ -72,8 +73,7 @@ public sealed record ArchitectureTable(
         }
         catch (JsonException exception)
         {
-            string reason = exception.Message.Split(['\n', '\r'])[0];
-            throw new WiscaException($"{file}: {reason}", hint, exception);
+            throw new WiscaException($"{file}: {JsonFile.Reason(exception)}", hint, exception);
         }
     }
 

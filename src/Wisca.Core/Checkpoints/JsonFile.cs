@@ -36,10 +36,35 @@ public static class JsonFile
         }
         catch (JsonException exception)
         {
-            string where = exception.LineNumber is { } line ? $" (line {line + 1}, byte {exception.BytePositionInLine + 1})" : "";
-            string why = exception.Message.Contains("uplicate", StringComparison.Ordinal) ? "names a key twice" : "is not valid JSON";
-            throw new WiscaException($"{name} {why}{where}", hint, exception);
+            string what = exception.Message.Contains("uplicate", StringComparison.Ordinal) ? "names a key twice" : "is not valid JSON";
+            string why = Mistake(exception) is { } mistake ? $": {mistake}" : "";
+            throw new WiscaException($"{name} {what}{Place(exception)}{why}", hint, exception);
         }
+    }
+
+    /// <summary>What is wrong in words of JSON, and where: the reader's own message speaks of its options.</summary>
+    internal static string Reason(JsonException exception) =>
+        Mistake(exception) is { } mistake ? mistake + Place(exception) : exception.Message.Split(['\n', '\r'])[0];
+
+    private static string Place(JsonException exception) =>
+        exception.LineNumber is { } line ? $" (line {line + 1}, column {exception.BytePositionInLine + 1})" : "";
+
+    /// <summary>The mistakes that people make; null for any other.</summary>
+    private static string? Mistake(JsonException exception)
+    {
+        string message = exception.Message;
+        if (message.Contains("trailing comma", StringComparison.Ordinal)) return "a comma with nothing behind it";
+        if (message.Contains("after a single JSON value", StringComparison.Ordinal)) return "more behind the end of the object";
+        int quote = message.IndexOf("' is ", StringComparison.Ordinal);
+        if (message.StartsWith("'0xEF' is ", StringComparison.Ordinal)) return "a byte order mark; save it without";
+        return (quote < 2 || message[quote - 2] != '\'' ? '\0' : message[quote - 1]) switch
+        {
+            '/' or '#' => "a comment, which JSON does not have",
+            '\'' => "single quotes, where JSON has double ones",
+            'N' or 'I' => "NaN, Infinity or None, which JSON does not have",
+            'T' or 'F' => "True or False, which JSON writes true and false",
+            _ => null,
+        };
     }
 
     /// <summary>False where a string is malformed UTF-8 or escapes half a surrogate pair:

@@ -59,6 +59,8 @@ public static class Rescaler
         ArgumentNullException.ThrowIfNull(checkpoint);
         ArgumentNullException.ThrowIfNull(output);
         ArgumentNullException.ThrowIfNull(options);
+        checkpoint.CheckNoAdapter(
+            "move it too (--adapter MODEL --adapter-out DIR, with the same MODEL), or merge it first (wisca merge MODEL MODEL --out DIR)");
         return Rescale(checkpoint, output, options, force, table, progress, solved: null, cancellation);
     }
 

@@ -25,6 +25,8 @@ public static class Undoer
         CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(checkpoint);
+        checkpoint.CheckNoAdapter(
+            "move the adapter's files to a folder of their own; wisca express --for original then makes them fit the undone model");
         return Undo(checkpoint, forOriginal: false, output, force, threads, progress, cancellation);
     }
 

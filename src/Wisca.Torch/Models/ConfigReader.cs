@@ -20,7 +20,10 @@ internal sealed class ConfigReader
         foreach (string key in (string[])["quantization_config", "quantization"])
         {
             if (config.Find(key) is not null)
-                throw Wrong($"{key} is set", "packed weights have no forward pass here; take the model in F32, F16 or BF16");
+                throw Wrong(
+                    $"{key} is set",
+                    "if the weights are plain (wisca inspect shows their type), it is left over: take the key out of config.json; packed "
+                    + "weights have no forward pass here");
         }
 
         Sizes = ModelSizes.Read(config);
