@@ -52,7 +52,7 @@ public static class WiscaApplication
         var parsed = root.Parse(args.Length == 0 ? ["--help"] : args);
         if (parsed.Errors.Count > 0)
         {
-            WriteUsageError(context, parsed, Message(parsed));
+            WriteUsageError(context, parsed, PrintableText.Of(Message(parsed)));
             return WrongUsage;
         }
 
@@ -64,7 +64,7 @@ public static class WiscaApplication
         }
         catch (UsageException exception)
         {
-            WriteUsageError(context, parsed, exception.Message);
+            WriteUsageError(context, parsed, PrintableText.Of(exception.Message));
             return WrongUsage;
         }
         catch (OperationCanceledException)
@@ -83,7 +83,9 @@ public static class WiscaApplication
             if (known is null && context.Written.Count > 0) message += $"; {string.Join(" and ", context.Written)} stands, and is whole";
             WriteError(
                 context,
-                string.Join('\n', [message.Split(['\n', '\r'])[0], .. known?.Details.Select(detail => "  " + detail) ?? []]),
+                string.Join(
+                    '\n',
+                    [PrintableText.Of(message.Split(['\n', '\r'])[0]), .. known?.Details.Select(detail => "  " + detail) ?? []]),
                 known is not null ? known.Hint : "run again with --verbose for the details");
             return Failed;
         }

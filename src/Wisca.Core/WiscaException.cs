@@ -24,9 +24,6 @@ public sealed class WiscaException : Exception
     {
         const int most = 2000;
         if (text.Length > most) text = string.Concat(text.AsSpan(0, most), "...");
-        if (!text.Any(IsBreaking)) return text;
-        return string.Concat(text.Select(c => IsBreaking(c) ? $"\\u{(int)c:x4}" : c.ToString()));
-
-        static bool IsBreaking(char c) => char.IsControl(c) || c is '\u2028' or '\u2029';
+        return PrintableText.Of(text);
     }
 }

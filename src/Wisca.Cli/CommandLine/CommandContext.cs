@@ -8,10 +8,35 @@ namespace Wisca.Cli.CommandLine;
 /// <param name="StandardOutput">Standard output for programs.</param>
 public sealed record CommandContext(IAnsiConsole Out, IAnsiConsole Error, TextWriter StandardOutput)
 {
+    private readonly List<string> _notes = [];
+
     /// <summary>
     /// What the command has put in its place. It stands, whatever becomes of the report about it: an error then says so.
     /// </summary>
     public List<string> Written { get; } = [];
+
+    /// <summary>Standard output for people; text from files is escaped on it.</summary>
+    public IAnsiConsole Out { get; } = new EscapingConsole(Out);
+
+    /// <summary>Standard error, likewise.</summary>
+    public IAnsiConsole Error { get; } = new EscapingConsole(Error);
+
+    /// <summary>Tells of what a verb does not expect, on a line of standard error and in its JSON.</summary>
+    public void Note(string text)
+    {
+        _notes.Add(text);
+        Error.Profile.Out.Writer.WriteLine($"note: {PrintableText.Of(text)}");
+    }
+
+    /// <summary>Tells of an adapter beside a model's weights, which other programs would use and this one does not.</summary>
+    /// <param name="model">The model's folder.</param>
+    public void NoteAdapter(string model)
+    {
+        if (Wisca.Checkpoints.Checkpoint.HoldsAdapterIn(model))
+            Note(
+                $"{model} also holds an adapter, which transformers attaches when it loads the folder; here the model's own weights are "
+                + $"read alone (wisca merge {model} {model} --out DIR makes a model of both)");
+    }
 
     /// <summary>The context of this process.</summary>
     public static CommandContext ForProcess()
@@ -28,12 +53,22 @@ public sealed record CommandContext(IAnsiConsole Out, IAnsiConsole Error, TextWr
     }
 
     /// <summary>Writes JSON to standard output.</summary>
-    public void WriteJson(System.Text.Json.Nodes.JsonNode json) =>
-        StandardOutput.WriteLine(
-            json.ToJsonString(
-                new System.Text.Json.JsonSerializerOptions
-                {
-                    WriteIndented = true,
-                    Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
-                }));
+    public void WriteJson(System.Text.Json.Nodes.JsonNode json)
+    {
+        if (_notes.Count > 0 && json is System.Text.Json.Nodes.JsonObject root)
+        {
+            if (root["notes"] is not System.Text.Json.Nodes.JsonArray notes) root["notes"] = notes = [];
+            foreach (string note in _notes) notes.Add((System.Text.Json.Nodes.JsonNode?)note);
+        }
+
+        string text = json.ToJsonString(
+            new System.Text.Json.JsonSerializerOptions
+            {
+                WriteIndented = true,
+                Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+            });
+
+        // Only strings hold what must be escaped, and there the escape means the same.
+        foreach (string line in text.Split('\n')) StandardOutput.WriteLine(PrintableText.Of(line.TrimEnd('\r')));
+    }
 }

@@ -49,6 +49,13 @@ internal static class Format
     public static JsonArray Json(SideFiles files) =>
         new([.. files.LeftOut.Select(entry => (JsonNode?)new JsonObject { ["path"] = entry.Path, ["reason"] = entry.Reason })]);
 
+    /// <summary>A line for each file of a folder that did not go along, and for each of which it is not known whether it should.</summary>
+    public static IEnumerable<string> Lines(SideFiles files) =>
+        files.LeftOut.Select(entry => PrintableText.Of($"not copied: {entry.Path}: {entry.Reason}"))
+            .Concat(
+                files.Unknown.Select(path => PrintableText.Of(
+                    $"copied unchecked: {path}: of no known kind; if it depends on the weights, it no longer matches")));
+
     public static JsonArray Json(IEnumerable<string> texts) => new([.. texts.Select(text => (JsonNode?)JsonValue.Create(text))]);
 
     public static JsonArray Json(IEnumerable<int> numbers) => new([.. numbers.Select(number => (JsonNode?)JsonValue.Create(number))]);

@@ -19,10 +19,11 @@ internal static class TrainingRun
     /// <param name="file">What its configuration file is.</param>
     /// <param name="load">Reads the configuration.</param>
     /// <param name="prepare">Prepares the run.</param>
+    /// <param name="start">The folder of the model that the training starts from; null for none.</param>
     /// <param name="loss">What the held-out loss is called.</param>
     public static Command Create<T>(
         CommandContext context, string name, string description, string file, Func<string?, string[], T> load, Func<T, ResumeMode,
-        ITrainingObserver, CancellationToken, Trainer> prepare, string loss)
+        ITrainingObserver, CancellationToken, Trainer> prepare, Func<T, string?> start, string loss)
         where T : RunConfig
     {
         var config = new Option<string?>("--config", "-c") { Description = file, HelpName = "FILE" };
@@ -59,6 +60,7 @@ internal static class TrainingRun
                 "never" => ResumeMode.Never,
                 var path => ResumeMode.From(path!),
             };
+            if (start(settings) is { } folder) context.NoteAdapter(folder);
             var watch = new TrainingConsole(context.Error);
             using var trainer = prepare(settings, mode, watch, cancellation);
             if (trainer.CompletedSteps > 0) watch.Notice($"going on from step {trainer.CompletedSteps}");

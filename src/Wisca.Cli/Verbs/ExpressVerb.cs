@@ -53,6 +53,7 @@ internal static class ExpressVerb
     public static int Run(CommandContext context, ExpressArguments arguments, CancellationToken cancellation)
     {
         using var checkpoint = Checkpoint.Open(arguments.Model);
+        context.NoteAdapter(arguments.Model);
         using var adapter = Adapter.Open(arguments.Adapter);
         var (gauge, output) = (arguments.Gauge, arguments.Output);
         AdapterRescaler.Express(adapter.Bind(checkpoint), gauge, output, arguments.Force, cancellation);

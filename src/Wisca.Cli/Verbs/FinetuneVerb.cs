@@ -15,5 +15,6 @@ internal static class FinetuneVerb
         "The run, as YAML; configs/finetune-*.yaml are examples. base.model and data.train must be given, here or by --set.",
         FinetuneConfig.Load,
         Finetuner.Prepare,
+        settings => settings.Base.Model,
         "held-out loss of answers");
 }

@@ -176,6 +176,8 @@ internal static class FlatnessVerb
     private static FlatnessReport Measure(CommandContext context, FlatnessArguments arguments, CancellationToken cancellation)
     {
         using var checkpoint = Checkpoint.Open(arguments.Model);
+        context.NoteAdapter(arguments.Model);
+        if (arguments.Between is { } end) context.NoteAdapter(end);
         using var second = arguments.Between is null ? null : Checkpoint.Open(arguments.Between);
         var config = DecoderConfig.From(checkpoint.Config);
         var windows = TokenWindows.Read(

@@ -60,6 +60,7 @@ internal static class GenerateVerb
         CancellationToken cancellation)
     {
         using var checkpoint = Checkpoint.Open(model);
+        context.NoteAdapter(model);
         var config = DecoderConfig.From(checkpoint.Config);
         var tokenizer = TokenizerLoader.Load(checkpoint.Folder);
         int[] ids = tokenizer.Encode(prompt);

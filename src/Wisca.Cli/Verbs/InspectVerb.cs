@@ -38,6 +38,7 @@ internal static class InspectVerb
         CommandContext context, string model, ArchitectureTable? table, int threads, bool json, CancellationToken cancellation)
     {
         using var checkpoint = Checkpoint.Open(model);
+        context.NoteAdapter(model);
         var inspection = ProgressBar.Run(context, report => Inspector.Inspect(
             checkpoint, table, threads, ProgressBar.Share("inspecting", checkpoint, report), cancellation));
         var moves = Ledger.Load(checkpoint.Folder)?.Moves.Count ?? 0;
@@ -86,10 +87,10 @@ internal static class InspectVerb
                     .Where(group => group.Key.Length > 0))
                 console.WriteLine($"exact    {kind.Name()}: {group.Key} {Layers(group, layout)}");
             foreach (var group in inspection.Layers.Where(layer => layer.Refusals.ContainsKey(kind)).GroupBy(layer => layer.Refusals[kind]))
-                console.WriteLine($"refused  {kind.Name()}: {group.Key} {Layers(group, layout)}");
+                console.WriteLine(PrintableText.Of($"refused  {kind.Name()}: {group.Key} {Layers(group, layout)}"));
         }
 
-        foreach (string note in layout.Notes) console.WriteLine($"note     {note}");
+        foreach (string note in layout.Notes) console.WriteLine(PrintableText.Of($"note     {note}"));
     }
 
     private static string Layers(IEnumerable<LayerInspection> layers, ModelLayout layout)

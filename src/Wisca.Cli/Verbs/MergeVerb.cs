@@ -58,6 +58,7 @@ internal static class MergeVerb
         string output = arguments.Output;
         using var checkpoint = Checkpoint.Open(arguments.Model);
         using var adapter = Adapter.Open(arguments.Adapter);
+        if (adapter.Folder != checkpoint.Folder) context.NoteAdapter(arguments.Model);
         var binding = adapter.Bind(checkpoint);
         var result = ProgressBar.Run(
             context,
@@ -88,6 +89,7 @@ internal static class MergeVerb
                 ["equivalent"] = proof?.Equivalent,
                 ["not_compared"] = reason,
                 ["not_copied"] = Format.Json(result.SideFiles),
+                ["not_checked"] = Format.Json(result.SideFiles.Unknown),
             });
         }
         else
@@ -103,7 +105,7 @@ internal static class MergeVerb
                         $"max |difference of logits| {proof.MaxDifference:0.0e+00} of max |logit| {proof.MaxLogit:0.00} between base with "
                         + $"adapter and merged model, on {proof.Tokens} random tokens, in float32"));
             if (proof is { Equivalent: false }) context.Out.WriteLine($"NOT equivalent: {proof.Reason}");
-            foreach (var (path, why) in result.SideFiles.LeftOut) context.Out.WriteLine($"not copied: {path}: {why}");
+            foreach (string line in Format.Lines(result.SideFiles)) context.Out.WriteLine(line);
         }
 
         return proof is { Equivalent: false } ? 1 : 0;

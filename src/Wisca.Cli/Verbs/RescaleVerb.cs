@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Diagnostics;
+using System.Globalization;
 using System.Text.Json.Nodes;
 using Spectre.Console;
 using Wisca.Adapters;
@@ -69,10 +70,11 @@ internal static class RescaleVerb
         };
         var maxLog2 = SharedOptions.Number("--max-log2", "Clamp factors to 2^-N ... 2^N.", "N", 0.01, 64);
         maxLog2.DefaultValueFactory = _ => 6;
-        var allowLossy = new Option<bool>("--allow-lossy")
+        var lossless = new Option<bool>("--lossless")
         {
-            Description = "Apply powers of two even where F16 elements lose bits; the ledger keeps the original bits.",
+            Description = "Leave groups alone of which a power of two would cost F16 elements bits (default: wisca.json keeps the bits).",
         };
+        var allowLossy = new Option<bool>("--allow-lossy") { Hidden = true };
         var adapter = new Option<string?>("--adapter")
         {
             Description = "A LoRA adapter of the model, which moves with it; written to --adapter-out.",
@@ -86,18 +88,21 @@ internal static class RescaleVerb
         var json = SharedOptions.Json();
         var command = new Command("rescale", "Write an equivalent model whose attention weights are balanced.")
         {
-            model, output, preset, queryKey, valueOutput, criterion, round, layers, maxLog2, allowLossy, adapter, adapterOutput, dryRun,
+            model, output, preset, queryKey, valueOutput, criterion, round, layers, maxLog2, lossless, allowLossy, adapter,
+            adapterOutput, dryRun,
             threads, architecture, force, json,
         };
         command.SetAction((parsed, cancellation) => Task.Run(() =>
         {
+            if (parsed.GetValue(allowLossy))
+                throw new UsageException("--allow-lossy is what rescale does without it: leave it out (--lossless is the opposite).");
             var options = Options(parsed.GetValue(preset), parsed.GetValue(queryKey), parsed.GetValue(valueOutput)) with
             {
                 Balance = new BalanceOptions(
                     EnumNames.Parse<Criterion>(parsed.GetValue(criterion)!), EnumNames.Parse<FactorRounding>(parsed.GetValue(round)!),
                     parsed.GetValue(maxLog2)),
                 Layers = new LayerRange(parsed.GetValue(layers)!),
-                AllowLossy = parsed.GetValue(allowLossy),
+                Lossless = parsed.GetValue(lossless),
                 Threads = parsed.GetValue(threads),
             };
             bool dry = parsed.GetValue(dryRun);
@@ -128,6 +133,7 @@ internal static class RescaleVerb
         var (output, options, table, force) = (arguments.Output, arguments.Options, arguments.Table, arguments.Force);
         using var checkpoint = Checkpoint.Open(arguments.Model);
         using var adapter = arguments.Adapter is null ? null : Adapter.Open(arguments.Adapter);
+        if (output is null) context.NoteAdapter(arguments.Model);
         var clock = Stopwatch.StartNew();
 
         // A range that does not fit is a mistake of the command line, not of the model.
@@ -216,15 +222,28 @@ internal static class RescaleVerb
         if (result.Solution.Groups.Any(entry => entry.Exchange is { Kind: TransitionKind.QueryKey, Granularity: Granularity.Pair }))
             console.WriteLine("note: qk per rotary pair where RoPE acts (single rows are not exact there), per channel elsewhere");
         foreach (var refusal in result.Solution.Plan.Refusals)
-            console.WriteLine($"refused: {refusal.Kind.Name()} in layers {Format.Ranges(refusal.Layers)}: {refusal.Reason}");
+            console.WriteLine(
+                PrintableText.Of($"refused: {refusal.Kind.Name()} in layers {Format.Ranges(refusal.Layers)}: {refusal.Reason}"));
         const int most = 5;
         foreach (var (outcome, note, groups) in result.Notes.Take(most))
-            console.WriteLine(
-                $"{(outcome == GroupOutcome.Skipped ? "skipped" : "note")}: {note}{(groups > 1 ? $" ({groups} groups)" : "")}");
+        {
+            string more = groups > 1 ? $" ({groups} groups)" : "";
+            console.WriteLine(PrintableText.Of($"{(outcome == GroupOutcome.Skipped ? "skipped" : "note")}: {note}{more}"));
+        }
+
         if (result.Notes.Length > most)
             console.WriteLine(
                 $"note: {result.Notes.Length - most} more like these (all with --json{(output is null ? "" : " and in wisca.json")})");
-        foreach (var (path, reason) in result.SideFiles.LeftOut) console.WriteLine($"not copied: {path}: {reason}");
+        if (result.RoundedElements > 0)
+        {
+            string keeps = output is null ? "wisca.json would keep" : $"wisca.json keeps, in {Format.Bytes(result.LedgerBytesOfRounded)},";
+            console.WriteLine(string.Create(
+                CultureInfo.InvariantCulture,
+                $"rounded: {result.RoundedElements:N0} elements of {Format.Count(result.RoundedTensors, "tensor")} "
+                + $"({100.0 * result.RoundedElements / result.ElementsBesideRounded:0.####}% of them) lose bits, which {keeps} for undo"));
+        }
+
+        foreach (string line in Format.Lines(result.SideFiles)) console.WriteLine(line);
         if (output is null) console.WriteLine("dry run: nothing was written");
         else
         {
@@ -232,8 +251,7 @@ internal static class RescaleVerb
             string undo = move.Tensors.Count == 0 ? "no factor differs from 1: the weights are the same"
                 : !move.PowersOfTwo ? "exact factors: equal to rounding"
                 : move.Lost.Count > 0
-                    ? $"powers of two, but elements of {Format.Count(move.Lost.Count, "tensor")} were rounded: equal to rounding, and "
-                        + "undo gives the bytes back"
+                    ? "powers of two: equal to rounding (of those elements alone), and undo gives the bytes back"
                 : "every factor is a power of two: the function is bit-identical, and undo gives the bytes back";
             console.WriteLine($"{output}: {Format.Bytes(result.WrittenBytes)} in {elapsed.TotalSeconds:0.0} s; {undo}");
         }
@@ -266,6 +284,13 @@ internal static class RescaleVerb
         ["criterion"] = result.Solution.Plan.Options.Balance.Criterion.Name(),
         ["round"] = result.Solution.Plan.Options.Balance.Rounding.Name(),
         ["bit_exact"] = result.Move is { } move ? move.PowersOfTwo && move.Lost.Count == 0 : null,
+        ["rounded"] = new JsonObject
+        {
+            ["elements"] = result.RoundedElements,
+            ["tensors"] = result.RoundedTensors,
+            ["share"] = result.RoundedElements == 0 ? 0 : (double)result.RoundedElements / result.ElementsBesideRounded,
+            ["ledger_bytes"] = output is null ? null : result.LedgerBytesOfRounded,
+        },
         ["groups"] = new JsonArray(
         [
             .. result.Solution.Groups.Select((entry, index) => (JsonNode?)new JsonObject
@@ -292,5 +317,6 @@ internal static class RescaleVerb
             }),
         ]),
         ["not_copied"] = Format.Json(result.SideFiles),
+        ["not_checked"] = Format.Json(result.SideFiles.Unknown),
     };
 }

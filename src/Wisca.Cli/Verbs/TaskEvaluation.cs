@@ -30,7 +30,7 @@ internal static class TaskEvaluation
             .Concat(
                 catalogue.Tasks.Values.Where(task => !grouped.Contains(task)).Select(task => (Name: task.Task, About: task.About ?? "")));
         foreach (var (name, about) in entries.OrderBy(entry => entry.Name, StringComparer.Ordinal))
-            context.StandardOutput.WriteLine($"{name,-16} {about}".TrimEnd());
+            context.StandardOutput.WriteLine(PrintableText.Of($"{name,-16} {about}".TrimEnd()));
         return 0;
     }
 
@@ -40,6 +40,7 @@ internal static class TaskEvaluation
         var date = DateTimeOffset.Now;
         var selection = TaskCatalogue.Load(asked.Include).Select(asked.Names);
         var files = OutputFiles(shared, asked, date);
+        context.NoteAdapter(shared.Model);
         using var model = EvaluatedModel.Open(shared.Model, shared.Precision, shared.Threads, shared.Scoring);
         var options = new TaskOptions { Fewshot = asked.Fewshot, Limit = shared.Limit, Threads = shared.Threads };
         var run = ProgressBar.Run(
@@ -129,7 +130,7 @@ internal static class TaskEvaluation
 
     private static void Print(CommandContext context, TaskRun run, EvaluatedModel model, TaskOptions options, TimeSpan elapsed)
     {
-        foreach (string line in TaskReport.Table(run)) context.StandardOutput.WriteLine(line);
+        foreach (string line in TaskReport.Table(run)) context.StandardOutput.WriteLine(PrintableText.Of(line));
         if (options.Limit is { } limit)
             context.StandardOutput.WriteLine($"only the first {limit} documents of each task: no result to report");
         var counts = model.Scorer.Counts;

@@ -27,6 +27,7 @@ internal static class TextEvaluation
         var options = asked.Options with { Limit = shared.Limit };
         if (shared.Output is not null) OutputFile.Check(shared.Output, shared.Force);
         var corpus = Perplexity.Open(asked.Sources, options, asked.Reading);
+        context.NoteAdapter(shared.Model);
         using var model = EvaluatedModel.Open(shared.Model, shared.Precision, shared.Threads, shared.Scoring);
         var perplexity = new Perplexity(model.Scorer, options);
         var state = shared.Output is null

@@ -15,5 +15,6 @@ internal static class TrainVerb
         "The run, as YAML; configs/ has examples. Without it the defaults: a small Llama on the built-in stories.",
         TrainingConfig.Load,
         Trainer.Prepare,
+        settings => settings.Model.From,
         "held-out loss");
 }

@@ -63,6 +63,7 @@ internal static class UndoVerb
                 ["to_rounding"] = Format.Json(result.RoundedTensors),
                 ["trained_since"] = Format.Json(result.TrainedTensors),
                 ["not_copied"] = Format.Json(result.SideFiles),
+                ["not_checked"] = Format.Json(result.SideFiles.Unknown),
             });
             return 0;
         }
@@ -80,13 +81,13 @@ internal static class UndoVerb
             context.Out.WriteLine(
                 $"trained:     {Format.Count(result.TrainedTensors.Length, "tensor")} trained or edited since the first move, and what "
                 + $"changed is kept, in the original gauge: {Some(result.TrainedTensors)}");
-        foreach (var (path, reason) in result.SideFiles.LeftOut) context.Out.WriteLine($"not copied: {path}: {reason}");
+        foreach (string line in Format.Lines(result.SideFiles)) context.Out.WriteLine(line);
         return 0;
     }
 
     private static string Some(IReadOnlyList<string> names)
     {
         const int most = 3;
-        return string.Join(", ", names.Take(most)) + (names.Count > most ? ", ..." : "");
+        return string.Join(", ", names.Take(most).Select(PrintableText.Of)) + (names.Count > most ? ", ..." : "");
     }
 }

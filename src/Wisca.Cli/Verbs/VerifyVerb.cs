@@ -59,6 +59,8 @@ internal static class VerifyVerb
     {
         using var left = Checkpoint.Open(a);
         using var right = Checkpoint.Open(b);
+        context.NoteAdapter(a);
+        context.NoteAdapter(b);
         var table = SharedOptions.Table(options.Architecture);
         int[]? tokens = Tokens(left, options);
         var certificate = ProgressBar.Run(context, report => Certifier.Compare(
@@ -106,7 +108,7 @@ internal static class VerifyVerb
     private static void Print(IAnsiConsole console, CertificateReport certificate, ForwardProofReport? forward, VerifyOptions options)
     {
         console.WriteLine($"certificate    {(certificate.Equivalent ? "equivalent" : "NOT equivalent")}");
-        foreach (string difference in certificate.Differences) console.WriteLine($"               {difference}");
+        foreach (string difference in certificate.Differences) console.WriteLine($"               {PrintableText.Of(difference)}");
         if (!certificate.Layers.IsEmpty)
         {
             double allowed = certificate.Layers.Max(layer => layer.Tolerance);

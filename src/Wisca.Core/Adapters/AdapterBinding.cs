@@ -132,7 +132,7 @@ public sealed class AdapterBinding
     {
         try
         {
-            return KnownArchitectures.Find(config.ModelType).Attention.Any(layout => layout.Orientation == Orientation.Conv1D);
+            return TextModel.Find(config, null).Table.Attention.Any(layout => layout.Orientation == Orientation.Conv1D);
         }
         catch (WiscaException)
         {

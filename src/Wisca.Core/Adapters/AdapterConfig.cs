@@ -14,7 +14,7 @@ namespace Wisca.Adapters;
 public sealed class AdapterConfig
 {
     /// <summary>The file's name.</summary>
-    public const string FileName = "adapter_config.json";
+    public const string FileName = SideFiles.AdapterConfigName;
 
     private const string Hint = "an adapter folder needs the adapter_config.json that PEFT saves beside the weights";
 

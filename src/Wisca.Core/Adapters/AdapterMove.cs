@@ -17,6 +17,7 @@ internal sealed class AdapterMove
     /// <param name="binding">The adapter and a base whose weights are read.</param>
     /// <param name="factors">The base's factors from the gauge that the adapter is in to the other one, by the base's names.</param>
     /// <param name="baseIsMoved">True where the base's weights on disk have the factors already.</param>
+    /// <exception cref="WiscaException">A tensor of the adapter would overflow.</exception>
     public AdapterMove(AdapterBinding binding, IReadOnlyDictionary<string, AxisFactors> factors, bool baseIsMoved)
     {
         _binding = binding;
@@ -44,6 +45,8 @@ internal sealed class AdapterMove
         {
             if (factors.TryGetValue(weight.Info.Name, out var along)) Add(tensor, along.Axis, along.Factors);
         }
+
+        CheckRange();
     }
 
     /// <summary>Writes the adapter in the other gauge.</summary>
@@ -57,7 +60,6 @@ internal sealed class AdapterMove
         OutputFolder folder, IReadOnlyList<LedgerMove> moves, IReadOnlyList<LedgerMove> baseMoves, bool forOriginal, int threads,
         CancellationToken cancellation)
     {
-        CheckRange();
         var adapter = _binding.Adapter;
         using var rewriter = new CheckpointRewriter(
             adapter, folder.Staging, _scales.Keys.ToHashSet(StringComparer.Ordinal), new ProgressCounter(null, 0));

@@ -18,7 +18,7 @@ public static class AdapterRescaler
     /// <param name="table">An architecture table of the user's own; null to find the built-in one.</param>
     /// <param name="progress">Told how far it is.</param>
     /// <param name="cancellation">Stops it.</param>
-    /// <exception cref="WiscaException">As for <see cref="Rescaler.Rescale"/>, or the adapter is for the base in another gauge.</exception>
+    /// <exception cref="WiscaException">As for <see cref="Rescaler"/>, or the adapter is for the base in another gauge.</exception>
     public static RescaleResult Rescale(
         AdapterBinding binding,
         string output,
@@ -37,14 +37,26 @@ public static class AdapterRescaler
             Path.TrimEndingDirectorySeparator(Path.GetFullPath(output))
             == Path.TrimEndingDirectorySeparator(Path.GetFullPath(adapterOutput)))
             throw new WiscaException($"base and adapter would both be written to {output}", "give --adapter-out another folder");
+        if (binding.Adapter.Folder != binding.Checkpoint.Folder)
+            binding.Checkpoint.CheckNoAdapter("move that one away, or merge it first (wisca merge MODEL MODEL --out DIR)");
         binding.CheckWholeBase();
         binding.CheckGauge();
         var history = Ledger.Load(binding.Adapter.Folder);
         using var folder = OutputFolder.Prepare(adapterOutput, binding.Adapter, force, other: binding.Checkpoint);
-        var result = Rescaler.Rescale(binding.Checkpoint, output, options, force, table, progress, cancellation);
-        var factors = result.Solution.Factors((tensor, axis) => new MatrixView(binding.Checkpoint.Find(tensor)!, axis).Length);
-        new AdapterMove(binding, factors, baseIsMoved: false).Write(
-            folder, history?.Moves ?? [], [result.Move!], forOriginal: false, options.Threads, cancellation);
+        AdapterMove? move = null;
+        var result = Rescaler.Rescale(
+            binding.Checkpoint,
+            output,
+            options,
+            force,
+            table,
+            progress,
+            solution => move = new AdapterMove(
+                binding,
+                solution.Factors((tensor, axis) => new MatrixView(binding.Checkpoint.Find(tensor)!, axis).Length),
+                baseIsMoved: false),
+            cancellation);
+        move!.Write(folder, history?.Moves ?? [], [result.Move!], forOriginal: false, options.Threads, cancellation);
         return result;
     }
 

@@ -37,7 +37,9 @@ public static class FactorBalancer
         if (outcomes.All(entry => entry.Outcome == GroupOutcome.Skipped))
             throw new WiscaException(
                 $"{adapter.Folder}: no module can be balanced: {outcomes[0].Note}",
-                "B is zero until the first step of a training; train first");
+                outcomes[0].Note?.Contains("zeros", StringComparison.Ordinal) == true
+                    ? "B is zero until the first step of a training; train first"
+                    : "take exact factors (--round none), or convert the adapter to F32 first");
         using var folder = OutputFolder.Prepare(output, adapter, force);
         using var rewriter = new CheckpointRewriter(
             adapter, folder.Staging, edits.Keys.ToHashSet(StringComparer.Ordinal), new ProgressCounter(null, 0));
@@ -69,7 +71,7 @@ public static class FactorBalancer
                 Exchange.OfFactors(
                     index, module.A.Info.Name, module.B.Info.Name, module.Rank, options.Granularity == FactorGranularity.Rank));
         var plan = new TransitionPlan(new TransitionOptions { Balance = options.Balance }, [.. exchanges], []);
-        var solution = new Solver(adapter, plan, allowLossy: false).Solve(options.Threads, new ProgressCounter(null, 0), cancellation);
+        var solution = new Solver(adapter, plan, LossPolicy.Skip).Solve(options.Threads, new ProgressCounter(null, 0), cancellation);
         var edits = solution.Factors((tensor, axis) => new MatrixView(adapter.Find(tensor)!, axis).Length)
             .ToDictionary(
                 entry => entry.Key,

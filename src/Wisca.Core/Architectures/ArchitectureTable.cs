@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Wisca.Checkpoints;
 using Wisca.Files;
 
 namespace Wisca.Architectures;
@@ -22,7 +23,11 @@ namespace Wisca.Architectures;
 /// may act between projection and dot product, so its layer is refused.
 /// </param>
 /// <param name="Wrappers">
-/// Values of <c>model_type</c> of multimodal models whose text part is of this family, its sizes under <c>text_config</c>.
+/// Values of <c>model_type</c> of multimodal models whose text part is of this family where they do not say of which: they have its sizes
+/// at the top level, or under a <c>text_config</c> without a <c>model_type</c>.
+/// </param>
+/// <param name="TextDefaults">
+/// What stands for keys that a <c>text_config</c> leaves out, because they are those of the configuration class of <c>name</c>.
 /// </param>
 public sealed record ArchitectureTable(
     string Name,
@@ -35,7 +40,8 @@ public sealed record ArchitectureTable(
     RopeTable Rope,
     IReadOnlyList<RefusalTable> Refuse,
     IReadOnlyList<string> Known,
-    IReadOnlyList<string>? Wrappers = null)
+    IReadOnlyList<string>? Wrappers = null,
+    IReadOnlyDictionary<string, int>? TextDefaults = null)
 {
     /// <summary>Reads a table of the user's own.</summary>
     /// <exception cref="WiscaException">The file is missing, not JSON, or has an unknown, missing or contradictory field.</exception>
@@ -62,8 +68,7 @@ public sealed record ArchitectureTable(
         }
         catch (JsonException exception)
         {
-            string reason = exception.Message.Split(['\n', '\r'])[0];
-            throw new WiscaException($"{file}: {reason}", hint, exception);
+            throw new WiscaException($"{file}: {JsonFile.Reason(exception)}", hint, exception);
         }
     }
 
@@ -73,7 +78,7 @@ public sealed record ArchitectureTable(
     /// <summary>True where the table is for this <c>model_type</c>.</summary>
     internal bool Covers(string modelType) => ModelTypes.Contains(modelType, StringComparer.OrdinalIgnoreCase);
 
-    /// <summary>True where a model of this <c>model_type</c> keeps a text model of the family under <c>text_config</c>.</summary>
+    /// <summary>True where a model of this <c>model_type</c> keeps a text model of the family that it need not name.</summary>
     internal bool Wraps(string modelType) => Wrappers?.Contains(modelType, StringComparer.OrdinalIgnoreCase) == true;
 
     private string? Check()
@@ -102,6 +107,8 @@ public sealed record ArchitectureTable(
                 return $"'{list.GroupBy(entry => entry).First(entries => entries.Count() > 1).Key}' stands twice in a list";
         }
 
+        if (TextDefaults?.FirstOrDefault(entry => entry.Key.Length == 0 || entry.Value < 1) is { Key: not null } wrong)
+            return $"text_defaults: {wrong.Value} for '{wrong.Key}', expected a number from 1";
         if (Attention.Count == 0) return "attention is empty";
         if (Attention[^1].When is not null) return "the last layout of attention must have no condition (\"when\")";
         if (Attention.SkipLast(1).Any(layout => layout.When is null))

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Diagnostics.CodeAnalysis;
 
 namespace Wisca.Architectures;
 
@@ -18,21 +19,30 @@ public static class KnownArchitectures
     public static ArchitectureTable Find(string modelType, string origin = "config.json: model_type")
     {
         ArgumentNullException.ThrowIfNull(modelType);
-
-        // Most types have a table of their own name; to read that one alone takes a fraction of the time.
-        if (
-            !Tables.IsValueCreated
-            && ReadJson(modelType) is { } json
-            && ArchitectureTable.Parse(json, $"{modelType}.json") is var own
-            && own.Covers(modelType))
-            return own;
-        if (All.FirstOrDefault(table => table.Covers(modelType) || table.Wraps(modelType)) is { } table) return table;
+        if (TryFind(modelType, out var table, wrappers: true)) return table;
         var nearest = All.SelectMany(candidate => candidate.ModelTypes.Concat(candidate.Wrappers ?? []))
             .OrderBy(candidate => Distance(candidate.ToLowerInvariant(), modelType.ToLowerInvariant()))
             .ThenBy(candidate => candidate, StringComparer.Ordinal).Take(3);
         throw new WiscaException(
             $"{origin} '{modelType}' is not known; the nearest known ones are {string.Join(", ", nearest)}",
             "see 'wisca architectures'; a table of your own is given with --architecture file.json");
+    }
+
+    /// <summary>Finds the table for a <c>model_type</c>.</summary>
+    /// <param name="modelType">The type.</param>
+    /// <param name="table">The table.</param>
+    /// <param name="wrappers">True to take a wrapper of a family for the family.</param>
+    internal static bool TryFind(string modelType, [NotNullWhen(true)] out ArchitectureTable? table, bool wrappers)
+    {
+        // Most types have a table of their own name; to read that one alone takes a fraction of the time.
+        if (
+            !Tables.IsValueCreated
+            && ReadJson(modelType) is { } json
+            && ArchitectureTable.Parse(json, $"{modelType}.json") is var own
+            && own.Covers(modelType))
+            table = own;
+        else table = All.FirstOrDefault(table => table.Covers(modelType) || (wrappers && table.Wraps(modelType)));
+        return table is not null;
     }
 
     /// <summary>The built-in JSON of a table, byte for byte; null where there is none of that name.</summary>

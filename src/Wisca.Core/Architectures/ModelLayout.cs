@@ -50,38 +50,31 @@ public sealed record ModelLayout(
     {
         ArgumentNullException.ThrowIfNull(config);
         ArgumentNullException.ThrowIfNull(tensors);
-        return new Resolver(
-            config,
-            tensors.ToDictionary(tensor => tensor.Name, StringComparer.Ordinal),
-            table ?? KnownArchitectures.Find(config.ModelType)
-        ).Resolve();
+        return new Resolver(TextModel.Find(config, table), tensors.ToDictionary(tensor => tensor.Name, StringComparer.Ordinal)).Resolve();
     }
 
-    private sealed class Resolver(ModelConfig config, Dictionary<string, TensorInfo> tensors, ArchitectureTable table)
+    private sealed class Resolver(TextModel text, Dictionary<string, TensorInfo> tensors)
     {
-        private readonly ModelConfig _config = TextConfig(config, table);
+        private static readonly (string Prefix, string? By)[] SavedPrefixes =
+        [
+            ("_orig_mod.", "torch.compile"), ("module.", "DataParallel"), ("_fsdp_wrapped_module.", "FSDP"),
+            ("_forward_module.", "Lightning"), ("module._orig_mod.", "torch.compile in DataParallel"),
+            ("_orig_mod.module.", "DataParallel in torch.compile"),
+        ];
+
+        private readonly ModelConfig _config = text.Config;
+        private readonly ArchitectureTable _table = text.Table;
         private int _hidden, _heads, _kvHeads, _headDim;
 
         public ModelLayout Resolve()
         {
-            _hidden = Number(table.Config.HiddenSize, "hidden size");
-            _heads = Number(table.Config.Heads, "number of heads");
-            _headDim = Number(table.Config.HeadDim, "head_dim");
-            int layers = Number(table.Config.Layers, "number of layers");
+            var sizes = ModelSizes.Read(text);
+            (int layers, _hidden, _heads, _kvHeads, _headDim, var pairs, int rotaryDims) = sizes;
             if (layers > tensors.Count)
                 throw Wrong(
                     $"{layers} layers in a checkpoint of {tensors.Count} tensors",
                     "the configuration and the weights do not belong together");
-            var attention = table.Attention.First(layout => layout.When?.Holds(_config, _ => false) ?? true);
-            _kvHeads = Number(attention.KvHeads, "number of kv heads");
-            if ((long)_heads * _headDim > 1 << 24)
-                throw Wrong($"{_heads} heads of {_headDim} channels", "the configuration and the weights do not belong together");
-            if (_heads % _kvHeads != 0)
-                throw Wrong(
-                    $"{_heads} query heads cannot share {_kvHeads} kv heads evenly",
-                    "the number of heads must be a multiple of the number of kv heads");
-            var pairs = table.Rope.Unless?.Holds(_config, _ => false) == true ? RopePairs.None : table.Rope.Pairs;
-            int rotaryDims = pairs == RopePairs.None ? 0 : RotaryDims();
+            var attention = ModelSizes.Attention(text);
             bool[] rotates = RotatingLayers(layers);
             string prefix = FindPrefix(attention);
 
@@ -90,68 +83,25 @@ public sealed record ModelLayout(
             for (int layer = 0; layer < layers; layer++)
                 resolved.Add(ResolveLayer(prefix, attention, layer, rotates[layer] ? rotaryDims : 0, others[layer]));
             var notes = ImmutableArray.CreateBuilder<string>();
+            if (text.Outer is not null)
+                notes.Add($"a {text.Outer.FindString("model_type")} model around {_table.Name}; transitions are the text model's alone");
+            if (SavedPrefixes.LastOrDefault(entry => prefix.StartsWith(entry.Prefix, StringComparison.Ordinal)) is { By: { } by } saved)
+                notes.Add($"names begin with '{saved.Prefix}', as {by} writes them; transformers does not find such tensors");
             if (beyond > 0)
                 notes.Add($"{beyond} tensors belong to layers beyond the {layers} of the configuration; they are left as they are");
-            if (_config.Find("auto_map") is not null)
-                notes.Add($"the model names code of its own (auto_map); the table of {table.Name} describes the published one");
-            return new ModelLayout(table, prefix, _hidden, _heads, _kvHeads, _headDim, pairs, resolved.ToImmutable(), notes.ToImmutable());
-        }
-
-        /// <summary>The part of the configuration that describes the text model:
-        /// the whole, or <c>text_config</c> of a multimodal model.</summary>
-        private static ModelConfig TextConfig(ModelConfig config, ArchitectureTable table)
-        {
-            if (config.FindString("model_type") is not { } type || table.Covers(type) || !table.Wraps(type)) return config;
-            const string section = "text_config";
-            var text = config.Section(section)
-                ?? throw new WiscaException($"{config.File}: no {section}", $"a {type} model keeps the sizes of its text model there");
-            return text.FindString("model_type") is not { } inner || table.Covers(inner)
-                ? text
-                : throw new WiscaException(
-                    $"{config.File}: a {type} model around '{inner}' is not known, only around {string.Join(", ", table.ModelTypes)}",
-                    "a table of your own is given with --architecture file.json");
+            if ((text.Outer ?? _config).Find("auto_map") is not null)
+                notes.Add($"the model names code of its own (auto_map); the table of {_table.Name} describes the published one");
+            return new ModelLayout(_table, prefix, _hidden, _heads, _kvHeads, _headDim, pairs, resolved.ToImmutable(), notes.ToImmutable());
         }
 
         private string LayerName(string prefix, int layer) =>
-            prefix + table.Layer.Replace("${layer}", layer.ToString(), StringComparison.Ordinal);
-
-        private int Number(NumberTable number, string what)
-        {
-            foreach (string key in number.Keys)
-            {
-                if (_config.FindInt(key) is { } value) return value;
-            }
-
-            string? standIn = number.IfNull is not null && number.Keys.Any(_config.IsNull) ? number.IfNull : number.Default;
-            switch (standIn)
-            {
-                case null: throw Wrong($"no {string.Join(" or ", number.Keys)} ({what})", $"a {table.Name} model needs it");
-                case "heads": return _heads;
-                case "head_dim": return _headDim;
-                case "hidden_size / heads":
-                    if (_hidden % _heads != 0) throw Wrong($"hidden size {_hidden} is not a multiple of {_heads} heads", "give head_dim");
-                    return _hidden / _heads;
-                default: return int.Parse(standIn);
-            }
-        }
-
-        private int RotaryDims()
-        {
-            int dims = _headDim;
-            if (table.Rope.Dims is { } number) dims = Number(number, "rotary dims");
-            if (table.Rope.Factor is { } factor)
-                dims = (int)(
-                    _headDim * (factor.Keys.Select(_config.FindNumber).FirstOrDefault(value => value is not null) ?? factor.Default));
-            if (dims < 0 || dims > _headDim || dims % 2 != 0)
-                throw Wrong($"{dims} rotary channels in heads of {_headDim}", "expected an even number of at most head_dim");
-            return dims;
-        }
+            prefix + _table.Layer.Replace("${layer}", layer.ToString(), StringComparison.Ordinal);
 
         private bool[] RotatingLayers(int layers)
         {
             bool[] rotates = new bool[layers];
             Array.Fill(rotates, true);
-            if (table.Rope.Layers is not { } rule) return rotates;
+            if (_table.Rope.Layers is not { } rule) return rotates;
             if (_config.Find(rule.Key) is { } list)
             {
                 if (list.ValueKind != JsonValueKind.Array || list.GetArrayLength() < layers)
@@ -175,19 +125,31 @@ public sealed record ModelLayout(
             return rotates;
         }
 
-        /// <summary>The prefix under which the first layer's query projection (or anything in its place) is stored.</summary>
+        /// <summary>
+        /// The prefix under which the first layer's query projection (or anything in its place) is stored: one of the table's, behind what
+        /// a wrapper calls its text model, behind what a training framework adds.
+        /// </summary>
         private string FindPrefix(AttentionTable attention)
         {
             string module = attention.Qkv?.Tensor ?? attention.Q!;
-            string[] found = [.. table.Prefixes.Where(prefix => HasModule(LayerName(prefix, 0) + module))];
+            string[] found =
+            [
+                .. (
+                    from saved in SavedPrefixes.Select(entry => entry.Prefix).Prepend("")
+                    from stem in TextModel.Stems
+                    from prefix in _table.Prefixes
+                    select saved + stem + prefix
+                ).Distinct(StringComparer.Ordinal).Where(prefix => HasModule(LayerName(prefix, 0) + module)),
+            ];
             if (found.Length == 1) return found[0];
-            string names = string.Join(" or ", table.Prefixes.Select(prefix => $"'{LayerName(prefix, 0)}{module}.weight'"));
+            string names = string.Join(" or ", _table.Prefixes.Select(prefix => $"'{LayerName(prefix, 0)}{module}.weight'"));
             throw found.Length == 0
                 ? new WiscaException(
-                    $"the checkpoint has no tensor {names}, which a {table.Name} model has",
+                    $"the checkpoint has no tensor {names}, which a {_table.Name} model has",
                     "is model_type right? a table of your own is given with --architecture file.json")
                 : new WiscaException(
-                    $"the checkpoint has more than one of {names}",
+                    "the checkpoint has more than one of "
+                    + string.Join(" and ", found.Select(prefix => $"'{LayerName(prefix, 0)}{module}.weight'")),
                     "which of them is the model cannot be told; split the checkpoint");
         }
 
@@ -199,12 +161,14 @@ public sealed record ModelLayout(
         {
             var others = new List<string>[layers];
             for (int layer = 0; layer < layers; layer++) others[layer] = [];
-            string stem = prefix + table.Layer[..table.Layer.IndexOf("${layer}", StringComparison.Ordinal)];
-            string separator = table.Layer[(table.Layer.IndexOf('}') + 1)..];
+            string stem = prefix + _table.Layer[.._table.Layer.IndexOf("${layer}", StringComparison.Ordinal)];
+            string separator = _table.Layer[(_table.Layer.IndexOf('}') + 1)..];
             HashSet<string> modules = [.. attention.Modules];
             beyond = 0;
-            foreach (string name in tensors.Keys)
+            foreach (var (name, info) in tensors)
             {
+                // What has no elements does nothing (the empty _extra_state of Transformer Engine).
+                if (info.ElementCount == 0) continue;
                 if (!name.StartsWith(stem, StringComparison.Ordinal)) continue;
                 int end = name.IndexOf(separator, stem.Length, StringComparison.Ordinal);
                 if (end < 0 || !int.TryParse(name.AsSpan(stem.Length, end - stem.Length), out int layer) || layer < 0) continue;
@@ -236,7 +200,7 @@ public sealed record ModelLayout(
                 foreach (var kind in kinds) refusals.TryAdd(kind, reason);
             }
 
-            foreach (var rule in table.Refuse)
+            foreach (var rule in _table.Refuse)
             {
                 if (rule.When?.Holds(_config, pattern => others.Any(other => Matches(pattern, other))) ?? true)
                     Refuse(rule.Reason, rule.Transitions);
@@ -257,11 +221,11 @@ public sealed record ModelLayout(
                     KindsOf(attention, module));
             }
 
-            string[] known = [.. table.Known, .. table.Refuse.Select(rule => rule.When?.Tensor).OfType<string>()];
+            string[] known = [.. _table.Known, .. _table.Refuse.Select(rule => rule.When?.Tensor).OfType<string>()];
             string? unexpected = others.FirstOrDefault(other => !known.Any(pattern => Matches(pattern, other)));
             if (unexpected is not null)
                 Refuse(
-                    $"tensor '{unexpected}' is not in the table of {table.Name}: it may act between projection and dot product",
+                    $"tensor '{unexpected}' is not in the table of {_table.Name}: it may act between projection and dot product",
                     (TransitionKind[])[.. AttentionGeometry.Kinds]);
 
             int outputAxis = attention.Orientation == Orientation.Linear ? 0 : 1;
@@ -312,7 +276,7 @@ public sealed record ModelLayout(
                     if (inParts.Contains(module)) return;
                     throw new WiscaException(
                         $"the checkpoint has no tensor '{weight}'",
-                        $"its configuration promises {table.Name} layers up to it; the checkpoint is incomplete");
+                        $"its configuration promises {_table.Name} layers up to it; the checkpoint is incomplete");
                 }
 
                 if (!info.Dtype.IsRescalable()) Refuse($"{module}.weight is stored as {info.Dtype}, which is not rescaled", kinds);
@@ -337,7 +301,7 @@ public sealed record ModelLayout(
             if (_heads % blocks != 0 || _kvHeads % blocks != 0)
                 throw Wrong(
                     $"{_heads} heads and {_kvHeads} kv heads do not divide into the {blocks} blocks of {fused.Tensor}",
-                    $"a {table.Name} model stores {blocks} equal blocks");
+                    $"a {_table.Name} model stores {blocks} equal blocks");
             int queries = _heads / blocks, keys = _kvHeads / blocks;
             var starts = new Dictionary<string, List<int>> { ["q"] = [], ["k"] = [], ["v"] = [] };
             int row = 0;

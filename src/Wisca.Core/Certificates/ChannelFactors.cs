@@ -122,7 +122,7 @@ internal sealed class ChannelFactors
         }
 
         /// <summary>True where every y is its factor times x to rounding.
-        /// Below the normal range the unit no longer shrinks with the number.</summary>
+        /// Below the normal range the unit no longer shrinks with the number, on either side.</summary>
         private bool AllWithin(ReadOnlySpan<double> x, ReadOnlySpan<double> y, ReadOnlySpan<double> factors)
         {
             var tolerance = Vector256.Create(kinship.ElementTolerance(_left.Dtype));
@@ -136,7 +136,8 @@ internal sealed class ChannelFactors
                 // All zeros: the factor is unknown, and 1 does.
                 var known = Vector256.ConditionalSelect(Vector256.Equals(factor, factor), factor, Vector256<double>.One);
                 var expected = known * Vector256.Create(x[i..]);
-                var bound = tolerance * Vector256.Max(Vector256.Abs(expected), normal);
+                var unit = normal * Vector256.Max(Vector256<double>.One, Vector256.Abs(known));
+                var bound = tolerance * Vector256.Max(Vector256.Abs(expected), unit);
                 if (!Vector256.LessThanOrEqualAll(Vector256.Abs(Vector256.Create(y[i..]) - expected), bound)) return false;
             }
 
@@ -150,9 +151,9 @@ internal sealed class ChannelFactors
 
         private bool Within(double x, double y, double factor)
         {
-            double expected = double.IsNaN(factor) ? x : factor * x;
-            return Math.Abs(y - expected)
-                <= kinship.ElementTolerance(_left.Dtype) * Math.Max(Math.Abs(expected), Elements.MinNormal(_left.Dtype));
+            double known = double.IsNaN(factor) ? 1 : factor, expected = known * x;
+            double unit = Elements.MinNormal(_left.Dtype) * Math.Max(1, Math.Abs(known));
+            return Math.Abs(y - expected) <= kinship.ElementTolerance(_left.Dtype) * Math.Max(Math.Abs(expected), unit);
         }
 
         private string FirstDifference(int row, int start, ReadOnlySpan<double> x, ReadOnlySpan<double> y, ReadOnlySpan<double> factors)

@@ -21,7 +21,7 @@ internal readonly record struct Kinship(bool PowersOfTwo, int Roundings)
         List<LedgerMove> between = [.. shorter.Skip(common), .. longer.Skip(common)];
         bool powersOfTwo = common == shorter.Count && between.Count > 0 && between.All(move => move.PowersOfTwo && move.Lost.Count == 0)
             && StartFrom(origin, between);
-        return new Kinship(powersOfTwo, Math.Clamp(between.Count(move => !move.PowersOfTwo), 1, MaxRoundings));
+        return new Kinship(powersOfTwo, Math.Clamp(between.Count(move => !move.PowersOfTwo || move.Lost.Count > 0), 1, MaxRoundings));
     }
 
     /// <summary>The largest relative error of a map that counts as equal:

@@ -46,10 +46,36 @@ public sealed class Checkpoint : IWeightFolder, IDisposable
     /// <summary>Number of stored elements: what is tied and stored once counts once.</summary>
     public long ParameterCount => Tensors.Sum(tensor => tensor.Info.ElementCount);
 
+    /// <summary>
+    /// True where the folder also holds an adapter. Hugging Face transformers attaches it when it loads the folder; Wisca reads the model's
+    /// own weights alone.
+    /// </summary>
+    public bool HoldsAdapter => HoldsAdapterIn(Folder);
+
     string IWeightFolder.ConfigName => "config.json";
 
     /// <summary>Finds a tensor by name; null where the checkpoint does not have it.</summary>
     public StoredTensor? Find(string name) => _tensors.GetValueOrDefault(name);
+
+    /// <summary>True where a folder holds a model and an adapter. See <see cref="HoldsAdapter"/>.</summary>
+    /// <param name="folder">The folder.</param>
+    public static bool HoldsAdapterIn(string folder)
+    {
+        ArgumentNullException.ThrowIfNull(folder);
+        return File.Exists(Path.Combine(folder, SideFiles.AdapterConfigName)) && File.Exists(Path.Combine(folder, "config.json"));
+    }
+
+    /// <summary>Refuses to write other weights where an adapter beside them would have to change too.</summary>
+    /// <param name="hint">The way out.</param>
+    /// <exception cref="WiscaException">There is an adapter.</exception>
+    internal void CheckNoAdapter(string hint)
+    {
+        if (HoldsAdapter)
+            throw new WiscaException(
+                $"{Folder} also holds an adapter ({SideFiles.AdapterConfigName}), which transformers attaches on loading; it "
+                + "would not fit the new weights",
+                hint);
+    }
 
     /// <summary>Opens a model folder and checks every header.</summary>
     /// <exception cref="WiscaException">The folder is not a checkpoint, or a file in it is broken.</exception>

@@ -37,12 +37,16 @@ public static class JsonFile
         }
         catch (JsonException exception)
         {
-            string where = exception.LineNumber is { } line ? $" (line {line + 1}, byte {exception.BytePositionInLine + 1})" : "";
-            string why = exception.Message.Contains("uplicate", StringComparison.Ordinal) ? "names a key twice" : "is not valid JSON";
-
-            // A loader of models in other languages does not read it either.
-            if (json.AsSpan().StartsWith("\uFEFF"u8)) where += ": it begins with a byte order mark";
-            throw new WiscaException($"{name} {why}{where}", hint, exception);
+            string what = exception.Message.Contains("uplicate", StringComparison.Ordinal) ? "names a key twice" : "is not valid JSON";
+            string why = JsonText.Mistake(exception) is { } mistake ? $": {mistake}" : "";
+            throw new WiscaException($"{name} {what}{Place(exception)}{why}", hint, exception);
         }
     }
+
+    /// <summary>What is wrong in words of JSON, and where: the reader's own message speaks of its options.</summary>
+    internal static string Reason(JsonException exception) =>
+        JsonText.Mistake(exception) is { } mistake ? mistake + Place(exception) : exception.Message.Split(['\n', '\r'])[0];
+
+    private static string Place(JsonException exception) =>
+        exception.LineNumber is { } line ? $" (line {line + 1}, column {exception.BytePositionInLine + 1})" : "";
 }

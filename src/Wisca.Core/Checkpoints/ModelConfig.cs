@@ -1,4 +1,6 @@
+using System.Globalization;
 using System.Text.Json;
+using System.Text.Json.Nodes;
 
 namespace Wisca.Checkpoints;
 
@@ -80,6 +82,20 @@ public sealed class ModelConfig
         { } element => throw Wrong(key, "an object", element),
     };
 
+    /// <summary>The same with numbers where keys are absent, as a configuration class has them.</summary>
+    internal ModelConfig WithDefaults(IReadOnlyDictionary<string, int>? defaults)
+    {
+        if (defaults is null) return this;
+        var root = JsonObject.Create(_root)!;
+        foreach (var (key, number) in defaults)
+        {
+            if (!root.ContainsKey(key)) root[key] = number;
+        }
+
+        using var document = JsonDocument.Parse(root.ToJsonString());
+        return new ModelConfig(document.RootElement.Clone(), File);
+    }
+
     /// <summary>A whole number of at least <paramref name="minimum"/>; null where the key is absent.</summary>
     /// <exception cref="WiscaException">The value is something else.</exception>
     public int? FindInt(string key, int minimum = 1)
@@ -97,6 +113,17 @@ public sealed class ModelConfig
         if (element.ValueKind == JsonValueKind.Number && element.TryGetDouble(out double value) && double.IsFinite(value)) return value;
         throw Wrong(key, "a number", element);
     }
+
+    /// <summary>The whole number that one of several spellings gives; null where none of them is there.</summary>
+    /// <param name="keys">The spellings, as dotted paths.</param>
+    /// <param name="minimum">The least number allowed.</param>
+    /// <exception cref="WiscaException">A value is something else, or two of them differ: which one rules is not guessed.</exception>
+    public int? FindInt(IReadOnlyList<string> keys, int minimum = 1) => FindOne(keys, key => FindInt(key, minimum));
+
+    /// <summary>The finite number that one of several spellings gives; null where none of them is there.</summary>
+    /// <param name="keys">The spellings, as dotted paths.</param>
+    /// <exception cref="WiscaException">A value is something else, or two of them differ: which one rules is not guessed.</exception>
+    public double? FindNumber(IReadOnlyList<string> keys) => FindOne(keys, FindNumber);
 
     /// <summary>True or false; null where the key is absent.</summary>
     /// <exception cref="WiscaException">The value is something else.</exception>
@@ -117,6 +144,26 @@ public sealed class ModelConfig
     {
         if (Find(key) is not { } element) return null;
         return element.ValueKind == JsonValueKind.String ? element.GetString() : throw Wrong(key, "a string", element);
+    }
+
+    /// <summary>The error that two keys which say the same thing say it differently.</summary>
+    internal WiscaException Conflict(string key, object value, string other, object otherValue) => new(
+        string.Create(CultureInfo.InvariantCulture, $"{File}: {key} is {value}, but {other} is {otherValue}"),
+        "take out the one that does not hold: which of them rules differs between programs and their versions");
+
+    private T? FindOne<T>(IReadOnlyList<string> keys, Func<string, T?> read)
+        where T : struct, IEquatable<T>
+    {
+        ArgumentNullException.ThrowIfNull(keys);
+        (string Key, T Value)? first = null;
+        foreach (string key in keys)
+        {
+            if (read(key) is not { } value) continue;
+            if (first is { } other && !other.Value.Equals(value)) throw Conflict(other.Key, other.Value, key, value);
+            first ??= (key, value);
+        }
+
+        return first?.Value;
     }
 
     private WiscaException Wrong(string key, string expected, JsonElement found)

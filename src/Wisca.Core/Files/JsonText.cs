@@ -40,17 +40,35 @@ public static class JsonText
         ArgumentNullException.ThrowIfNull(exception);
         string message = exception.Message;
         if (message.Contains("uplicate", StringComparison.Ordinal)) return "an object names a key twice";
-        if (message.Contains("trailing comma", StringComparison.Ordinal)) return "not valid JSON: a comma with nothing behind it";
         if (message.Contains("does not contain any JSON tokens", StringComparison.Ordinal)) return "not valid JSON: nothing is there";
         if (message.Contains("maximum configured depth", StringComparison.Ordinal)) return $"more than {MaxDepth} levels of brackets";
         if (
             message.Contains("Expected depth to be zero", StringComparison.Ordinal)
             || message.Contains("reached end of data", StringComparison.Ordinal))
             return "not valid JSON: it ends too early";
+        if (Mistake(exception) is { } mistake) return $"not valid JSON: {mistake}";
 
         // The first sentence: what follows counts lines in its own way, or speaks to programmers.
         int end = message.IndexOf(". ", StringComparison.Ordinal);
         return $"not valid JSON: {(end < 0 ? message : message[..end]).Split(['\n', '\r'])[0].TrimEnd('.')}";
+    }
+
+    /// <summary>The mistakes that people make, in words of JSON; null for any other.</summary>
+    internal static string? Mistake(JsonException exception)
+    {
+        string message = exception.Message;
+        if (message.Contains("trailing comma", StringComparison.Ordinal)) return "a comma with nothing behind it";
+        if (message.Contains("after a single JSON value", StringComparison.Ordinal)) return "more behind the end of the object";
+        if (message.StartsWith("'0xEF' is ", StringComparison.Ordinal)) return "a byte order mark; save it without";
+        int quote = message.IndexOf("' is ", StringComparison.Ordinal);
+        return (quote < 2 || message[quote - 2] != '\'' ? '\0' : message[quote - 1]) switch
+        {
+            '/' or '#' => "a comment, which JSON does not have",
+            '\'' => "single quotes, where JSON has double ones",
+            'N' or 'I' => "NaN, Infinity or None, which JSON does not have",
+            'T' or 'F' => "True or False, which JSON writes true and false",
+            _ => null,
+        };
     }
 
     /// <summary>The line, from 1, of a text that escapes half a surrogate pair;

@@ -138,7 +138,7 @@ internal sealed class CheckpointRewriter : IDisposable
         var after = new XxHash128();
         var scale = edit as TensorScale;
         var measurement = scale is null ? null : new AxisMeasurement(matrix.Dtype, matrix.ByRow ? 0 : 1, matrix.Length);
-        var restored = scale?.Restored is { } elements ? new Restoration(elements, matrix.Dtype.Bits() / 8) : null;
+        var restored = scale?.Restored?.Invoke();
         var losses = scale is { KeepLosses: true, PowersOfTwo: true } ? new LossRecorder(matrix.Dtype) : null;
         byte[] buffer = [];
         using var rows = new RowReader(matrix);

@@ -50,7 +50,7 @@ public sealed record Ledger(
         }
         catch (JsonException exception)
         {
-            throw new WiscaException($"{FileName}: {exception.Message.Split(['\n', '\r'])[0]}", Hint, exception);
+            throw new WiscaException($"{FileName}: {JsonFile.Reason(exception)}", Hint, exception);
         }
         catch (Exception exception) when (FileFailure.IsExpected(exception))
         {

@@ -9,7 +9,7 @@ namespace Wisca.Rescaling;
 /// <param name="MaxLog2">The clamp on |log2 s|.</param>
 /// <param name="Groups">Every group, whatever became of it.</param>
 /// <param name="Tensors">Digests of every tensor that was scaled.</param>
-/// <param name="Lost">The original bits of elements that were rounded (only under --allow-lossy).</param>
+/// <param name="Lost">The original bits of elements that a power of two took below the normal range of their type.</param>
 /// <param name="InTraining">True where the factors were applied while the model trained: then no file ever held the weights before.</param>
 /// <param name="Vectors">Vectors that followed by a factor of their own for each
 /// element (magnitudes of a DoRA adapter); null for none.</param>

@@ -1,23 +1,25 @@
-using System.Runtime.InteropServices;
+using System.Buffers;
 using Wisca.Numerics;
 using Wisca.Safetensors;
 
 namespace Wisca.Rescaling;
 
-/// <summary>
-/// Keeps the original bits of the elements that a power of two does not leave exact. What would overflow is stored as the largest finite
-/// value instead: an infinity would spoil every output.
-/// </summary>
+/// <summary>Keeps the original bits of the elements that a power of two does not leave exact.</summary>
 internal sealed class LossRecorder(Dtype dtype)
 {
     private readonly int _size = dtype.Bits() / 8;
-    private readonly List<long> _indices = [];
-    private readonly List<byte> _bits = [];
+    private readonly ArrayBufferWriter<byte> _gaps = new(), _bits = new();
+    private int _count;
+    private long _last = -1;
     private byte[] _back = [];
     private double[] _inverses = [];
 
-    /// <summary>Compares a row with what scaling back its scaled form gives, and saturates where it overflowed.</summary>
-    public void Check(ReadOnlySpan<byte> original, Span<byte> scaled, ReadOnlySpan<double> factors, long first)
+    /// <summary>Compares a row with what scaling back its scaled form gives.</summary>
+    /// <param name="original">The row as it was.</param>
+    /// <param name="scaled">The row as it is written.</param>
+    /// <param name="factors">One factor for all elements, or one for each.</param>
+    /// <param name="first">Index of the row's first element in the tensor.</param>
+    public void Check(ReadOnlySpan<byte> original, ReadOnlySpan<byte> scaled, ReadOnlySpan<double> factors, long first)
     {
         if (factors.Length == 1 && factors[0] == 1) return;
         if (_back.Length < original.Length) _back = new byte[original.Length];
@@ -30,29 +32,22 @@ internal sealed class LossRecorder(Dtype dtype)
         {
             var element = original.Slice(at, _size);
             if (element.SequenceEqual(back.Slice(at, _size))) continue;
-            _indices.Add(first + (at / _size));
-            _bits.AddRange(element);
-            Saturate(scaled.Slice(at, _size));
+            Add(first + (at / _size), element);
         }
     }
 
-    public LostElements? ToElements(string tensor) => _indices.Count == 0 ? null : LostElements.From(tensor, _indices, _bits);
+    /// <summary>What was kept; null where nothing was lost.</summary>
+    public LostElements? ToElements(string tensor) => _count == 0
+        ? null
+        : LostElements.From(tensor, _count, _gaps.WrittenSpan, _bits.WrittenSpan);
 
-    private void Saturate(Span<byte> element)
+    private void Add(long index, ReadOnlySpan<byte> element)
     {
-        // An infinity's bits are one above the largest finite value's.
-        switch (dtype)
-        {
-            case Dtype.F16 when (MemoryMarshal.Read<ushort>(element) & 0x7FFF) == 0x7C00:
-            case Dtype.BF16 when (MemoryMarshal.Read<ushort>(element) & 0x7FFF) == 0x7F80:
-                MemoryMarshal.Write(element, (ushort)(MemoryMarshal.Read<ushort>(element) - 1));
-                break;
-            case Dtype.F32 when float.IsInfinity(MemoryMarshal.Read<float>(element)):
-                MemoryMarshal.Write(element, MemoryMarshal.Read<uint>(element) - 1);
-                break;
-            case Dtype.F64 when double.IsInfinity(MemoryMarshal.Read<double>(element)):
-                MemoryMarshal.Write(element, MemoryMarshal.Read<ulong>(element) - 1);
-                break;
-        }
+        _count++;
+        long gap = index - _last;
+        _last = index;
+        for (; gap >= 0x80; gap >>= 7) _gaps.Write([(byte)(gap | 0x80)]);
+        _gaps.Write([(byte)gap]);
+        _bits.Write(element);
     }
 }

@@ -6,10 +6,10 @@ namespace Wisca.Rescaling;
 public sealed record RescaleOptions : TransitionOptions
 {
     /// <summary>
-    /// True to apply power-of-two factors where elements overflow or lose bits (F16 has few exponents); the original bits are kept in
-    /// the ledger. False by default: such groups are skipped and reported.
+    /// True to leave alone every group of which a power of two would cost elements bits (F16 has few exponents). By default such elements
+    /// are rounded once and their original bits are kept in the ledger, by which undoing gives them back.
     /// </summary>
-    public bool AllowLossy { get; init; }
+    public bool Lossless { get; init; }
 
     /// <summary>Number of threads; all processors by default.</summary>
     public int Threads { get; init; } = Environment.ProcessorCount;

@@ -13,6 +13,18 @@ public sealed record RescaleResult(TransitionSolution Solution, Ledger? Ledger, 
     /// <summary>The move that was added to the ledger; null for a dry run.</summary>
     public LedgerMove? Move => Ledger?.Moves[^1];
 
+    /// <summary>Number of elements that lose bits, and whose original ones the ledger keeps; to be expected, for a dry run.</summary>
+    public long RoundedElements { get; init; }
+
+    /// <summary>Number of elements of the tensors that have such elements.</summary>
+    public long ElementsBesideRounded { get; init; }
+
+    /// <summary>Number of tensors that have such elements.</summary>
+    public int RoundedTensors { get; init; }
+
+    /// <summary>Bytes that their original bits take in the ledger; 0 for a dry run.</summary>
+    public long LedgerBytesOfRounded => Move?.Lost.Sum(lost => (long)lost.Packed.Length) ?? 0;
+
     /// <summary>Bytes of weights that were written.</summary>
     public long WrittenBytes { get; init; }
 

@@ -1,4 +1,5 @@
 using Wisca.Architectures;
+using Wisca.Attention;
 using Wisca.Checkpoints;
 using Wisca.Numerics;
 using Wisca.Transitions;
@@ -26,8 +27,15 @@ public static class Rescaler
         ArgumentNullException.ThrowIfNull(options);
         var plan = TransitionPlan.Create(ModelLayout.Resolve(checkpoint, table), options);
         var counter = new ProgressCounter(progress, MeasuredBytes(checkpoint, plan));
-        return new RescaleResult(
-            new Solver(checkpoint, plan, options.AllowLossy).Solve(options.Threads, counter, cancellation), null, SideFiles.Of(checkpoint));
+        var solver = new Solver(checkpoint, plan, options.Lossless ? LossPolicy.Skip : LossPolicy.ScaleAndCount);
+        var solution = solver.Solve(options.Threads, counter, cancellation);
+        CheckDone(solution, options);
+        return new RescaleResult(solution, null, SideFiles.Of(checkpoint)) with
+        {
+            RoundedElements = solver.Losses.Values.Sum(),
+            RoundedTensors = solver.Losses.Values.Count(lost => lost > 0),
+            ElementsBesideRounded = CountElements(checkpoint, solver.Losses.Where(entry => entry.Value > 0).Select(entry => entry.Key)),
+        };
     }
 
     /// <summary>Rescales a checkpoint into a new folder, which appears when it is complete.</summary>
@@ -51,21 +59,41 @@ public static class Rescaler
         ArgumentNullException.ThrowIfNull(checkpoint);
         ArgumentNullException.ThrowIfNull(output);
         ArgumentNullException.ThrowIfNull(options);
+        checkpoint.CheckNoAdapter(
+            "move it too (--adapter MODEL --adapter-out DIR, with the same MODEL), or merge it first (wisca merge MODEL MODEL --out DIR)");
+        return Rescale(checkpoint, output, options, force, table, progress, solved: null, cancellation);
+    }
+
+    /// <summary>As the public one.</summary>
+    /// <param name="checkpoint">The model.</param>
+    /// <param name="output">The folder to write.</param>
+    /// <param name="options">What to do.</param>
+    /// <param name="force">True to replace an existing folder that wisca wrote.</param>
+    /// <param name="table">An architecture table of the user's own; null to find the built-in one.</param>
+    /// <param name="progress">Told how far it is.</param>
+    /// <param name="solved">Called with the factors before anything stands in its place: if it throws, nothing is left behind.</param>
+    /// <param name="cancellation">Stops it.</param>
+    internal static RescaleResult Rescale(
+        Checkpoint checkpoint, string output, RescaleOptions options, bool force, ArchitectureTable? table,
+        IProgress<RescaleProgress>? progress, Action<TransitionSolution>? solved, CancellationToken cancellation)
+    {
         var history = Ledger.Load(checkpoint.Folder);
         var plan = TransitionPlan.Create(ModelLayout.Resolve(checkpoint, table), options);
         using var folder = OutputFolder.Prepare(output, checkpoint, force);
         var counter = new ProgressCounter(progress, MeasuredBytes(checkpoint, plan) + checkpoint.Shards.Sum(shard => shard.Length));
-        var solver = new Solver(checkpoint, plan, options.AllowLossy);
+        var solver = new Solver(checkpoint, plan, options.Lossless ? LossPolicy.Skip : LossPolicy.Scale);
         TransitionSolution? solution = null;
         using var rewriter = new CheckpointRewriter(checkpoint, folder.Staging, plan.Tensors, counter);
         rewriter.Write(
             threads =>
             {
                 solution = solver.Solve(threads, counter, cancellation);
+                CheckDone(solution, options);
+                solved?.Invoke(solution);
                 return solution.Factors((tensor, axis) => new MatrixView(checkpoint.Find(tensor)!, axis).Length)
                     .ToDictionary(
                         entry => entry.Key,
-                        entry => (TensorEdit)new TensorScale(entry.Value.Axis, entry.Value.Factors, options.AllowLossy),
+                        entry => (TensorEdit)new TensorScale(entry.Value.Axis, entry.Value.Factors, KeepLosses: true),
                         StringComparer.Ordinal);
             },
             options.Threads,
@@ -76,7 +104,42 @@ public static class Rescaler
             solution!, NormsAfter(checkpoint, solver, rewriter, plan, options.Threads, folder.Staging, cancellation), rewriter);
         var sideFiles = CheckpointCopy.Complete(
             checkpoint, folder, files => ledger = new Ledger(Ledger.CurrentVersion, [.. history?.Moves ?? [], move], files), cancellation);
-        return new RescaleResult(solution!, ledger, sideFiles) { WrittenBytes = checkpoint.Shards.Sum(shard => shard.Length) };
+        return new RescaleResult(solution!, ledger, sideFiles)
+        {
+            WrittenBytes = checkpoint.Shards.Sum(shard => shard.Length),
+            RoundedElements = move.Lost.Sum(lost => (long)lost.Count),
+            RoundedTensors = move.Lost.Count,
+            ElementsBesideRounded = CountElements(checkpoint, move.Lost.Select(lost => lost.Tensor)),
+        };
+    }
+
+    private static long CountElements(Checkpoint checkpoint, IEnumerable<string> tensors) =>
+        tensors.Sum(tensor => checkpoint.Find(tensor)!.Info.ElementCount);
+
+    /// <summary>What was asked for by name is done wherever it can be, and something is done at all.
+    /// A group with a side of zeros has no balance.</summary>
+    private static void CheckDone(TransitionSolution solution, RescaleOptions options)
+    {
+        var skipped = solution.Groups.Where(entry => entry.Balance.Outcome == GroupOutcome.Skipped).ToList();
+        var undone = skipped
+            .Where(entry =>
+                (entry.Exchange.Kind == TransitionKind.QueryKey ? options.RequireQueryKey : options.RequireValueOutput)
+                && entry.Balance is { MultipliedNorm: not 0, DividedNorm: not 0 })
+            .ToList();
+        string hint = options.Lossless
+            ? "leave --lossless out: such elements are rounded once, wisca.json keeps their bits, and undo gives them back"
+            : "leave the option out to apply what is possible, or convert the model to BF16 or F32";
+        if (undone.Count > 0)
+        {
+            var (exchange, _, balance) = undone[0];
+            string more = undone.Count == 1 ? "" : $" (and {undone.Count - 1} more groups of {solution.Groups.Count()})";
+            throw new WiscaException($"layer {exchange.Layer}: {exchange.Kind.Name()} is not applied: {balance.Note}{more}", hint);
+        }
+
+        if (skipped.Count > 0 && skipped.Count == solution.Groups.Count())
+            throw new WiscaException(
+                $"nothing is balanced: {skipped[0].Balance.Note}{(skipped.Count == 1 ? "" : $" (all {skipped.Count} groups are skipped)")}",
+                skipped.All(entry => entry.Balance is { MultipliedNorm: 0 } or { DividedNorm: 0 }) ? "are these trained weights?" : hint);
     }
 
     private static long MeasuredBytes(Checkpoint checkpoint, TransitionPlan plan) =>

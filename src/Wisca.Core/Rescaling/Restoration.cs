@@ -1,10 +1,11 @@
 namespace Wisca.Rescaling;
 
 /// <summary>Puts elements back whose original bits a ledger kept.</summary>
-internal sealed class Restoration(LostElements elements, int size)
+/// <param name="indices">Their indices in the tensor, in ascending order.</param>
+/// <param name="bits">Their bytes.</param>
+internal sealed class Restoration(long[] indices, byte[] bits)
 {
-    private readonly long[] _indices = elements.DecodeIndices();
-    private readonly byte[] _bits = elements.DecodeBits();
+    private readonly int _size = bits.Length / indices.Length;
     private int _next;
 
     /// <summary>Overwrites the elements that lie in a block; blocks come in order.</summary>
@@ -12,8 +13,8 @@ internal sealed class Restoration(LostElements elements, int size)
     /// <param name="first">Index of the block's first element in the tensor.</param>
     public void Apply(Span<byte> block, long first)
     {
-        long end = first + (block.Length / size);
-        for (; _next < _indices.Length && _indices[_next] < end; _next++)
-            _bits.AsSpan(_next * size, size).CopyTo(block[(int)((_indices[_next] - first) * size)..]);
+        long end = first + (block.Length / _size);
+        for (; _next < indices.Length && indices[_next] < end; _next++)
+            bits.AsSpan(_next * _size, _size).CopyTo(block[(int)((indices[_next] - first) * _size)..]);
     }
 }

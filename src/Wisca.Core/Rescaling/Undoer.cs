@@ -25,6 +25,8 @@ public static class Undoer
         CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(checkpoint);
+        checkpoint.CheckNoAdapter(
+            "move the adapter's files to a folder of their own; wisca express --for original then makes them fit the undone model");
         return Undo(checkpoint, forOriginal: false, output, force, threads, progress, cancellation);
     }
 
@@ -48,13 +50,20 @@ public static class Undoer
         var trained = Trained(checkpoint, ledger);
         foreach (string tensor in trained.Where(factors.ContainsKey))
             CheckTrained(checkpoint, tensor, factors[tensor].Axis, factors[tensor].Factors);
+        Lazy<Dictionary<string, (int Axis, double[] Factors)>>[] factorsBefore =
+        [
+            .. Enumerable.Range(0, ledger.Moves.Count)
+                .Select(move => new Lazy<Dictionary<string, (int, double[])>>(() => Factors(checkpoint, [.. ledger.Moves.Take(move)]))),
+        ];
         var scales = factors.ToDictionary(
             entry => entry.Key,
             entry =>
                 (TensorEdit)
                     new TensorScale(
                         entry.Value.Axis, Array.ConvertAll(entry.Value.Factors, factor => 1 / factor),
-                        Restored: trained.Contains(entry.Key) ? null : Restored(checkpoint, ledger, entry.Key)),
+                        Restored: trained.Contains(entry.Key)
+                            ? null
+                            : () => Restored(checkpoint.Find(entry.Key)!, ledger, factorsBefore)),
             StringComparer.Ordinal);
         using var folder = OutputFolder.Prepare(output, checkpoint, force);
         var counter = new ProgressCounter(progress, checkpoint.Shards.Sum(shard => shard.Length));
@@ -175,39 +184,37 @@ public static class Undoer
 
     /// <summary>The original bits of a tensor's lost elements:
     /// those that the first move to lose them kept, taken back over the moves before it.</summary>
-    private static LostElements? Restored(IWeightFolder checkpoint, Ledger ledger, string tensor)
+    private static Restoration? Restored(
+        StoredTensor stored, Ledger ledger, Lazy<Dictionary<string, (int Axis, double[] Factors)>>[] factorsBefore)
     {
-        var original = new SortedDictionary<long, byte[]>();
-        var stored = checkpoint.Find(tensor)!;
         int size = stored.Info.Dtype.Bits() / 8;
+        var kept = new List<(long[] Indices, byte[] Bits)>();
         for (int move = 0; move < ledger.Moves.Count; move++)
         {
-            foreach (var lost in ledger.Moves[move].Lost.Where(lost => lost.Tensor == tensor))
+            foreach (var lost in ledger.Moves[move].Lost.Where(lost => lost.Tensor == stored.Info.Name))
             {
-                long[] indices = lost.DecodeIndices();
-                byte[] bits = lost.DecodeBits();
-                if (bits.Length != indices.Length * size || indices.Any(index => index >= stored.Info.ElementCount))
-                    throw new WiscaException(
-                        $"{Ledger.FileName}: the lost elements of '{tensor}' do not fit its shape",
-                        "the ledger and the weights do not belong together");
-                var earlier = Factors(checkpoint, [.. ledger.Moves.Take(move)]).GetValueOrDefault(tensor);
-                for (int i = 0; i < indices.Length; i++)
+                var (indices, bits) = lost.Decode(size, stored.Info.ElementCount);
+                if (factorsBefore[move].Value.TryGetValue(stored.Info.Name, out var earlier))
                 {
-                    var element = bits.AsSpan(i * size, size);
-                    if (earlier.Factors is { } factors)
+                    for (int i = 0; i < indices.Length; i++)
                     {
-                        double back = 1 / factors[IndexAlong(stored, earlier.Axis, indices[i])];
+                        var element = bits.AsSpan(i * size, size);
+                        double back = 1 / earlier.Factors[IndexAlong(stored, earlier.Axis, indices[i])];
                         Elements.Scale(stored.Info.Dtype, element, element, [back], Elements.IsPowerOfTwo(back));
                     }
-
-                    original.TryAdd(indices[i], element.ToArray());
                 }
+
+                kept.Add((indices, bits));
             }
         }
 
-        return original.Count == 0
-            ? null
-            : LostElements.From(tensor, [.. original.Keys], [.. original.Values.SelectMany(element => element)]);
+        if (kept.Count == 0) return null;
+        if (kept is [var only]) return new Restoration(only.Indices, only.Bits);
+        var first = kept.SelectMany((entry, move) => entry.Indices.Select((index, at) => (index, move, at)))
+            .GroupBy(entry => entry.index).Select(entries => entries.First()).OrderBy(entry => entry.index).ToList();
+        return new Restoration(
+            [.. first.Select(entry => entry.index)],
+            [.. first.SelectMany(entry => kept[entry.move].Bits.AsSpan(entry.at * size, size).ToArray())]);
     }
 
     private static int IndexAlong(StoredTensor tensor, int axis, long element)

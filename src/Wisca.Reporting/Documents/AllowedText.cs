@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text;
 using System.Xml.Linq;
 
@@ -22,10 +23,20 @@ internal static class AllowedText
         if (text.All(c => c is '\t' or '\n' or (>= ' ' and < '\u007f'))) return text;
         var allowed = new StringBuilder();
         foreach (var rune in text.EnumerateRunes())
+        {
+            // What turns the direction of text or cannot be seen is shown; a soft hyphen is where a word may break.
+            if (Rune.GetUnicodeCategory(rune) == UnicodeCategory.Format && rune.Value != 0xad)
+            {
+                allowed.Append(PrintableText.Of(rune.ToString()));
+                continue;
+            }
+
             allowed.Append(
                 rune.Value is '\t' or '\n' or (>= 0x20 and not (>= 0x7f and < 0xa0) and not 0xfffe and not 0xffff)
                     ? rune
                     : Rune.ReplacementChar);
+        }
+
         return allowed.ToString();
     }
 }

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Text.Json;
+using Wisca.Architectures;
 using Wisca.Attention;
 using Wisca.Checkpoints;
 
@@ -19,9 +20,19 @@ internal sealed class ConfigReader
         foreach (string key in (string[])["quantization_config", "quantization"])
         {
             if (config.Find(key) is not null)
-                throw Wrong($"{key} is set", "packed weights have no forward pass here; take the model in F32, F16 or BF16");
+                throw Wrong(
+                    $"{key} is set",
+                    "if the weights are plain (wisca inspect shows their type), it is left over: take the key out of config.json; packed "
+                    + "weights have no forward pass here");
         }
+
+        Sizes = ModelSizes.Read(config);
+        if (Sizes.HiddenSize > MaxSize)
+            throw Wrong($"the hidden size is {Sizes.HiddenSize}, expected at most {MaxSize}", "mend the configuration");
     }
+
+    /// <summary>The sizes of attention, as every other reader of the configuration sees them.</summary>
+    public ModelSizes Sizes { get; }
 
     public string ModelType => _config.ModelType;
 
@@ -32,19 +43,16 @@ internal sealed class ConfigReader
     public bool Has(string section, string key) => _config.Find($"{section}.{key}") is not null;
 
     /// <summary>A size that every configuration of the family states, under one of several names.</summary>
-    public int Size(params ReadOnlySpan<string> keys)
-    {
-        foreach (string key in keys)
-        {
-            if (FindSize(key) is { } value) return value;
-        }
+    public int Size(params string[] keys) =>
+        FindSize(keys) ?? throw Wrong($"no {string.Join(" or ", keys)}", $"a {ModelType} model needs it");
 
-        throw Wrong($"no {string.Join(" or ", keys.ToArray())}", $"a {ModelType} model needs it");
-    }
+    public int? FindSize(string key, int minimum = 1) => FindSize([key], minimum);
 
-    public int? FindSize(string key, int minimum = 1) => _config.FindInt(key, minimum) switch
+    /// <summary>A size under one of several names; where it has more than one of them, they must agree.</summary>
+    public int? FindSize(string[] keys, int minimum = 1) => _config.FindInt(keys, minimum) switch
     {
-        > MaxSize and var absurd => throw Wrong($"{key} is {absurd}, expected at most {MaxSize}", "mend the configuration"),
+        > MaxSize and var absurd =>
+            throw Wrong($"{string.Join(" or ", keys)} is {absurd}, expected at most {MaxSize}", "mend the configuration"),
         var value => value,
     };
 
@@ -52,11 +60,7 @@ internal sealed class ConfigReader
 
     public double PositiveOr(string key, double missing) => FindPositive(key) ?? missing;
 
-    public double? FindPositive(string key) => _config.FindNumber(key) switch
-    {
-        <= 0 and var wrong => throw Wrong($"{key} is {wrong}, expected a positive number", "mend the configuration"),
-        var value => value,
-    };
+    public double? FindPositive(string key) => Positive(key, _config.FindNumber(key));
 
     /// <summary>A number from 0.</summary>
     public double NumberOr(string key, double missing) => (_config.FindNumber(key) ?? missing) switch
@@ -90,26 +94,6 @@ internal sealed class ConfigReader
         var other => throw Unsupported($"{key} is '{other}'", "supported are silu, swish, gelu, gelu_new, gelu_pytorch_tanh and relu"),
     };
 
-    /// <summary>The numbers of query heads and of kv heads, of which the first must be a multiple of the second.</summary>
-    public (int Heads, int KvHeads) Heads()
-    {
-        int heads = Size("num_attention_heads"), kvHeads = SizeOr("num_key_value_heads", heads);
-        return heads % kvHeads == 0
-            ? (heads, kvHeads)
-            : throw Wrong(
-                $"num_attention_heads is {heads}, expected a multiple of num_key_value_heads, {kvHeads}",
-                "mend the configuration");
-    }
-
-    /// <summary>head_dim where it is stated, hidden size / heads else.</summary>
-    public int HeadDim(int hiddenSize, int heads)
-    {
-        if (FindSize("head_dim") is { } stated) return stated;
-        return hiddenSize % heads == 0
-            ? hiddenSize / heads
-            : throw Wrong($"the hidden size {hiddenSize} is not a multiple of {heads} heads", "give head_dim");
-    }
-
     /// <summary>Refuses heads that are absurd together.</summary>
     public void CheckWidth(AttentionConfig attention)
     {
@@ -125,21 +109,16 @@ internal sealed class ConfigReader
 
     /// <summary>
     /// RoPE as it is stated: theta at the top level or, in newer files, in rope_parameters; scaling in rope_scaling or rope_parameters.
+    /// How many channels rotate is one of the <see cref="Sizes"/>.
     /// </summary>
-    /// <param name="headDim">Channels per head.</param>
     /// <param name="theta">The base where none is stated.</param>
     /// <param name="thetaKey">The base's key at the top level.</param>
-    /// <param name="share">The rotated share of the channels where none is stated; null for a family that rotates all of them.</param>
-    /// <param name="shareKey">The share's key at the top level.</param>
     /// <param name="pairs">How channels are paired.</param>
     /// <param name="parameters">The section of newer files.</param>
     /// <param name="scaling">The section of older files; null where they do not scale.</param>
     public RopeConfig Rope(
-        int headDim,
         double theta = 10000,
         string thetaKey = "rope_theta",
-        double? share = null,
-        string shareKey = "partial_rotary_factor",
         RopePairs pairs = RopePairs.Half,
         string parameters = "rope_parameters",
         string? scaling = "rope_scaling")
@@ -155,13 +134,11 @@ internal sealed class ConfigReader
             throw Wrong(
                 $"{scaling} asks for {RopeType(scaling)}, {parameters} for {RopeType(section)}",
                 "take out the one that does not hold");
-        theta = Stated($"{parameters}.rope_theta", thetaKey) ?? theta;
-        double? stated = Stated($"{parameters}.partial_rotary_factor", shareKey);
-        if (share is null && stated is not (null or 1))
-            throw Unsupported($"{shareKey} is {stated}", $"{ModelType} models rotate every channel");
-        int dims = (int)(headDim * (stated ?? share ?? 1));
-        if (dims < 2 || dims > headDim || dims % 2 != 0)
-            throw Wrong($"{dims} rotary channels in heads of {headDim}", "expected an even number of at most head_dim");
+        string[] older = scaling is null ? [] : ["rope_theta", $"{scaling}.rope_theta"];
+        string[] places = [thetaKey, $"{parameters}.rope_theta", .. older];
+        theta = Positive(thetaKey, _config.FindNumber(places)) ?? theta;
+        int dims = Sizes.RotaryDims;
+        if (dims == 0) throw Wrong($"no channel of {Sizes.HeadDim} rotates", "expected an even number from 2 of them");
 
         var frequencies = RopeConfig.Unscaled(dims, theta);
         switch (RopeType(section))
@@ -189,9 +166,9 @@ internal sealed class ConfigReader
         return new RopeConfig(pairs, frequencies);
     }
 
-    /// <summary>The layers of a model whose layers are alike; their number is under one of several names.</summary>
-    public ImmutableArray<LayerConfig> Alike(int? window, RopeConfig? rope, params ReadOnlySpan<string> keys) =>
-        [.. Enumerable.Repeat(new LayerConfig(window, rope), Count(Size(keys), "layers"))];
+    /// <summary>The layers of a model whose layers are alike.</summary>
+    public ImmutableArray<LayerConfig> Alike(int? window, RopeConfig? rope) =>
+        [.. Enumerable.Repeat(new LayerConfig(window, rope), Count(Sizes.Layers, "layers"))];
 
     /// <summary>True for each layer that layer_types calls sliding, or, where that is not stated, that the rule says.</summary>
     public bool[] SlidingLayers(int layers, Func<int, bool> rule)
@@ -238,14 +215,8 @@ internal sealed class ConfigReader
     public WiscaException Unsupported(string what, string hint) =>
         new($"{_config.File}: {what}, which the forward pass does not have", hint);
 
-    /// <summary>A positive number that may stand in two places; where it stands in both, it must be the same.</summary>
-    private double? Stated(string nested, string top)
-    {
-        double? inner = FindPositive(nested), outer = FindPositive(top);
-        if (inner is not null && outer is not null && inner != outer)
-            throw Wrong($"{nested} is {inner}, but {top} is {outer}", "take out the one that does not hold");
-        return inner ?? outer;
-    }
+    private double? Positive(string key, double? number) =>
+        number is <= 0 ? throw Wrong($"{key} is {number}, expected a positive number", "mend the configuration") : number;
 
     private string RopeType(string section) =>
         _config.FindString($"{section}.rope_type") ?? _config.FindString($"{section}.type") ?? "default";

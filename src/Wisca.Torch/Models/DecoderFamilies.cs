@@ -98,7 +98,7 @@ internal static class DecoderFamilies
     private static DecoderConfig Qwen3(ConfigReader reader)
     {
         bool bias = reader.FlagOr("attention_bias", false);
-        var config = LlamaLike(reader, positions: 32768, epsilon: 1e-6, headDim: reader.SizeOr("head_dim", 128));
+        var config = LlamaLike(reader, positions: 32768, epsilon: 1e-6);
         int first = reader.SizeOr("max_window_layers", 28, minimum: 0);
         return config with
         {
@@ -158,7 +158,7 @@ internal static class DecoderFamilies
     private static DecoderConfig Gemma(ConfigReader reader)
     {
         bool bias = reader.FlagOr("attention_bias", false);
-        var config = LlamaLike(reader, positions: 8192, epsilon: 1e-6, tied: true, headDim: reader.SizeOr("head_dim", 256));
+        var config = LlamaLike(reader, positions: 8192, epsilon: 1e-6, tied: true);
 
         // First-generation files say "gelu" and mean the tanh form; hidden_activation, which came later, means what it says.
         var activation = reader.Activation("hidden_activation", "gelu_pytorch_tanh");
@@ -180,12 +180,10 @@ internal static class DecoderFamilies
         reader.ExpectAbsent("attn_logit_softcapping");
         reader.ExpectAbsent("final_logit_softcapping");
         reader.Expect("use_bidirectional_attention", expected: false, missing: false);
-        int headDim = reader.SizeOr("head_dim", 256),
-            window = reader.SizeOr("sliding_window", 4096),
-            pattern = reader.SizeOr("sliding_window_pattern", 6);
-        var config = LlamaLike(reader, positions: 131072, epsilon: 1e-6, tied: true, headDim: headDim, rope: FullRope(reader, headDim));
+        int window = reader.SizeOr("sliding_window", 4096), pattern = reader.SizeOr("sliding_window_pattern", 6);
+        var config = LlamaLike(reader, positions: 131072, epsilon: 1e-6, tied: true, rope: FullRope(reader));
         bool[] sliding = reader.SlidingLayers(config.Layers.Length, layer => (layer + 1) % pattern != 0);
-        var local = reader.Rope(headDim, 10000, "rope_local_base_freq", parameters: "rope_parameters.sliding_attention", scaling: null);
+        var local = reader.Rope(10000, "rope_local_base_freq", parameters: "rope_parameters.sliding_attention", scaling: null);
         return config with
         {
             Layers = [.. config.Layers.Select((layer, index) => sliding[index] ? new LayerConfig(window, local) : layer)],
@@ -208,10 +206,10 @@ internal static class DecoderFamilies
         };
 
         // Newer files have a section for each kind of layer.
-        static RopeConfig FullRope(ConfigReader reader, int headDim)
+        static RopeConfig FullRope(ConfigReader reader)
         {
             const string section = "rope_parameters.full_attention";
-            return reader.Rope(headDim, 1e6, parameters: reader.Has("rope_parameters", "full_attention") ? section : "rope_parameters");
+            return reader.Rope(1e6, parameters: reader.Has("rope_parameters", "full_attention") ? section : "rope_parameters");
         }
     }
 
@@ -256,16 +254,14 @@ internal static class DecoderFamilies
     {
         reader.Expect("qk_layernorm", expected: false, missing: false);
         reader.Expect("tie_word_embeddings", expected: false, missing: false);
-        int hidden = reader.Size("hidden_size");
-        var (heads, kvHeads) = reader.Heads();
-        int headDim = reader.HeadDim(hidden, heads);
+        var (hidden, heads, kvHeads, headDim) = (reader.Sizes.HiddenSize, reader.Sizes.Heads, reader.Sizes.KvHeads, reader.Sizes.HeadDim);
         return new DecoderConfig
         {
             ModelType = reader.ModelType,
             VocabularySize = reader.Size("vocab_size"),
             HiddenSize = hidden,
             MaxPositions = reader.SizeOr("max_position_embeddings", 2048),
-            Layers = reader.Alike(null, reader.Rope(headDim, share: 0.5), "num_hidden_layers"),
+            Layers = reader.Alike(null, reader.Rope()),
             Attention = new AttentionConfig(heads, kvHeads, headDim, 1 / Math.Sqrt(headDim)) { QkvBias = true, OutputBias = true },
             FeedForward = new FeedForwardConfig(reader.Size("intermediate_size"), reader.Activation("hidden_act", "gelu_new"), Bias: true),
             Norm = new NormConfig(NormKind.Layer, reader.PositiveOr("layer_norm_eps", 1e-5), Bias: true),
@@ -287,16 +283,15 @@ internal static class DecoderFamilies
     {
         reader.Expect("scale_attn_by_inverse_layer_idx", expected: false, missing: false);
         reader.Expect("add_cross_attention", expected: false, missing: false);
-        int hidden = reader.Size("n_embd", "hidden_size"), heads = reader.Size("n_head", "num_attention_heads");
-        int headDim = reader.HeadDim(hidden, heads);
+        var (hidden, heads, headDim) = (reader.Sizes.HiddenSize, reader.Sizes.Heads, reader.Sizes.HeadDim);
         double scale = reader.FlagOr("scale_attn_weights", true) ? 1 / Math.Sqrt(headDim) : 1;
         return new DecoderConfig
         {
             ModelType = reader.ModelType,
             VocabularySize = reader.Size("vocab_size"),
             HiddenSize = hidden,
-            MaxPositions = reader.FindSize("n_positions") ?? reader.FindSize("max_position_embeddings") ?? reader.SizeOr("n_ctx", 1024),
-            Layers = reader.Alike(null, null, "n_layer", "num_hidden_layers"),
+            MaxPositions = reader.FindSize(["n_positions", "max_position_embeddings"]) ?? reader.SizeOr("n_ctx", 1024),
+            Layers = reader.Alike(null, null),
             ScalesResidual = true,
             Attention = new AttentionConfig(heads, heads, headDim, scale)
             {
@@ -330,8 +325,7 @@ internal static class DecoderFamilies
 
     private static DecoderConfig GptNeoX(ConfigReader reader)
     {
-        int hidden = reader.Size("hidden_size"), heads = reader.Size("num_attention_heads");
-        int headDim = reader.HeadDim(hidden, heads);
+        var (hidden, heads, headDim) = (reader.Sizes.HiddenSize, reader.Sizes.Heads, reader.Sizes.HeadDim);
         bool bias = reader.FlagOr("attention_bias", true);
         return new DecoderConfig
         {
@@ -339,7 +333,7 @@ internal static class DecoderFamilies
             VocabularySize = reader.Size("vocab_size"),
             HiddenSize = hidden,
             MaxPositions = reader.SizeOr("max_position_embeddings", 2048),
-            Layers = reader.Alike(null, reader.Rope(headDim, 10000, "rotary_emb_base", 0.25, "rotary_pct"), "num_hidden_layers"),
+            Layers = reader.Alike(null, reader.Rope(thetaKey: "rotary_emb_base")),
             Attention = new AttentionConfig(heads, heads, headDim, 1 / Math.Sqrt(headDim))
             {
                 QkvBias = bias,
@@ -373,8 +367,7 @@ internal static class DecoderFamilies
         reader.Expect("parallel_attn", expected: true, missing: true);
         reader.Expect("alibi", expected: false, missing: false);
         reader.Expect("apply_residual_connection_post_layernorm", expected: false, missing: false);
-        int hidden = reader.Size("hidden_size"), heads = reader.Size("num_attention_heads", "n_head");
-        int headDim = reader.HeadDim(hidden, heads);
+        var (hidden, heads, headDim) = (reader.Sizes.HiddenSize, reader.Sizes.Heads, reader.Sizes.HeadDim);
         bool bias = reader.FlagOr("bias", false);
         return new DecoderConfig
         {
@@ -382,7 +375,7 @@ internal static class DecoderFamilies
             VocabularySize = reader.Size("vocab_size"),
             HiddenSize = hidden,
             MaxPositions = reader.SizeOr("max_position_embeddings", 2048),
-            Layers = reader.Alike(null, reader.Rope(headDim), "num_hidden_layers", "n_layer"),
+            Layers = reader.Alike(null, reader.Rope()),
             Attention = new AttentionConfig(heads, 1, headDim, 1 / Math.Sqrt(headDim))
             {
                 QkvBias = bias,
@@ -416,12 +409,11 @@ internal static class DecoderFamilies
         reader.Expect("do_layer_norm_before", expected: true, missing: true);
         reader.Expect("layer_norm_elementwise_affine", expected: true, missing: true);
         reader.Expect("_remove_final_layer_norm", expected: false, missing: false);
-        int hidden = reader.Size("hidden_size"), heads = reader.Size("num_attention_heads");
+        var (hidden, heads, headDim) = (reader.Sizes.HiddenSize, reader.Sizes.Heads, reader.Sizes.HeadDim);
         if (reader.SizeOr("word_embed_proj_dim", hidden) is var width && width != hidden)
             throw reader.Unsupported(
                 $"word_embed_proj_dim is {width} and not hidden_size, {hidden}",
                 "supported are opt models that do not project the embedding");
-        int headDim = reader.HeadDim(hidden, heads);
         bool bias = reader.FlagOr("enable_bias", true);
         return new DecoderConfig
         {
@@ -431,7 +423,7 @@ internal static class DecoderFamilies
             MaxPositions = reader.SizeOr("max_position_embeddings", 2048),
             PositionOffset = 2,
             StandardDeviation = reader.NumberOr("init_std", 0.02),
-            Layers = reader.Alike(null, null, "num_hidden_layers"),
+            Layers = reader.Alike(null, null),
             Attention = new AttentionConfig(heads, heads, headDim, 1 / Math.Sqrt(headDim)) { QkvBias = bias, OutputBias = bias },
             FeedForward = new FeedForwardConfig(reader.Size("ffn_dim"), reader.Activation("activation_function", "relu"), bias),
             Norm = new NormConfig(NormKind.Layer, 1e-5, Bias: true),
@@ -460,21 +452,18 @@ internal static class DecoderFamilies
         int? window = null,
         double theta = 10000,
         bool tied = false,
-        int? headDim = null,
         RopePairs pairs = RopePairs.Half,
         string epsilonKey = "rms_norm_eps",
         RopeConfig? rope = null)
     {
-        int hidden = reader.Size("hidden_size");
-        var (heads, kvHeads) = reader.Heads();
-        int channels = headDim ?? reader.HeadDim(hidden, heads);
+        var (hidden, heads, kvHeads, channels) = (reader.Sizes.HiddenSize, reader.Sizes.Heads, reader.Sizes.KvHeads, reader.Sizes.HeadDim);
         return new DecoderConfig
         {
             ModelType = reader.ModelType,
             VocabularySize = reader.Size("vocab_size"),
             HiddenSize = hidden,
             MaxPositions = reader.SizeOr("max_position_embeddings", positions),
-            Layers = reader.Alike(window, rope ?? reader.Rope(channels, theta, pairs: pairs), "num_hidden_layers"),
+            Layers = reader.Alike(window, rope ?? reader.Rope(theta, pairs: pairs)),
             Attention = new AttentionConfig(heads, kvHeads, channels, 1 / Math.Sqrt(channels)),
             FeedForward = new FeedForwardConfig(reader.Size("intermediate_size"), reader.Activation("hidden_act", "silu")),
             Norm = new NormConfig(NormKind.RootMeanSquare, reader.PositiveOr(epsilonKey, epsilon)),

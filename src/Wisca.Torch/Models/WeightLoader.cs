@@ -1,3 +1,4 @@
+using Wisca.Architectures;
 using Wisca.Checkpoints;
 using Wisca.Safetensors;
 using static TorchSharp.torch;
@@ -20,6 +21,7 @@ internal sealed class WeightLoader(Checkpoint checkpoint, DecoderConfig config)
 
     private readonly List<string> _differences = [];
     private readonly HashSet<string> _used = new(StringComparer.Ordinal);
+    private readonly Lazy<string> _prefix = new(() => Prefix(checkpoint));
 
     public Decoder Load(ComputePrecision precision)
     {
@@ -52,7 +54,8 @@ internal sealed class WeightLoader(Checkpoint checkpoint, DecoderConfig config)
         }
 
         CheckTiedHead();
-        var others = checkpoint.Tensors.Select(tensor => tensor.Info).Where(info => !_used.Contains(info.Name) && !IsBuffer(info.Name));
+        var others = checkpoint.Tensors.Select(tensor => tensor.Info)
+            .Where(info => info.ElementCount > 0 && !_used.Contains(info.Name) && !IsBuffer(info.Name));
         _differences.AddRange(others.Select(info => $"{info.Name} {info.ShapeText} is not part of the model"));
         return _differences.Count == 0 ? sources : throw Differences();
     }
@@ -66,7 +69,8 @@ internal sealed class WeightLoader(Checkpoint checkpoint, DecoderConfig config)
         if (precision != ComputePrecision.Native) return precision == ComputePrecision.F32 ? ScalarType.Float32 : ScalarType.Float64;
         Dtype[] stored =
         [
-            .. checkpoint.Tensors.Where(tensor => !IsBuffer(tensor.Info.Name)).Select(tensor => tensor.Info.Dtype).Distinct().Order(),
+            .. checkpoint.Tensors.Where(tensor => tensor.Info.ElementCount > 0 && !IsBuffer(tensor.Info.Name))
+                .Select(tensor => tensor.Info.Dtype).Distinct().Order(),
         ];
         if (stored is [var dtype] && dtype.IsRescalable()) return dtype.ToScalarType();
         throw new WiscaException(
@@ -76,12 +80,12 @@ internal sealed class WeightLoader(Checkpoint checkpoint, DecoderConfig config)
     }
 
     /// <summary>
-    /// A parameter's tensor: under its own name, or one that lacks the root or the root's first parts, or one that the file's metadata
-    /// says it shares (save_model of the safetensors library), or, in a tied model, the output projection.
+    /// A parameter's tensor: under its own name, or one that lacks the root or the root's first parts or has something in front, or one
+    /// that the file's metadata says it shares (save_model of the safetensors library), or, in a tied model, the output projection.
     /// </summary>
     private StoredTensor? Find(string name)
     {
-        var found = Candidates(name).Select(Stored).FirstOrDefault(tensor => tensor is not null);
+        var found = Candidates(name).Concat(Prefixed(name)).Select(Stored).FirstOrDefault(tensor => tensor is not null);
         if (found is null && config.TiedHead && name == EmbeddingName) found = Stored(HeadName);
         if (found is not null) _used.Add(found.Info.Name);
         return found;
@@ -93,6 +97,30 @@ internal sealed class WeightLoader(Checkpoint checkpoint, DecoderConfig config)
         string root = config.Names.Root + ".";
         if (!name.StartsWith(root, StringComparison.Ordinal)) yield break;
         for (int dot = root.IndexOf('.'); dot >= 0; dot = root.IndexOf('.', dot + 1)) yield return name[(dot + 1)..];
+    }
+
+    /// <summary>The same behind what a multimodal model or a training framework put in front.</summary>
+    private IEnumerable<string> Prefixed(string name)
+    {
+        string root = config.Names.Root + ".", prefix = _prefix.Value;
+        if (name.StartsWith(root, StringComparison.Ordinal)) yield return prefix + name[root.Length..];
+        else
+        {
+            for (int dot = prefix.IndexOf('.'); dot >= 0; dot = prefix.IndexOf('.', dot + 1)) yield return prefix[..(dot + 1)] + name;
+        }
+    }
+
+    private static string Prefix(Checkpoint checkpoint)
+    {
+        try
+        {
+            return ModelLayout.Resolve(checkpoint).Prefix;
+        }
+        catch (WiscaException)
+        {
+            // What is wrong is told of all tensors at once.
+            return "";
+        }
     }
 
     private StoredTensor? Stored(string name)

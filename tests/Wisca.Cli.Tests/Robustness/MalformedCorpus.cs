@@ -277,11 +277,15 @@ internal static class MalformedCorpus
     private static IEnumerable<KeyValuePair<string, MalformedCase>> Configurations()
     {
         yield return Config("config: empty file", "config.json is not valid JSON", _ => "");
+        yield return Config("config: comma, a new line", "config.json is not valid JSON (line ", text => text.TrimEnd()[..^1] + ",\n}");
+        yield return Config("config: comma behind the last", "): a comma with nothing behind it", text => text.TrimEnd()[..^1] + ",}");
+        yield return Config("config: comment", "): a comment, which JSON does not have", text => "{ // llama\n" + text.TrimStart()[1..]);
+        yield return Config("config: Python's None", "): NaN, Infinity or None, which", text => "{\"a\": None," + text.TrimStart()[1..]);
         yield return Config("config: not JSON", "config.json is not valid JSON", _ => "model_type: llama");
         yield return Config("config: cut short", "config.json is not valid JSON", text => text[..(text.Length / 2)]);
         yield return Config("config: array", "config.json is not a JSON object", text => $"[{text}]");
         yield return Config("config: null", "config.json is not a JSON object", _ => "null");
-        yield return Config("config: byte order mark", "config.json is not valid JSON (line 1, byte 1)", text => "\uFEFF" + text);
+        yield return Config("config: byte order mark", "config.json is not valid JSON (line 1, column 1): a byte order mark", text => "\uFEFF" + text);
         yield return Config(
             "config: key twice",
             "config.json names a key twice",
@@ -345,7 +349,7 @@ internal static class MalformedCorpus
             text =>
                 text.Replace("\"head_dim\": 8,", "", StringComparison.Ordinal)
                     .Replace("\"hidden_size\": 16", "\"hidden_size\": 18", StringComparison.Ordinal));
-        yield return Key("config: other family", "the checkpoint has no tensor 'transformer.h.0", "model_type", "\"gptj\"", "gptj");
+        yield return Key("config: other family", "head_dim is 8, but the head_dim of a gptj model", "model_type", "\"gptj\"", "gptj");
     }
 
     private static IEnumerable<KeyValuePair<string, MalformedCase>> Weights()

@@ -75,23 +75,45 @@ public sealed class RescaleCommandTests : IDisposable
     }
 
     [Fact]
-    public async Task Rescale_LossyMove_IsNotCalledBitIdentical()
+    public async Task Rescale_ElementsOfF16ThatLoseBits_AreRoundedToldAndGivenBack()
     {
         new SmallLlama { Dtype = "F16", Deviation = (projection, _) => projection == "q" ? 0.02 : 0.002 }.Write(_folder["half"]);
         string[] arguments = ["rescale", _folder["half"], "--vo", "none", "--qk", "tensor"];
-        var skipped = await CommandRun.RunAsync([.. arguments, "--out", _folder["skipped"]]);
-        skipped.Output.ShouldContain("skipped: ");
-        skipped.Output.ShouldContain("would lose bits in F16 (--allow-lossy scales it all the same)");
-        skipped.Output.ShouldContain("the weights are the same");
-        var lossy = await CommandRun.RunAsync([.. arguments, "--out", _folder["lossy"], "--allow-lossy"]);
-        lossy.ExitCode.ShouldBe(0);
-        lossy.Output.ShouldNotContain("bit-identical");
-        lossy.Output.ShouldContain("elements of 2 tensors were rounded");
-        var json = await CommandRun.RunAsync([.. arguments, "--out", _folder["lossy2"], "--allow-lossy", "--json"]);
-        ((bool)JsonNode.Parse(json.Output)!["bit_exact"]!).ShouldBeFalse();
-        var undo = await CommandRun.RunAsync("undo", _folder["lossy"], "--out", _folder["back"]);
+        var run = await CommandRun.RunAsync([.. arguments, "--out", _folder["out"]]);
+        run.ExitCode.ShouldBe(0, run.Error);
+        run.Output.ShouldNotContain("bit-identical");
+        run.Output.ShouldMatch(
+            @"rounded: \d+ elements of 2 tensors \([\d.]+% of them\) lose bits, which wisca\.json keeps, in [\d.]+ kB, for undo");
+        run.Output.ShouldContain("powers of two: equal to rounding (of those elements alone), and undo gives the bytes back");
+        var json = await CommandRun.RunAsync([.. arguments, "--out", _folder["json"], "--json"]);
+        var report = JsonNode.Parse(json.Output)!;
+        ((bool)report["bit_exact"]!).ShouldBeFalse();
+        ((int)report["rounded"]!["elements"]!).ShouldBeGreaterThan(0);
+        ((double)report["rounded"]!["share"]!).ShouldBeInRange(1e-4, 0.5);
+        ((int)report["rounded"]!["ledger_bytes"]!).ShouldBeInRange(1, (int)new FileInfo(_folder["out", "wisca.json"]).Length);
+        var dry = await CommandRun.RunAsync([.. arguments, "--dry-run", "--json"]);
+        JsonNode.Parse(dry.Output)!["rounded"]!["elements"]!.ToJsonString().ShouldBe(report["rounded"]!["elements"]!.ToJsonString());
+        var undo = await CommandRun.RunAsync("undo", _folder["out"], "--out", _folder["back"]);
         undo.Output.ShouldContain("bit for bit: 4 tensors");
         File.ReadAllBytes(_folder["back", TestCheckpoint.Weights]).ShouldBe(File.ReadAllBytes(_folder["half", TestCheckpoint.Weights]));
+    }
+
+    [Fact]
+    public async Task Rescale_WhatIsAskedForIsNotDone_ExitsWithOne()
+    {
+        new SmallLlama { Dtype = "F16", Deviation = (projection, _) => projection == "q" ? 0.02 : 0.002 }.Write(_folder["half"]);
+        foreach (string[] asked in (string[][])[["--qk", "tensor", "--vo", "none"], ["--layers", "0", "--preset", "qk_ten"]])
+        {
+            var run = await CommandRun.RunAsync(["rescale", _folder["half"], "--out", _folder["out"], "--lossless", .. asked]);
+            run.ExitCode.ShouldBe(1);
+            run.ErrorLines[0].ShouldMatch("^wisca: .*would lose bits in F16");
+            run.ErrorLines[1].ShouldStartWith("hint: leave --lossless out");
+            Directory.Exists(_folder["out"]).ShouldBeFalse();
+        }
+
+        var old = await CommandRun.RunAsync("rescale", _folder["half"], "--out", _folder["out"], "--allow-lossy");
+        old.ExitCode.ShouldBe(2);
+        old.ErrorLines[0].ShouldBe("wisca: --allow-lossy is what rescale does without it: leave it out (--lossless is the opposite).");
     }
 
     [Fact]

@@ -196,7 +196,7 @@ public sealed class LayoutMutationTests
                 Threads = 1,
             });
         var progress = new ProgressCounter(null, 0);
-        var factors = new Solver(model, plan, allowLossy: false)
+        var factors = new Solver(model, plan, LossPolicy.Scale)
             .Solve(1, progress, CancellationToken.None)
             .Factors((tensor, axis) => new MatrixView(model.Find(tensor)!, axis).Length);
         var scales = factors.ToDictionary(entry => entry.Key, entry => (TensorEdit)new TensorScale(entry.Value.Axis, entry.Value.Factors));

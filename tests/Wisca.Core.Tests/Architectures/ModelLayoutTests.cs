@@ -2,11 +2,13 @@ using System.Text;
 using System.Text.Json.Nodes;
 using Wisca.Architectures;
 using Wisca.Attention;
+using Wisca.Certificates;
 using Wisca.Checkpoints;
 using Wisca.Inspection;
 using Wisca.Rescaling;
 using Wisca.Safetensors;
 using Wisca.Tests;
+using Wisca.Transitions;
 
 namespace Wisca.Core.Tests.Architectures;
 
@@ -156,15 +158,66 @@ public sealed class ModelLayoutTests
     }
 
     [Theory]
-    [InlineData("'text_config':null", "no text_config")]
+    [InlineData("'text_config':null", "config.json: no hidden_size")]
     [InlineData("'text_config':7", "text_config is 7")]
-    [InlineData("'text_config':{'model_type':'qwen2'}", "a mistral3 model around 'qwen2' is not known")]
-    [InlineData("'text_config':{'model_type':'mistral'}", "config.json text_config: no hidden_size")]
+    [InlineData("'text_config':{'model_type':'bert'}", "a mistral3 model around text_config.model_type 'bert' is not known")]
+    [InlineData("'text_config':{'model_type':'mllama_text_model'}", "text_config.model_type 'mllama_text_model' is not known")]
+    [InlineData("'text_config':{'model_type':'gemma3n_text'}", "text_config.model_type 'gemma3n_text' is not known")]
+    [InlineData("'text_config':{'model_type':'ministral'}", "config.json text_config: no hidden_size")]
+    [InlineData("'text_config':{'model_type':'mistral'}", "32 layers in a checkpoint of")]
     public void Resolve_MultimodalModelWithoutAKnownTextModel_SaysWhat(string config, string expected)
     {
         using var folder = new TemporaryFolder();
         using var model = TinyCheckpoint.Create(TinyFamilies.ByName["mistral3"] with { Config = config }, folder["model"]);
         Should.Throw<WiscaException>(() => ModelLayout.Resolve(model)).Message.ShouldContain(expected);
+    }
+
+    [Fact]
+    public void Resolve_WrapperAroundATableOfTheUsersOwn_TakesItsTextModel()
+    {
+        using var folder = new TemporaryFolder();
+        var family = TinyFamilies.ByName["mistral3"];
+        using var model = TinyCheckpoint.Create(family with { Config = family.Config.Replace("'mistral'", "'mine'") }, folder["model"]);
+        var json = JsonNode.Parse(KnownArchitectures.ReadJson("mistral"))!;
+        (json["name"], json["model_types"]) = ("mine", new JsonArray("mine"));
+        var table = ArchitectureTable.Parse(Encoding.UTF8.GetBytes(json.ToJsonString()), "own.json");
+        ModelLayout.Resolve(model, table).Heads.ShouldBe(family.Heads);
+        Should.Throw<WiscaException>(() => ModelLayout.Resolve(model, KnownArchitectures.Find("mistral3")))
+            .Message.ShouldBe("config.json: a mistral3 model around 'mine' is not known, only around mistral, ministral, ministral3");
+    }
+
+    [Theory]
+    [InlineData("_orig_mod.", "torch.compile")]
+    [InlineData("module.", "DataParallel")]
+    [InlineData("module._orig_mod.", "torch.compile in DataParallel")]
+    public void Resolve_NamesAsATrainingFrameworkLeavesThem_AreTakenAndNoted(string prefix, string by)
+    {
+        using var folder = new TemporaryFolder();
+        using var model = TinyCheckpoint.Create(Llama with { Stem = prefix + Llama.Stem }, folder["model"]);
+        var layout = ModelLayout.Resolve(model);
+        layout.Prefix.ShouldBe(prefix + "model.");
+        layout.Notes.ShouldHaveSingleItem()
+            .ShouldBe($"names begin with '{prefix}', as {by} writes them; transformers does not find such tensors");
+        Rescaler.Rescale(model, folder["out"], new RescaleOptions()).Move!.Tensors.Count.ShouldBe(8);
+    }
+
+    [Theory]
+    [InlineData("self_attn._extra_state:0")]
+    [InlineData("self_attn.q_proj._extra_state:0")]
+    [InlineData("self_attn.core_attention.mask:0,4")]
+    public void Resolve_TensorWithoutElements_HarmsNothingAndGoesAlong(string tensor)
+    {
+        using var folder = new TemporaryFolder();
+        using var model = TinyCheckpoint.Create(Llama with { Others = [.. Llama.Others, tensor] }, folder["model"]);
+        ModelLayout.Resolve(model).Layers.ShouldAllBe(layer => layer.Refusals.Count == 0);
+        var options = new RescaleOptions { Balance = new BalanceOptions(Rounding: FactorRounding.PowerOfTwo) };
+        Rescaler.Rescale(model, folder["out"], options).Move!.Groups.Count.ShouldBe(4);
+        using var written = Checkpoint.Open(folder["out"]);
+        written.Find($"model.layers.1.{tensor.Split(':')[0]}")!.Info.ElementCount.ShouldBe(0);
+        Certifier.Compare(model, written).Equivalent.ShouldBeTrue();
+        using var undone = Checkpoint.Open(folder["out"]);
+        Undoer.Undo(undone, folder["back"]);
+        File.ReadAllBytes(folder["back", Checkpoint.WeightsName]).ShouldBe(File.ReadAllBytes(folder["model", Checkpoint.WeightsName]));
     }
 
     [Theory]

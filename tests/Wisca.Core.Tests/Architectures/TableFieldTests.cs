@@ -21,7 +21,7 @@ public sealed class TableFieldTests
     {
         using var folder = new TemporaryFolder();
         var table = KnownArchitectures.All.Single(candidate => candidate.Name == name);
-        var models = TinyFamilies.ByName.Values.Where(family => KnownArchitectures.Find(family.ModelType) == table)
+        var models = TinyFamilies.ByName.Values.Where(family => TextModel.Find(ModelConfig.Parse(family.ConfigJson()), null).Table == table)
             .Select((family, index) => TinyCheckpoint.Create(family, folder[$"{index}"])).ToList();
         try
         {
@@ -67,7 +67,26 @@ public sealed class TableFieldTests
             + $"{table.Rope.Pairs}");
         foreach (var rule in table.Refuse) text.AppendLine($"{string.Join("+", rule.Transitions)} {rule.When?.Key} {rule.When?.Tensor}");
         foreach (var model in models) text.AppendLine(Resolve(model, table));
+        foreach (string wrapper in (IEnumerable<string>)[.. table.Wrappers ?? [], "a_wrapper"])
+        {
+            foreach (string type in (string[])["", $",\"text_config\":{{\"model_type\":\"{table.Name}\"}}", ",\"text_config\":{}"])
+                text.AppendLine(Sizes($"{{\"model_type\":\"{wrapper}\"{type}}}", table));
+        }
+
         return text.ToString();
+    }
+
+    /// <summary>The sizes of a wrapper that states none.</summary>
+    private static string Sizes(string config, ArchitectureTable table)
+    {
+        try
+        {
+            return ModelSizes.Read(ModelConfig.Parse(config), table).ToString();
+        }
+        catch (WiscaException exception)
+        {
+            return exception.Message;
+        }
     }
 
     private static string Resolve(Checkpoint model, ArchitectureTable table)

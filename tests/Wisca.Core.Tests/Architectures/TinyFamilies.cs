@@ -254,6 +254,12 @@ internal static class TinyFamilies
             HeadDim = 6, RotaryDims = 6, Config = KvAndHeadDim, Norm = HeadNorm.RmsPerHead, QueryKeyRefused = QkNorm,
         };
         yield return qwen3 with { Others = [.. qwen3.Others, InverseFrequencies] };
+        yield return qwen3 with { Name = "qwen3_vl_text", ModelType = "qwen3_vl_text", ConfigurationOnly = true };
+        yield return qwen3 with
+        {
+            Name = "qwen3_vl", ModelType = "qwen3_vl", ConfigurationOnly = true, Stem = "model.language_model.layers.",
+            Config = "'text_config':{'model_type':'qwen3_vl_text'," + KvAndHeadDim + "},'vision_config':{'hidden_size':3}",
+        };
         yield return qwen3 with
         {
             Name = "qwen3, default head_dim", ConfigurationOnly = true, Config = NoKv, Heads = 32, KvHeads = 32, Hidden = 4, HeadDim = 128,
@@ -743,6 +749,11 @@ internal static class TinyFamilies
         yield return mpt with { Name = "mpt, no attn_config" };
         yield return mpt with
         {
+            Name = "mpt, as transformers spells it", ConfigurationOnly = true,
+            Config = "'num_hidden_layers':{L},'hidden_size':{D},'num_attention_heads':{H}",
+        };
+        yield return mpt with
+        {
             Name = "mpt, clip_qkv", Config = mpt.Config + ",'attn_config':{'clip_qkv':0.5}", Clip = 0.5, QueryKeyRefused = Clip,
             ValueOutputRefused = Clip,
         };
@@ -814,6 +825,36 @@ internal static class TinyFamilies
         yield return mistral3;
         yield return mistral3 with { Name = "mistral3, later names", ConfigurationOnly = true, Stem = "model.language_model.layers." };
         yield return mistral3 with { Name = "mistral3 around ministral3", Config = mistral3.Config.Replace("'mistral'", "'ministral3'") };
+        yield return mistral3 with
+        {
+            Name = "mistral3 that does not name its text model", ConfigurationOnly = true, Stem = "language_model.layers.",
+            Config = mistral3.Config.Replace("'model_type':'mistral',", ""),
+        };
+
+        // Any wrapper of a known family, under the names of every generation.
+        yield return mistral3 with
+        {
+            Name = "llava", ModelType = "llava", Config = mistral3.Config.Replace("'mistral'", "'llama'"),
+            Stem = "model.language_model.layers.",
+        };
+        yield return mistral3 with
+        {
+            Name = "smolvlm", ModelType = "smolvlm", ConfigurationOnly = true, Config = mistral3.Config.Replace("'mistral'", "'llama'"),
+            Stem = "model.text_model.layers.",
+        };
+        yield return mistral3 with
+        {
+            Name = "internvl_chat", ModelType = "internvl_chat", ConfigurationOnly = true, Bias = true,
+            Config = mistral3.Config.Replace("'mistral'", "'qwen2'").Replace("text_config", "llm_config"),
+        };
+        yield return new TinyFamily("qwen2_vl", "qwen2_vl") { Bias = true };
+        yield return new TinyFamily("qwen2_5_vl", "qwen2_5_vl")
+        {
+            ConfigurationOnly = true, Bias = true, Stem = "model.language_model.layers.",
+            Config = "'text_config':{'model_type':'qwen2_5_vl_text'," + Kv + "},'vision_config':{'hidden_size':3}",
+        };
+        foreach (string type in (string[])["qwen2_vl_text", "qwen2_5_vl_text"])
+            yield return new TinyFamily(type, type) { ConfigurationOnly = true, Bias = true };
         var gemma3 = mistral3 with
         {
             Name = "gemma3", ModelType = "gemma3", ConfigurationOnly = true, Config =
@@ -823,6 +864,10 @@ internal static class TinyFamilies
             Norm = HeadNorm.RmsPerHeadPlusOne, QueryKeyRefused = QkNorm,
         };
         yield return gemma3;
+        yield return gemma3 with
+        {
+            Name = "gemma3 that does not name its text model", Config = gemma3.Config.Replace("'model_type':'gemma3_text',", ""),
+        };
         yield return gemma3 with
         {
             Name = "gemma3, later names",

@@ -102,7 +102,7 @@ public sealed class CheckpointTests
 
     [Theory]
     [InlineData("", "config.json is not valid JSON")]
-    [InlineData("\uFEFF{}", "config.json is not valid JSON (line 1, byte 1)")]
+    [InlineData("\uFEFF{}", "config.json is not valid JSON (line 1, column 1): a byte order mark; save it without")]
     [InlineData("{\"a\":1,\"a\":2}", "config.json names a key twice")]
     [InlineData("{\"a\":01}", "config.json is not valid JSON")]
     [InlineData("{\"a\":\"\\udc00\"}", "config.json holds a string that is not valid Unicode")]
@@ -147,20 +147,18 @@ public sealed class CheckpointTests
         [
             "pytorch_model.bin", "pytorch_model-00001-of-00002.bin", "pytorch_model.bin.index.json", "consolidated.00.pth",
             "consolidated.safetensors", "model.gguf", "extra.safetensors",
-            "optimizer.pt", "optimizer.bin", "scheduler.pt", "rng_state_0.pth", "original/consolidated.00.pth", "onnx/model.onnx",
+            "optimizer.pt", "optimizer.bin", "scheduler.pt", "rng_state_0.pth", "original/consolidated.00.pth",
             "tf_model.h5", "flax_model.msgpack", "adapter_model.bin", "model.bin",
         ];
-        foreach (string name in kept.Concat(left).Append("wisca.json").Append(".git/config"))
+        foreach (string name in kept.Concat(left).Concat(["wisca.json", ".git/config", "onnx/model.onnx", "onnx/config.json"]))
         {
             Directory.CreateDirectory(Path.GetDirectoryName(folder["m", name])!);
             if (!File.Exists(folder["m", name])) File.WriteAllText(folder["m", name], "{}");
         }
 
-        foreach (string name in (string[])["draft/config.json", "draft/model.safetensors"])
-        {
-            Directory.CreateDirectory(folder["m", "draft"]);
-            File.WriteAllText(folder["m", name], "{}");
-        }
+        Directory.CreateDirectory(folder["m", "draft"]);
+        File.WriteAllText(folder["m", "draft", "config.json"], """{"model_type": "llama"}""");
+        File.WriteAllText(folder["m", "draft", "model.safetensors"], "{}");
 
         File.CreateSymbolicLink(folder["m", "gone.txt"], "nowhere");
         Directory.CreateSymbolicLink(folder["m", "linked"], folder["m", "1_Pooling"]);
@@ -170,8 +168,90 @@ public sealed class CheckpointTests
         sideFiles
             .LeftOut.Select(entry => entry.Path)
             .Order(StringComparer.Ordinal)
-            .ShouldBe(left.Concat([".git/", "draft/", "gone.txt", "linked/"]).Order(StringComparer.Ordinal));
+            .ShouldBe(left.Concat([".git/", "draft/", "gone.txt", "linked/", "onnx/"]).Order(StringComparer.Ordinal));
         sideFiles.LeftOut.ShouldAllBe(entry => entry.Reason.Length > 0);
+    }
+
+    // Each entry with whether it goes along, and a part of the reason where it does not.
+    [Theory]
+    [InlineData("openvino/openvino_model.bin openvino/openvino_model.xml openvino/config.json", "openvino/", "weights in another form")]
+    [InlineData("ov-int8/openvino_model.bin ov-int8/tokenizer.json", "ov-int8/", "weights in another form")]
+    [InlineData("coreml/m.mlpackage/Manifest.json coreml/m.mlpackage/Data/weight.bin", "coreml/", "weights in another form")]
+    [InlineData("apple/m.mlmodelc/model.mil", "apple/", "weights in another form")]
+    [InlineData("graph/model.onnx graph/onnx__MatMul_12 graph/a.weight", "graph/model.onnx graph/a.weight", "weights in another form")]
+    [InlineData("ggml-model-f16.bin model_state.pdparams m.tflite m.pt2 m.pte weights.npz rank0.engine m.nemo", null, "another form")]
+    [InlineData("model.onnx model.onnx_data model.onnx.data", null, "weights in another form")]
+    [InlineData("kv_cache_scales.json imatrix.dat my.imatrix model-act_scales.pt measurement.json awq_cache.pt", null, "measured on")]
+    [InlineData("global_step12/mp_rank_00_model_states.pt global_step12/note.txt", "global_step12/", "training state")]
+    [InlineData("0_Transformer/config.json 0_Transformer/model.safetensors", "0_Transformer/", "a model of its own")]
+    [InlineData("adapter_config.json adapter_model.safetensors", null, "an adapter beside the model's own weights")]
+    [InlineData("extra/adapter_config.json extra/adapter_model.bin", "extra/", "an adapter of its own")]
+    [InlineData("value_head.safetensors v_head.bin score.safetensors mm_projector.bin vision_tower.safetensors", "", null)]
+    [InlineData("2_Dense/config.json 2_Dense/model.safetensors 1_Pooling/config.json 3_Normalize/x.bin", "", null)]
+    [InlineData("tokenizer.model spiece.model chat_template.jinja image.png modeling_x.py imatrix.md training_args.bin", "", null)]
+    public void SideFiles_EachKind_GoesByWhatItDependsOn(string files, string? expected, string? reason)
+    {
+        using var folder = new TemporaryFolder();
+        Model.Write(folder["m"]);
+        foreach (string name in files.Split(' '))
+        {
+            Directory.CreateDirectory(Path.GetDirectoryName(folder["m", name])!);
+            File.WriteAllText(folder["m", name], "x");
+        }
+
+        using var checkpoint = Checkpoint.Open(folder["m"]);
+        var sideFiles = SideFiles.Of(checkpoint);
+        string[] left = (expected ?? files).Split(' ', StringSplitOptions.RemoveEmptyEntries);
+        sideFiles.LeftOut.Select(entry => entry.Path).ShouldBe(left, ignoreOrder: true);
+        sideFiles.LeftOut.ShouldAllBe(entry => entry.Reason.Contains(reason!));
+        if (left.Length == 0) sideFiles.Copied.Except(["config.json"]).ShouldBe(files.Split(' '), ignoreOrder: true);
+        sideFiles.Unknown.ShouldBeEmpty();
+    }
+
+    [Fact]
+    public void SideFiles_SafetensorsBesideTheModel_GoAlongUnlessTheyHoldItsTensors()
+    {
+        using var folder = new TemporaryFolder();
+        Model.Write(folder["m"]);
+        var tensor = Model.Tensors()[0];
+        File.WriteAllBytes(folder["m", "model.fp16.safetensors"], TestCheckpoint.File([tensor with { Dtype = "F32" }]));
+        File.WriteAllBytes(folder["m", "mtp.safetensors"], TestCheckpoint.File([tensor with { Name = "mtp.weight" }]));
+        using var checkpoint = Checkpoint.Open(folder["m"]);
+        var sideFiles = SideFiles.Of(checkpoint);
+        sideFiles.LeftOut.ShouldHaveSingleItem()
+            .ShouldBe(
+                ("model.fp16.safetensors",
+                    $"it holds '{tensor.Name}' as the model does: weights in another form, which would no longer match"));
+        sideFiles.Copied.ShouldContain("mtp.safetensors");
+    }
+
+    [Fact]
+    public void SideFiles_LargeFileOfNoKnownKind_GoesAlongAndIsNamed()
+    {
+        using var folder = new TemporaryFolder();
+        Model.Write(folder["m"]);
+        File.WriteAllBytes(folder["m", "table.bin"], new byte[2 << 20]);
+        File.WriteAllBytes(folder["m", "small.bin"], new byte[20]);
+        File.WriteAllBytes(folder["m", "photo.png"], new byte[2 << 20]);
+        using var checkpoint = Checkpoint.Open(folder["m"]);
+        var sideFiles = SideFiles.Of(checkpoint);
+        sideFiles.LeftOut.ShouldBeEmpty();
+        sideFiles.Copied.ShouldBe(["config.json", "photo.png", "small.bin", "table.bin"], ignoreOrder: true);
+        sideFiles.Unknown.ShouldBe(["table.bin"]);
+    }
+
+    [Fact]
+    public void SideFiles_KnownCase_IsSorted()
+    {
+        using var checkpoint = Checkpoint.Open(TestData.Require("cases", "stale-companions", "model"));
+        var sideFiles = SideFiles.Of(checkpoint);
+        sideFiles.LeftOut.Select(entry => entry.Path)
+            .ShouldBe(["coreml/", "ggml-model-f16.bin", "imatrix.dat", "kv_cache_scales.json", "model_state.pdparams", "openvino/"]);
+        sideFiles.Copied.ShouldBe(
+            [
+                "2_Dense/config.json", "2_Dense/model.safetensors", "config.json", "tokenizer.json", "tokenizer_config.json",
+                "value_head.safetensors",
+            ]);
     }
 
     [Fact]

@@ -16,7 +16,7 @@ public sealed class LedgerTests : IDisposable
     {
         new SmallLlama { Dtype = "F16", Layers = 1, Deviation = (projection, _) => projection == "q" ? 0.02 : 0.002 }.Write(_folder["m"]);
         using (var checkpoint = Checkpoint.Open(_folder["m"]))
-            Rescaler.Rescale(checkpoint, _folder["out"], new RescaleOptions { AllowLossy = true });
+            Rescaler.Rescale(checkpoint, _folder["out"], new RescaleOptions());
         _ledger = JsonNode.Parse(File.ReadAllText(Path))!.AsObject();
     }
 
@@ -89,10 +89,9 @@ public sealed class LedgerTests : IDisposable
             ("a group or slice that is null", () => Move["groups"]!.AsArray().Add((JsonNode?)null)),
             ($"no digests of '{Query}', which is scaled", () => Move["tensors"]!.AsObject().Remove(Query)),
             ($"no digests of '{Query}'", () => Move["tensors"]![Query] = null),
-            ("are not base64", () => Move["lost"]![0]!["indices"] = "?"),
-            ("are not base64", () => Move["lost"]![0]!["indices"] = "AAAA"),
-            ("are not base64", () => Move["lost"]![0]!["bits"] = "A"),
-            ("are not in ascending order", () => Move["lost"]![0]!["indices"] = Convert.ToBase64String(new byte[16])),
+            ("are not base64url", () => Move["lost"]![0]!["packed"] = "?"),
+            ("are not base64url", () => Move["lost"]![0]!["packed"] = "A"),
+            ("are not base64url", () => Move["lost"]![0]!["count"] = 0),
             ("move 0: null", () => Move["lost"]!.AsArray().Add((JsonNode?)null)),
         ];
         string whole = _ledger.ToJsonString();
@@ -128,12 +127,15 @@ public sealed class LedgerTests : IDisposable
                 Slice["axis"] = 1;
                 Move["tensors"]!["model.norm.weight"] = new JsonObject { ["before"] = "", ["after"] = "" };
             }),
-            ("do not fit its shape", () => Move["lost"]![0]!["bits"] = ""),
-            ("do not fit its shape", () =>
-            {
-                Move["lost"]![0]!["indices"] = Convert.ToBase64String(BitConverter.GetBytes(1L << 40));
-                Move["lost"]![0]!["bits"] = Convert.ToBase64String(new byte[2]);
-            }),
+            ("do not fit its shape", () => Move["lost"]![0]!["packed"] = ""),
+            ("do not fit its shape", () => Move["lost"]![0]!["packed"] = "AAAA"),
+            ("do not fit its shape", () => Move["lost"]![0]!["count"] = 1),
+            ("do not fit its shape", () => Move["lost"]![0]!["count"] = 1_000_000_000),
+            ("do not fit its shape", () => Lose([0], [1, 2])),
+            ("do not fit its shape", () => Lose([0x80, 0x80, 0x80, 0x80, 0x80, 0x20], [1, 2])),
+            ("do not fit its shape", () => Lose([0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x20], [1, 2])),
+            ("do not fit its shape", () => Lose([1], [1, 2, 3])),
+            ("do not fit its shape", () => Lose([1], [1])),
         ];
         string whole = _ledger.ToJsonString();
         foreach (var (expected, change) in cases)
@@ -146,6 +148,11 @@ public sealed class LedgerTests : IDisposable
             _ledger["moves"] = JsonNode.Parse(whole)!["moves"]!.DeepClone();
         }
     }
+
+    private void Lose(byte[] gaps, byte[] bits) => Move["lost"]![0] = new JsonObject
+    {
+        ["tensor"] = Query, ["count"] = 1, ["packed"] = LostElements.From(Query, 1, gaps, bits).Packed,
+    };
 
     [Fact]
     public void Undo_NothingToUndo_IsRefused()

@@ -1,4 +1,5 @@
 using CsCheck;
+using Wisca.Certificates;
 using Wisca.Checkpoints;
 using Wisca.Rescaling;
 using Wisca.Tests;
@@ -16,24 +17,110 @@ public sealed class LossyTests
     };
 
     [Fact]
-    public void Rescale_ElementsThatWouldLoseBits_SkipTheGroupAndAreCounted()
+    public void Rescale_ElementsThatWouldLoseBits_AreRoundedAndKept()
     {
         using var folder = new TemporaryFolder();
 
         // W_q is halved twice: elements below 2^-12 leave the normal range.
         var model = new SmallLlama { Dtype = "F16", Layers = 1, Deviation = (projection, _) => projection == "q" ? 0.02 : 0.0025 };
         model.Write(folder["m"]);
+        var dry = DryRun(folder, "m", PowersOfTwo);
         var result = Rescale(folder, "m", "out", PowersOfTwo);
         var group = result.Move!.Groups.ShouldHaveSingleItem();
+        (group.Outcome, group.Factor).ShouldBe((GroupOutcome.Scaled, 0.25));
+        string query = SmallLlama.Weight(0, "q");
+        var original = TestCheckpoint.Read(folder["m"])[query];
+        int lost = CountLost(original, group.Factor);
+        lost.ShouldBeGreaterThan(0);
+        var kept = result.Move.Lost.ShouldHaveSingleItem();
+        (kept.Tensor, kept.Count).ShouldBe((query, lost));
+        foreach (var counts in (RescaleResult[])[dry, result])
+            (counts.RoundedElements, counts.RoundedTensors, counts.ElementsBesideRounded).ShouldBe((lost, 1, original.Bytes.Length / 2));
+        result.LedgerBytesOfRounded.ShouldBe(kept.Packed.Length);
+
+        // Each element is the nearest to a quarter of what it was, counted by another implementation.
+        double[] before = ReferenceFloat.Values("F16", original.Bytes);
+        ReferenceFloat.Values("F16", TestCheckpoint.Read(folder["out"])[query].Bytes)
+            .ShouldBe(before.Select(value => ReferenceFloat.Decode("F16", ReferenceFloat.Encode("F16", value / 4))));
+        Undo(folder, "out", "back").RoundedTensors.ShouldBeEmpty();
+        Same(folder, "m", "back");
+
+        // The certificate holds in both directions.
+        using var model1 = Checkpoint.Open(folder["m"]);
+        using var model2 = Checkpoint.Open(folder["out"]);
+        foreach (var report in (CertificateReport[])[Certifier.Compare(model1, model2), Certifier.Compare(model2, model1)])
+        {
+            report.Differences.ShouldBeEmpty();
+            (report.Equivalent, report.ExpectedExact).ShouldBe((true, false));
+        }
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void Rescale_WhatWasAskedForIsNotDone_IsRefusedAndWritesNothing(bool byName)
+    {
+        using var folder = new TemporaryFolder();
+        var model = new SmallLlama { Dtype = "F16", Layers = 2, Deviation = (projection, _) => projection == "q" ? 0.02 : 0.0025 };
+        model.Write(folder["m"]);
+        var options = PowersOfTwo with { Lossless = true, RequireQueryKey = byName };
+        foreach (var run in (Action[])[() => Rescale(folder, "m", "out", options), () => DryRun(folder, "m", options)])
+        {
+            var error = Should.Throw<WiscaException>(run);
+            error.Message.ShouldStartWith(byName ? "layer 0: qk is not applied: " : "nothing is balanced: ");
+            error.Message.ShouldContain("of model.layers.0.self_attn.q_proj.weight would lose bits in F16 (");
+            error.Hint!.ShouldStartWith("leave --lossless out");
+            Directory.GetFileSystemEntries(folder.FullPath).ShouldHaveSingleItem();
+        }
+    }
+
+    [Fact]
+    public void Rescale_NothingToDoBecauseItIsBalanced_IsNoFailure()
+    {
+        using var folder = new TemporaryFolder();
+        new SmallLlama { Dtype = "F16", Layers = 1 }.Write(folder["m"]);
+        var options = PowersOfTwo with { RequireQueryKey = true };
+        Rescale(folder, "m", "out", options);
+        Rescale(folder, "out", "again", options).Move!.Groups.ShouldHaveSingleItem().Outcome.ShouldBe(GroupOutcome.Unchanged);
+    }
+
+    [Fact]
+    public void Rescale_KnownCase_IsDoneAndUndone()
+    {
+        using var folder = new TemporaryFolder();
+        using var model = Checkpoint.Open(TestData.Require("cases", "f16-default-does-nothing", "model"));
+        var result = Rescaler.Rescale(model, folder["out"], new RescaleOptions());
+        result.Move!.Groups.ShouldAllBe(group => group.Outcome != GroupOutcome.Skipped);
+        result.Move.Groups.ShouldContain(group => group.Outcome == GroupOutcome.Scaled);
+        result.RoundedElements.ShouldBeGreaterThan(0);
+        foreach (var group in result.Move.Groups) (group.NormsAfter[0] / group.NormsAfter[1]).ShouldBeInRange(0.499, 2.01);
+        Undo(folder, "out", "back").RoundedTensors.ShouldBeEmpty();
+        File.ReadAllBytes(folder["back", Checkpoint.WeightsName])
+            .ShouldBe(File.ReadAllBytes(Path.Combine(model.Folder, Checkpoint.WeightsName)));
+    }
+
+    [Fact]
+    public void Rescale_Lossless_SkipsTheGroupAndCounts()
+    {
+        using var folder = new TemporaryFolder();
+
+        // W_q is halved twice: elements below 2^-12 leave the normal range.
+        var model = new SmallLlama { Dtype = "F16", Layers = 1, Deviation = (projection, _) => projection == "q" ? 0.02 : 0.0025 };
+        model.Write(folder["m"]);
+        var options = PowersOfTwo with { ValueOutput = Granularity.Tensor, Lossless = true };
+        var result = Rescale(folder, "m", "out", options);
+        var group = result.Move!.Groups[0];
         (group.Outcome, group.Factor).ShouldBe((GroupOutcome.Skipped, 1.0));
+        result.Move.Groups[1].Outcome.ShouldBe(GroupOutcome.Unchanged);
         string query = SmallLlama.Weight(0, "q");
         double factor = Math.ScaleB(
             1,
             (int)Math.Round(0.5 * Math.Log2(group.NormsBefore[1] / group.NormsBefore[0]), MidpointRounding.ToEven));
         int lost = CountLost(TestCheckpoint.Read(folder["m"])[query], factor);
         lost.ShouldBeGreaterThan(0);
-        group.Note.ShouldBe($"{lost} elements of {query} would lose bits in F16 (--allow-lossy scales it all the same)");
+        group.Note.ShouldBe($"{lost} elements of {query} would lose bits in F16");
         result.Notes.ShouldBe([(GroupOutcome.Skipped, group.Note!, 1)]);
+        result.RoundedElements.ShouldBe(0);
         group.NormsAfter.ShouldBe(group.NormsBefore);
         Same(folder, "m", "out");
     }
@@ -50,52 +137,75 @@ public sealed class LossyTests
             tensors.Single(tensor => tensor.Name == SmallLlama.Weight(0, "q")).Bytes.AsSpan(2 * ((20 * model.Hidden) + 3)),
             (ushort)0x0003);
         model.Write(folder["m"], tensors);
-        var move = Rescale(folder, "m", "out", PowersOfTwo with { QueryKey = Granularity.KvHead }).Move!;
+        var move = Rescale(folder, "m", "out", PowersOfTwo with { QueryKey = Granularity.KvHead, Lossless = true }).Move!;
         move.Groups.Select(group => group.Outcome).ShouldBe([GroupOutcome.Scaled, GroupOutcome.Skipped]);
-        move.Groups[1]
-            .Note.ShouldBe(
-                "1 element of model.layers.0.self_attn.q_proj.weight would lose bits in F16 (--allow-lossy scales it all the same)");
+        move.Groups[1].Note.ShouldBe("1 element of model.layers.0.self_attn.q_proj.weight would lose bits in F16");
         Undo(folder, "out", "back").RoundedTensors.ShouldBeEmpty();
         Same(folder, "m", "back");
     }
 
     [Theory]
-    [InlineData("F16", 30000, "q_proj.weight would overflow F16")]
-    [InlineData("BF16", 1e38, "q_proj.weight would overflow BF16")]
-    [InlineData("F32", 1e38, "q_proj.weight would overflow F32")]
+    [InlineData("F16", 40000, "q_proj.weight would overflow F16")]
+    [InlineData("BF16", 2e38, "q_proj.weight would overflow BF16")]
+    [InlineData("F32", 2e38, "q_proj.weight would overflow F32")]
     public void Rescale_ElementThatWouldOverflow_SkipsTheGroup(string dtype, double large, string expected)
     {
         using var folder = new TemporaryFolder();
-        var model = new SmallLlama { Dtype = dtype, Layers = 1 };
-        var tensors = model.Tensors();
-        int query = tensors.FindIndex(tensor => tensor.Name == SmallLlama.Weight(0, "q")), key = query + 1;
-        double[] values = new double[tensors[query].Bytes.Length / ReferenceFloat.Size(dtype)];
-        values[7] = large;
-        tensors[query] = tensors[query] with { Bytes = ReferenceFloat.Bytes(dtype, values) };
-        tensors[key] = tensors[key] with
-        {
-            Bytes = ReferenceFloat.Bytes(dtype, Enumerable.Repeat(large, tensors[key].Bytes.Length / ReferenceFloat.Size(dtype))),
-        };
-        model.Write(folder["m"], tensors);
+        Spiked(dtype, large, large * 0.9).Invoke(folder["m"]);
         foreach (var rounding in (FactorRounding[])[FactorRounding.PowerOfTwo, FactorRounding.None])
         {
-            var group = Rescale(folder, "m", $"{rounding}", PowersOfTwo with { Balance = new BalanceOptions(Rounding: rounding) })
-                .Move!.Groups.ShouldHaveSingleItem();
-            group.Outcome.ShouldBe(GroupOutcome.Skipped);
-            group.Note!.ShouldEndWith(expected);
-            Same(folder, "m", $"{rounding}");
-        }
+            var options = PowersOfTwo with { ValueOutput = Granularity.Tensor, Balance = new BalanceOptions(Rounding: rounding) };
+            var move = Rescale(folder, "m", $"{rounding}", options).Move!;
+            double most = new Dictionary<string, double> { ["F16"] = 65504, ["BF16"] = 3.3895e38, ["F32"] = float.MaxValue }[dtype] / large;
+            if (rounding == FactorRounding.None)
+            {
+                // What is left of an exact factor is as much as fits.
+                move.Groups[0].Factor.ShouldBe(most, most * 0.01);
+                move.Groups[0].Note!.ShouldContain("clamped to");
+            }
+            else
+            {
+                move.Groups[0].Outcome.ShouldBe(GroupOutcome.Skipped);
+                move.Lost.ShouldBeEmpty();
+            }
 
-        // Allowed, the largest finite value stands in its place, and the original comes back.
-        var move = Rescale(folder, "m", "out", PowersOfTwo with { AllowLossy = true }).Move!;
-        move.Groups[0].Outcome.ShouldBe(GroupOutcome.Scaled);
-        move.Lost.ShouldContain(lost => lost.Tensor == SmallLlama.Weight(0, "q"));
-        double[] written = ReferenceFloat.Values(dtype, TestCheckpoint.Read(folder["out"])[SmallLlama.Weight(0, "q")].Bytes);
-        var (fraction, exponent) = ReferenceFloat.Format(dtype);
-        written[7].ShouldBe(ReferenceFloat.Decode(dtype, (((1UL << exponent) - 1) << fraction) - 1));
+            move.Groups[0].Note!.ShouldEndWith(expected);
+            foreach (var tensor in TestCheckpoint.Read(folder[$"{rounding}"]).Values)
+                ReferenceFloat.Values(dtype, tensor.Bytes).ShouldAllBe(value => double.IsFinite(value));
+            if (rounding == FactorRounding.PowerOfTwo)
+                Should.Throw<WiscaException>(() => Rescale(folder, "m", "out", options with { RequireQueryKey = true }))
+                    .Message.ShouldContain("layer 0: qk is not applied: model.layers.0.self_attn.q_proj.weight would overflow");
+        }
+    }
+
+    [Fact]
+    public void Rescale_ElementThatWouldOverflow_ClampsTheFactorToWhatFits()
+    {
+        using var folder = new TemporaryFolder();
+        Spiked("F16", 5000, 20000).Invoke(folder["m"]);
+        var group = Rescale(folder, "m", "out", PowersOfTwo with { RequireQueryKey = true }).Move!.Groups.ShouldHaveSingleItem();
+        (group.Outcome, group.Factor).ShouldBe((GroupOutcome.Scaled, 8));
+        group.Note.ShouldBe("factor 2^5 clamped to 2^3: model.layers.0.self_attn.q_proj.weight would overflow F16");
+        ReferenceFloat.Values("F16", TestCheckpoint.Read(folder["out"])[SmallLlama.Weight(0, "q")].Bytes)[7].ShouldBe(40000);
         Undo(folder, "out", "back").RoundedTensors.ShouldBeEmpty();
         Same(folder, "m", "back");
     }
+
+    /// <summary>A model of one layer whose W_q is zero but for one element, and whose W_k is the same large number everywhere.</summary>
+    private static Action<string> Spiked(string dtype, double query, double keys) => path =>
+    {
+        var model = new SmallLlama { Dtype = dtype, Layers = 1 };
+        var tensors = model.Tensors();
+        int at = tensors.FindIndex(tensor => tensor.Name == SmallLlama.Weight(0, "q"));
+        double[] values = new double[tensors[at].Bytes.Length / ReferenceFloat.Size(dtype)];
+        values[7] = query;
+        tensors[at] = tensors[at] with { Bytes = ReferenceFloat.Bytes(dtype, values) };
+        tensors[at + 1] = tensors[at + 1] with
+        {
+            Bytes = ReferenceFloat.Bytes(dtype, Enumerable.Repeat(keys, tensors[at + 1].Bytes.Length / ReferenceFloat.Size(dtype))),
+        };
+        model.Write(path, tensors);
+    };
 
     [Theory]
     [InlineData("F16")]
@@ -131,7 +241,6 @@ public sealed class LossyTests
                         QueryKey = random.Next(2) == 0 ? Granularity.KvHead : Granularity.Pair,
                         ValueOutput = random.Next(2) == 0 ? Granularity.Tensor : Granularity.Channel,
                         Balance = new BalanceOptions((Criterion)random.Next(4), FactorRounding.PowerOfTwo, 3),
-                        AllowLossy = true,
                     };
                     var result = Rescale(folder, $"{move}", $"{move + 1}", options);
                     lostSomething |= result.Move!.Lost.Count > 0;
@@ -164,8 +273,12 @@ public sealed class LossyTests
             Deviation = (projection, _) => projection is "q" or "v" ? 0.02 : 0.002,
         };
         model.Write(folder["m"]);
-        var move = Rescale(folder, "m", "out", PowersOfTwo with { ValueOutput = Granularity.Channel, AllowLossy = true }).Move!;
-        move.Lost.Sum(lost => lost.DecodeIndices().Length).ShouldBeGreaterThan(10_000);
+        var move = Rescale(folder, "m", "out", PowersOfTwo with { ValueOutput = Granularity.Channel }).Move!;
+        move.Lost.Sum(lost => lost.Count).ShouldBeGreaterThan(10_000);
+
+        // Far less than an index of eight bytes and the element, in base64, would take.
+        (move.Lost.Sum(lost => lost.Packed.Length) / (double)move.Lost.Sum(lost => lost.Count)).ShouldBeLessThan(4);
+
         Undo(folder, "out", "back").RoundedTensors.ShouldBeEmpty();
         Same(folder, "m", "back");
     }
@@ -176,7 +289,7 @@ public sealed class LossyTests
         using var folder = new TemporaryFolder();
         var model = new SmallLlama { Dtype = "F16", Layers = 1, Deviation = (projection, _) => projection == "q" ? 0.02 : 0.002 };
         model.Write(folder["0"]);
-        var lossy = PowersOfTwo with { AllowLossy = true };
+        var lossy = PowersOfTwo;
         Rescale(folder, "0", "1", lossy with { Balance = new BalanceOptions(Rounding: FactorRounding.None, MaxLog2: 0.3) })
             .Move!.PowersOfTwo.ShouldBeFalse();
         Rescale(folder, "1", "2", lossy).Move!.Lost.ShouldNotBeEmpty();
@@ -221,6 +334,12 @@ public sealed class LossyTests
     {
         using var checkpoint = Checkpoint.Open(folder[from]);
         return Rescaler.Rescale(checkpoint, folder[to], options);
+    }
+
+    private static RescaleResult DryRun(TemporaryFolder folder, string from, RescaleOptions options)
+    {
+        using var checkpoint = Checkpoint.Open(folder[from]);
+        return Rescaler.DryRun(checkpoint, options);
     }
 
     private static UndoResult Undo(TemporaryFolder folder, string from, string to)

@@ -87,7 +87,6 @@ public sealed class RescalerTests
                         QueryKey = ((Granularity[])[Granularity.Tensor, Granularity.KvHead, Granularity.Pair])[granularity],
                         ValueOutput = ((Granularity[])[Granularity.Tensor, Granularity.KvHead, Granularity.Channel])[granularity],
                         Balance = new BalanceOptions(criterion, FactorRounding.PowerOfTwo),
-                        AllowLossy = seed % 3 == 0,
                     };
                     var move = Rescale(folder, "m", "out", options).Move!;
                     move.PowersOfTwo.ShouldBeTrue();
@@ -118,7 +117,7 @@ public sealed class RescalerTests
         new SmallLlama { Dtype = dtype }.Write(folder["m"]);
         var rounding = round switch { "auto" => FactorRounding.Auto, "none" => FactorRounding.None, _ => FactorRounding.PowerOfTwo };
         var move = Rescale(
-            folder, "m", "out", new RescaleOptions { Balance = new BalanceOptions(Rounding: rounding), AllowLossy = true }
+            folder, "m", "out", new RescaleOptions { Balance = new BalanceOptions(Rounding: rounding) }
         ).Move!;
         move.Groups.ShouldAllBe(group => group.Outcome == GroupOutcome.Scaled);
         move.Groups.All(group => double.IsPow2(group.Factor)).ShouldBe(powersOfTwo);
@@ -396,7 +395,7 @@ public sealed class RescalerTests
         new SmallLlama { Dtype = dtype, Layers = 5, Shards = 3, Hidden = 40 }.Write(folder["m"]);
         foreach (var criterion in (Criterion[])[Criterion.L1, Criterion.Spectral])
         {
-            var options = ByHead with { Balance = new BalanceOptions(criterion), AllowLossy = true };
+            var options = ByHead with { Balance = new BalanceOptions(criterion) };
             Rescale(folder, "m", $"{criterion}1", options with { Threads = 1 });
             Rescale(folder, "m", $"{criterion}7", options with { Threads = 7 });
             foreach (string name in FileNames(folder[$"{criterion}1"]))

@@ -72,11 +72,11 @@ public sealed class DecoderConfigTests
         var config = Read(
             """
             {
-              "model_type": "qwen3", "hidden_size": 32, "intermediate_size": 8, "num_hidden_layers": 1, "num_attention_heads": 4,
+              "model_type": "qwen3", "hidden_size": 32, "intermediate_size": 8, "num_hidden_layers": 1, "num_attention_heads": 64,
               "vocab_size": 11
             }
             """);
-        config.Attention.ShouldBe(new AttentionConfig(4, 4, 128, 1 / Math.Sqrt(128)) { QkNorm = QkNorm.EachHeadAlike });
+        config.Attention.ShouldBe(new AttentionConfig(64, 32, 128, 1 / Math.Sqrt(128)) { QkNorm = QkNorm.EachHeadAlike });
         config.Norm.Epsilon.ShouldBe(1e-6);
         config.Layers[0].Window.ShouldBeNull();
     }
@@ -152,10 +152,14 @@ public sealed class DecoderConfigTests
         "rope_scaling asks for linear, rope_parameters for default")]
     [InlineData(
         "llama", """, "rope_theta": 10000, "rope_parameters": {"rope_theta": 500000}""",
-        "rope_parameters.rope_theta is 500000, but rope_theta is 10000")]
+        "rope_theta is 10000, but rope_parameters.rope_theta is 500000")]
+    [InlineData(
+        "gpt_neox", """, "partial_rotary_factor": 0.5, "rotary_pct": 0.25""", "rotary_pct is 0.25, but partial_rotary_factor is 0.5")]
+    [InlineData("gpt2", """, "n_embd": 8, "n_head": 2""", "n_embd is 8, but hidden_size is 32")]
+    [InlineData("gpt2", """, "n_positions": 32""", "n_positions is 32, but max_position_embeddings is 64")]
     [InlineData("llama", """, "partial_rotary_factor": 0.5""", "partial_rotary_factor is 0.5")]
     [InlineData("llama", """, "tie_word_embeddings": "yes" """, "tie_word_embeddings is \"yes\", expected true or false")]
-    [InlineData("llama", """, "num_key_value_heads": 3""", "num_attention_heads is 4, expected a multiple of num_key_value_heads, 3")]
+    [InlineData("llama", """, "num_key_value_heads": 3""", "4 query heads cannot share 3 kv heads evenly")]
     [InlineData("llama", """, "rms_norm_eps": 0""", "rms_norm_eps is 0")]
     [InlineData("llama", """, "head_dim": 7""", "7 rotary channels in heads of 7")]
     [InlineData("llama", """, "hidden_size": 30.5""", "hidden_size is 30.5, expected a whole number")]
@@ -176,7 +180,8 @@ public sealed class DecoderConfigTests
     [InlineData("mixtral", """, "num_local_experts": 2, "num_experts_per_tok": 3""", "num_experts_per_tok is 3")]
     [InlineData("gemma", """, "hidden_act": "silu" """, "the activation is not gelu_pytorch_tanh")]
     [InlineData("phi", """, "hidden_act": "gelu_new", "qk_layernorm": true""", "qk_layernorm is true")]
-    [InlineData("falcon", """, "alibi": true""", "alibi is true")]
+    [InlineData("falcon", """, "alibi": true, "num_key_value_heads": 1""", "alibi is true")]
+    [InlineData("falcon", "", "num_key_value_heads is 2, but the number of kv heads of a falcon model with this configuration is 1")]
     [InlineData("falcon", """, "new_decoder_architecture": true""", "new_decoder_architecture is true")]
     [InlineData("opt", """, "ffn_dim": 8, "word_embed_proj_dim": 16""", "word_embed_proj_dim is 16 and not hidden_size, 32")]
     [InlineData(
@@ -187,7 +192,7 @@ public sealed class DecoderConfigTests
     [InlineData("gemma3_text", """, "use_bidirectional_attention": true""", "use_bidirectional_attention is true")]
     [InlineData("llama", """, "initializer_range": -0.02""", "initializer_range is -0.02")]
     [InlineData(
-        "gpt2", """, "n_embd": 8, "n_head": 2, "scale_attn_by_inverse_layer_idx": true""", "scale_attn_by_inverse_layer_idx is true")]
+        "gpt2", """, "n_embd": 32, "n_head": 4, "scale_attn_by_inverse_layer_idx": true""", "scale_attn_by_inverse_layer_idx is true")]
     public void From_WhatTheForwardPassDoesNotHave_NamesFileAndKey(string modelType, string further, string message)
     {
         var exception = Should.Throw<WiscaException>(() => Read(Merge(TorchTinyModels.Config(modelType), further)));
@@ -206,7 +211,20 @@ public sealed class DecoderConfigTests
     public void From_MissingSize_NamesIt(string key)
     {
         string json = TorchTinyModels.Config().Replace($"\"{key}\"", "\"unknown\"", StringComparison.Ordinal);
-        Should.Throw<WiscaException>(() => Read(json)).Message.ShouldBe($"config.json: no {key}");
+        Should.Throw<WiscaException>(() => Read(json)).Message.ShouldStartWith($"config.json: no {key}");
+    }
+
+    [Theory]
+    [InlineData("gpt_neox", """, "partial_rotary_factor": 0.5""", 2)]
+    [InlineData("gpt_neox", """, "rope_parameters": {"partial_rotary_factor": 0.5, "rope_theta": 100}""", 2)]
+    [InlineData("phi", """, "partial_rotary_factor": 0.25""", 1)]
+    [InlineData("phi", """, "rope_scaling": {"partial_rotary_factor": 1.0}""", 4)]
+    public void From_AnySpellingOfTheRotatedShare_IsWhatTheCertificateReads(string modelType, string further, int frequencies)
+    {
+        string hidden = modelType == "phi" ? ", \"hidden_act\": \"gelu_new\"" : ", \"hidden_act\": \"gelu\"";
+        var config = ModelConfig.Parse(Merge(TorchTinyModels.Config(modelType), hidden + further));
+        DecoderConfig.From(config).Layers[0].Rope!.Frequencies.Length.ShouldBe(frequencies);
+        Architectures.ModelSizes.Read(config).RotaryDims.ShouldBe(2 * frequencies);
     }
 
     private static DecoderConfig Read(string json) => DecoderConfig.From(ModelConfig.Parse(json));

@@ -67,6 +67,27 @@ public sealed class WeightLoaderTests
         AssertSame(whole, bare);
     }
 
+    [Theory]
+    [InlineData("model.", "language_model.model.", "language_model.")]
+    [InlineData("model.", "model.language_model.", "")]
+    [InlineData("model.", "_orig_mod.model.", "_orig_mod.")]
+    [InlineData("model.", "module.model.", "module.")]
+    public void Load_WithSomethingInFront_IsTheSameModel(string root, string name, string head)
+    {
+        using var folder = new TemporaryFolder();
+        using var whole = Write(folder["whole"], tied: false, tensors => tensors);
+        using var prefixed = Write(
+            folder["prefixed"],
+            tied: false,
+            tensors => tensors
+                .Select(tensor => tensor with
+                {
+                    Name = tensor.Name.StartsWith(root, StringComparison.Ordinal) ? name + tensor.Name[root.Length..] : head + tensor.Name,
+                })
+                .Append(("anything._extra_state", [0], [])));
+        AssertSame(whole, prefixed);
+    }
+
     [Fact]
     public void Load_TiedWithOutputProjectionOnly_IsTheSameModel()
     {
