@@ -21,7 +21,10 @@ internal sealed class WeightLoader(Checkpoint checkpoint, DecoderConfig config)
     private readonly List<string> _differences = [];
     private readonly HashSet<string> _used = new(StringComparer.Ordinal);
 
-    public Decoder Load(ComputePrecision precision)
+    /// <summary>Makes the decoder.</summary>
+    /// <param name="precision">The element type to compute in.</param>
+    /// <param name="stored">The tensor that each parameter was read from, by the parameter's name.</param>
+    public Decoder Load(ComputePrecision precision, out IReadOnlyDictionary<string, StoredTensor> stored)
     {
         var type = ElementType(precision);
         var sources = Match(type);
@@ -29,7 +32,9 @@ internal sealed class WeightLoader(Checkpoint checkpoint, DecoderConfig config)
         try
         {
             using var ungraded = no_grad();
-            foreach (var ((_, parameter), source) in decoder.named_parameters().Zip(sources)) Copy(source, parameter);
+            var parameters = decoder.named_parameters().ToList();
+            foreach (var ((_, parameter), source) in parameters.Zip(sources)) Copy(source, parameter);
+            stored = parameters.Zip(sources).ToDictionary(pair => pair.First.name, pair => pair.Second, StringComparer.Ordinal);
             return decoder;
         }
         catch
