@@ -58,7 +58,8 @@ public sealed class GenerateVerbTests
         string wild = (await CommandRun.RunAsync(args)).Output;
         wild.ShouldNotContain("Lily went for a walk in the park.");
         (await CommandRun.RunAsync([.. args, "--temperature", "0"])).Output.ShouldContain(Greedy.TrimEnd());
-        (await CommandRun.RunAsync([.. args, "--top-k", "1", "--max-tokens", "3"])).Output.Trim().ShouldBe(Beginning + "Lily went for a walk");
+        var three = await CommandRun.RunAsync([.. args, "--top-k", "1", "--max-tokens", "3"]);
+        three.Output.Trim().ShouldBe(Beginning + "Lily went for a walk");
 
         // Whoever asks for draws gets them, from a model whose own way is greedy too.
         using var greedy = Model("""{"do_sample": false, "max_new_tokens": 40}""");
