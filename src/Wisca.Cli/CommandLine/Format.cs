@@ -1,5 +1,7 @@
+using System.Globalization;
 using System.Text.Json.Nodes;
 using Wisca.Checkpoints;
+using Wisca.Torch.Proofs;
 
 namespace Wisca.Cli.CommandLine;
 
@@ -30,20 +32,37 @@ internal static class Format
     {
         >= 1_000_000_000 => $"{count / 1e9:0.00} B",
         >= 1_000_000 => $"{count / 1e6:0.0} M",
-        _ => count.ToString("N0", System.Globalization.CultureInfo.InvariantCulture),
+        _ => count.ToString("N0", CultureInfo.InvariantCulture),
     };
 
     /// <summary>How many of a thing: <c>1 tensor</c>, <c>2 tensors</c>.</summary>
     public static string Count(int count, string noun) => $"{count} {noun}{(count == 1 ? "" : "s")}";
 
     /// <summary>A ratio of norms, to three decimals.</summary>
-    public static string Ratio(double ratio) => ratio.ToString("0.000", System.Globalization.CultureInfo.InvariantCulture);
+    public static string Ratio(double ratio) => ratio.ToString("0.000", CultureInfo.InvariantCulture);
 
     /// <summary>A factor with its power of two where it is one.</summary>
     public static string Factor(double factor) => double.IsPow2(factor) ? $"2^{(int)Math.Log2(factor)}" : $"{factor:0.0000}";
 
     /// <summary>A number for JSON, which knows neither NaN nor infinity.</summary>
     public static JsonNode? Json(double? number) => number is { } value && double.IsFinite(value) ? JsonValue.Create(value) : null;
+
+    /// <summary>How a difference of logits compares with what rounding does.</summary>
+    public static string Rounding(RoundingNoise rounding) => string.Create(
+        CultureInfo.InvariantCulture,
+        $"{rounding.Ratio:0.00} times what rounding the changed weights does (allowed {RoundingNoise.Allowed:0}), "
+        + $"{rounding.WorstRatio:0.0} times at the worst position (allowed {RoundingNoise.AllowedWorst:0})");
+
+    /// <summary>The same for readers of JSON.</summary>
+    public static JsonObject Json(RoundingNoise rounding) => new()
+    {
+        ["difference"] = Json(rounding.Difference),
+        ["noise"] = Json(rounding.Noise),
+        ["ratio"] = Json(rounding.Ratio),
+        ["allowed_ratio"] = RoundingNoise.Allowed,
+        ["worst_ratio"] = Json(rounding.WorstRatio),
+        ["allowed_worst_ratio"] = RoundingNoise.AllowedWorst,
+    };
 
     /// <summary>The files of a folder that did not go along, with the reasons.</summary>
     public static JsonArray Json(SideFiles files) =>

@@ -86,6 +86,8 @@ internal static class MergeVerb
                 ["tokens"] = proof?.Tokens,
                 ["max_logit_difference"] = Format.Json(proof?.MaxDifference),
                 ["max_logit"] = Format.Json(proof?.MaxLogit),
+                ["rounding"] = proof?.Rounding is { } noise ? Format.Json(noise) : null,
+                ["precision"] = proof?.Precision.Name(),
                 ["equivalent"] = proof?.Equivalent,
                 ["not_compared"] = reason,
                 ["not_copied"] = Format.Json(result.SideFiles),
@@ -103,7 +105,8 @@ internal static class MergeVerb
                     : string.Create(
                         CultureInfo.InvariantCulture,
                         $"max |difference of logits| {proof.MaxDifference:0.0e+00} of max |logit| {proof.MaxLogit:0.00} between base with "
-                        + $"adapter and merged model, on {proof.Tokens} random tokens, in float32"));
+                        + $"adapter and merged model, on {proof.Tokens} random tokens, in {proof.Precision.Name()}"));
+            if (proof?.Rounding is { } rounding) context.Out.WriteLine(Format.Rounding(rounding));
             if (proof is { Equivalent: false }) context.Out.WriteLine($"NOT equivalent: {proof.Reason}");
             foreach (string line in Format.Lines(result.SideFiles)) context.Out.WriteLine(line);
         }

@@ -85,7 +85,8 @@ internal static class VerifyVerb
                 {
                     ["equivalent"] = equivalent,
                     ["certificate"] = ToJson(certificate),
-                    ["forward"] = forward is null ? null : ToJson(forward, options),
+                    ["forward"] = forward is null ? null : ToJson(forward),
+                    ["disagreement"] = forward is null ? null : Disagreement(certificate, forward),
                 });
         else Print(context.Out, certificate, forward, options);
         return equivalent ? 0 : 1;
@@ -131,14 +132,31 @@ internal static class VerifyVerb
 
         string inputs = options.TextFile is null ? "random tokens" : $"tokens of {options.TextFile}";
         string outcome = !forward.Equivalent ? $"NOT equivalent: {forward.Reason}" : forward.BitIdentical ? "bit-identical" : "equivalent";
-        string arithmetic = options.Native ? "the stored type" : options.Precision.Name();
+        string arithmetic = options.Native ? "the stored type" : forward.Precision.Name();
         console.WriteLine($"forward proof  {outcome} on {forward.Tokens} {inputs}, in {arithmetic}");
         console.WriteLine(string.Create(
             CultureInfo.InvariantCulture,
             $"               max |difference of logits| {forward.MaxDifference:0.0e+00} of max |logit| {forward.MaxLogit:0.00}, "
             + $"KL {forward.Divergence:0.0e+00}"));
+        if (forward.Rounding is { } noise) console.WriteLine($"               {Format.Rounding(noise)}");
         console.WriteLine(Invariant($"               perplexity {forward.PerplexityA:0.00000} and {forward.PerplexityB:0.00000}"));
+        if (Disagreement(certificate, forward) is { } disagreement) console.WriteLine($"the two differ  {disagreement}");
     }
+
+    /// <summary>Which of the two proofs is to be believed where they say different things; null where they agree.</summary>
+    private static string? Disagreement(CertificateReport certificate, ForwardProofReport forward) =>
+        (certificate.Equivalent, forward.Equivalent) switch
+        {
+            (true, false) when forward.NonFiniteA + forward.NonFiniteB > 0 =>
+                "believe the forward proof: the weights are an exchange, but what gives no numbers on these tokens equals nothing",
+            (true, false) =>
+                "believe the forward proof: the weights are an exchange as the architecture's table describes the model, and yet these "
+                + "tokens tell them apart by more than rounding; the table is wrong for this model, or their roundings all go one way",
+            (false, true) =>
+                "believe the certificate: it covers every input, the forward proof only these tokens, on which what the certificate names "
+                + (forward.BitIdentical ? "changes no bit" : "is no larger than rounding"),
+            _ => null,
+        };
 
     private static JsonObject ToJson(CertificateReport certificate) => new()
     {
@@ -160,16 +178,17 @@ internal static class VerifyVerb
         ]),
     };
 
-    private static JsonObject ToJson(ForwardProofReport forward, VerifyOptions options) => new()
+    private static JsonObject ToJson(ForwardProofReport forward) => new()
     {
         ["equivalent"] = forward.Equivalent,
         ["reason"] = forward.Reason,
-        ["precision"] = options.Precision.Name(),
+        ["precision"] = forward.Precision.Name(),
         ["tokens"] = forward.Tokens,
         ["predictions"] = forward.Predictions,
         ["bit_identical"] = forward.BitIdentical,
         ["max_logit_difference"] = Format.Json(forward.MaxDifference),
         ["max_logit"] = Format.Json(forward.MaxLogit),
+        ["rounding"] = forward.Rounding is { } rounding ? Format.Json(rounding) : null,
         ["kl_divergence"] = Format.Json(forward.Divergence),
         ["perplexity"] = new JsonArray(Format.Json(forward.PerplexityA), Format.Json(forward.PerplexityB)),
     };

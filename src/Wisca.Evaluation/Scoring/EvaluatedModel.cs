@@ -40,7 +40,7 @@ public sealed class EvaluatedModel : IDisposable
         Decoder? decoder = null;
         try
         {
-            var tokenizer = TokenizerLoader.Load(checkpoint.Folder);
+            var tokenizer = TokenizerLoader.LoadAsTransformers(checkpoint.Folder);
             TorchRuntime.Require();
             TorchRuntime.Threads = threads;
             decoder = Decoder.Load(checkpoint, precision);

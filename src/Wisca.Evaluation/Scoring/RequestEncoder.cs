@@ -12,8 +12,8 @@ namespace Wisca.Evaluation.Scoring;
 /// A continuation that begins with that token gives it up to the context.</para>
 /// <para>Special tokens: the harness asks its tokenizer for what that adds by default (<c>add_bos_token=None</c>, since 0.4.10), unless the
 /// text begins with the prefix token's own text; this is what null stands for here. False is the default of its versions before, which
-/// added nothing; true adds always. Documents for perplexity are encoded without special tokens:
-/// the prefix token stands in front of them already.</para>
+/// added nothing; true adds always. Documents for perplexity are encoded likewise, although the prefix token stands in front of them
+/// already: since 0.4.10 a tokenizer that adds BOS makes the harness predict it, too.</para>
 /// </remarks>
 public sealed class RequestEncoder
 {
@@ -65,8 +65,8 @@ public sealed class RequestEncoder
         return new TokenRequest(shared == 0 ? [PrefixToken] : whole[..shared], whole[shared..]);
     }
 
-    /// <summary>The ids of a document, without special tokens.</summary>
-    public int[] EncodeDocument(string text) => _tokenizer.Encode(text, addSpecialTokens: false);
+    /// <summary>The ids of a document, what goes behind the prefix token.</summary>
+    public int[] EncodeDocument(string text) => Context(text);
 
     /// <summary>Encodes many requests; a context that comes again is encoded once.</summary>
     internal TokenRequest[] Encode(IReadOnlyList<LogLikelihoodRequest> requests, CancellationToken cancellation)

@@ -15,6 +15,18 @@ public sealed record SamplingOptions
     /// </summary>
     public double? TopP { get; init; }
 
+    /// <summary>
+    /// Only tokens at least this many times as probable as the most probable one are drawn from, 0 to 1; null for all. Of what
+    /// <see cref="TopP"/> leaves, as in Hugging Face transformers.
+    /// </summary>
+    public double? MinP { get; init; }
+
+    /// <summary>
+    /// Logits of tokens that the text already has, prompt included, are divided by it where they are positive and multiplied where not
+    /// (Keskar et al., CTRL, 2019); also where nothing is drawn. Above 0; 1, the default, changes nothing.
+    /// </summary>
+    public double RepetitionPenalty { get; init; } = 1;
+
     /// <summary>The seed of the draws.</summary>
     public ulong Seed { get; init; }
 }

@@ -47,6 +47,7 @@ public static class TokenGenerator
                     : "give a shorter prompt");
         }
 
+        foreach (int id in prompt) sampler.Saw(id);
         return Continue(decoder, [.. prompt], count, sampler, stops, cancellation);
     }
 
@@ -61,6 +62,7 @@ public static class TokenGenerator
             int token = sampler.Next(Logits(decoder, ids, cache));
             if (stops is not null && stops.Contains(token)) yield break;
             yield return token;
+            sampler.Saw(token);
             ids = [token];
         }
     }

@@ -6,6 +6,7 @@ namespace Wisca.Torch.Generation;
 internal sealed class TokenSampler
 {
     private readonly SamplingOptions _options;
+    private readonly HashSet<int> _seen = [];
     private ulong _state;
 
     /// <summary>Starts a sequence of draws.</summary>
@@ -21,15 +22,25 @@ internal sealed class TokenSampler
             throw new WiscaException($"top-k is {options.TopK}, expected at least 1", "leave it out to draw from all tokens");
         if (options.TopP is { } share && !(share > 0 && share <= 1))
             throw new WiscaException($"top-p is {share}, expected more than 0 and at most 1", "leave it out to draw from all tokens");
+        if (options.MinP is { } least && !(least >= 0 && least <= 1))
+            throw new WiscaException($"min-p is {least}, expected 0 to 1", "leave it out to draw from all tokens");
+        if (!double.IsFinite(options.RepetitionPenalty) || options.RepetitionPenalty <= 0)
+            throw new WiscaException(
+                $"a repetition penalty of {options.RepetitionPenalty}, expected a number above 0",
+                "1 changes nothing, more than 1 makes repetitions rarer");
         _options = options;
         _state = options.Seed;
     }
+
+    /// <summary>Says that the text has a token: those that are chosen are not taken for granted.</summary>
+    public void Saw(int token) => _seen.Add(token);
 
     /// <summary>Chooses a token; of tokens with equal logits the lower id counts as the more probable.</summary>
     /// <param name="logits">One for each token of the vocabulary.</param>
     /// <exception cref="WiscaException">No logit is a finite number.</exception>
     public int Next(ReadOnlySpan<float> logits)
     {
+        if (_options.RepetitionPenalty != 1) logits = Penalised(logits);
         int best = 0;
         for (int token = 1; token < logits.Length; token++)
         {
@@ -49,10 +60,26 @@ internal sealed class TokenSampler
             weights[token] = double.IsNaN(exponent) ? 0 : Math.Exp(exponent);
         }
 
-        if (_options is { TopK: null, TopP: null }) return Draw(order, weights);
+        if (_options is { TopK: null, TopP: null, MinP: null }) return Draw(order, weights);
         Array.Sort(order, (a, b) => weights[b].CompareTo(weights[a]) is not 0 and var unequal ? unequal : a.CompareTo(b));
         int kept = Math.Min(_options.TopK ?? order.Length, order.Length);
-        return Draw(order.AsSpan(0, Nucleus(order.AsSpan(0, kept), weights)), weights);
+        kept = Nucleus(order.AsSpan(0, kept), weights);
+
+        // The most probable token has the weight 1.
+        while (kept > 1 && weights[order[kept - 1]] < _options.MinP) kept--;
+        return Draw(order.AsSpan(0, kept), weights);
+    }
+
+    private float[] Penalised(ReadOnlySpan<float> logits)
+    {
+        float[] penalised = logits.ToArray();
+        float penalty = (float)_options.RepetitionPenalty;
+        foreach (int token in _seen)
+        {
+            if (token < penalised.Length) penalised[token] = penalised[token] < 0 ? penalised[token] * penalty : penalised[token] / penalty;
+        }
+
+        return penalised;
     }
 
     private int Nucleus(ReadOnlySpan<int> order, double[] weights)

@@ -92,11 +92,16 @@ public sealed class Decoder : nn.Module<Tensor, Tensor>
     /// <exception cref="WiscaException">
     /// The family is not supported, the configuration is wrong, or the tensors are not those it promises; the error lists every difference.
     /// </exception>
-    public static Decoder Load(Checkpoint checkpoint, ComputePrecision precision = ComputePrecision.F32)
+    public static Decoder Load(Checkpoint checkpoint, ComputePrecision precision = ComputePrecision.F32) =>
+        Load(checkpoint, precision, out _);
+
+    /// <summary>As <see cref="Load(Checkpoint, ComputePrecision)"/>, with the tensor that each parameter was read from.</summary>
+    internal static Decoder Load(
+        Checkpoint checkpoint, ComputePrecision precision, out IReadOnlyDictionary<string, StoredTensor> stored)
     {
         ArgumentNullException.ThrowIfNull(checkpoint);
         TorchRuntime.Require();
-        return new WeightLoader(checkpoint, DecoderConfig.From(checkpoint.Config)).Load(precision);
+        return new WeightLoader(checkpoint, DecoderConfig.From(checkpoint.Config)).Load(precision, out stored);
     }
 
     /// <summary>

@@ -23,7 +23,10 @@ internal sealed class WeightLoader(Checkpoint checkpoint, DecoderConfig config)
     private readonly HashSet<string> _used = new(StringComparer.Ordinal);
     private readonly Lazy<string> _prefix = new(() => Prefix(checkpoint));
 
-    public Decoder Load(ComputePrecision precision)
+    /// <summary>Makes the decoder.</summary>
+    /// <param name="precision">The element type to compute in.</param>
+    /// <param name="stored">The tensor that each parameter was read from, by the parameter's name.</param>
+    public Decoder Load(ComputePrecision precision, out IReadOnlyDictionary<string, StoredTensor> stored)
     {
         var type = ElementType(precision);
         var sources = Match(type);
@@ -31,8 +34,10 @@ internal sealed class WeightLoader(Checkpoint checkpoint, DecoderConfig config)
         try
         {
             using var ungraded = no_grad();
-            foreach (var ((_, parameter), source) in decoder.named_parameters().Zip(sources)) Copy(source, parameter);
+            var parameters = decoder.named_parameters().ToList();
+            foreach (var ((_, parameter), source) in parameters.Zip(sources)) Copy(source, parameter);
             foreach (var shard in checkpoint.Shards) shard.CheckUnchanged();
+            stored = parameters.Zip(sources).ToDictionary(pair => pair.First.name, pair => pair.Second, StringComparer.Ordinal);
             return decoder;
         }
         catch

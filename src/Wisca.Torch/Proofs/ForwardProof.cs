@@ -1,6 +1,6 @@
 using System.Globalization;
+using Wisca.Adapters;
 using Wisca.Checkpoints;
-using Wisca.Safetensors;
 using Wisca.Torch.Lora;
 using Wisca.Torch.Models;
 using static TorchSharp.torch;
@@ -13,10 +13,16 @@ public static class ForwardProof
     /// <summary>The default of <see cref="ForwardProofOptions.WindowLength"/>.</summary>
     public const int DefaultWindow = 512;
 
-    // Logits compared at a time; they are then held in float64, several times.
-    private const int ComparedLogits = 1 << 22;
+    // How often weights are moved, and the most positions at which that is measured: it takes as long as running B so often on these.
+    private const int Draws = 8, NoisePositions = 256;
 
-    /// <summary>Runs A and B, window by window, and compares every logit.</summary>
+    // The share of the memory that two models in float64 may take: nothing is lost where they are not judged there.
+    private const double SharpeningShare = 0.8;
+
+    /// <summary>
+    /// Runs A and B, window by window, and compares every logit. Logits that are not bit-identical are equal where they differ by no more
+    /// than some times what the rounding of weights does to this model on these tokens, which is measured.
+    /// </summary>
     /// <param name="a">The model as it was.</param>
     /// <param name="b">The model it is compared to.</param>
     /// <param name="tokens">At least two ids of the models' vocabulary.</param>
@@ -47,37 +53,16 @@ public static class ForwardProof
         try
         {
             using var ungraded = no_grad();
-            using Decoder modelA = Decoder.Load(a, options.Precision), modelB = Decoder.Load(b, options.Precision);
-            using var attached = options.Adapter is null ? null : LoraModel.Load(modelA, options.Adapter);
             long[] ids = [.. tokens];
-            var comparison = new LogitComparison();
-            for (int begin = 0; begin < ids.Length - 1; begin += window)
-            {
-                int end = Math.Min(begin + window, ids.Length);
-                CompareWindow(modelA, modelB, ids[begin..Math.Min(end + 1, ids.Length)], end - begin, comparison, cancellation);
-                progress?.Report(end / (double)ids.Length);
-            }
-
-            return comparison.ToReport(ids.Length, RelativeTolerance(a, b));
+            var run = new Run(a, b, ids, window, options.Adapter, progress, cancellation);
+            bool sharpen = options is { Precision: ComputePrecision.F32, Sharpen: true }
+                && Needed(a, b, ComputePrecision.F64) <= SharpeningShare * GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
+            return run.Compare(options.Precision, untilDifferent: sharpen) ?? run.Compare(ComputePrecision.F64, untilDifferent: false)!;
         }
         finally
         {
             TorchRuntime.Threads = threads;
         }
-    }
-
-    /// <summary>
-    /// The largest difference between logits, relative to the largest logit, that rounded weights explain. What counts is the coarsest type
-    /// that weights are stored in, whatever they are computed in, since a factor that is no power of two rounds each weight once: 1e-5 from
-    /// 24 significand bits on, else 8 x 2^-p.
-    /// </summary>
-    private static double RelativeTolerance(Checkpoint a, Checkpoint b)
-    {
-        int bits = a
-            .Tensors.Concat(b.Tensors)
-            .Where(tensor => tensor.Info.Dtype.IsRescalable())
-            .Min(tensor => tensor.Info.Dtype.SignificandBits());
-        return bits >= 24 ? 1e-5 : 8 * Math.ScaleB(1, -bits);
     }
 
     /// <summary>Checks what can be checked before libtorch is loaded.</summary>
@@ -113,13 +98,18 @@ public static class ForwardProof
     /// <summary>Refuses what would end in the kernel's killing the process.</summary>
     internal static void CheckMemory(Checkpoint a, Checkpoint b, ComputePrecision precision, double available)
     {
-        double needed = Bytes(a) + Bytes(b);
+        double needed = Needed(a, b, precision);
         if (needed <= available) return;
         throw new WiscaException(
             string.Create(
                 CultureInfo.InvariantCulture,
                 $"the two models take {needed / 1e9:0.0} GB in this precision, the machine has {available / 1e9:0.0} GB"),
             "compute in the stored type, or rely on the certificate, which needs no forward pass");
+    }
+
+    private static double Needed(Checkpoint a, Checkpoint b, ComputePrecision precision)
+    {
+        return Bytes(a) + Bytes(b);
 
         double Bytes(Checkpoint checkpoint) => precision switch
         {
@@ -129,33 +119,42 @@ public static class ForwardProof
         };
     }
 
-    /// <summary>
-    /// One window. Only the hidden states of both models are whole; the logits, which are as many times wider as the vocabulary is, come
-    /// a few positions at a time.
-    /// </summary>
-    /// <param name="modelA">A.</param>
-    /// <param name="modelB">B.</param>
-    /// <param name="tokens">The window, and the token behind it where there is one.</param>
-    /// <param name="count">Number of tokens in the window.</param>
-    /// <param name="comparison">Where the results go.</param>
-    /// <param name="cancellation">Stops it.</param>
-    private static void CompareWindow(
-        Decoder modelA, Decoder modelB, long[] tokens, int count, LogitComparison comparison, CancellationToken cancellation)
+    /// <summary>Both models on all the tokens, as often as it takes.</summary>
+    private sealed class Run(
+        Checkpoint a, Checkpoint b, long[] ids, int window, AdapterBinding? adapter, IProgress<double>? progress,
+        CancellationToken cancellation)
     {
-        using var scope = NewDisposeScope();
-        var ids = tensor(tokens);
-        var input = ids.narrow(0, 0, count).unsqueeze(0);
-        Tensor hiddenA = modelA.Hidden(input, cancellation), hiddenB = modelB.Hidden(input, cancellation);
-        int rows = Math.Max(1, ComparedLogits / modelA.Config.VocabularySize);
-        for (int begin = 0; begin < count; begin += rows)
+        /// <summary>Runs both in a precision.</summary>
+        /// <param name="precision">The precision.</param>
+        /// <param name="untilDifferent">True to stop where the logits are finite and not the same bits.</param>
+        /// <returns>The report; null where it stopped.</returns>
+        public ForwardProofReport? Compare(ComputePrecision precision, bool untilDifferent)
         {
-            cancellation.ThrowIfCancellationRequested();
-            using var step = NewDisposeScope();
-            int length = Math.Min(rows, count - begin), targets = Math.Min(length, tokens.Length - 1 - begin);
-            comparison.Add(
-                modelA.Logits(hiddenA.narrow(1, begin, length)).squeeze(0),
-                modelB.Logits(hiddenB.narrow(1, begin, length)).squeeze(0),
-                ids.narrow(0, begin + 1, targets));
+            using Decoder modelA = Decoder.Load(a, precision, out var storedA), modelB = Decoder.Load(b, precision, out var storedB);
+            using var attached = adapter is null ? null : LoraModel.Load(modelA, adapter);
+            var written = attached?.Modules.Select(module => module + ".weight").ToHashSet(StringComparer.Ordinal) ?? [];
+            var comparison = new LogitComparison();
+            bool measured = false;
+            for (int begin = 0; begin < ids.Length - 1; begin += window)
+            {
+                int end = Math.Min(begin + window, ids.Length);
+                using var scope = NewDisposeScope();
+                using var pair = new WindowPair(
+                    modelA, modelB, ids[begin..Math.Min(end + 1, ids.Length)], end - begin, cancellation);
+                double[] differences = pair.Compare(comparison);
+                if (measured) comparison.AddLater(differences);
+                else if (!comparison.Identical && comparison.Finite)
+                {
+                    if (untilDifferent) return null;
+                    var rounding = new WeightRounding(modelA, storedA, modelB, storedB, written);
+                    comparison.AddNoise(differences, pair.Noise(rounding, Draws, NoisePositions));
+                    measured = true;
+                }
+
+                progress?.Report(end / (double)ids.Length);
+            }
+
+            return comparison.ToReport(ids.Length, precision);
         }
     }
 }

@@ -10,6 +10,12 @@ public sealed record ForwardProofOptions
     public ComputePrecision Precision { get; init; }
 
     /// <summary>
+    /// True, the default, to judge models that are not bit-identical in float32 by their logits in float64, if the machine has the memory:
+    /// what float32 itself rounds then hides nothing and is no reason to suspect anything. No other precision is sharpened.
+    /// </summary>
+    public bool Sharpen { get; init; } = true;
+
+    /// <summary>
     /// How many tokens a model sees at a time; each window begins anew, with the token that the one before it had to predict last. By
     /// default 512, or what the models were made for if that is less; more than that is refused.
     /// </summary>

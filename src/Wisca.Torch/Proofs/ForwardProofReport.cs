@@ -1,4 +1,5 @@
 using System.Globalization;
+using Wisca.Torch.Models;
 
 namespace Wisca.Torch.Proofs;
 
@@ -12,9 +13,13 @@ namespace Wisca.Torch.Proofs;
 /// <param name="PerplexityA">exp of A's mean negative log likelihood of the next token.</param>
 /// <param name="PerplexityB">The same for B.</param>
 /// <param name="BitIdentical">True where every logit of B has the bits of A's.</param>
-/// <param name="RelativeTolerance">The largest <see cref="MaxDifference"/> / <see cref="MaxLogit"/> that counts as equal.</param>
 /// <param name="NonFiniteA">Number of A's logits that are NaN or infinite; what is measured means nothing if there are any.</param>
 /// <param name="NonFiniteB">Number of B's logits that are NaN or infinite.</param>
+/// <param name="Rounding">
+/// The difference in units of what rounding does to this model on these tokens; null where the logits are bit-identical or not finite, and
+/// nothing had to be measured.
+/// </param>
+/// <param name="Precision">What was computed in, all numbers here.</param>
 public sealed record ForwardProofReport(
     int Tokens,
     int Predictions,
@@ -24,11 +29,12 @@ public sealed record ForwardProofReport(
     double PerplexityA,
     double PerplexityB,
     bool BitIdentical,
-    double RelativeTolerance,
     long NonFiniteA,
-    long NonFiniteB)
+    long NonFiniteB,
+    RoundingNoise? Rounding,
+    ComputePrecision Precision)
 {
-    /// <summary>True where all logits are finite, and bit-identical or equal to the tolerance.</summary>
+    /// <summary>True where all logits are finite, and bit-identical or equal to the rounding of weights.</summary>
     public bool Equivalent => Reason is null;
 
     /// <summary>Why the models are not equivalent; null where they are.</summary>
@@ -37,12 +43,15 @@ public sealed record ForwardProofReport(
         get
         {
             if (NonFiniteA + NonFiniteB > 0) return $"NaN or infinite logits: {NonFiniteA} of A, {NonFiniteB} of B";
-            if (BitIdentical || MaxDifference <= RelativeTolerance * MaxLogit) return null;
-            double relative = MaxDifference / MaxLogit;
+            if (BitIdentical || Rounding is not { Explains: false } rounding) return null;
             return string.Create(
                 CultureInfo.InvariantCulture,
-                $"logits differ by up to {MaxDifference:0.0e+00}, {relative:0.0e+00} of the largest; allowed are "
-                + $"{RelativeTolerance:0.0e+00}");
+                $"logits differ by up to {MaxDifference:0.0e+00}, {Times(rounding.Ratio)} what rounding the changed weights does, "
+                + $"{Times(rounding.WorstRatio)} at the worst position; allowed are {RoundingNoise.Allowed:0} and "
+                + $"{RoundingNoise.AllowedWorst:0} times");
+
+            static string Times(double ratio) =>
+                double.IsFinite(ratio) ? string.Create(CultureInfo.InvariantCulture, $"{ratio:0.#} times") : "infinitely many times";
         }
     }
 }

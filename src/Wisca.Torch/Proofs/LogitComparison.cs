@@ -1,3 +1,4 @@
+using Wisca.Torch.Models;
 using static TorchSharp.torch;
 
 namespace Wisca.Torch.Proofs;
@@ -5,38 +6,90 @@ namespace Wisca.Torch.Proofs;
 /// <summary>Collects what two models' logits have in common, in float64.</summary>
 internal sealed class LogitComparison
 {
-    private double _maxDifference, _maxLogit, _divergence, _lossA, _lossB;
+    private double _maxDifference, _maxLogit, _divergence, _lossA, _lossB, _loudest;
     private long _positions, _nonFiniteA, _nonFiniteB;
     private int _predictions;
-    private bool _identical = true;
+    private RoundingNoise? _rounding;
+
+    /// <summary>True while every logit of B has the bits of A's.</summary>
+    public bool Identical { get; private set; } = true;
+
+    /// <summary>True while every logit is a number.</summary>
+    public bool Finite => _nonFiniteA + _nonFiniteB == 0;
 
     /// <summary>Adds some positions.</summary>
     /// <param name="logitsA">A's logits, [positions, vocabulary].</param>
     /// <param name="logitsB">B's logits, likewise.</param>
     /// <param name="targets">The next token of the first positions, of all or of all but the last.</param>
-    public void Add(Tensor logitsA, Tensor logitsB, Tensor targets)
+    /// <returns>For each position, the mean square over the vocabulary of the difference.</returns>
+    public double[] Add(Tensor logitsA, Tensor logitsB, Tensor targets)
     {
         using var scope = NewDisposeScope();
-        _identical &= logitsA.dtype == logitsB.dtype && logitsA.contiguous().bytes.SequenceEqual(logitsB.contiguous().bytes);
+        Identical &= logitsA.dtype == logitsB.dtype && logitsA.contiguous().bytes.SequenceEqual(logitsB.contiguous().bytes);
         Tensor a = logitsA.to(ScalarType.Float64), b = logitsB.to(ScalarType.Float64);
         _nonFiniteA += a.numel() - a.isfinite().sum().AsInt64();
         _nonFiniteB += b.numel() - b.isfinite().sum().AsInt64();
-        _maxDifference = Math.Max(_maxDifference, (a - b).abs().max().AsDouble());
+        var difference = a - b;
+        _maxDifference = Math.Max(_maxDifference, difference.abs().max().AsDouble());
         _maxLogit = Math.Max(_maxLogit, a.abs().max().AsDouble());
 
         Tensor logA = a.log_softmax(-1), logB = b.log_softmax(-1);
         _divergence += (logA.exp() * (logA - logB)).sum().AsDouble();
         _positions += a.shape[0];
         int predicted = (int)targets.shape[0];
-        if (predicted == 0) return;
+        double[] squares = difference.Squared().mean([-1L]).data<double>().ToArray();
+        if (predicted == 0) return squares;
         _lossA -= Likelihood(logA);
         _lossB -= Likelihood(logB);
         _predictions += predicted;
+        return squares;
 
         double Likelihood(Tensor log) => log.narrow(0, 0, predicted).gather(1, targets.unsqueeze(1)).sum().AsDouble();
     }
 
-    public ForwardProofReport ToReport(int tokens, double relativeTolerance) => new(
+    /// <summary>Takes in what the rounding of weights does at the first positions that differ.</summary>
+    /// <param name="differences">For each position, the mean square over the vocabulary of the difference of logits.</param>
+    /// <param name="noise">Likewise of a logit's change by rounding; there may be fewer of these.</param>
+    public void AddNoise(ReadOnlySpan<double> differences, ReadOnlySpan<double> noise)
+    {
+        double difference = 0, sum = 0, ratios = 0, worst = 0;
+        int counted = 0;
+        for (int i = 0; i < noise.Length; i++)
+        {
+            difference += differences[i];
+            sum += noise[i];
+            _loudest = Math.Max(_loudest, noise[i]);
+            if (differences[i] == 0 && noise[i] == 0) continue;
+            ratios += differences[i] / noise[i];
+            worst = Math.Max(worst, differences[i] / noise[i]);
+            counted++;
+        }
+
+        _rounding = new RoundingNoise(
+            Math.Sqrt(difference / noise.Length),
+            Math.Sqrt(sum / noise.Length),
+            counted == 0 ? 0 : Math.Sqrt(ratios / counted),
+            Math.Sqrt(worst));
+        AddLater(differences[noise.Length..]);
+    }
+
+    /// <summary>Takes in positions that have no noise of their own to be held against: the largest has to do.</summary>
+    /// <param name="differences">For each, the mean square over the vocabulary of the difference of logits.</param>
+    public void AddLater(ReadOnlySpan<double> differences)
+    {
+        double worst = _rounding!.WorstRatio;
+        foreach (double difference in differences)
+        {
+            if (difference > 0) worst = Math.Max(worst, Math.Sqrt(difference / _loudest));
+        }
+
+        _rounding = _rounding with { WorstRatio = worst };
+    }
+
+    /// <summary>What came out.</summary>
+    /// <param name="tokens">Number of tokens.</param>
+    /// <param name="precision">What was computed in.</param>
+    public ForwardProofReport ToReport(int tokens, ComputePrecision precision) => new(
         tokens,
         _predictions,
         _maxDifference,
@@ -44,8 +97,9 @@ internal sealed class LogitComparison
         Math.Max(0, _divergence / _positions), // never negative, but between all but equal models its sum may round below zero
         Math.Exp(_lossA / _predictions),
         Math.Exp(_lossB / _predictions),
-        _identical,
-        relativeTolerance,
+        Identical,
         _nonFiniteA,
-        _nonFiniteB);
+        _nonFiniteB,
+        Finite ? _rounding : null,
+        precision);
 }

@@ -67,6 +67,8 @@ public sealed partial class DemoVerbTests
     /// the folder, the time, the last digits of logits.</summary>
     private static string[] Lines(string text) => [.. text.Trim().Split('\n').Select(line => Varying().Replace(line.TrimEnd(), "#"))];
 
-    [GeneratedRegex(@"\S*wisca-demo-[^/]+|(?<= in )[0-9.]+(?= s;)|(?<=logits\| )\S+|(?<=KL )\S+|(?<=perplexity |and )[0-9]+\.[0-9]+")]
+    [GeneratedRegex(
+        @"\S*wisca-demo-[^/]+|(?<= in )[0-9.]+(?= s;)|(?<=logits\| )\S+|[0-9.]+(?= times )|(?<=KL )\S+"
+        + @"|(?<=perplexity |and )[0-9]+\.[0-9]+")]
     private static partial Regex Varying();
 }

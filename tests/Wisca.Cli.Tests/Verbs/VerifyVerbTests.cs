@@ -18,7 +18,8 @@ public sealed class VerifyVerbTests : IDisposable
         var run = await CommandRun.RunAsync("verify", _folder["demo", "model"], _folder["out"], "--tokens", "64");
         run.ExitCode.ShouldBe(0, run.Output);
         run.Output.ShouldContain("certificate    equivalent");
-        run.Output.ShouldContain("forward proof  equivalent on 64 random tokens, in float32");
+        run.Output.ShouldContain("forward proof  equivalent on 64 random tokens, in float64");
+        run.Output.ShouldContain(" times what rounding the changed weights does (allowed 3), ");
     }
 
     [Fact]
@@ -48,6 +49,57 @@ public sealed class VerifyVerbTests : IDisposable
         run.ExitCode.ShouldBe(1);
         run.Output.ShouldContain("certificate    NOT equivalent");
         run.Output.ShouldContain("forward proof  NOT equivalent");
+        run.Output.ShouldNotContain("the two differ");
+    }
+
+    /// <summary>Key biases of hundreds: the logits differ by 6e-4 of the largest in float32, by a hundredth of that in float64.</summary>
+    [Fact]
+    public async Task Verify_LargeKeyBiases_AreNoReasonToSuspectAnything()
+    {
+        string model = TestData.Require("cases", "verify-false-alarm-qwen2-bias", "model");
+        (await CommandRun.RunAsync("rescale", model, "--out", _folder["out"])).ExitCode.ShouldBe(0);
+        for (int seed = 0; seed < 5; seed++)
+        {
+            var run = await CommandRun.RunAsync("verify", model, _folder["out"], "--tokens", "64", "--seed", $"{seed}", "--json");
+            run.ExitCode.ShouldBe(0, run.Output);
+            var forward = JsonDocument.Parse(run.Output).RootElement.GetProperty("forward");
+            forward.GetProperty("precision").GetString().ShouldBe("float64");
+            forward.GetProperty("rounding").GetProperty("ratio").GetDouble().ShouldBeInRange(0.3, 1.2);
+            forward.GetProperty("rounding").GetProperty("allowed_ratio").GetDouble().ShouldBe(3);
+        }
+    }
+
+    [Fact]
+    public async Task Verify_CertificateAloneSeesADifference_SaysWhichToBelieve()
+    {
+        await Model();
+        string config = _folder["demo", "exact", "config.json"];
+        File.WriteAllText(config, File.ReadAllText(config).TrimEnd().TrimEnd('}') + ", \"some_key\": 1}");
+        var run = await CommandRun.RunAsync("verify", _folder["demo", "model"], _folder["demo", "exact"], "--tokens", "64");
+        run.ExitCode.ShouldBe(1, run.Output);
+        run.Output.ShouldContain("config.json differs at 'some_key'");
+        run.Output.ShouldContain("the two differ  believe the certificate");
+        run.Output.ShouldContain("changes no bit");
+    }
+
+    /// <summary>A table that pairs RoPE's channels in the other way makes a wrong exchange, and a certificate that approves it.</summary>
+    [Fact]
+    public async Task Verify_WrongTable_ForwardProofIsToBeBelieved()
+    {
+        await Model();
+        string table = TestRepository.ReadText("src", "Wisca.Core", "Architectures", "Tables", "llama.json");
+        File.WriteAllText(_folder["table.json"], table.Replace("\"half\"", "\"interleaved\"", StringComparison.Ordinal));
+        (await CommandRun.RunAsync(
+            "rescale", _folder["demo", "model"], "--out", _folder["out"], "--qk", "pair", "--architecture", _folder["table.json"]))
+            .ExitCode.ShouldBe(0);
+        string[] verify = ["verify", _folder["demo", "model"], _folder["out"], "--tokens", "64", "--architecture", _folder["table.json"]];
+        var run = await CommandRun.RunAsync(verify);
+        run.ExitCode.ShouldBe(1, run.Output);
+        run.Output.ShouldContain("certificate    equivalent");
+        run.Output.ShouldContain("forward proof  NOT equivalent: logits differ by up to");
+        run.Output.ShouldContain("the two differ  believe the forward proof");
+        run = await CommandRun.RunAsync([.. verify, "--json"]);
+        JsonDocument.Parse(run.Output).RootElement.GetProperty("disagreement").GetString()!.ShouldStartWith("believe the forward proof");
     }
 
     [Fact]

@@ -84,7 +84,9 @@ public sealed class RequestEncoderTests
         var (context, continuation) = new RequestEncoder(tokenizer, add).Encode(new(text, " two"));
         context.ShouldBe(expected ? [1, .. tokenizer.Ids("one")] : text == "one" ? tokenizer.Ids("one") : tokenizer.Ids("<s>", "one"));
         continuation.ShouldBe(tokenizer.Ids(" two"));
-        new RequestEncoder(tokenizer, add).EncodeDocument("one two").ShouldBe(tokenizer.Ids("one", " two"));
+        new RequestEncoder(tokenizer, add).EncodeDocument("one two")
+            .ShouldBe(tokenizerAdds && add != false ? [1, .. tokenizer.Ids("one", " two")] : tokenizer.Ids("one", " two"));
+        new RequestEncoder(tokenizer, add).EncodeDocument("").ShouldBeEmpty();
     }
 
     [Fact]

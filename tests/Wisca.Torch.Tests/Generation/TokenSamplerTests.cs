@@ -29,6 +29,48 @@ public sealed class TokenSamplerTests
         }
     }
 
+    /// <summary>
+    /// As transformers' TopPLogitsWarper: a token goes where those more probable have the share already, so that a share that is
+    /// reached exactly takes no further one. The numbers are what that keeps of these logits.
+    /// </summary>
+    [Theory]
+    [InlineData(0.25, 1)]
+    [InlineData(0.5, 2)]
+    [InlineData(0.51, 3)]
+    [InlineData(0.75, 3)]
+    [InlineData(1.0, 4)]
+    public void Next_TopPReachedExactly_TakesNoFurtherToken(double share, int kept)
+    {
+        var sampler = new TokenSampler(new SamplingOptions { TopP = share, Seed = 1 });
+        Enumerable.Range(0, 400).Select(_ => sampler.Next([0, 0, 0, 0])).Distinct().Count().ShouldBe(kept);
+    }
+
+    /// <summary>As transformers' MinPLogitsWarper, of shares 4/8, 2/8, 1/8 and 1/8.</summary>
+    [Theory]
+    [InlineData(0.24, 4)]
+    [InlineData(0.26, 2)]
+    [InlineData(0.51, 1)]
+    [InlineData(1.0, 1)]
+    public void Next_MinP_IsOfTheMostProbable(double least, int kept)
+    {
+        var sampler = new TokenSampler(new SamplingOptions { MinP = least, Seed = 1 });
+        float[] logits = [MathF.Log(1), MathF.Log(4), MathF.Log(1), MathF.Log(2)];
+        Enumerable.Range(0, 400).Select(_ => sampler.Next(logits)).Distinct().Count().ShouldBe(kept);
+    }
+
+    /// <summary>As transformers' RepetitionPenaltyLogitsProcessor.</summary>
+    [Theory]
+    [InlineData(new float[] { 2, 3, 1 }, 2)]
+    [InlineData(new float[] { -2, -1, -1.9f }, 2)]
+    [InlineData(new float[] { 2, 5, 1 }, 1)]
+    public void Next_RepetitionPenalty_DividesWhatIsPositiveAndMultipliesTheRest(float[] logits, int expected)
+    {
+        var sampler = new TokenSampler(new SamplingOptions { Temperature = 0, RepetitionPenalty = 4 });
+        foreach (int seen in (int[])[0, 1, 1]) sampler.Saw(seen);
+        if (expected == 1) sampler = new TokenSampler(new SamplingOptions { Temperature = 0, RepetitionPenalty = 0.5 });
+        sampler.Next(logits).ShouldBe(expected);
+    }
+
     [Fact]
     public void Next_SameSeed_GivesTheSameTokens()
     {

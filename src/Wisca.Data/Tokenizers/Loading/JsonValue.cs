@@ -27,6 +27,9 @@ internal readonly struct JsonValue
         return new JsonValue(document.RootElement.Clone(), Path.GetFileName(path) + ":");
     }
 
+    /// <summary>Another value that stands in this one's place.</summary>
+    public JsonValue With(JsonElement element) => new(element, Where);
+
     public JsonValue? Find(string key)
     {
         if (Element.ValueKind != JsonValueKind.Object) throw Wrong("an object");

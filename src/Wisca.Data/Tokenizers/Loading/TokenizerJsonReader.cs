@@ -22,10 +22,11 @@ internal sealed class TokenizerJsonReader
     private readonly JsonValue _root;
     private readonly TokenizerSettings _settings;
 
-    public TokenizerJsonReader(string path, TokenizerSettings settings)
+    public TokenizerJsonReader(string path, TokenizerSettings settings, bool rebuilt = false)
     {
         _path = path;
         _root = JsonValue.Load(path);
+        if (rebuilt) _root = LlamaRebuild.Apply(_root, settings);
         _settings = settings;
     }
 

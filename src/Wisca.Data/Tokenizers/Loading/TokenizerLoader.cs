@@ -19,10 +19,21 @@ public static class TokenizerLoader
     /// </remarks>
     /// <param name="path">A model folder, or one of the three files (<c>*.json</c> or <c>*.model</c> by any name).</param>
     /// <exception cref="WiscaException">There is no tokenizer, it is damaged, or it has a part that is not supported.</exception>
-    public static Tokenizer Load(string path)
+    public static Tokenizer Load(string path) => LoadPath(path, rebuilt: false);
+
+    /// <summary>
+    /// As <see cref="Load"/>, but with the ids that Hugging Face transformers 5 gives: where <c>tokenizer_config.json</c> names
+    /// LlamaTokenizer, it takes no more than vocabulary, merges and special tokens from tokenizer.json. A text that begins with a space
+    /// then gets no second one, and characters that the vocabulary lacks are left out. The harness's figures are of these ids.
+    /// </summary>
+    /// <param name="path">A model folder, or one of the files.</param>
+    /// <exception cref="WiscaException">There is no tokenizer, it is damaged, or it has a part that is not supported.</exception>
+    public static Tokenizer LoadAsTransformers(string path) => LoadPath(path, rebuilt: true);
+
+    private static PipelineTokenizer LoadPath(string path, bool rebuilt)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
-        if (File.Exists(path)) return LoadFile(Path.GetFullPath(path));
+        if (File.Exists(path)) return LoadFile(Path.GetFullPath(path), rebuilt);
         if (!Directory.Exists(path)) throw new WiscaException($"{path} does not exist", "name a model folder");
         string folder = Path.GetFullPath(path);
         string[] names = ["tokenizer.json", "tokenizer.model", "vocab.json"];
@@ -31,17 +42,17 @@ public static class TokenizerLoader
             ? throw new WiscaException(
                 $"{path} holds no tokenizer",
                 "expected tokenizer.json, tokenizer.model, or vocab.json with merges.txt")
-            : LoadFile(found);
+            : LoadFile(found, rebuilt);
     }
 
-    private static PipelineTokenizer LoadFile(string file)
+    private static PipelineTokenizer LoadFile(string file, bool rebuilt)
     {
         var settings = TokenizerSettings.Load(Path.GetDirectoryName(file)!);
         return new PipelineTokenizer(Path.GetExtension(file) switch
         {
             ".model" => SentencePieceReader.Read(file, settings),
             ".json" when Path.GetFileName(file) == "vocab.json" => VocabularyAndMergesReader.Read(file, settings),
-            ".json" => new TokenizerJsonReader(file, settings).Read(),
+            ".json" => new TokenizerJsonReader(file, settings, rebuilt).Read(),
             _ => throw new WiscaException(
                 $"{file} is no tokenizer",
                 "expected tokenizer.json, tokenizer.model, or vocab.json with merges.txt"),

@@ -42,6 +42,9 @@ internal sealed class TokenizerSettings
     /// <summary>Whether EOS goes behind every text; null where it is not said.</summary>
     public bool? AddEosToken => _config?.Find("add_eos_token")?.Flag();
 
+    /// <summary>Whether every part of a text between special tokens begins anew, as Llama's once did; null where it is not said.</summary>
+    public bool? Legacy => _config?.Find("legacy")?.Flag();
+
     /// <summary>Whether a text that does not begin with a space gets one; null where it is not said.</summary>
     public bool? AddPrefixSpace => _config?.Find("add_prefix_space")?.Flag();
 

@@ -5,17 +5,19 @@ using Wisca.Evaluation.Tasks.Definitions;
 namespace Wisca.Evaluation.Tasks.Data;
 
 /// <summary>
-/// Draws few-shot examples as the harness's default sampler: one generator a task, seeded once, from which each document in turn draws its
-/// own examples; a document that is drawn for itself is dropped.
+/// Draws few-shot examples as the sampler of the harness 0.4.13: one generator a task, seeded once, from which each document in turn
+/// draws its own examples. It compares the few-shot split's setting with the test split's, both empty in tasks without a test split: there
+/// one more is drawn, and the document itself is dropped. Elsewhere what is drawn stays, be it the document itself.
 /// </summary>
 internal sealed class FewshotExamples
 {
     private readonly IReadOnlyList<(JsonObject Fields, string Text)> _examples;
     private readonly PythonRandom _random;
-    private readonly int _count, _drawn;
+    private readonly int _count;
+    private readonly bool _spare;
 
-    private FewshotExamples(string file, IReadOnlyList<(JsonObject Fields, string Text)> examples, int count, int drawn, int seed) =>
-        (File, _examples, _count, _drawn, _random) = (file, examples, count, drawn, new PythonRandom((ulong)seed));
+    private FewshotExamples(string file, IReadOnlyList<(JsonObject Fields, string Text)> examples, int count, bool spare, int seed) =>
+        (File, _examples, _count, _spare, _random) = (file, examples, count, spare, new PythonRandom((ulong)seed));
 
     public string File { get; }
 
@@ -34,8 +36,8 @@ internal sealed class FewshotExamples
                 $"few-shot examples come from the {split} split, and {folder} has none of {string.Join(", ", names)}",
                 "put one of these files there, or run without --num-fewshot");
 
-        // The harness compares two settings that are both empty unless a test split is named, and then takes the splits for the same.
-        int drawn = definition.Evaluation == TaskSplit.Test ? count : count + 1;
+        bool spare = definition.Evaluation != TaskSplit.Test;
+        int drawn = spare ? count + 1 : count;
         var documents = TaskFiles.Read(path, data.Labels);
         if (documents.Count < drawn)
             throw new WiscaException(
@@ -45,7 +47,7 @@ internal sealed class FewshotExamples
             path,
             [.. documents.Select(document => TaskLoader.At(document, fields => (fields, prompts.Example(fields)), data))],
             count,
-            drawn,
+            spare,
             seed);
     }
 
@@ -54,10 +56,10 @@ internal sealed class FewshotExamples
     {
         var text = new StringBuilder();
         int taken = 0;
-        foreach (int index in _random.Sample(_examples.Count, _drawn))
+        foreach (int index in _random.Sample(_examples.Count, _spare ? _count + 1 : _count))
         {
             var (fields, example) = _examples[index];
-            if (taken == _count || JsonNode.DeepEquals(fields, document)) continue;
+            if (taken == _count || (_spare && JsonNode.DeepEquals(fields, document))) continue;
             text.Append(example);
             taken++;
         }

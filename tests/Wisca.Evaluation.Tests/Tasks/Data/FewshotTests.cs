@@ -36,17 +36,30 @@ public sealed class FewshotTests
         task.Items[1].Requests[0].Context.ShouldBe("Bird 0 saw Bo fly\n\nAn owl saw Ann");
     }
 
+    /// <summary>The harness looks for the document among its examples only where a task has no test split.</summary>
     [Fact]
-    public void Load_TheDocumentItselfIsDrawn_IsDropped()
+    public void Load_TheDocumentItselfIsDrawnFromTheTestSplit_StaysAsInTheHarness()
     {
-        // sample(range(5), 2) = [3, 0], [0, 4], [4, 0]: document 0 drew itself and has one example.
+        // sample(range(5), 2) = [3, 0], [0, 4], [4, 0]: document 0 drew itself.
         using var folder = new TaskFolder().With(
             "lambada_openai/test.jsonl",
             [.. Enumerable.Range(0, 5).Select(number => $$"""{"text": "bird {{number}} sang"}""")]);
         var task = folder.Load("lambada_openai", new TaskOptions { Fewshot = 2 });
-        task.Items[0].Requests[0].Context.ShouldBe("bird 3  sang\n\nbird 0");
+        task.Items[0].Requests[0].Context.ShouldBe("bird 3  sang\n\nbird 0  sang\n\nbird 0");
         task.Items[1].Requests[0].Context.ShouldBe("bird 0  sang\n\nbird 4  sang\n\nbird 1");
         task.Files.ShouldHaveSingleItem();
+    }
+
+    [Fact]
+    public void Load_TheDocumentItselfIsDrawnWithoutATestSplit_IsDropped()
+    {
+        // sample(range(5), 2) = [3, 0], [0, 4], [4, 0]: one is used, the other where the first is the document.
+        using var folder = new TaskFolder()
+            .With("winogrande/train_xl.jsonl", [.. Enumerable.Range(0, 5).Select(number => Winogrande($"Bird {number} saw _ fly"))])
+            .With("winogrande/dev.jsonl", Winogrande("Bird 3 saw _ fly"), Winogrande("Bird 4 saw _ fly"));
+        var task = folder.Load("winogrande", new TaskOptions { Fewshot = 1 });
+        task.Items[0].Requests[1].Context.ShouldBe("Bird 0 saw Bo fly\n\nBird 3 saw Bo");
+        task.Items[1].Requests[0].Context.ShouldBe("Bird 0 saw Bo fly\n\nBird 4 saw Ann");
     }
 
     [Fact]
