@@ -10,7 +10,7 @@ internal static class AdapterNotes
     public static IEnumerable<string> Of(AdapterBinding binding)
     {
         foreach (var (from, to) in binding.Renamed)
-            yield return $"names: what the adapter calls '{from}...' is '{to}...' in the base";
+            yield return $"names: '{from}' of the adapter's names is '{to}' in the base's";
         if (binding.Missing is { } missing) yield return $"the adapter lacks a part of itself (--allow-partial): {missing}";
     }
 
@@ -19,8 +19,8 @@ internal static class AdapterNotes
     {
         if (binding.UntiedHead is { } head)
             yield return
-                $"untied: {head.Name} is a matrix of its own now (tie_word_embeddings false), since the adapter changes only one of it and "
-                + $"{head.Embedding.Info.Name}, or each in its own way";
+                $"untied: {head.Name} is a matrix of its own now (tie_word_embeddings false): the base ties it to "
+                + $"{head.Embedding.Info.Name}, and the adapter does not change both alike";
         foreach (var (_, name) in binding.NewHeads) yield return $"new: {name}, which the base lacks; config.json says what model it makes";
     }
 

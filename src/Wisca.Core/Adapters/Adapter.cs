@@ -258,7 +258,8 @@ public sealed class Adapter : IWeightFolder, IDisposable
         if (embedding && (parts.ContainsKey(FactorA) || parts.ContainsKey(FactorB)))
             throw Wrong($"module '{name}' has factors of an embedding and of a projection");
         StoredTensor? magnitude = parts.GetValueOrDefault(Magnitude), bias = parts.GetValueOrDefault(BiasOfB);
-        if (!Config.Adapts(name)) throw Wrong($"module '{name}' has factors, but target_modules does not name it");
+        bool follows = Config.EnsuresTying && ModuleNames.Canonical(name) == TiedHead.Module;
+        if (!Config.Adapts(name) && !follows) throw Wrong($"module '{name}' has factors, but target_modules does not name it");
         if (a.Info.Shape.Length > 2)
             throw new WiscaException(
                 $"{Where}: '{a.Info.Name}' is LoRA of a convolution, which is not supported",

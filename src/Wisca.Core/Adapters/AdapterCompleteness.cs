@@ -47,7 +47,7 @@ internal sealed partial class AdapterCompleteness(
             if (IsBeyond(canonical, layers) || (inLayer && !trees.Contains(tree))) continue;
             if ((IsOfExperts(path) && !mixes) || (IsRouter(path) && !routes)) continue;
             if (_config.Targets.IsAllLinear && (!inLayer || Tables.Contains(Leaf(path)))) continue;
-            if (canonical == "lm_head" && _config.TaskType is not (null or "CAUSAL_LM")) continue;
+            if (canonical == TiedHead.Module && _config.TaskType is not (null or "CAUSAL_LM")) continue;
             if (Spelled(path, canonical) is not { } spelled || !_config.Adapts(spelled) || _config.IsWithinSaved(spelled)) continue;
             named.Add(spelled);
             if (!adapted.Contains(tensor.Info.Name)) missing.Add(spelled);
@@ -56,10 +56,10 @@ internal sealed partial class AdapterCompleteness(
         // A head that the base does not store is a module all the same.
         if (
             tied is { Stored: null } && !_config.Targets.IsAllLinear && _config.TaskType is null or "CAUSAL_LM"
-            && tied is not null && _config.Targets.Names.Contains("lm_head") && !_config.EnsuresTying)
+            && tied is not null && _config.Targets.Names.Contains(TiedHead.Module) && !_config.EnsuresTying)
         {
-            named.Add("lm_head");
-            if (!present.Any(name => ModuleNames.Canonical(name) == "lm_head")) missing.Add("lm_head");
+            named.Add(TiedHead.Module);
+            if (!present.Any(name => ModuleNames.Canonical(name) == TiedHead.Module)) missing.Add(TiedHead.Module);
         }
 
         string?[] faults =
@@ -115,7 +115,7 @@ internal sealed partial class AdapterCompleteness(
                 && !IsBeyond(ModuleNames.Canonical(name), Layers()))
             .Select(ModuleNames.Canonical)
             .ToHashSet(StringComparer.Ordinal);
-        if (tied is { Stored: null } && _config.Saves("lm_head") && !_config.EnsuresTying) expected.Add(TiedHead.Canonical);
+        if (tied is { Stored: null } && _config.Saves(TiedHead.Module) && !_config.EnsuresTying) expected.Add(TiedHead.Canonical);
 
         // An embedding and the head that is tied to it are stored once where they are trained as one.
         if (_config.EnsuresTying && stored.Overlaps(expected))
@@ -137,7 +137,7 @@ internal sealed partial class AdapterCompleteness(
     {
         string prefix = ModuleNames.Prefix(path);
         if (_spellings.FirstOrDefault(pair => pair.Base == prefix) is { Base: not null } known) return known.Adapter + canonical;
-        if (canonical == "lm_head") return canonical;
+        if (canonical == TiedHead.Module) return canonical;
 
         // An adapter made for the text alone says nothing of the rest.
         return _spellings.Any(pair => pair.Adapter != pair.Base && !pair.Adapter.Contains("language_model", StringComparison.Ordinal))

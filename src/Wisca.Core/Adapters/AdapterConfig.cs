@@ -265,11 +265,11 @@ public sealed class AdapterConfig
     public IEnumerable<string> ParametersOf(string module)
     {
         ArgumentNullException.ThrowIfNull(module);
-        foreach (string target in TargetParameters.Distinct(StringComparer.Ordinal))
-        {
-            int dot = target.LastIndexOf('.');
-            if (dot < 0 || TargetModules.EndsWith(module, target[..dot])) yield return target[(dot + 1)..];
-        }
+        return TargetParameters
+            .Select(target => (Target: target, Dot: target.LastIndexOf('.')))
+            .Where(entry => entry.Dot < 0 || TargetModules.EndsWith(module, entry.Target[..entry.Dot]))
+            .Select(entry => entry.Target[(entry.Dot + 1)..])
+            .Distinct(StringComparer.Ordinal);
     }
 
     /// <summary>True where a module is stored whole.</summary>

@@ -16,7 +16,10 @@ internal sealed record TiedHead(StoredTensor Embedding, StoredTensor? Stored, st
     private static readonly string[] TextSections = ["text_config", "llm_config", "language_config"];
 
     /// <summary>What every spelling of an output projection's name has in common.</summary>
-    public const string Canonical = "lm_head.weight";
+    public const string Canonical = Module + ".weight";
+
+    /// <summary>Likewise of its module.</summary>
+    public const string Module = "lm_head";
 
     /// <summary>Finds the two; null where the base does not tie them.</summary>
     public static TiedHead? Of(Checkpoint checkpoint)

@@ -28,5 +28,7 @@ internal sealed class EmbeddingTable : nn.Module<Tensor, Tensor>
     public Tensor Project(Tensor hidden) => Adapter?.Project(hidden, _weight) ?? MatrixProduct.Linear(hidden, _weight, null);
 
     /// <summary>Rows begin to begin + count.</summary>
-    public Tensor Rows(long begin, long count) => _weight.narrow(0, begin, count);
+    public Tensor Rows(long begin, long count) =>
+        Adapter?.Embed(_weight, tensor(Enumerable.Range((int)begin, (int)count).Select(row => (long)row).ToArray(), device: _weight.device))
+        ?? _weight.narrow(0, begin, count);
 }
