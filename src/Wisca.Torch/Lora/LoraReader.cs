@@ -62,6 +62,8 @@ internal sealed class LoraReader
                 "only those can have factors");
         var layer = new LowRankLayer(_lora, name, linear, module.Rank, module.Scale, module.Magnitude is not null);
         _lora.Add(layer);
+        if (!_binding.Adapter.Parameters.IsEmpty) _lora.Untrained = "factors of parameters (target_parameters)";
+        else if (!_lora.Config.Adapts(name)) _lora.Untrained = "other names for its modules than the model";
         if (module.A.Info.ElementCount == layer.A.numel() && module.B.Info.ElementCount == layer.B.numel())
         {
             WeightLoader.Copy(module.A, layer.A);
@@ -69,7 +71,6 @@ internal sealed class LoraReader
         }
         else
         {
-            _lora.Untrained = "factors of several experts (target_parameters)";
             layer.A.copy_(tensor(module.ValuesOfA(), layer.A.shape));
             layer.B.copy_(tensor(module.ValuesOfB(), layer.B.shape));
         }
