@@ -1,9 +1,11 @@
 using Wisca.Adapters;
 using Wisca.Checkpoints;
+using Wisca.Rescaling;
 using Wisca.Safetensors;
 using Wisca.Tests;
 using Wisca.Torch.Lora;
 using Wisca.Torch.Models;
+using Wisca.Transitions;
 using static TorchSharp.torch;
 
 namespace Wisca.Torch.Tests.Lora;
@@ -91,6 +93,66 @@ public sealed class PeftGoldenTests : IDisposable
         var binding = adapter.Bind(checkpoint, decomposition: new PeftDecomposition());
         using (LoraModel.Load(decoder, binding)) Compare(decoder, kind, NormsInFloat32);
         if (adapter.Saved.IsEmpty) Logits(decoder, kind).ShouldBe(before);
+    }
+
+    /// <summary>The adapter goes with its base through a rescaling, and back by undo; where it cannot, it is refused by name.</summary>
+    [Theory]
+    [MemberData(nameof(Kinds))]
+    public void Moved_with_its_base_it_computes_the_same(string kind, bool forward)
+    {
+        string source = TestData.Require("golden", "peft", kind);
+        using var adapter = Adapter.Open(source);
+        using var checkpoint = Base(adapter);
+        var options = new RescaleOptions
+        {
+            QueryKey = Granularity.Pair,
+            ValueOutput = Granularity.Channel,
+            Balance = new BalanceOptions(Rounding: FactorRounding.PowerOfTwo),
+        };
+        if (checkpoint.Config.ModelType == "gpt2") options = options with { QueryKey = Granularity.KvHead };
+        void Rescale() => AdapterRescaler.Rescale(adapter.Bind(checkpoint), _folder["m"], _folder["a"], options);
+        if (kind == "pissa")
+        {
+            Should.Throw<WiscaException>(Rescale).Message.ShouldContain("init_lora_weights is \"pissa\"");
+            return;
+        }
+
+        Rescale();
+        using var moved = Adapter.Open(_folder["a"]);
+        using var rescaled = Checkpoint.Open(_folder["m"]);
+        AdapterRescaler.Undo(moved, _folder["back"]);
+        var before = TestCheckpoint.Read(source);
+        foreach (var (name, tensor) in TestCheckpoint.Read(_folder["back"]))
+        {
+            // Magnitudes behind single factors for columns come back to rounding.
+            if (name.EndsWith("magnitude_vector", StringComparison.Ordinal)) continue;
+            tensor.Bytes.ShouldBe(before[name].Bytes, name);
+        }
+
+        if (!forward) return;
+        using var decoder = Decoder.Load(rescaled, ComputePrecision.F64);
+        using var lora = LoraModel.Load(decoder, moved.Bind(rescaled));
+        Compare(decoder, kind, NormsInFloat32);
+    }
+
+    [Theory]
+    [MemberData(nameof(Kinds))]
+    public void Balanced_it_computes_the_same(string kind, bool forward)
+    {
+        using var adapter = Adapter.Open(TestData.Require("golden", "peft", kind));
+        using var checkpoint = Base(adapter);
+        void Balance() => FactorBalancer.Balance(adapter, _folder["a"], new AdapterBalanceOptions());
+        if (!forward)
+        {
+            Should.Throw<WiscaException>(Balance).Message.ShouldContain("has target_parameters");
+            return;
+        }
+
+        Balance();
+        using var balanced = Adapter.Open(_folder["a"]);
+        using var decoder = Decoder.Load(checkpoint, ComputePrecision.F64);
+        using var lora = LoraModel.Load(decoder, balanced.Bind(checkpoint, decomposition: new PeftDecomposition()));
+        Compare(decoder, kind, kind == "bf16-adapter" ? 6e-2 : 4 * NormsInFloat32);
     }
 
     private static Checkpoint Base(Adapter adapter) =>
