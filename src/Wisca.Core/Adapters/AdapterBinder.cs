@@ -258,7 +258,7 @@ internal sealed class AdapterBinder
                 $"{_adapter.Folder} stores '{savedEmbedding.Info.Name}' and single rows of it too", "merge the adapter with PEFT");
         if (ofHead is not null) modules.Remove(ofHead);
         if (same) return null;
-        if (ModuleNames.Prefix(table.Info.Name).Length == 0)
+        if (!_tied.CanBeUntied(_checkpoint.Config))
             throw new WiscaException(
                 $"the base ties lm_head to '{table.Info.Name}', and the adapter changes one of them and not the other",
                 "untie the base first: a lm_head.weight of its own, and tie_word_embeddings false in config.json");

@@ -45,6 +45,18 @@ internal sealed record TiedHead(StoredTensor Embedding, StoredTensor? Stored, st
         }
     }
 
+    /// <summary>True where the place of a second matrix is known: not in a model that is stored without its root, nor where an encoder goes
+    /// before the decoder, whose head is called otherwise.</summary>
+    public bool CanBeUntied(ModelConfig config)
+    {
+        string prefix = ModuleNames.Prefix(Embedding.Info.Name);
+        if (Stored is not null || prefix.Contains("language_model.", StringComparison.Ordinal)) return true;
+        return prefix.Length > 0
+            && (config.Find("architectures") is not { ValueKind: System.Text.Json.JsonValueKind.Array } architectures
+                || architectures.EnumerateArray().All(name => name.ToString() is var text
+                    && (text.EndsWith("ForCausalLM", StringComparison.Ordinal) || text.EndsWith("LMHeadModel", StringComparison.Ordinal))));
+    }
+
     private static bool IsHeadless(ModelConfig config) =>
         config.Find("architectures") is { ValueKind: System.Text.Json.JsonValueKind.Array } architectures
         && architectures.EnumerateArray().Any(name =>

@@ -148,6 +148,20 @@ public sealed class MergerTests : IDisposable
     }
 
     [Theory]
+    [InlineData("", "LlamaForCausalLM")]
+    [InlineData("model.decoder.", "WhisperForConditionalGeneration")]
+    public void Merge_TiedMatrixWithoutPlaceForAnother_IsRefused(string root, string architecture)
+    {
+        var llama = new SmallLlama();
+        TestCheckpoint.Write(
+            _folder["m"], llama.Config.Replace("LlamaForCausalLM", architecture, StringComparison.Ordinal),
+            [.. llama.Tensors().Select(tensor => tensor with { Name = root + tensor.Name["model.".Length..] })]);
+        (SmallAdapter.Of(llama) with { Modules = [("lm_head", 11, llama.Hidden)] }).Write(_folder["a"]);
+        Should.Throw<WiscaException>(() => Merge("m", "a")).Message
+            .ShouldContain($"the base ties lm_head to '{root}embed_tokens.weight'");
+    }
+
+    [Theory]
     [InlineData(1)]
     [InlineData(3)]
     public void Merge_HeadOfAClassifier_MakesAModelOfItsKind(int shards)
