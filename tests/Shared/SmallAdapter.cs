@@ -56,7 +56,7 @@ internal sealed record SmallAdapter
             ["use_dora"] = Dora,
             ["use_rslora"] = RankStabilized,
             ["base_model_name_or_path"] = "tests/small",
-            ["some_new_key"] = new JsonObject { ["kept"] = true },
+            ["auto_mapping"] = new JsonObject { ["kept"] = true },
         };
         Edit(json);
         return json;

@@ -28,6 +28,9 @@ internal static class SharedOptions
 
     public static Option<bool> Force() => new("--force") { Description = "Replace an existing output folder that wisca wrote." };
 
+    public static Option<bool> AllowPartial() =>
+        new("--allow-partial") { Description = "Take an adapter that lacks a part of what its adapter_config.json names in the base." };
+
     public static Option<string?> Architecture() => new("--architecture")
     {
         Description = "An architecture table of your own, for a model_type that wisca does not know.",

@@ -17,6 +17,9 @@ internal sealed record ExpressArguments
     /// <summary>The folder to write.</summary>
     public required string Output { get; init; }
 
+    /// <summary>True to take an adapter that lacks a part of itself.</summary>
+    public bool AllowPartial { get; init; }
+
     /// <summary>True to replace an existing folder that wisca wrote.</summary>
     public bool Force { get; init; }
 

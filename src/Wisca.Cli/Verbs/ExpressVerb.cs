@@ -28,11 +28,12 @@ internal static class ExpressVerb
         };
         target.AcceptOnlyFromAmong(SharedOptions.Names<AdapterGauge>());
         var output = SharedOptions.Output();
+        var partial = SharedOptions.AllowPartial();
         var force = SharedOptions.Force();
         var json = SharedOptions.Json();
         var command = new Command("express", "Write a LoRA adapter for the original base, or for the rescaled one.")
         {
-            adapter, model, target, output, force, json,
+            adapter, model, target, output, partial, force, json,
         };
         command.SetAction((parsed, cancellation) => Task.Run(() =>
         {
@@ -42,6 +43,7 @@ internal static class ExpressVerb
                 Model = parsed.GetRequiredValue(model),
                 Gauge = EnumNames.Parse<AdapterGauge>(parsed.GetRequiredValue(target)),
                 Output = parsed.GetRequiredValue(output),
+                AllowPartial = parsed.GetValue(partial),
                 Force = parsed.GetValue(force),
                 Json = parsed.GetValue(json),
             };
@@ -56,7 +58,8 @@ internal static class ExpressVerb
         context.NoteAdapter(arguments.Model);
         using var adapter = Adapter.Open(arguments.Adapter);
         var (gauge, output) = (arguments.Gauge, arguments.Output);
-        AdapterRescaler.Express(adapter.Bind(checkpoint), gauge, output, arguments.Force, cancellation);
+        var binding = adapter.Bind(checkpoint, arguments.AllowPartial);
+        AdapterRescaler.Express(binding, gauge, output, arguments.Force, cancellation);
         context.Written.Add(output);
         if (arguments.Json)
             context.WriteJson(
@@ -66,8 +69,14 @@ internal static class ExpressVerb
                     ["base"] = checkpoint.Folder,
                     ["for"] = gauge.Name(),
                     ["output"] = output,
+                    ["notes"] = AdapterNotes.Json(AdapterNotes.Of(binding)),
                 });
-        else context.Out.WriteLine($"{output}: the adapter, for the {gauge.Name()} base");
+        else
+        {
+            context.Out.WriteLine($"{output}: the adapter, for the {gauge.Name()} base");
+            foreach (string note in AdapterNotes.Of(binding)) context.Out.WriteLine(note);
+        }
+
         return 0;
     }
 }

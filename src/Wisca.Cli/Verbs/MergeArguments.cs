@@ -18,6 +18,9 @@ internal sealed record MergeArguments
     /// <summary>Seed of the random tokens.</summary>
     public ulong Seed { get; init; }
 
+    /// <summary>True to take an adapter that lacks a part of itself.</summary>
+    public bool AllowPartial { get; init; }
+
     /// <summary>True to replace an existing folder that wisca wrote.</summary>
     public bool Force { get; init; }
 

@@ -6,6 +6,7 @@ using Wisca.Adapters;
 using Wisca.Checkpoints;
 using Wisca.Cli.CommandLine;
 using Wisca.Rescaling;
+using Wisca.Torch.Lora;
 using Wisca.Torch.Models;
 using Wisca.Torch.Proofs;
 
@@ -29,12 +30,13 @@ internal static class MergeVerb
         tokens.DefaultValueFactory = _ => DefaultTokens;
         var seed = SharedOptions.Number("--seed", "Seed of the random tokens.", "S", 0, int.MaxValue);
         seed.DefaultValueFactory = _ => 0;
+        var partial = SharedOptions.AllowPartial();
         var force = SharedOptions.Force();
         var threads = SharedOptions.Threads();
         var json = SharedOptions.Json();
         var command = new Command("merge", "Write a model with a LoRA adapter merged into its weights.")
         {
-            model, adapter, output, tokens, seed, force, threads, json,
+            model, adapter, output, tokens, seed, partial, force, threads, json,
         };
         command.SetAction((parsed, cancellation) => Task.Run(() => Run(
             context,
@@ -45,6 +47,7 @@ internal static class MergeVerb
                 Output = parsed.GetRequiredValue(output),
                 Tokens = parsed.GetValue(tokens),
                 Seed = (ulong)parsed.GetValue(seed),
+                AllowPartial = parsed.GetValue(partial),
                 Force = parsed.GetValue(force),
                 Threads = parsed.GetValue(threads),
                 Json = parsed.GetValue(json),
@@ -59,7 +62,7 @@ internal static class MergeVerb
         using var checkpoint = Checkpoint.Open(arguments.Model);
         using var adapter = Adapter.Open(arguments.Adapter);
         if (adapter.Folder != checkpoint.Folder) context.NoteAdapter(arguments.Model);
-        var binding = adapter.Bind(checkpoint);
+        var binding = adapter.Bind(checkpoint, arguments.AllowPartial, new PeftDecomposition());
         var result = ProgressBar.Run(
             context,
             report =>
@@ -92,6 +95,7 @@ internal static class MergeVerb
                 ["not_compared"] = reason,
                 ["not_copied"] = Format.Json(result.SideFiles),
                 ["not_checked"] = Format.Json(result.SideFiles.Unknown),
+                ["notes"] = AdapterNotes.Json([.. AdapterNotes.Of(binding), .. AdapterNotes.OfMerged(binding)]),
             });
         }
         else
@@ -99,6 +103,7 @@ internal static class MergeVerb
             context.Out.WriteLine(
                 $"{output}: {Format.Bytes(result.WrittenBytes)}; {Format.Count(result.Merged, "module")} "
                 + $"merged{(result.Replaced > 0 ? $", {Format.Count(result.Replaced, "tensor")} replaced" : "")}");
+            foreach (string note in AdapterNotes.Of(binding).Concat(AdapterNotes.OfMerged(binding))) context.Out.WriteLine(note);
             context.Out.WriteLine(
                 proof is null
                     ? $"logits not compared: {reason}"

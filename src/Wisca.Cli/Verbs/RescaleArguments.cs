@@ -24,6 +24,9 @@ internal sealed record RescaleArguments
     /// <summary>The folder to write it to; null where there is none.</summary>
     public string? AdapterOutput { get; init; }
 
+    /// <summary>True to take an adapter that lacks a part of itself.</summary>
+    public bool AllowPartial { get; init; }
+
     /// <summary>True to replace an existing folder that wisca wrote.</summary>
     public bool Force { get; init; }
 

@@ -81,6 +81,7 @@ internal static class RescaleVerb
             HelpName = "DIR",
         };
         var adapterOutput = new Option<string?>("--adapter-out") { Description = "The folder to write the adapter to.", HelpName = "DIR" };
+        var partial = SharedOptions.AllowPartial();
         var dryRun = new Option<bool>("--dry-run") { Description = "Measure and report, write nothing." };
         var threads = SharedOptions.Threads();
         var architecture = SharedOptions.Architecture();
@@ -89,8 +90,7 @@ internal static class RescaleVerb
         var command = new Command("rescale", "Write an equivalent model whose attention weights are balanced.")
         {
             model, output, preset, queryKey, valueOutput, criterion, round, layers, maxLog2, lossless, allowLossy, adapter,
-            adapterOutput, dryRun,
-            threads, architecture, force, json,
+            adapterOutput, partial, dryRun, threads, architecture, force, json,
         };
         command.SetAction((parsed, cancellation) => Task.Run(() =>
         {
@@ -120,6 +120,7 @@ internal static class RescaleVerb
                 Table = SharedOptions.Table(parsed.GetValue(architecture)),
                 Adapter = adapterFolder,
                 AdapterOutput = adapterTarget,
+                AllowPartial = parsed.GetValue(partial),
                 Force = parsed.GetValue(force),
                 Json = parsed.GetValue(json),
             };
@@ -139,13 +140,14 @@ internal static class RescaleVerb
         // A range that does not fit is a mistake of the command line, not of the model.
         if (!options.Layers.TryResolve(ModelLayout.Resolve(checkpoint, table).Layers.Length, out _, out string? mistake))
             throw new UsageException(mistake);
+        var binding = adapter?.Bind(checkpoint, arguments.AllowPartial);
         var result = ProgressBar.Run(context, report =>
         {
             var progress = new DirectProgress<RescaleProgress>(step => report("rescaling", step.Done, step.Total));
             return output is null ? Rescaler.DryRun(checkpoint, options, table, progress, cancellation)
-                : adapter is not null
+                : binding is not null
                     ? AdapterRescaler.Rescale(
-                        adapter.Bind(checkpoint), output, arguments.AdapterOutput!, options, force, table, progress, cancellation)
+                        binding, output, arguments.AdapterOutput!, options, force, table, progress, cancellation)
                 : Rescaler.Rescale(checkpoint, output, options, force, table, progress, cancellation);
         });
 
@@ -154,12 +156,14 @@ internal static class RescaleVerb
         {
             var report = ToJson(checkpoint, result, output);
             if (arguments.AdapterOutput is not null) report["adapter_output"] = arguments.AdapterOutput;
+            if (binding is not null) report["notes"] = AdapterNotes.Json(AdapterNotes.Of(binding));
             context.WriteJson(report);
             return 0;
         }
 
         Print(context.Out, result, output, clock.Elapsed);
         if (arguments.AdapterOutput is { } moved) context.Out.WriteLine($"{moved}: the adapter, for the rescaled model");
+        foreach (string note in binding is null ? [] : AdapterNotes.Of(binding)) context.Out.WriteLine(note);
         return 0;
     }
 

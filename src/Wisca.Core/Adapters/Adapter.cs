@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using System.Diagnostics.CodeAnalysis;
 using Wisca.Checkpoints;
 using Wisca.Rescaling;
 using Wisca.Safetensors;
@@ -17,7 +16,16 @@ public sealed class Adapter : IWeightFolder, IDisposable
 
     /// <summary>What PEFT puts in front of the names of the base.</summary>
     public const string Prefix = "base_model.model.";
-    internal const string FactorA = ".lora_A.weight", FactorB = ".lora_B.weight", Magnitude = ".lora_magnitude_vector";
+
+    internal const string FactorA = ".lora_A.weight",
+        FactorB = ".lora_B.weight",
+        Magnitude = ".lora_magnitude_vector",
+        BiasOfB = ".lora_B.bias",
+        EmbeddingA = ".lora_embedding_A",
+        EmbeddingB = ".lora_embedding_B",
+        TokenRows = ".token_adapter.trainable_tokens_delta";
+
+    private const string BaseLayer = ".base_layer";
 
     private const string Broken = "the adapter is broken, or its weights and its configuration do not belong together";
 
@@ -29,11 +37,31 @@ public sealed class Adapter : IWeightFolder, IDisposable
         Config = config;
         _file = file;
         var saved = ImmutableArray.CreateBuilder<(StoredTensor, string)>();
-        var parts = new SortedDictionary<string, StoredTensor?[]>(StringComparer.Ordinal);
-        foreach (var info in file.Header.Tensors) Sort(info, parts, saved);
-        Modules = [.. parts.Select(entry => Module(entry.Key, entry.Value))];
+        var tokens = ImmutableArray.CreateBuilder<AdapterTokens>();
+        var parts = new SortedDictionary<string, Dictionary<string, StoredTensor>>(StringComparer.Ordinal);
+        foreach (var info in file.Header.Tensors) Sort(info, parts, saved, tokens);
         Saved = saved.ToImmutable();
-        if (Modules.IsEmpty && Saved.IsEmpty) throw new WiscaException($"{Where}: there are no LoRA factors in it", Broken);
+        Tokens = tokens.ToImmutable();
+
+        // A module whose parameters have factors of their own is wrapped once for each of them.
+        var wrapped = parts.Keys.ToLookup(name => name.Replace(BaseLayer, "", StringComparison.Ordinal), StringComparer.Ordinal);
+        var modules = ImmutableArray.CreateBuilder<AdapterModule>();
+        var parameters = ImmutableArray.CreateBuilder<AdapterParameters>();
+        foreach (var wrappers in wrapped)
+        {
+            string name = wrappers.Key;
+            string[] inner = [.. wrappers.OrderByDescending(wrapper => wrapper.Length)];
+            bool isModule = inner.Length == 1 && inner[0] == name && !config.Targets.IsAllLinear && config.Adapts(name);
+            if (!isModule && config.ParametersOf(name).Any())
+                parameters.Add(new AdapterParameters(name, [.. inner.Select(wrapper => Factors(name, parts[wrapper]))]));
+            else if (inner.Length > 1) throw new WiscaException($"{Where}: module '{name}' has several pairs of factors", Broken);
+            else modules.Add(Module(name, parts[inner[0]]));
+        }
+
+        Modules = modules.ToImmutable();
+        Parameters = parameters.ToImmutable();
+        if (Modules.IsEmpty && Parameters.IsEmpty && Saved.IsEmpty && Tokens.IsEmpty)
+            throw new WiscaException($"{Where}: there are no LoRA factors in it", Broken);
     }
 
     /// <inheritdoc cref="Checkpoint.Folder"/>
@@ -50,6 +78,12 @@ public sealed class Adapter : IWeightFolder, IDisposable
     /// each with the name that the model has for the tensor.
     /// </summary>
     public ImmutableArray<(StoredTensor Tensor, string Name)> Saved { get; }
+
+    /// <summary>Factors of parameters (<c>target_parameters</c>), in the order of the modules' names.</summary>
+    public ImmutableArray<AdapterParameters> Parameters { get; }
+
+    /// <summary>Rows of embeddings (<c>trainable_token_indices</c>).</summary>
+    public ImmutableArray<AdapterTokens> Tokens { get; }
 
     /// <summary>Every tensor, in the order of the bytes.</summary>
     public IEnumerable<StoredTensor> Tensors => _file.Header.Tensors.Select(info => new StoredTensor(_file, info));
@@ -129,51 +163,107 @@ public sealed class Adapter : IWeightFolder, IDisposable
 
     /// <summary>Finds the base's tensor of every module and compares shapes.</summary>
     /// <param name="checkpoint">The model that the adapter is for.</param>
-    /// <exception cref="WiscaException">The adapter is for another base; the message lists the differences.</exception>
-    public AdapterBinding Bind(Checkpoint checkpoint)
+    /// <param name="allowPartial">True to take an adapter that lacks a part of what its configuration names in this base.</param>
+    /// <param name="decomposition">Computes what PEFT leaves of a base, for adapters whose factors started from the base's own (PiSSA,
+    /// OLoRA); null where such a one is refused.</param>
+    /// <exception cref="WiscaException">The adapter is for another base, or a part of it is missing;
+    /// the message lists the differences.</exception>
+    public AdapterBinding Bind(Checkpoint checkpoint, bool allowPartial = false, IBaseDecomposition? decomposition = null)
     {
         ArgumentNullException.ThrowIfNull(checkpoint);
-        return AdapterBinding.Create(this, checkpoint);
+        return new AdapterBinder(this, checkpoint, decomposition).Bind(allowPartial);
     }
 
     /// <inheritdoc />
     public void Dispose() => _file.Dispose();
 
-    private void Sort(
-        TensorInfo info, SortedDictionary<string, StoredTensor?[]> parts, ImmutableArray<(StoredTensor, string)>.Builder saved)
+    /// <summary>The name behind PEFT's prefix and what other wrappers put in front of it or into it; null without the prefix.</summary>
+    private static string? NameInModel(string name)
     {
-        if (!info.Name.StartsWith(Prefix, StringComparison.Ordinal))
-            throw new WiscaException(
+        string rest = ModuleNames.Unwrap(name);
+        if (!rest.StartsWith(Prefix, StringComparison.Ordinal)) return null;
+        while (rest.StartsWith(Prefix, StringComparison.Ordinal)) rest = ModuleNames.Unwrap(rest[Prefix.Length..]);
+        return rest;
+    }
+
+    private void Sort(
+        TensorInfo info, SortedDictionary<string, Dictionary<string, StoredTensor>> parts,
+        ImmutableArray<(StoredTensor, string)>.Builder saved, ImmutableArray<AdapterTokens>.Builder tokens)
+    {
+        string name =
+            NameInModel(info.Name)
+            ?? throw new WiscaException(
                 $"{Where}: tensor '{info.Name}', expected a name that begins with {Prefix}",
                 "is this an adapter of PEFT?");
-        string name = info.Name[Prefix.Length..];
         if (!info.Dtype.IsRescalable())
             throw new WiscaException($"{Where}: tensor '{info.Name}' is stored as {info.Dtype}, expected F32, F16, BF16 or F64", Broken);
         var tensor = new StoredTensor(_file, info);
-        if (Part(name, FactorA, 0) || Part(name, FactorB, 1) || Part(name, Magnitude, 2) || Part(name, Magnitude + ".weight", 2)) return;
-        if (name.Contains(".lora_embedding_", StringComparison.Ordinal))
-            throw new WiscaException(
-                $"{Where}: tensor '{info.Name}' is LoRA of an embedding, which is not supported",
-                "train embeddings with modules_to_save, or merge the adapter with PEFT");
-        if (name.Contains(".lora_", StringComparison.Ordinal))
+        if (
+            ((string[])[FactorA, FactorB, BiasOfB, Magnitude, EmbeddingA, EmbeddingB]).FirstOrDefault(
+                suffix => name.EndsWith(suffix, StringComparison.Ordinal)
+                    || (suffix == Magnitude && name.EndsWith(suffix + ".weight", StringComparison.Ordinal)))
+            is { } part)
+        {
+            string module = name[..name.LastIndexOf(part, StringComparison.Ordinal)];
+            if (!parts.TryGetValue(module, out var found)) parts.Add(module, found = new(StringComparer.Ordinal));
+            if (!found.TryAdd(part, tensor)) throw Twice(found[part], tensor);
+            return;
+        }
+
+        if (name.EndsWith(TokenRows, StringComparison.Ordinal))
+        {
+            tokens.Add(ReadTokens(name[..^TokenRows.Length], tensor));
+            return;
+        }
+
+        if (name.Contains(".lora_", StringComparison.Ordinal) || name.Contains(".token_adapter.", StringComparison.Ordinal))
             throw new WiscaException($"{Where}: tensor '{info.Name}' is not known", "merge the adapter with PEFT");
         if (info.Shape.Length is not (1 or 2))
             throw new WiscaException($"{Where}: tensor '{info.Name}' has shape {info.ShapeText}, expected a matrix or a vector", Broken);
-        saved.Add((tensor, name.Replace(".base_layer.", ".", StringComparison.Ordinal)));
+        string plain = name.Replace(BaseLayer + ".", ".", StringComparison.Ordinal);
+        if (saved.FirstOrDefault(entry => entry.Item2 == plain) is { Item1: { } other }) throw Twice(other, tensor);
+        saved.Add((tensor, plain));
 
-        bool Part(string full, string suffix, int index)
-        {
-            if (!full.EndsWith(suffix, StringComparison.Ordinal)) return false;
-            string module = full[..^suffix.Length];
-            if (!parts.TryGetValue(module, out var found)) parts.Add(module, found = new StoredTensor?[3]);
-            found[index] = tensor;
-            return true;
-        }
+        WiscaException Twice(StoredTensor a, StoredTensor b) =>
+            new($"{Where}: '{a.Info.Name}' and '{b.Info.Name}' are one tensor under two names", "save the adapter again with PEFT");
     }
 
-    private AdapterModule Module(string name, StoredTensor?[] parts)
+    private AdapterTokens ReadTokens(string module, StoredTensor rows)
     {
-        var (a, b, magnitude) = (Require(parts[0], FactorA), Require(parts[1], FactorB), parts[2]);
+        var named = Config.TokenIndices.Where(entry => entry.Module.Length == 0 || TargetModules.EndsWith(module, entry.Module)).ToList();
+        if (named.Count != 1) throw Wrong($"'{rows.Info.Name}' is there, but trainable_token_indices does not name '{module}'");
+        var ids = named[0].Ids;
+        if (rows.Info.Shape is not [var count, > 0] || count != ids.Length)
+            throw Wrong($"'{rows.Info.Name}' has shape {rows.Info.ShapeText}, but trainable_token_indices has {ids.Length} ids");
+        if (ids.Distinct().Count() != ids.Length) throw Wrong("trainable_token_indices names a token twice");
+        return new AdapterTokens(module, ids, rows);
+    }
+
+    private (StoredTensor A, StoredTensor B) Factors(string name, Dictionary<string, StoredTensor> parts)
+    {
+        var (a, b) = (Require(name, parts, FactorA), Require(name, parts, FactorB));
+        if (parts.Count > 2)
+            throw Wrong($"'{parts.First(part => part.Key is not (FactorA or FactorB)).Value.Info.Name}' is among factors of parameters");
+        if (a.Info.Shape is not [> 0, > 0] || b.Info.Shape is not [> 0, var columns] || columns != a.Info.Shape[0])
+            throw Wrong($"'{a.Info.Name}' {a.Info.ShapeText} and '{b.Info.Name}' {b.Info.ShapeText} are no factors of one matrix");
+        return (a, b);
+    }
+
+    private AdapterModule Module(string name, Dictionary<string, StoredTensor> parts)
+    {
+        bool embedding = parts.ContainsKey(EmbeddingA) || parts.ContainsKey(EmbeddingB);
+        var (a, b) = embedding
+            ? (Require(name, parts, EmbeddingA), Require(name, parts, EmbeddingB))
+            : (Require(name, parts, FactorA), Require(name, parts, FactorB));
+        if (embedding && (parts.ContainsKey(FactorA) || parts.ContainsKey(FactorB)))
+            throw Wrong($"module '{name}' has factors of an embedding and of a projection");
+        StoredTensor? magnitude = parts.GetValueOrDefault(Magnitude), bias = parts.GetValueOrDefault(BiasOfB);
+        bool follows = Config.EnsuresTying && ModuleNames.Canonical(name) == TiedHead.Module;
+        if (!Config.Adapts(name) && !follows) throw Wrong($"module '{name}' has factors, but target_modules does not name it");
+        if (a.Info.Shape.Length > 2)
+            throw new WiscaException(
+                $"{Where}: '{a.Info.Name}' is LoRA of a convolution, which is not supported",
+                "merge the adapter with PEFT");
         int rank = Config.RankOf(name);
         if (a.Info.Shape is not [var rows, > 0] || rows != rank)
             throw Wrong($"'{a.Info.Name}' has shape {a.Info.ShapeText}, but {AdapterConfig.FileName} says rank {rank}");
@@ -181,14 +271,19 @@ public sealed class Adapter : IWeightFolder, IDisposable
             throw Wrong($"'{b.Info.Name}' has shape {b.Info.ShapeText}, expected {rank} columns as lora_A has rows");
         if (Config.Dora && magnitude is null) throw Wrong($"use_dora is true, but there is no '{Prefix}{name}{Magnitude}'");
         if (!Config.Dora && magnitude is not null) throw Wrong($"'{magnitude.Info.Name}' is there, but use_dora is false");
-        if (magnitude is not null && !magnitude.Info.Shape.AsSpan().SequenceEqual([b.Info.Shape[0]]))
-            throw Wrong($"'{magnitude.Info.Name}' has shape {magnitude.Info.ShapeText}, expected [{b.Info.Shape[0]}]");
-        if (!Config.Adapts(name)) throw Wrong($"module '{name}' has factors, but target_modules does not name it");
-        return new AdapterModule(name, rank, Config.ScaleOf(name), a, b, magnitude);
+        if (Config.LoraBias && bias is null && !embedding) throw Wrong($"lora_bias is true, but there is no '{Prefix}{name}{BiasOfB}'");
+        if (!Config.LoraBias && bias is not null) throw Wrong($"'{bias.Info.Name}' is there, but lora_bias is false");
+        foreach (var vector in ((StoredTensor?[])[magnitude, bias]).OfType<StoredTensor>())
+        {
+            if (!vector.Info.Shape.AsSpan().SequenceEqual([b.Info.Shape[0]]))
+                throw Wrong($"'{vector.Info.Name}' has shape {vector.Info.ShapeText}, expected [{b.Info.Shape[0]}]");
+        }
 
-        StoredTensor Require([NotNull] StoredTensor? tensor, string suffix) =>
-            tensor ?? throw Wrong($"there is no '{Prefix}{name}{suffix}'");
-
-        WiscaException Wrong(string what) => new($"{Where}: {what}", Broken);
+        return new AdapterModule(name, rank, Config.ScaleOf(name), a, b, magnitude) { Bias = bias, IsEmbedding = embedding };
     }
+
+    private StoredTensor Require(string name, Dictionary<string, StoredTensor> parts, string suffix) =>
+        parts.GetValueOrDefault(suffix) ?? throw Wrong($"there is no '{Prefix}{name}{suffix}'");
+
+    private WiscaException Wrong(string what) => new($"{Where}: {what}", Broken);
 }

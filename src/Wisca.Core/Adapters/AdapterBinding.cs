@@ -1,18 +1,13 @@
 using System.Collections.Immutable;
-using Wisca.Architectures;
-using Wisca.Attention;
 using Wisca.Checkpoints;
 using Wisca.Rescaling;
-using Wisca.Safetensors;
 
 namespace Wisca.Adapters;
 
 /// <summary>An adapter with the base that it fits.</summary>
 public sealed class AdapterBinding
 {
-    private const int ListedDifferences = 4;
-
-    private AdapterBinding(
+    internal AdapterBinding(
         Adapter adapter, Checkpoint checkpoint, ImmutableArray<BoundModule> modules,
         ImmutableArray<(StoredTensor Tensor, StoredTensor Base)> saved)
     {
@@ -34,58 +29,24 @@ public sealed class AdapterBinding
     /// <summary>What the adapter stores whole, with the tensor of the base that it stands for.</summary>
     public ImmutableArray<(StoredTensor Tensor, StoredTensor Base)> Saved { get; }
 
-    internal static AdapterBinding Create(Adapter adapter, Checkpoint checkpoint)
-    {
-        var differences = new List<string>();
-        var names = new BaseNames(checkpoint.Tensors.Select(tensor => tensor.Info.Name));
-        bool? conv = IsConv1D(checkpoint.Config);
-        var modules = ImmutableArray.CreateBuilder<BoundModule>();
-        foreach (var module in adapter.Modules)
-        {
-            if (Find(module.Name + ".weight") is not { } weight) continue;
-            var (outputs, inputs) = (module.Outputs, module.Inputs);
-            bool plain = weight.Info.Shape.AsSpan().SequenceEqual([outputs, inputs]),
-                transposed = weight.Info.Shape.AsSpan().SequenceEqual([inputs, outputs]);
-            if (!plain && !transposed)
-                differences.Add($"{weight.Info.Name} is {weight.Info.ShapeText}, but the factors are for [{outputs}, {inputs}]");
-            else if (!weight.Info.Dtype.IsRescalable())
-                differences.Add($"{weight.Info.Name} is stored as {weight.Info.Dtype}, expected F32, F16, BF16 or F64");
-            else modules.Add(new BoundModule(module, weight, plain && transposed ? conv ?? adapter.Config.FanInFanOut : transposed));
-        }
+    /// <summary>Rows of embeddings, with the embedding of the base that they are for.</summary>
+    public ImmutableArray<(AdapterTokens Tokens, StoredTensor Base)> Tokens { get; init; } = [];
 
-        var saved = ImmutableArray.CreateBuilder<(StoredTensor, StoredTensor)>();
-        foreach (var (tensor, name) in adapter.Saved)
-        {
-            if (Find(name) is not { } weight) continue;
-            if (weight.Info.Shape.SequenceEqual(tensor.Info.Shape) && weight.Info.Dtype.IsRescalable()) saved.Add((tensor, weight));
-            else
-                differences.Add(
-                    $"{weight.Info.Name} is {weight.Info.Dtype} {weight.Info.ShapeText}, but the adapter stores {tensor.Info.ShapeText}");
-        }
+    /// <summary>Heads that the adapter stores and the base lacks, with their names: those of a model for classification.</summary>
+    public ImmutableArray<(StoredTensor Tensor, string Name)> NewHeads { get; init; } = [];
 
-        if (differences.Count > 0)
-        {
-            string more = differences.Count > ListedDifferences ? $"; and {differences.Count - ListedDifferences} more" : "";
-            string made = adapter.Config.BaseName is { Length: > 0 } name
-                ? $"it was made for {name}"
-                : "give the base that it was made for";
-            throw new WiscaException(
-                $"{adapter.Folder} is not an adapter for {checkpoint.Folder}: "
-                + $"{string.Join("; ", differences.Take(ListedDifferences))}{more}",
-                made);
-        }
+    /// <summary>The output projection, where the base ties it to its embedding and the adapter does not keep them the same; null where
+    /// nothing comes between them.</summary>
+    public UntiedHead? UntiedHead { get; init; }
 
-        CheckTied(checkpoint, saved);
-        return new AdapterBinding(adapter, checkpoint, modules.ToImmutable(), saved.ToImmutable());
+    /// <summary>What stands in front of a module's name in the adapter and in the base, wherever that differs.</summary>
+    public ImmutableArray<(string Adapter, string Base)> Renamed { get; init; } = [];
 
-        StoredTensor? Find(string name)
-        {
-            string? found = names.Find(name, out bool ambiguous);
-            if (ambiguous) differences.Add($"several tensors of the base end with {name}");
-            else if (found is null) differences.Add($"the base has no {name}");
-            return found is null ? null : checkpoint.Find(found);
-        }
-    }
+    /// <summary>What the configuration names in this base and the adapter does not hold, in words; null where it is complete.</summary>
+    public string? Missing { get; init; }
+
+    /// <summary>True where what PEFT leaves of the base can be computed.</summary>
+    internal bool Recomputes { get; init; }
 
     /// <summary>
     /// Refuses an adapter that belongs to the base in another gauge: one with a ledger whose moves are not the base's last ones, or that is
@@ -116,42 +77,19 @@ public sealed class AdapterBinding
     }
 
     /// <summary>Refuses an adapter whose factors are for a base that PEFT changes when it loads them.</summary>
+    /// <param name="merging">True where the factors are added to the base: then what PEFT takes out can be taken out too, as far as it
+    /// follows from the base alone (PiSSA, OLoRA).</param>
     /// <exception cref="WiscaException">It is one.</exception>
-    public void CheckWholeBase()
+    public void CheckWholeBase(bool merging = false)
     {
-        if (!Adapter.Config.ChangesBase) return;
+        var config = Adapter.Config;
+        if (!config.ChangesBase || (merging && Recomputes && IsKnown(config.Initialization))) return;
         throw new WiscaException(
-            $"{Adapter.Config.File}: init_lora_weights is {Adapter.Config.Root.GetProperty("init_lora_weights").GetRawText()}: the "
-            + "factors are for what PEFT leaves of the base when it takes the first ones out, not for the base itself",
+            $"{config.File}: init_lora_weights is {config.Root.GetProperty("init_lora_weights").GetRawText()}: the factors are for what "
+            + "PEFT leaves of the base when it takes the first ones out, not for the base itself",
             "write the adapter for the whole base with PEFT: save_pretrained(DIR, "
             + "path_initial_model_for_weight_conversion=DIR_OF_THE_INITIAL_ADAPTER)");
-    }
 
-    /// <summary>How a family stores its projections; null where the family is not known.</summary>
-    private static bool? IsConv1D(ModelConfig config)
-    {
-        try
-        {
-            return TextModel.Find(config, null).Table.Attention.Any(layout => layout.Orientation == Orientation.Conv1D);
-        }
-        catch (WiscaException)
-        {
-            return null;
-        }
-    }
-
-    /// <summary>A tied embedding is the output projection too; an adapter that replaces it alone means only one of them.</summary>
-    private static void CheckTied(Checkpoint checkpoint, IEnumerable<(StoredTensor Tensor, StoredTensor Base)> saved)
-    {
-        if (checkpoint.Config.FindBool("tie_word_embeddings") != true) return;
-        string[] embeddings = ["embed_tokens.weight", "wte.weight", "embed_in.weight", "word_embeddings.weight"];
-        if (
-            saved.FirstOrDefault(pair => embeddings.Any(name => TargetModules.EndsWith(pair.Base.Info.Name, name)))
-            is not { Tensor: { } tensor })
-            return;
-        throw new WiscaException(
-            $"the adapter stores '{tensor.Info.Name}', but the base ties that embedding to its output projection, "
-            + "which keeps the old one in PEFT",
-            "untie the base first (tie_word_embeddings false, with a lm_head.weight of its own)");
+        static bool IsKnown(LoraInitialization start) => start is LoraInitialization.Pissa or LoraInitialization.Olora;
     }
 }

@@ -2,7 +2,6 @@ using System.Collections.Immutable;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Nodes;
-using System.Text.RegularExpressions;
 using Wisca.Checkpoints;
 
 namespace Wisca.Adapters;
@@ -18,14 +17,32 @@ public sealed class AdapterConfig
 
     private const string Hint = "an adapter folder needs the adapter_config.json that PEFT saves beside the weights";
 
-    // Each of these changes the function in a way that has no code here, whenever it is set.
+    // What is read below.
+    private static readonly string[] Understood =
+    [
+        "alpha_pattern", "base_model_name_or_path", "bias", "ensure_weight_tying", "exclude_modules", "fan_in_fan_out", "init_lora_weights",
+        "layers_pattern", "layers_to_transform", "lora_alpha", "lora_bias", "lora_dropout", "modules_to_save", "peft_type", "r",
+        "rank_pattern", "target_modules", "target_parameters", "task_type", "trainable_token_indices", "use_dora", "use_rslora",
+    ];
+
+    // What does not change the function of a trained adapter: records, and settings of a training or of another switch's.
+    private static readonly string[] Harmless =
+    [
+        "auto_mapping", "eva_config", "inference_mode", "lora_dtype", "lorap_emb_lr", "lorap_lr_ratio", "megatron_core", "merge_weights",
+        "peft_version", "qalora_group_size", "revision", "runtime_config",
+    ];
+
+    // Each of these changes the function, or the base, in a way that has no code here.
     private static readonly string[] Unsupported =
     [
-        "alora_invocation_tokens", "arrow_config", "layer_replication", "lora_bias", "target_parameters", "trainable_token_indices",
-        "use_bdlora", "use_qalora",
+        "alora_invocation_tokens", "arrow_config", "corda_config", "enable_lora", "kasa_config", "layer_replication", "loftq_config",
+        "lora_ga_config", "megatron_config", "monteclora_config", "use_bdlora", "use_qalora", "velora_config",
     ];
 
     private static readonly string[] BaseChanging = ["pissa", "olora", "corda", "loftq", "lora_ga"];
+
+    // These choose numbers that training goes on from, and leave the base alone.
+    private static readonly string[] OtherStarts = ["eva", "mica", "orthogonal"];
 
     private static readonly JsonSerializerOptions Indented = new()
     {
@@ -34,9 +51,9 @@ public sealed class AdapterConfig
     };
 
     private readonly JsonElement _root;
-    private readonly ImmutableArray<(Regex Pattern, int Rank)> _ranks;
-    private readonly ImmutableArray<(Regex Pattern, double Alpha)> _alphas;
-    private readonly ImmutableArray<Regex> _layerPatterns;
+    private readonly ImmutableArray<(PythonPattern Pattern, int Rank)> _ranks;
+    private readonly ImmutableArray<(PythonPattern Pattern, double Alpha)> _alphas;
+    private readonly ImmutableArray<PythonPattern> _layerPatterns;
     private readonly ImmutableArray<int> _layers;
     private readonly TargetModules? _excluded;
 
@@ -48,10 +65,14 @@ public sealed class AdapterConfig
         string type = json.FindString("peft_type") ?? throw Wrong("no peft_type", Hint);
         if (type != "LORA")
             throw Wrong($"peft_type is '{type}', expected LORA", "only LoRA adapters (with rsLoRA and DoRA) are known here");
-        foreach (string key in Unsupported)
+        foreach (var entry in root.EnumerateObject())
         {
-            if (json.Find(key) is { ValueKind: not JsonValueKind.False } element && !IsEmpty(element))
-                throw Wrong($"{key} is set, which is not supported", "merge the adapter with PEFT instead");
+            if (IsUnset(entry.Value) || Understood.Contains(entry.Name) || Harmless.Contains(entry.Name)) continue;
+            if (Unsupported.Contains(entry.Name))
+                throw Wrong($"{entry.Name} is set, which is not supported", "merge the adapter with PEFT instead");
+            throw Wrong(
+                $"{entry.Name} is {Shorten(entry.Value)}, and this key is not known here",
+                "if it changes nothing that the adapter computes, take it out of the configuration");
         }
 
         Rank = json.FindInt("r") ?? throw Wrong("no r (the rank)", Hint);
@@ -68,11 +89,18 @@ public sealed class AdapterConfig
         if (Bias is not ("none" or "all" or "lora_only"))
             throw Wrong($"bias is '{Bias}', expected none, all or lora_only", "mend the configuration");
         BaseName = json.FindString("base_model_name_or_path");
-        Targets = json.Find("target_modules") is { } targets
-            ? TargetModules.Read(targets, file, "target_modules")
-            : throw Wrong("no target_modules", "save the adapter anew with a version of PEFT that writes them");
+        LoraBias = json.FindBool("lora_bias") ?? false;
+        if (LoraBias && Dora) throw Wrong("lora_bias and use_dora are both true, which PEFT does not have", "mend the configuration");
+        EnsuresTying = json.FindBool("ensure_weight_tying") ?? false;
+        TaskType = json.FindString("task_type");
+        TargetParameters = Texts(json, "target_parameters");
+        TokenIndices = ReadTokens(json);
+        Targets = json.Find("target_modules") is { } targets && !IsUnset(targets) ? TargetModules.Read(targets, file, "target_modules")
+            : TargetParameters.IsEmpty && TokenIndices.IsEmpty
+                ? throw Wrong("no target_modules", "save the adapter anew with a version of PEFT that writes them")
+                : TargetModules.None;
         _excluded =
-            json.Find("exclude_modules") is { } excluded && !IsEmpty(excluded)
+            json.Find("exclude_modules") is { } excluded && !IsUnset(excluded)
                 ? TargetModules.Read(excluded, file, "exclude_modules")
                 : null;
         SavedModules = Texts(json, "modules_to_save");
@@ -83,7 +111,9 @@ public sealed class AdapterConfig
         _layerPatterns =
         [
             .. Texts(json, "layers_pattern")
-                .Select(pattern => TargetModules.Compile($@"\A.*\.{pattern}\.(\d+)\.", $"{file}: layers_pattern '{pattern}'")),
+                .Where(pattern => pattern.Length > 0)
+                .Select(pattern =>
+                    PythonPattern.Beginning($@"(?:^|.*?\.){pattern}\.(?P<idx>\d+)\.", $"{file}: layers_pattern '{pattern}'")),
         ];
         if (_layers.Length > 0 && Targets.Names.IsEmpty)
             throw Wrong(
@@ -124,6 +154,23 @@ public sealed class AdapterConfig
 
     /// <summary>Which modules have factors.</summary>
     public TargetModules Targets { get; }
+
+    /// <summary>True where B has a bias of its own in every module.</summary>
+    public bool LoraBias { get; }
+
+    /// <summary>Parameters that have factors themselves, whatever module they are in: the stacked matrices of experts. Names as in
+    /// <see cref="TargetModules.Names"/>, the parameter's own included.</summary>
+    public ImmutableArray<string> TargetParameters { get; }
+
+    /// <summary>Which rows of which embeddings are stored: a module's name, as in <see cref="TargetModules.Names"/>, and the ids. The name
+    /// is empty for the model's input embedding.</summary>
+    public ImmutableArray<(string Module, ImmutableArray<int> Ids)> TokenIndices { get; }
+
+    /// <summary>True where what is adapted of an embedding is meant for the output projection that is tied to it too.</summary>
+    public bool EnsuresTying { get; }
+
+    /// <summary>PEFT's name for what the model does (<c>CAUSAL_LM</c>, <c>SEQ_CLS</c>); null where that is not stated.</summary>
+    public string? TaskType { get; }
 
     /// <summary>Modules that are stored whole; names as in <see cref="TargetModules.Names"/>.</summary>
     public ImmutableArray<string> SavedModules { get; }
@@ -210,15 +257,28 @@ public sealed class AdapterConfig
         ArgumentNullException.ThrowIfNull(module);
         if (_excluded?.Match(module) == true || !Targets.Match(module)) return false;
         if (_layers.IsEmpty || Targets.Names.Contains(module)) return true;
-        var match = _layerPatterns.IsEmpty
-            ? Regex.Match(module, @"\A.*\.[^.]*\.(\d+)\.")
-            : _layerPatterns.Select(pattern => pattern.Match(module)).FirstOrDefault(found => found.Success);
-        return match is { Success: true } && int.TryParse(match.Groups[1].ValueSpan, out int layer) && _layers.Contains(layer);
+        return LayerOf(module) is { } text && int.TryParse(text, out int layer) && _layers.Contains(layer);
+    }
+
+    /// <summary>The names that <see cref="TargetParameters"/> gives for parameters of a module: <c>gate_up_proj</c>.</summary>
+    /// <param name="module">The module's path in the model.</param>
+    public IEnumerable<string> ParametersOf(string module)
+    {
+        ArgumentNullException.ThrowIfNull(module);
+        return TargetParameters
+            .Select(target => (Target: target, Dot: target.LastIndexOf('.')))
+            .Where(entry => entry.Dot < 0 || TargetModules.EndsWith(module, entry.Target[..entry.Dot]))
+            .Select(entry => entry.Target[(entry.Dot + 1)..])
+            .Distinct(StringComparer.Ordinal);
     }
 
     /// <summary>True where a module is stored whole.</summary>
     /// <param name="module">The module's path in the model.</param>
     public bool Saves(string module) => SavedModules.Any(name => TargetModules.EndsWith(module, name));
+
+    /// <summary>True where a module is part of one that is stored whole: PEFT gives it no factors then.</summary>
+    internal bool IsWithinSaved(string module) =>
+        SavedModules.Any(name => $".{module}.".Contains($".{name}.", StringComparison.Ordinal));
 
     /// <summary>The rank of a module.</summary>
     /// <param name="module">The module's path in the model.</param>
@@ -273,13 +333,30 @@ public sealed class AdapterConfig
     private static JsonValue Number(double number) =>
         number == Math.Truncate(number) && Math.Abs(number) < 1e15 ? JsonValue.Create((long)number) : JsonValue.Create(number);
 
-    private static bool IsEmpty(JsonElement element) => element.ValueKind switch
+    /// <summary>True for what PEFT writes where nothing is set.</summary>
+    private static bool IsUnset(JsonElement element) => element.ValueKind switch
     {
         JsonValueKind.Array => element.GetArrayLength() == 0,
         JsonValueKind.Object => !element.EnumerateObject().Any(),
-        JsonValueKind.Null => true,
+        JsonValueKind.Null or JsonValueKind.False => true,
         _ => false,
     };
+
+    private static string Shorten(JsonElement element)
+    {
+        const int longest = 60;
+        string text = element.GetRawText();
+        return text.Length > longest ? text[..longest] + "..." : text;
+    }
+
+    /// <summary>The first number in a module's path that PEFT takes for its layer's.</summary>
+    private string? LayerOf(string module)
+    {
+        if (!_layerPatterns.IsEmpty)
+            return _layerPatterns.Select(pattern => pattern.Group(module, "idx")).FirstOrDefault(layer => layer is not null);
+        string[] parts = module.Split('.');
+        return parts.Skip(2).SkipLast(1).FirstOrDefault(part => part.Length > 0 && part.All(char.IsAsciiDigit));
+    }
 
     private LoraInitialization ReadInitialization(ModelConfig json)
     {
@@ -294,12 +371,36 @@ public sealed class AdapterConfig
                 ChangesBase = BaseChanging.Any(way => name == way || name.StartsWith(way + "_", StringComparison.Ordinal));
 
                 // PEFT says true for its default.
-                return EnumNames.TryParse<LoraInitialization>(name, out var known) && known != LoraInitialization.Default
-                    ? known
-                    : LoraInitialization.Other;
+                if (EnumNames.TryParse<LoraInitialization>(name, out var known) && known != LoraInitialization.Default
+                    && known != LoraInitialization.Other)
+                    return known;
+                return ChangesBase || OtherStarts.Contains(name)
+                    ? LoraInitialization.Other
+                    : throw Wrong(
+                        $"init_lora_weights is '{name}', which is not known here",
+                        "if the base stays as it is under this, set it to true");
             default:
                 throw Wrong("init_lora_weights is neither true, false nor a name", "mend the configuration");
         }
+    }
+
+    private ImmutableArray<(string, ImmutableArray<int>)> ReadTokens(ModelConfig json)
+    {
+        const string key = "trainable_token_indices";
+        return json.Find(key) switch
+        {
+            null => [],
+            { ValueKind: JsonValueKind.Array } list when list.GetArrayLength() == 0 => [],
+            { ValueKind: JsonValueKind.Array } list => [("", Ids(list))],
+            { ValueKind: JsonValueKind.Object } named => [.. named.EnumerateObject().Select(entry => (entry.Name, Ids(entry.Value)))],
+            _ => throw Wrong($"{key} is neither a list of ids nor one for each of several modules", "mend the configuration"),
+        };
+
+        ImmutableArray<int> Ids(JsonElement list) =>
+            list.ValueKind == JsonValueKind.Array
+            && list.EnumerateArray().All(id => id.ValueKind == JsonValueKind.Number && id.TryGetInt32(out int number) && number >= 0)
+                ? [.. list.EnumerateArray().Select(id => id.GetInt32())]
+                : throw Wrong($"{key} is not a list of ids", "mend the configuration");
     }
 
     private ImmutableArray<string> Texts(ModelConfig json, string key) => json.Find(key) switch
@@ -324,7 +425,7 @@ public sealed class AdapterConfig
         _ => throw Wrong("layers_to_transform is not a list of layers", "mend the configuration"),
     };
 
-    private IEnumerable<(string Key, Regex Pattern, JsonElement Value)> Patterns(ModelConfig json, string key)
+    private IEnumerable<(string Key, PythonPattern Pattern, JsonElement Value)> Patterns(ModelConfig json, string key)
     {
         if (json.Find(key) is not { } element) return [];
         if (element.ValueKind != JsonValueKind.Object) throw Wrong($"{key} is not an object", "mend the configuration");
@@ -332,7 +433,7 @@ public sealed class AdapterConfig
             .EnumerateObject()
             .Select(entry =>
                 (
-                    $"{key}['{entry.Name}']", TargetModules.Compile($@"\A(.*\.)?({entry.Name})\z", $"{File}: {key} '{entry.Name}'"),
+                    $"{key}['{entry.Name}']", PythonPattern.Whole($@"(.*\.)?({entry.Name})", $"{File}: {key} '{entry.Name}'"),
                     entry.Value));
     }
 

@@ -25,7 +25,12 @@ internal sealed class AdapterMove
         {
             if (!factors.TryGetValue(bound.Weight.Info.Name, out var along)) continue;
             bool rows = along.Axis == bound.OutputAxis;
+            if (bound.Module.Expert is not null)
+                throw new WiscaException(
+                    $"'{bound.Weight.Info.Name}' is rescaled, and its factors are stored with those of other experts",
+                    "leave its transition out, or merge the adapter first");
             Add(rows ? bound.Module.B : bound.Module.A, rows ? 0 : 1, along.Factors);
+            if (rows && bound.Module.Bias is { } bias) Add(bias, 0, along.Factors);
             if (bound.Module.Magnitude is not { } magnitude) continue;
             double[] lengths = along.Factors;
             if (!rows)
@@ -125,6 +130,7 @@ internal sealed class AdapterMove
             bool rows = slice.Axis == bound.OutputAxis;
             yield return slice with { Tensor = (rows ? bound.Module.B : bound.Module.A).Info.Name, Axis = rows ? 0 : 1 };
             if (rows && bound.Module.Magnitude is { } magnitude) yield return slice with { Tensor = magnitude.Info.Name, Axis = 0 };
+            if (rows && bound.Module.Bias is { } bias) yield return slice with { Tensor = bias.Info.Name, Axis = 0 };
         }
 
         foreach (var (tensor, _) in _binding.Saved.Where(pair => pair.Base.Info.Name == slice.Tensor))

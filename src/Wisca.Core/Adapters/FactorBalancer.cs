@@ -26,6 +26,12 @@ public static class FactorBalancer
         ArgumentNullException.ThrowIfNull(adapter);
         ArgumentNullException.ThrowIfNull(output);
         ArgumentNullException.ThrowIfNull(options);
+        if (!adapter.Parameters.IsEmpty)
+            throw new WiscaException(
+                $"{adapter.Folder} has target_parameters: factors of several experts in one tensor, which are not balanced",
+                "merge it, or balance an adapter of modules");
+        if (adapter.Modules.IsEmpty)
+            throw new WiscaException($"{adapter.Folder} has no factors to balance", "it stores whole tensors only");
         bool general = options.Granularity == FactorGranularity.General;
         if (general && options.Balance.Rounding == FactorRounding.PowerOfTwo)
             throw new WiscaException(

@@ -1,4 +1,3 @@
-using System.Runtime.Intrinsics;
 using Wisca.Checkpoints;
 using Wisca.Numerics;
 
@@ -7,33 +6,19 @@ namespace Wisca.Adapters;
 /// <summary>Scale P Q in the layout that a base's matrix is stored in: B A, or its transpose for a Conv1D. In float64.</summary>
 internal sealed class LowRankUpdate
 {
-    private readonly double[] _left, _right;
-    private readonly int _rank, _columns;
+    private readonly LowRankFactors _factors;
 
     public LowRankUpdate(BoundModule bound)
     {
         var module = bound.Module;
-        double[] a = Values(module.A), b = Values(module.B);
-        _rank = module.Rank;
-        _columns = bound.Transposed ? module.Outputs : module.Inputs;
-        (_left, _right) = bound.Transposed ? (Transpose(a, module.Inputs), Transpose(b, _rank)) : (b, a);
-        for (int i = 0; i < _left.Length; i++) _left[i] *= module.Scale;
+        double[] a = module.ValuesOfA(), b = module.ValuesOfB();
+        var (left, right) = bound.Transposed ? (Transpose(a, module.Inputs), Transpose(b, module.Rank)) : (b, a);
+        for (int i = 0; i < left.Length; i++) left[i] *= module.Scale;
+        _factors = new LowRankFactors(left, right, module.Rank);
     }
 
     /// <summary>Adds a row of the product to the same row of the base.</summary>
-    public void AddTo(int row, Span<double> values)
-    {
-        for (int k = 0; k < _rank; k++)
-        {
-            double factor = _left[((long)row * _rank) + k];
-            var from = _right.AsSpan(k * _columns, _columns);
-            var times = Vector256.Create(factor);
-            int i = 0;
-            for (; i <= values.Length - 4; i += 4)
-                (Vector256.Create<double>(values.Slice(i, 4)) + (times * Vector256.Create<double>(from.Slice(i, 4)))).CopyTo(values[i..]);
-            for (; i < values.Length; i++) values[i] += factor * from[i];
-        }
-    }
+    public void AddTo(int row, Span<double> values) => _factors.AddTo(row, values);
 
     /// <summary>
     /// For each output, the length of its row of W + Scale B A, once as it is and once with the base's rows and columns multiplied by
@@ -73,7 +58,8 @@ internal sealed class LowRankUpdate
         return values;
     }
 
-    private static double[] Transpose(double[] values, int columns)
+    /// <summary>A matrix of so many columns, turned.</summary>
+    internal static double[] Transpose(double[] values, int columns)
     {
         int rows = values.Length / columns;
         double[] transposed = new double[values.Length];

@@ -15,14 +15,20 @@ internal sealed record MergeEdit(BoundModule Bound) : TensorEdit(0)
         _update ??= new LowRankUpdate(Bound);
         _lengths ??= Lengths();
         double[] values = _values ??= new double[matrix.Columns];
-        Elements.Decode(matrix.Dtype, source, values);
-        _update.AddTo(row, values);
+        int own = row - ((Bound.Slab ?? 0) * Bound.Rows);
+        if (Bound.KeepsBase) Elements.Decode(matrix.Dtype, source, values);
+        else Bound.ReadRow(own, values);
+        _update.AddTo(own, values);
         for (int column = 0; column < values.Length && _lengths.Length > 0; column++)
-            values[column] *= _lengths[Bound.Transposed ? column : row];
+            values[column] *= _lengths[Bound.Transposed ? column : own];
         Store(matrix, row, values, target);
     }
 
-    public override void Complete() => (_update, _values, _lengths) = (null, null, null);
+    public override void Complete()
+    {
+        (_update, _values, _lengths) = (null, null, null);
+        Bound.Release();
+    }
 
     internal static void Store(MatrixView matrix, int row, double[] values, Span<byte> target)
     {

@@ -1,28 +1,31 @@
 using System.Collections.Immutable;
 using System.Text.Json;
-using System.Text.RegularExpressions;
 
 namespace Wisca.Adapters;
 
 /// <summary>
 /// Which modules an adapter changes, as PEFT's <c>target_modules</c> says it: names (a module is meant whose path is the name or ends with
-/// a dot and it), or a pattern that the whole path must match, or <c>all-linear</c>: every linear module but the output projection.
+/// a dot and it), or a pattern of Python's that the whole path must match, or <c>all-linear</c>: every linear module but the output
+/// projection.
 /// </summary>
 public sealed class TargetModules
 {
     /// <summary>What stands for every linear module.</summary>
     public const string AllLinearName = "all-linear";
 
-    private readonly Regex? _pattern;
+    private readonly PythonPattern? _pattern;
 
-    private TargetModules(ImmutableArray<string> names, Regex? pattern)
+    private TargetModules(ImmutableArray<string> names, PythonPattern? pattern)
     {
         Names = names;
         _pattern = pattern;
     }
 
     /// <summary>Every linear module but the output projection.</summary>
-    public static TargetModules AllLinear { get; } = new([], null);
+    public static TargetModules AllLinear { get; } = new([], null) { IsAllLinear = true };
+
+    /// <summary>No module: an adapter of parameters or tokens alone.</summary>
+    internal static TargetModules None { get; } = new([], null);
 
     /// <summary>The names; empty for a pattern and for <see cref="AllLinear"/>.</summary>
     public ImmutableArray<string> Names { get; }
@@ -31,7 +34,7 @@ public sealed class TargetModules
     public string? Pattern { get; private init; }
 
     /// <summary>True for every linear module.</summary>
-    public bool IsAllLinear => Names.IsEmpty && _pattern is null;
+    public bool IsAllLinear { get; private init; }
 
     /// <summary>Takes names.</summary>
     /// <param name="names">At least one: <c>q_proj</c>, <c>layers.0.mlp.up_proj</c>.</param>
@@ -44,13 +47,12 @@ public sealed class TargetModules
         return new TargetModules(all, null);
     }
 
-    /// <summary>Takes a regular expression, or <c>all-linear</c>.</summary>
-    /// <exception cref="WiscaException">It is not a regular expression.</exception>
+    /// <summary>Takes a regular expression of Python's, as PEFT does, or <c>all-linear</c>.</summary>
+    /// <exception cref="WiscaException">It is none, or has a construct that is not known here.</exception>
     public static TargetModules Matching(string pattern)
     {
         ArgumentNullException.ThrowIfNull(pattern);
-        if (pattern.Equals(AllLinearName, StringComparison.OrdinalIgnoreCase)) return AllLinear;
-        return new TargetModules([], Compile($@"\A(?:{pattern})\z", $"target_modules '{pattern}'")) { Pattern = pattern };
+        return Matching(pattern, "target_modules");
     }
 
     /// <summary>True where a module is meant. For <see cref="AllLinear"/> the caller leaves the output projection out.</summary>
@@ -61,22 +63,25 @@ public sealed class TargetModules
         return IsAllLinear || (_pattern?.IsMatch(module) ?? Names.Any(name => EndsWith(module, name)));
     }
 
+    private static TargetModules Matching(string pattern, string what) =>
+        pattern.Equals(AllLinearName, StringComparison.OrdinalIgnoreCase)
+            ? AllLinear
+            : new TargetModules([], PythonPattern.Whole(pattern, $"{what} '{pattern}'")) { Pattern = pattern };
+
     internal static TargetModules Read(JsonElement element, string file, string key)
     {
         const string hint = "expected a list of names, a pattern or all-linear";
-        try
+        switch (element.ValueKind)
         {
-            return element.ValueKind switch
-            {
-                JsonValueKind.String when element.GetString() is { Length: > 0 } pattern => Matching(pattern),
-                JsonValueKind.Array when element.EnumerateArray().All(name => name.ValueKind == JsonValueKind.String) => Of(
-                    element.EnumerateArray().Select(name => name.GetString()!)),
-                _ => throw new WiscaException($"{key} is neither names nor a pattern", hint),
-            };
-        }
-        catch (WiscaException exception)
-        {
-            throw new WiscaException($"{file}: {exception.Message}", exception.Hint ?? hint, exception);
+            case JsonValueKind.String when element.GetString() is { Length: > 0 } pattern:
+                return Matching(pattern, $"{file}: {key}");
+            case JsonValueKind.Array when element.EnumerateArray().All(name => name.ValueKind == JsonValueKind.String):
+                string[] names = [.. element.EnumerateArray().Select(name => name.GetString()!)];
+                return names.Length > 0 && !names.Any(string.IsNullOrWhiteSpace)
+                    ? Of(names)
+                    : throw new WiscaException($"{file}: {key} names no module", hint);
+            default:
+                throw new WiscaException($"{file}: {key} is neither names nor a pattern", hint);
         }
     }
 
@@ -85,17 +90,4 @@ public sealed class TargetModules
     /// <param name="name">The name.</param>
     public static bool EndsWith(string module, string name) =>
         module.EndsWith(name, StringComparison.Ordinal) && (module.Length == name.Length || module[^(name.Length + 1)] == '.');
-
-    /// <summary>A pattern from a file: what takes longer than a second to match is refused instead of waited for.</summary>
-    internal static Regex Compile(string pattern, string what)
-    {
-        try
-        {
-            return new Regex(pattern, RegexOptions.CultureInvariant, TimeSpan.FromSeconds(1));
-        }
-        catch (ArgumentException exception)
-        {
-            throw new WiscaException($"{what} is not a regular expression: {exception.Message}", "mend the pattern", exception);
-        }
-    }
 }

@@ -5,7 +5,8 @@ using Wisca.Safetensors;
 namespace Wisca.Checkpoints;
 
 /// <summary>
-/// A stored matrix with one of its axes singled out. A bias counts as a matrix of one row whose columns are its elements.
+/// A stored matrix with one of its axes singled out. A bias counts as a matrix of one row whose columns are its elements, and a stack of
+/// matrices as one below the other.
 /// </summary>
 internal readonly struct MatrixView
 {
@@ -16,7 +17,7 @@ internal readonly struct MatrixView
         if (shape.Any(dimension => dimension > int.MaxValue) || shape[^1] * (Dtype.Bits() / 8) > int.MaxValue)
             throw new WiscaException(
                 $"tensor '{tensor.Info.Name}' has shape {tensor.Info.ShapeText}: rows of 2 GB and more are not rescaled");
-        Rows = shape.Length == 1 ? 1 : (int)shape[0];
+        Rows = checked((int)shape.SkipLast(1).Aggregate(1L, (product, dimension) => product * dimension));
         Columns = (int)shape[^1];
         ByRow = shape.Length > 1 && axis == 0;
     }

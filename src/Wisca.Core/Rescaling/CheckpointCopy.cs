@@ -19,27 +19,34 @@ internal static class CheckpointCopy
     /// <param name="folder">The staged output, its weights written.</param>
     /// <param name="ledgerOf">Makes the ledger from the list of files.</param>
     /// <param name="cancellation">Stops it.</param>
+    /// <param name="rewritten">Files that are written with another content than the one that was read; null for none.</param>
     public static SideFiles Complete(
-        IWeightFolder checkpoint, OutputFolder folder, Func<IReadOnlyList<LedgerFile>, Ledger> ledgerOf, CancellationToken cancellation)
+        IWeightFolder checkpoint, OutputFolder folder, Func<IReadOnlyList<LedgerFile>, Ledger> ledgerOf, CancellationToken cancellation,
+        IReadOnlyDictionary<string, byte[]>? rewritten = null)
     {
         var sideFiles = SideFiles.Of(checkpoint);
         var files = new List<LedgerFile>();
-        foreach (var shard in checkpoint.Shards) files.Add(new LedgerFile(Path.GetFileName(shard.FullPath), shard.Length));
+        foreach (string name in checkpoint.Shards.Select(shard => Path.GetFileName(shard.FullPath)))
+            files.Add(new LedgerFile(name, Length(Path.Combine(folder.Staging, name))));
         foreach (string name in sideFiles.Copied.OrderBy(name => name == checkpoint.ConfigName))
         {
             cancellation.ThrowIfCancellationRequested();
-            string source = Path.Combine(checkpoint.Folder, name);
-            files.Add(new LedgerFile(name, Length(source)));
-            if (name == checkpoint.ConfigName) continue;
-            string target = Path.Combine(folder.Staging, name);
-            Directory.CreateDirectory(Path.GetDirectoryName(target)!);
-            File.Copy(source, target);
+            byte[]? content = rewritten?.GetValueOrDefault(name);
+            files.Add(new LedgerFile(name, content?.Length ?? Length(Path.Combine(checkpoint.Folder, name))));
+            if (name != checkpoint.ConfigName) Write(name, content);
         }
 
         ledgerOf(files).Save(folder.Staging);
-        folder.Commit(() =>
-            File.Copy(Path.Combine(checkpoint.Folder, checkpoint.ConfigName), Path.Combine(folder.Staging, checkpoint.ConfigName)));
+        folder.Commit(() => Write(checkpoint.ConfigName, rewritten?.GetValueOrDefault(checkpoint.ConfigName)));
         return sideFiles;
+
+        void Write(string name, byte[]? content)
+        {
+            string target = Path.Combine(folder.Staging, name);
+            Directory.CreateDirectory(Path.GetDirectoryName(target)!);
+            if (content is null) File.Copy(Path.Combine(checkpoint.Folder, name), target);
+            else File.WriteAllBytes(target, content);
+        }
     }
 
     private static long Length(string path) => new FileInfo(File.ResolveLinkTarget(path, returnFinalTarget: true)?.FullName ?? path).Length;

@@ -19,6 +19,8 @@ internal sealed class CheckpointRewriter : IDisposable
     private readonly IReadOnlySet<string> _touched;
     private readonly ProgressCounter _progress;
     private readonly Dictionary<SafetensorsFile, SafeFileHandle> _targets = [];
+    private readonly IReadOnlyList<AppendedTensor> _appended;
+    private readonly Dictionary<SafetensorsFile, SafetensorsHeader> _headers = [];
     private readonly ConcurrentDictionary<string, TensorDigests> _digests = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, LostElements> _lost = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, AxisStatistics> _statistics = new(StringComparer.Ordinal);
@@ -27,18 +29,38 @@ internal sealed class CheckpointRewriter : IDisposable
     /// <param name="folder">Where its weight files are written.</param>
     /// <param name="touched">The tensors that may change.</param>
     /// <param name="progress">Told of the bytes that are written.</param>
-    public CheckpointRewriter(IWeightFolder checkpoint, string folder, IReadOnlySet<string> touched, ProgressCounter progress)
+    /// <param name="appended">Tensors that the last file gets behind its own; null for none.</param>
+    public CheckpointRewriter(
+        IWeightFolder checkpoint, string folder, IReadOnlySet<string> touched, ProgressCounter progress,
+        IReadOnlyList<AppendedTensor>? appended = null)
     {
         _checkpoint = checkpoint;
         _touched = touched;
         _progress = progress;
+        _appended = appended ?? [];
+        if (_appended.Count > 0) _headers.Add(checkpoint.Shards[^1], Extended(checkpoint.Shards[^1]));
         foreach (var shard in checkpoint.Shards)
         {
             var target = File.OpenHandle(Path.Combine(folder, Path.GetFileName(shard.FullPath)), FileMode.CreateNew, FileAccess.ReadWrite);
             _targets.Add(shard, target);
-            RandomAccess.SetLength(target, shard.Length);
+            RandomAccess.SetLength(target, Offset(shard) + shard.Length - shard.DataOffset + AppendedTo(shard).Sum(Size));
+            if (_headers.TryGetValue(shard, out var header)) RandomAccess.Write(target, header.ToBytes(), 0);
         }
+
+        IEnumerable<AppendedTensor> AppendedTo(SafetensorsFile shard) => _headers.ContainsKey(shard) ? _appended : [];
     }
+
+    private static long Size(AppendedTensor tensor) => tensor.Model.Info.ByteLength;
+
+    private SafetensorsHeader Extended(SafetensorsFile shard) =>
+        SafetensorsHeader.Create(
+            shard.Header.Tensors.Select(info => (info.Name, info.Dtype, info.Shape.ToArray()))
+                .Concat(_appended.Select(tensor => (tensor.Name, tensor.Model.Info.Dtype, tensor.Model.Info.Shape.ToArray()))),
+            shard.Header.Metadata.Count > 0 ? shard.Header.Metadata : null);
+
+    /// <summary>Where a file's data begins as it is written.</summary>
+    private long Offset(SafetensorsFile shard) =>
+        _headers.TryGetValue(shard, out var header) ? header.ToBytes().Length : shard.DataOffset;
 
     /// <summary>Digests of every changed tensor.</summary>
     public SortedDictionary<string, TensorDigests> Digests => new(_digests, StringComparer.Ordinal);
@@ -87,7 +109,8 @@ internal sealed class CheckpointRewriter : IDisposable
     {
         foreach (var shard in _checkpoint.Shards)
         {
-            long copied = 0;
+            // A file that gets tensors has its header already.
+            long copied = _headers.ContainsKey(shard) ? shard.DataOffset : 0;
             foreach (var tensor in shard.Header.Tensors.Where(tensor => _touched.Contains(tensor.Name)))
             {
                 Copy(shard, copied, shard.DataOffset + tensor.Begin, cancellation);
@@ -100,11 +123,12 @@ internal sealed class CheckpointRewriter : IDisposable
 
     private void Copy(SafetensorsFile shard, long from, long to, CancellationToken cancellation)
     {
+        long shift = Offset(shard) - shard.DataOffset;
         for (; from < to; from += CopySize)
         {
             cancellation.ThrowIfCancellationRequested();
             long length = Math.Min(CopySize, to - from);
-            KernelCopy.Copy(shard.Handle, _targets[shard], from, from, length);
+            KernelCopy.Copy(shard.Handle, _targets[shard], from, from + shift, length);
             _progress.Add(length);
         }
     }
@@ -123,17 +147,29 @@ internal sealed class CheckpointRewriter : IDisposable
             threads,
             tensor =>
             {
-                long begin = tensor.File.DataOffset + tensor.Info.Begin;
                 if (edits.TryGetValue(tensor.Info.Name, out var edit))
-                    Rewrite(new MatrixView(tensor, edit.Axis), edit, _targets[tensor.File], begin, cancellation);
-                else Copy(tensor.File, begin, begin + tensor.Info.ByteLength, cancellation);
+                    Rewrite(
+                        new MatrixView(tensor, edit.Axis), tensor.Info.Name, edit, _targets[tensor.File],
+                        Offset(tensor.File) + tensor.Info.Begin, cancellation);
+                else
+                {
+                    long begin = tensor.File.DataOffset + tensor.Info.Begin;
+                    Copy(tensor.File, begin, begin + tensor.Info.ByteLength, cancellation);
+                }
             },
             cancellation);
+        foreach (var tensor in _appended)
+        {
+            var (shard, header) = _headers.Single();
+            Rewrite(
+                new MatrixView(tensor.Model, 0), tensor.Name, tensor.Edit, _targets[shard], Offset(shard) + header.Find(tensor.Name)!.Begin,
+                cancellation);
+        }
     }
 
-    private void Rewrite(MatrixView matrix, TensorEdit edit, SafeFileHandle target, long offset, CancellationToken cancellation)
+    private void Rewrite(
+        MatrixView matrix, string name, TensorEdit edit, SafeFileHandle target, long offset, CancellationToken cancellation)
     {
-        string name = matrix.Tensor.Info.Name;
         var before = new XxHash128();
         var after = new XxHash128();
         var scale = edit as TensorScale;
@@ -165,7 +201,7 @@ internal sealed class CheckpointRewriter : IDisposable
 
         edit.Complete();
         if (measurement is not null) _statistics[name] = measurement.ToStatistics(matrix.ElementsPerIndex);
-        _digests[name] = new TensorDigests(Hex(before), Hex(after));
+        if (_checkpoint.Find(name) is not null) _digests[name] = new TensorDigests(Hex(before), Hex(after));
         if (losses?.ToElements(name) is { } lost) _lost[name] = lost;
     }
 

@@ -22,6 +22,8 @@ public sealed class LoraModel : IParameterState, ITransitionFollower, IDisposabl
 {
     private readonly List<LowRankLayer> _layers = [];
     private readonly List<(string Name, Parameter Parameter)> _saved = [];
+    private readonly List<(EmbeddingTable Table, LowRankTable Adapter)> _tables = [];
+    private readonly List<(Parameter Parameter, Tensor Original)> _changed = [];
     private readonly List<(Parameter Parameter, bool Required)> _required;
     private readonly Generator _generator;
     private readonly ulong _seed;
@@ -99,6 +101,13 @@ public sealed class LoraModel : IParameterState, ITransitionFollower, IDisposabl
                 $"{config.File}: use_dora cannot be combined with init_lora_weights "
                 + $"{config.Root.GetProperty("init_lora_weights").GetRawText()}",
                 "use one of the two");
+        if (config.LoraBias || !config.TargetParameters.IsEmpty || !config.TokenIndices.IsEmpty || config.EnsuresTying)
+            throw new WiscaException(
+                $"{config.File}: "
+                + (config.LoraBias ? "lora_bias" : !config.TargetParameters.IsEmpty ? "target_parameters"
+                    : !config.TokenIndices.IsEmpty ? "trainable_token_indices" : "ensure_weight_tying")
+                + " is set, which is not trained here",
+                "train it with PEFT; 'wisca merge' merges it");
         if (config.Bias != "none")
             throw new WiscaException(
                 $"{config.File}: bias is {config.Bias}; biases of the base are not trained here",
@@ -135,42 +144,11 @@ public sealed class LoraModel : IParameterState, ITransitionFollower, IDisposabl
     {
         ArgumentNullException.ThrowIfNull(decoder);
         ArgumentNullException.ThrowIfNull(binding);
-        binding.CheckWholeBase();
+        binding.CheckWholeBase(merging: true);
         binding.CheckGauge();
-        return Build(decoder, binding.Adapter.Config, seed, lora =>
-        {
-            using var ungraded = no_grad();
-            var dense = lora.DenseLayers();
-            var parameters = decoder.named_parameters().ToDictionary(entry => entry.name, entry => entry.parameter, StringComparer.Ordinal);
-            var names = new BaseNames(parameters.Keys);
-            foreach (var (module, _, _) in binding.Modules)
-            {
-                string name = Find(module.Name + ".weight")[..^".weight".Length];
-                if (!dense.TryGetValue(name, out var linear))
-                    throw new WiscaException(
-                        $"module '{module.Name}' of the adapter is no linear projection of the model",
-                        "only those can have factors");
-                var layer = new LowRankLayer(lora, name, linear, module.Rank, module.Scale, module.Magnitude is not null);
-                lora._layers.Add(layer);
-                WeightLoader.Copy(module.A, layer.A);
-                WeightLoader.Copy(module.B, layer.B);
-                if (module.Magnitude is { } magnitude) WeightLoader.Copy(magnitude, layer.Magnitude!);
-            }
-
-            foreach (var (tensor, weight) in binding.Saved)
-            {
-                string name = Find(weight.Info.Name);
-                WeightLoader.Copy(tensor, parameters[name]);
-                parameters[name].requires_grad = true;
-                lora._saved.Add((name, parameters[name]));
-            }
-
-            string Find(string name) =>
-                names.Find(name, out _)
-                ?? throw new WiscaException(
-                    $"the model has no {name}, which the adapter is for",
-                    "the decoder was built from another checkpoint");
-        });
+        if (binding.NewHeads is [var (_, head), ..])
+            throw new WiscaException($"the model has no {head}, which the adapter stores", "it is for a model of another kind");
+        return Build(decoder, binding.Adapter.Config, seed, lora => new LoraReader(lora, binding).Read());
     }
 
     /// <summary>
@@ -186,6 +164,7 @@ public sealed class LoraModel : IParameterState, ITransitionFollower, IDisposabl
     /// </summary>
     public void Merge()
     {
+        CheckTrained("merged in memory");
         using var scope = NewDisposeScope();
         using var ungraded = no_grad();
         foreach (var layer in _layers.Where(layer => layer.Unmerged is null))
@@ -221,8 +200,11 @@ public sealed class LoraModel : IParameterState, ITransitionFollower, IDisposabl
     /// <param name="folder">A folder that does not exist or is empty, in one that does.</param>
     /// <param name="options">For which base, and the type; null for the defaults.</param>
     /// <exception cref="WiscaException">The place is taken, too small or not writable.</exception>
-    public void Save(string folder, LoraSaveOptions? options = null) =>
+    public void Save(string folder, LoraSaveOptions? options = null)
+    {
+        CheckTrained("saved");
         new LoraWriter(this, options ?? new LoraSaveOptions()).Write(folder);
+    }
 
     /// <summary>Writes what trains as it is, to the bit, for <see cref="LoadState"/>.</summary>
     /// <param name="path">A safetensors file; it is replaced once the new one is complete.</param>
@@ -335,12 +317,58 @@ public sealed class LoraModel : IParameterState, ITransitionFollower, IDisposabl
             layer.Dispose();
         }
 
+        foreach (var (table, adapter) in _tables)
+        {
+            table.Adapter = null;
+            adapter.Dispose();
+        }
+
+        using (var ungraded = no_grad())
+        {
+            foreach (var (parameter, original) in _changed)
+            {
+                parameter.copy_(original);
+                original.Dispose();
+            }
+        }
+
         _layers.Clear();
+        _tables.Clear();
+        _changed.Clear();
         foreach (var (parameter, required) in _required) parameter.requires_grad = required;
         _generator.Dispose();
     }
 
+    /// <summary>A kind of adapter that is computed and not trained here: what it is, in words; null where everything is trained.</summary>
+    internal string? Untrained { get; set; }
+
     internal IReadOnlyList<LowRankLayer> Layers => _layers;
+
+    internal void Add(LowRankLayer layer) => _layers.Add(layer);
+
+    internal void AddSaved(string name, Parameter parameter)
+    {
+        parameter.requires_grad = true;
+        _saved.Add((name, parameter));
+    }
+
+    internal void AddTable(EmbeddingTable table, LowRankTable adapter)
+    {
+        _tables.Add((table, adapter));
+        table.Adapter = adapter;
+    }
+
+    /// <summary>Remembers a parameter as it is, to put it back when the adapter goes.</summary>
+    internal void Remember(Parameter parameter) =>
+        _changed.Add((parameter, parameter.detach().clone().DetachFromDisposeScope()));
+
+    private void CheckTrained(string done)
+    {
+        if (Untrained is { } kind)
+            throw new WiscaException(
+                $"the adapter has {kind}, and such a one is not {done} here",
+                "merge it with 'wisca merge', or use PEFT");
+    }
 
     internal IReadOnlyList<(string Name, Parameter Parameter)> Saved => _saved;
 
@@ -388,7 +416,7 @@ public sealed class LoraModel : IParameterState, ITransitionFollower, IDisposabl
         }
     }
 
-    private Dictionary<string, DenseLayer> DenseLayers() =>
+    internal Dictionary<string, DenseLayer> DenseLayers() =>
         Decoder
             .named_modules()
             .Where(entry => entry.module is DenseLayer)

@@ -44,6 +44,9 @@ internal sealed class LowRankLayer : ILayerAdapter, IDisposable
     /// <summary>[E], DoRA's lengths; null without it.</summary>
     public Parameter? Magnitude { get; }
 
+    /// <summary>[E], a bias of B's own; null without one.</summary>
+    public Tensor? Bias { get; set; }
+
     /// <summary>The factors that were taken out of the base (PiSSA, OLoRA); null where it is whole.</summary>
     public (Tensor A, Tensor B)? Initial { get; set; }
 
@@ -70,7 +73,7 @@ internal sealed class LowRankLayer : ILayerAdapter, IDisposable
         var result = MatrixProduct.Linear(input, weight_ED, bias);
         if (Unmerged is not null) return result;
         var dropped = _owner.Drop(input.to(A.dtype));
-        var low = nn.functional.linear(nn.functional.linear(dropped, A), B).Times(Scale);
+        var low = nn.functional.linear(nn.functional.linear(dropped, A), B, Bias).Times(Scale);
         if (Magnitude is null) return result.Plus(low).to(result.dtype);
         var factor = Magnitude / Lengths();
         Tensor product = _owner.Drops ? MatrixProduct.Linear(dropped.to(input.dtype), weight_ED, null)
@@ -100,6 +103,7 @@ internal sealed class LowRankLayer : ILayerAdapter, IDisposable
         A.Dispose();
         B.Dispose();
         Magnitude?.Dispose();
+        Bias?.Dispose();
         Initial?.A.Dispose();
         Initial?.B.Dispose();
         Unmerged?.Dispose();

@@ -17,10 +17,18 @@ internal sealed class EmbeddingTable : nn.Module<Tensor, Tensor>
         RegisterComponents();
     }
 
-    public override Tensor forward(Tensor input) => TorchScriptKernels.Embed(_weight, input);
+    /// <summary>The stored table.</summary>
+    public Parameter Weight => _weight;
 
-    public Tensor Project(Tensor hidden) => MatrixProduct.Linear(hidden, _weight, null);
+    /// <summary>What makes other rows of it, such as LoRA; null without.</summary>
+    public ITableAdapter? Adapter { get; set; }
+
+    public override Tensor forward(Tensor input) => Adapter?.Embed(_weight, input) ?? TorchScriptKernels.Embed(_weight, input);
+
+    public Tensor Project(Tensor hidden) => Adapter?.Project(hidden, _weight) ?? MatrixProduct.Linear(hidden, _weight, null);
 
     /// <summary>Rows begin to begin + count.</summary>
-    public Tensor Rows(long begin, long count) => _weight.narrow(0, begin, count);
+    public Tensor Rows(long begin, long count) =>
+        Adapter?.Embed(_weight, tensor(Enumerable.Range((int)begin, (int)count).Select(row => (long)row).ToArray(), device: _weight.device))
+        ?? _weight.narrow(0, begin, count);
 }

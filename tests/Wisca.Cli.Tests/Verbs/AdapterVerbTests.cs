@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using Wisca.Tests;
 
 namespace Wisca.Cli.Tests.Verbs;
@@ -44,6 +45,62 @@ public sealed class AdapterVerbTests : IDisposable
         TestCheckpoint
             .Read(_folder["out"])[SmallLlama.Weight(0, "q")]
             .Bytes.ShouldNotBe(TestCheckpoint.Read(_folder["model"])[SmallLlama.Weight(0, "q")].Bytes);
+    }
+
+    [Theory]
+    [InlineData("merge")]
+    [InlineData("rescale")]
+    [InlineData("express")]
+    public async Task AdapterThatLacksAPartOfItself_IsRefusedUnlessAllowed(string verb)
+    {
+        (SmallAdapter.Of(Llama) with
+        {
+            Edit = json => json["target_modules"] = new JsonArray("q_proj", "k_proj", "v_proj", "o_proj", "down_proj"),
+        }).Write(_folder["partial"]);
+        (await CommandRun.RunAsync("rescale", _folder["model"], "--out", _folder["rescaled"])).ExitCode.ShouldBe(0);
+        string[] arguments = verb switch
+        {
+            "merge" => ["merge", _folder["model"], _folder["partial"], "--out", _folder["out"]],
+            "rescale" =>
+            [
+                "rescale", _folder["model"], "--adapter", _folder["partial"], "--adapter-out", _folder["moved"], "--out", _folder["out"],
+            ],
+            _ => ["express", _folder["partial"], "--base", _folder["rescaled"], "--for", "original", "--out", _folder["out"]],
+        };
+        const string missing = "target_modules names 10 modules of this base and the file has factors for 8";
+        (await CommandRun.RunAsync(arguments)).ShouldFail(missing);
+        Directory.Exists(_folder["out"]).ShouldBeFalse();
+        var run = await CommandRun.RunAsync([.. arguments, "--allow-partial"]);
+        run.ExitCode.ShouldBe(0, run.Error);
+        run.Output.ShouldContain(missing);
+    }
+
+    [Fact]
+    public async Task Merge_NamesOfAnotherGeneration_AreTold()
+    {
+        var adapter = SmallAdapter.Of(Llama);
+        adapter.Write(
+            _folder["new"],
+            adapter.Tensors().Select(tensor => tensor with
+            {
+                Name = tensor.Name.Replace("base_model.model.model.", "base_model.model.model.language_model.", StringComparison.Ordinal),
+            }));
+        var run = await CommandRun.RunAsync("merge", _folder["model"], _folder["new"], "--out", _folder["out"]);
+        run.ExitCode.ShouldBe(0, run.Error);
+        run.Output.ShouldContain("names: 'model.language_model.' of the adapter's names is 'model.' in the base's");
+        var json = await CommandRun.RunAsync("merge", _folder["model"], _folder["new"], "--out", _folder["json"], "--json");
+        JsonDocument.Parse(json.Output).RootElement.GetProperty("notes")[0].GetString()!.ShouldStartWith("names: ");
+    }
+
+    [Fact]
+    public async Task Merge_FactorsOfATiedHead_SaysThatItIsUntied()
+    {
+        (SmallAdapter.Of(Llama) with { Modules = [.. SmallAdapter.Of(Llama).Modules, ("lm_head", 11, Llama.Hidden)] })
+            .Write(_folder["head"]);
+        var run = await CommandRun.RunAsync("merge", _folder["model"], _folder["head"], "--out", _folder["out"]);
+        run.ExitCode.ShouldBe(0, run.Error);
+        run.Output.ShouldContain("untied: lm_head.weight is a matrix of its own now (tie_word_embeddings false)");
+        TestCheckpoint.Read(_folder["out"])["lm_head.weight"].Shape.ShouldBe([11, Llama.Hidden]);
     }
 
     [Fact]

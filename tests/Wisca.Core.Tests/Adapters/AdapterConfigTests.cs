@@ -33,10 +33,15 @@ public sealed class AdapterConfigTests : IDisposable
         """{"peft_type": "LORA", "r": 4, "lora_alpha": 16, "target_modules": "q", "layers_to_transform": [1]}""",
         "layers_to_transform")]
     [InlineData("""{"peft_type": "LORA", "r": 4, "lora_alpha": 16, "target_modules": ["q"], "use_qalora": true}""", "use_qalora is set")]
-    [InlineData("""{"peft_type": "LORA", "r": 4, "lora_alpha": 16, "target_modules": ["q"], "lora_bias": true}""", "lora_bias is set")]
     [InlineData(
-        """{"peft_type": "LORA", "r": 4, "lora_alpha": 16, "target_modules": ["q"], "target_parameters": ["experts.up"]}""",
-        "target_parameters is set")]
+        """{"peft_type": "LORA", "r": 4, "lora_alpha": 16, "target_modules": ["q"], "lora_bias": true, "use_dora": true}""",
+        "lora_bias and use_dora are both true")]
+    [InlineData(
+        """{"peft_type": "LORA", "r": 4, "lora_alpha": 16, "target_modules": ["q"], "trainable_token_indices": "5"}""",
+        "trainable_token_indices is neither")]
+    [InlineData(
+        """{"peft_type": "LORA", "r": 4, "lora_alpha": 16, "target_modules": ["q"], "init_lora_weights": "tomorrow"}""",
+        "init_lora_weights is 'tomorrow', which is not known here")]
     [InlineData(
         """{"peft_type": "LORA", "r": 4, "lora_alpha": 16, "target_modules": ["q"], "layer_replication": [[0, 2]]}""",
         "layer_replication is set")]
@@ -55,6 +60,9 @@ public sealed class AdapterConfigTests : IDisposable
     [InlineData("""["q_proj"], "layers_to_transform": [1, 2]""", "model.layers.3.self_attn.q_proj", false)]
     [InlineData("""["q_proj"], "layers_to_transform": 3""", "model.layers.3.self_attn.q_proj", true)]
     [InlineData("""["q_proj"], "layers_to_transform": [3], "layers_pattern": "h" """, "model.layers.3.self_attn.q_proj", false)]
+    [InlineData("""["up_proj"], "layers_to_transform": [3]""", "model.layers.3.mlp.experts.0.up_proj", true)]
+    [InlineData("""["up_proj"], "layers_to_transform": [0]""", "model.layers.3.mlp.experts.0.up_proj", false)]
+    [InlineData("""["q_proj"], "layers_to_transform": [3], "layers_pattern": ["lay.rs"]""", "layers.3.self_attn.q_proj", true)]
     [InlineData("""["q_proj"], "exclude_modules": ["layers.3.self_attn.q_proj"]""", "model.layers.3.self_attn.q_proj", false)]
     public void Adapts_ModuleNames_AsPeftReadsThem(string targets, string module, bool expected) =>
         AdapterConfig
@@ -79,13 +87,44 @@ public sealed class AdapterConfigTests : IDisposable
     }
 
     [Fact]
-    public void Save_UnknownKeys_AreKept()
+    public void Save_OtherKeys_AreKept()
     {
         var json = JsonNode.Parse(Plain)!.AsObject();
-        json["a_key_of_tomorrow"] = new JsonArray(1, "zwei", null);
+        json["auto_mapping"] = new JsonArray(1, "zwei", null);
+        json["a_key_of_tomorrow"] = false;
+        json["another"] = new JsonObject();
         json["lora_dropout"] = 0.05;
         AdapterConfig.Parse(json.ToJsonString()).Save(_folder.FullPath);
         JsonNode.DeepEquals(JsonNode.Parse(File.ReadAllText(_folder["adapter_config.json"])), json).ShouldBeTrue();
+    }
+
+    [Theory]
+    [InlineData("alora_invocation_tokens", "[1, 2]")]
+    [InlineData("arrow_config", """{"top_k": 3}""")]
+    [InlineData("corda_config", """{"corda_method": "ipm"}""")]
+    [InlineData("enable_lora", "[true, false]")]
+    [InlineData("kasa_config", """{"beta": 1}""")]
+    [InlineData("layer_replication", "[[0, 2]]")]
+    [InlineData("loftq_config", """{"loftq_bits": 4}""")]
+    [InlineData("lora_ga_config", """{"direction": "ArB2r"}""")]
+    [InlineData("megatron_config", """{"hidden": 1}""")]
+    [InlineData("monteclora_config", """{"num_samples": 8}""")]
+    [InlineData("use_bdlora", """{"nblocks": 2}""")]
+    [InlineData("use_qalora", "true")]
+    [InlineData("velora_config", """{"scale": 1.0}""")]
+    [InlineData("a_key_of_tomorrow", "0")]
+    [InlineData("another", """{"some": "thing"}""")]
+    public void Parse_SwitchesThatAreNotKnown_AreRefusedByName(string key, string value)
+    {
+        var json = JsonNode.Parse(Plain)!.AsObject();
+        json[key] = JsonNode.Parse(value);
+        Should.Throw<WiscaException>(() => AdapterConfig.Parse(json.ToJsonString()))
+            .Message.ShouldStartWith($"adapter_config.json: {key} is ");
+        foreach (string unset in (string[])["null", "false", "{}", "[]"])
+        {
+            json[key] = JsonNode.Parse(unset);
+            AdapterConfig.Parse(json.ToJsonString()).Rank.ShouldBe(4);
+        }
     }
 
     [Theory]

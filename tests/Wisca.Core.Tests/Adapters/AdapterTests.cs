@@ -30,7 +30,10 @@ public sealed class AdapterTests : IDisposable
         { "no B", "there is no 'base_model.model.model.layers.0.self_attn.q_proj.lora_B.weight'" },
         { "rank", "says rank 3" },
         { "prefix", "expected a name that begins with base_model.model." },
-        { "embedding", "LoRA of an embedding" },
+        { "embedding", "there is no 'base_model.model.model.embed_tokens.lora_embedding_B'" },
+        { "convolution", "is LoRA of a convolution, which is not supported" },
+        { "twice", "are one tensor under two names" },
+        { "bias", "but lora_bias is false" },
         { "unknown", "is not known" },
         { "integers", "is stored as I8" },
         { "magnitude", "but use_dora is false" },
@@ -53,6 +56,9 @@ public sealed class AdapterTests : IDisposable
             case "embedding":
                 tensors.Add(new TestTensor("base_model.model.model.embed_tokens.lora_embedding_A", "F32", [1], new byte[4]));
                 break;
+            case "convolution": tensors[a] = tensors[a] with { Shape = [3, 4, 4] }; break;
+            case "twice": tensors.Add(tensors[a] with { Name = "base_model.model." + tensors[a].Name }); break;
+            case "bias": tensors.Add(new TestTensor(stem + ".lora_B.bias", "F32", [32], new byte[32 * 4])); break;
             case "unknown": tensors.Add(new TestTensor(stem + ".lora_C.weight", "F32", [1], new byte[4])); break;
             case "integers": tensors[a] = tensors[a] with { Dtype = "I8", Bytes = new byte[3 * 16] }; break;
             case "magnitude": tensors.Add(new TestTensor(stem + ".lora_magnitude_vector", "F32", [32], new byte[32 * 4])); break;

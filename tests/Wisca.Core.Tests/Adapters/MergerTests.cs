@@ -94,20 +94,108 @@ public sealed class MergerTests : IDisposable
             .Bytes.ShouldBe(ReferenceFloat.Bytes("BF16", gain.Select(value => (double)(float)value)));
     }
 
-    [Fact]
-    public void Merge_TiedEmbeddingSavedAlone_IsRefused()
+    /// <summary>What PEFT's own model computes for an embedding and the output projection that is tied to it.</summary>
+    [Theory]
+    [InlineData("embed", false, false, true, false)]
+    [InlineData("embed", true, false, true, true)]
+    [InlineData("embed", true, true, true, false)]
+    [InlineData("head", false, false, true, false)]
+    [InlineData("head", true, false, false, true)]
+    [InlineData("same", true, false, true, false)]
+    [InlineData("both", true, false, true, true)]
+    [InlineData("unchanged", true, false, false, false)]
+    public void Merge_TiedMatricesStoredWhole_AreTiedOrNot(string stored, bool trained, bool ensured, bool embeddingChanges, bool unties)
+    {
+        var llama = new SmallLlama { Shards = stored == "both" ? 2 : 1 };
+        const string before = "\"vocab_size\"";
+        TestCheckpoint.Write(
+            _folder["m"], llama.Config.Replace(before, "\"tie_word_embeddings\": true, " + before, StringComparison.Ordinal),
+            [.. llama.Tensors().Chunk((llama.Tensors().Count / llama.Shards) + 1)]);
+        byte[] old = TestCheckpoint.Read(_folder["m"])["model.embed_tokens.weight"].Bytes,
+            first = ReferenceFloat.Bytes("F32", Enumerable.Range(0, 11 * 16).Select(index => (double)index)),
+            second = ReferenceFloat.Bytes("F32", Enumerable.Range(0, 11 * 16).Select(index => -(double)index));
+        var saved = new List<TestTensor>();
+        if (stored is "embed" or "same" or "both") Add("model.embed_tokens", first);
+        if (stored is "head" or "same") Add("lm_head", first);
+        if (stored == "both") Add("lm_head", second);
+        if (stored == "unchanged")
+        {
+            Add("model.embed_tokens", old);
+            Add("lm_head", old);
+        }
+
+        (SmallAdapter.Of(llama) with
+        {
+            Saved = saved,
+            Edit = json =>
+            {
+                json["ensure_weight_tying"] = ensured;
+                if (trained)
+                    json["modules_to_save"] = new System.Text.Json.Nodes.JsonArray(
+                        [.. saved.Select(tensor => (System.Text.Json.Nodes.JsonNode?)tensor.Name.Split('.')[^2])]);
+            },
+        }).Write(_folder["a"]);
+        Merge("m", "a");
+        var merged = TestCheckpoint.Read(_folder["out"]);
+        merged["model.embed_tokens.weight"].Bytes.ShouldBe(embeddingChanges ? first : old);
+        merged.ContainsKey("lm_head.weight").ShouldBe(unties);
+        if (unties) merged["lm_head.weight"].Bytes.ShouldBe(stored switch { "both" => second, "head" => first, _ => old });
+        using var checkpoint = Checkpoint.Open(_folder["out"]);
+        checkpoint.Config.FindBool("tie_word_embeddings").ShouldBe(!unties);
+
+        void Add(string module, byte[] bytes) =>
+            saved.Add(new TestTensor($"base_model.model.{module}.weight", "F32", [11, 16], bytes));
+    }
+
+    [Theory]
+    [InlineData("", "LlamaForCausalLM")]
+    [InlineData("model.decoder.", "WhisperForConditionalGeneration")]
+    public void Merge_TiedMatrixWithoutPlaceForAnother_IsRefused(string root, string architecture)
     {
         var llama = new SmallLlama();
         TestCheckpoint.Write(
-            _folder["m"], llama.Config.Replace("\"vocab_size\"", "\"tie_word_embeddings\": true, \"vocab_size\"", StringComparison.Ordinal),
-            llama.Tensors());
-        (
-            SmallAdapter.Of(llama) with
+            _folder["m"], llama.Config.Replace("LlamaForCausalLM", architecture, StringComparison.Ordinal),
+            [.. llama.Tensors().Select(tensor => tensor with { Name = root + tensor.Name["model.".Length..] })]);
+        (SmallAdapter.Of(llama) with { Modules = [("lm_head", 11, llama.Hidden)] }).Write(_folder["a"]);
+        Should.Throw<WiscaException>(() => Merge("m", "a")).Message
+            .ShouldContain($"the base ties lm_head to '{root}embed_tokens.weight'");
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(3)]
+    public void Merge_HeadOfAClassifier_MakesAModelOfItsKind(int shards)
+    {
+        var llama = new SmallLlama { Shards = shards };
+        llama.Write(_folder["m"]);
+        byte[] score = ReferenceFloat.Bytes("F32", Enumerable.Range(0, 3 * 16).Select(index => index / 7.0));
+        var adapter = SmallAdapter.Of(llama) with
+        {
+            Saved = [new TestTensor("base_model.model.score.weight", "F32", [3, 16], score)],
+            Edit = json =>
             {
-                Saved = [new TestTensor("base_model.model.model.embed_tokens.weight", "F32", [11, 16], new byte[11 * 16 * 4])],
-            }
-        ).Write(_folder["a"]);
-        Should.Throw<WiscaException>(() => Merge("m", "a")).Message.ShouldContain("ties that embedding");
+                json["task_type"] = "SEQ_CLS";
+                json["modules_to_save"] = new System.Text.Json.Nodes.JsonArray("classifier", "score");
+            },
+        };
+        adapter.Write(_folder["a"]);
+        Merge("m", "a").Replaced.ShouldBe(1);
+        TestCheckpoint.Read(_folder["out"])["score.weight"].Bytes.ShouldBe(score);
+        using (var checkpoint = Checkpoint.Open(_folder["out"]))
+        {
+            checkpoint.Config.Find("architectures")!.Value[0].GetString().ShouldBe("LlamaForSequenceClassification");
+            checkpoint.Config.Find("id2label")!.Value.EnumerateObject().Count().ShouldBe(3);
+        }
+
+        (adapter with
+        {
+            Edit = json =>
+            {
+                adapter.Edit(json);
+                json["task_type"] = "CAUSAL_LM";
+            },
+        }).Write(_folder["b"]);
+        Should.Throw<WiscaException>(() => Merge("m", "b", "out2")).Message.ShouldContain("the base has no score.weight");
     }
 
     [Fact]
