@@ -287,8 +287,8 @@ internal sealed class AdapterBinder
         double[] x = new double[left.Columns], y = new double[left.Columns];
         for (int row = 0; row < left.Rows; row++)
         {
-            Numerics.Elements.Decode(left.Dtype, left.Row(row), x);
-            Numerics.Elements.Decode(right.Dtype, right.Row(row), y);
+            left.Decode(row, x);
+            right.Decode(row, y);
             if (!x.AsSpan().SequenceEqual(y)) return false;
         }
 
@@ -310,7 +310,7 @@ internal sealed class AdapterBinder
     {
         try
         {
-            return KnownArchitectures.Find(config.ModelType).Attention.Any(layout => layout.Orientation == Orientation.Conv1D);
+            return TextModel.Find(config, null).Table.Attention.Any(layout => layout.Orientation == Orientation.Conv1D);
         }
         catch (WiscaException)
         {

@@ -109,7 +109,7 @@ public sealed record BoundModule(AdapterModule Module, StoredTensor Weight, bool
     private void ReadStoredRow(int row, double[] values)
     {
         var matrix = new MatrixView(Stored ?? Weight, 0);
-        Elements.Decode(matrix.Dtype, matrix.Row(row + ((Slab ?? 0) * Rows)), values);
+        matrix.Decode(row + ((Slab ?? 0) * Rows), values);
         if (Stored is not null) Round(values);
     }
 

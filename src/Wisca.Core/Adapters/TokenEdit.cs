@@ -1,5 +1,4 @@
 using Wisca.Checkpoints;
-using Wisca.Numerics;
 using Wisca.Rescaling;
 
 namespace Wisca.Adapters;
@@ -20,7 +19,7 @@ internal sealed record TokenEdit(AdapterTokens Tokens, StoredTensor? Stored) : T
 
         var from = new MatrixView(own ? Tokens.Rows : Stored!, 0);
         double[] values = new double[matrix.Columns];
-        Elements.Decode(from.Dtype, from.Row(own ? place : row), values);
+        from.Decode(own ? place : row, values);
         MergeEdit.Store(matrix, row, values, target);
     }
 }
