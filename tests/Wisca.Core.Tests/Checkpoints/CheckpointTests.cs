@@ -56,7 +56,7 @@ public sealed class CheckpointTests
     }
 
     [Theory]
-    [InlineData("{", "not valid JSON (line 1, byte 2)")]
+    [InlineData("{", "not valid JSON (line 1, column 2)")]
     [InlineData("[]", "is not a JSON object")]
     [InlineData("{}", "has no object weight_map")]
     [InlineData("""{"weight_map":[]}""", "has no object weight_map")]
