@@ -83,10 +83,14 @@ internal static class GenerateVerb
         var tokens = TokenGenerator.Generate(
             decoder, ids, count, Options(arguments, defaults), Stops(defaults, tokenizer), cancellation);
         var stream = new IncrementalDecoder(tokenizer, ids);
+
+        // What cannot be continued is refused before its beginning is written.
+        using var next = tokens.GetEnumerator();
+        bool more = next.MoveNext();
         context.StandardOutput.Write(stream.Begin());
-        foreach (int token in tokens)
+        for (; more; more = next.MoveNext())
         {
-            context.StandardOutput.Write(stream.Add(token));
+            context.StandardOutput.Write(stream.Add(next.Current));
             context.StandardOutput.Flush();
         }
 

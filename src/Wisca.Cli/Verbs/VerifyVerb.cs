@@ -134,13 +134,18 @@ internal static class VerifyVerb
         string outcome = !forward.Equivalent ? $"NOT equivalent: {forward.Reason}" : forward.BitIdentical ? "bit-identical" : "equivalent";
         string arithmetic = options.Native ? "the stored type" : forward.Precision.Name();
         console.WriteLine($"forward proof  {outcome} on {forward.Tokens} {inputs}, in {arithmetic}");
+        if (forward.NonFiniteA + forward.NonFiniteB == 0) PrintNumbers(console, forward);
+        if (Disagreement(certificate, forward) is { } disagreement) console.WriteLine($"the two differ  {disagreement}");
+    }
+
+    private static void PrintNumbers(IAnsiConsole console, ForwardProofReport forward)
+    {
         console.WriteLine(string.Create(
             CultureInfo.InvariantCulture,
             $"               max |difference of logits| {forward.MaxDifference:0.0e+00} of max |logit| {forward.MaxLogit:0.00}, "
             + $"KL {forward.Divergence:0.0e+00}"));
         if (forward.Rounding is { } noise) console.WriteLine($"               {Format.Rounding(noise)}");
         console.WriteLine(Invariant($"               perplexity {forward.PerplexityA:0.00000} and {forward.PerplexityB:0.00000}"));
-        if (Disagreement(certificate, forward) is { } disagreement) console.WriteLine($"the two differ  {disagreement}");
     }
 
     /// <summary>Which of the two proofs is to be believed where they say different things; null where they agree.</summary>

@@ -50,7 +50,7 @@ public static class FlatnessAnalyzer
         var (plan, refusals) = Asked(FlatnessMeasure.Pairs) ? Pairs(model, config, table) : (null, []);
 
         double loss = objective.Loss(cancellation);
-        if (!double.IsFinite(loss)) throw new WiscaException("the loss is not finite", "is the model intact?");
+        if (!double.IsFinite(loss)) throw model.NotFinite("the logits, and so the loss,");
         var report = new FlatnessReport
         {
             Parameters = objective.Parameters.Dimension,

@@ -63,6 +63,9 @@ internal sealed class BatchLayout
     /// <summary>What they predict, in the order of <see cref="Prediction.Place"/>.</summary>
     public Prediction[] Predictions { get; }
 
+    /// <summary>The position in its sequence of one of <see cref="Places"/>.</summary>
+    public long Position(int place) => _positions[Places[place]];
+
     /// <summary>The model's hidden states, [rows, width, hidden].</summary>
     public Tensor Hidden(Decoder decoder, CancellationToken cancellation)
     {

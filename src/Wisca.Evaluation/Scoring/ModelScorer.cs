@@ -1,3 +1,4 @@
+using System.Globalization;
 using Wisca.Data.Tokenizers;
 using Wisca.Torch.Models;
 using static TorchSharp.torch;
@@ -201,6 +202,9 @@ public sealed class ModelScorer : ILogLikelihoodScorer
             for (int i = 0; i < targets.Length; i++)
             {
                 var (place, token, branch) = predictions[i];
+                if (!double.IsFinite(chosen[i]) || !double.IsFinite(totals[place - begin]))
+                    throw _decoder.NotFinite(string.Create(
+                        CultureInfo.InvariantCulture, $"the logits at position {layout.Position(place)} of a sequence"));
                 sums[branch] += chosen[i] - totals[place - begin];
                 greedy[branch] &= best[place - begin] == token;
             }

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Wisca.Torch.Models;
 using static TorchSharp.torch;
 
@@ -59,7 +60,10 @@ public static class TokenGenerator
         for (int i = 0; i < count; i++)
         {
             cancellation.ThrowIfCancellationRequested();
-            int token = sampler.Next(Logits(decoder, ids, cache));
+            float[] logits = Logits(decoder, ids, cache);
+            if (logits.Any(logit => float.IsNaN(logit) || float.IsPositiveInfinity(logit)))
+                throw decoder.NotFinite(string.Create(CultureInfo.InvariantCulture, $"the logits of token {i + 1} behind the prompt"));
+            int token = sampler.Next(logits);
             if (stops is not null && stops.Contains(token)) yield break;
             yield return token;
             sampler.Saw(token);

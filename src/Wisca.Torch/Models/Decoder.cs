@@ -48,6 +48,9 @@ public sealed class Decoder : nn.Module<Tensor, Tensor>
     /// <summary>What the model was built from.</summary>
     public DecoderConfig Config { get; }
 
+    /// <summary>The folder that the weights were read from; null for a model that was made here.</summary>
+    public string? Source { get; internal set; }
+
     /// <summary>Where the parameters are.</summary>
     public Device Device => parameters().First().device;
 
@@ -191,6 +194,28 @@ public sealed class Decoder : nn.Module<Tensor, Tensor>
     /// <summary>Not by reflection over the fields: the constructor has registered every module under its full name.</summary>
     protected override void RegisterComponents()
     {
+    }
+
+    /// <summary>The error that says that what the model computes is no number, with the first weight that is none, if one is.</summary>
+    /// <param name="what">What is not finite: <c>the logits at position 3</c>.</param>
+    public WiscaException NotFinite(string what)
+    {
+        using var ungraded = no_grad();
+        using var scope = NewDisposeScope();
+        string model = Source ?? $"the {Config.ModelType} model";
+        foreach (var (name, parameter) in named_parameters())
+        {
+            var broken = parameter.isfinite().logical_not();
+            if (!broken.any().item<bool>()) continue;
+            long at = broken.to(ScalarType.Int32).flatten().argmax().item<long>();
+            return new WiscaException(
+                $"{model}: {what} are not finite: element {at} of '{name}' is no finite number",
+                "the weights are broken; get them again, or take a checkpoint from before");
+        }
+
+        return new WiscaException(
+            $"{model}: {what} are not finite, though all weights are",
+            "it overflows in this precision; compute in float64, or look at the scale of its weights");
     }
 
     /// <inheritdoc />

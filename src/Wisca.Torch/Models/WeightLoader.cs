@@ -30,7 +30,7 @@ internal sealed class WeightLoader(Checkpoint checkpoint, DecoderConfig config)
     {
         var type = ElementType(precision);
         var sources = Match(type);
-        var decoder = new Decoder(config, type);
+        var decoder = new Decoder(config, type) { Source = checkpoint.Folder };
         try
         {
             using var ungraded = no_grad();

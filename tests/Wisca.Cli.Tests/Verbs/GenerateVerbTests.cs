@@ -101,6 +101,43 @@ public sealed class GenerateVerbTests
         (await CommandRun.RunAsync("generate", folder["model"], "--prompt", Beginning)).ShouldFail(expected);
     }
 
+    /// <summary>Whatever reports a number of a model that gives none says which weight is broken, and reports nothing.</summary>
+    [Fact]
+    public async Task AnyNumber_OfAModelWithNaN_IsRefused()
+    {
+        using var folder = Model("{}");
+        string weights = folder["model", "model.safetensors"];
+        byte[] bytes = File.ReadAllBytes(weights);
+        File.Delete(weights);
+        const string tensor = "model.layers.1.self_attn.v_proj.weight";
+        int at = bytes.AsSpan().IndexOf(TestCheckpoint.Read(TestData.Require("models", "TinyStories-656K"))[tensor].Bytes);
+        BitConverter.TryWriteBytes(bytes.AsSpan(at + 40), float.NaN);
+        File.WriteAllBytes(weights, bytes);
+        File.WriteAllText(folder["text.txt"], "Once upon a time there was a fox.");
+        foreach (
+            string[] command in (string[][])
+                [
+                    ["eval", folder["model"], "--text", folder["text.txt"]],
+                    ["eval", folder["model"], "--text", folder["text.txt"], "--json"],
+                    ["generate", folder["model"], "--prompt", "Once"],
+                    ["flatness", folder["model"], "--text", folder["text.txt"], "--measure", "trace"],
+                ])
+        {
+            var run = await CommandRun.RunAsync(command);
+            run.ExitCode.ShouldBe(1, run.Output + run.Error);
+            run.Output.ShouldBeEmpty();
+            string error = string.Join(' ', run.ErrorLines.Select(line => line.Trim()));
+            error.ShouldContain(folder["model"]);
+            error.ShouldContain($"element 10 of '{tensor}' is no finite number");
+        }
+
+        var verify = await CommandRun.RunAsync("verify", folder["model"], folder["model"], "--tokens", "8");
+        verify.ExitCode.ShouldBe(1);
+        verify.Output.ShouldContain("NOT equivalent: NaN or infinite logits");
+        verify.Output.ShouldContain("the two differ  believe the forward proof");
+        verify.Output.ShouldNotContain("perplexity");
+    }
+
     /// <summary>A copy of the model with another generation_config.json.</summary>
     private static TemporaryFolder Model(string config)
     {
