@@ -48,7 +48,7 @@ public sealed class EnumNamesTests
         [typeof(Granularity)] = "tensor kv-head pair channel",
         [typeof(GroupOutcome)] = "scaled unchanged skipped",
         [typeof(InstructionFormat)] = "auto alpaca completion chat",
-        [typeof(InstructionRole)] = "system user assistant",
+        [typeof(InstructionRole)] = "system user assistant tool",
         [typeof(LoraInitialization)] = "default gaussian pissa olora other",
         [typeof(LossCurveKind)] = "slice-1d slice-2d between",
         [typeof(OptimizerKind)] = "adamw sgd lion muon",

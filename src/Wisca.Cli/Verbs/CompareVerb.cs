@@ -101,11 +101,11 @@ internal static class CompareVerb
         CancellationToken cancellation)
     {
         StudyOutcome? outcome = null;
+        if (runs) study.CheckRuns();
         foreach (var (path, reason) in study.ResultsIn(folder).Refused)
             context.Error.Profile.Out.Writer.WriteLine($"not used: {path}: {reason}{(runs ? "; the run is made again" : "")}");
         if (runs)
         {
-            study.CheckRuns();
             folder.Lock();
             using var console = new StudyConsole(context.Error);
             var scorer = new StudyScorer(study, folder, console);

@@ -87,7 +87,7 @@ public sealed class CorpusReader
     /// <summary>What was read of a file while another program wrote it is a mixture of two texts.</summary>
     private static void CheckUnchanged(CorpusFile file)
     {
-        var now = new FileInfo(file.FullPath);
+        var now = SourceFinder.FileOf(file.FullPath);
         if (now.Exists && now.Length == file.Length && now.LastWriteTimeUtc == file.LastWriteTime) return;
         throw new WiscaException($"{file.Path} was changed while it was read", "another program is writing it; run again when it is done");
     }

@@ -84,7 +84,7 @@ public sealed class PowerCutTests(ITestOutputHelper log) : IDisposable
         [
             "tokenize", _folder["a.txt"], "--tokenizer", model, "--out", _folder["out.tokens"], "--force", "--held-out", "0.5",
         ];
-        File.WriteAllText(_folder["a.txt"], string.Join("<|endoftext|>", Enumerable.Range(0, 40).Select(day => $"Day {day}.")));
+        File.WriteAllText(_folder["a.txt"], string.Join("\n<|endoftext|>\n", Enumerable.Range(0, 40).Select(day => $"Day {day}.")));
         await Run([.. command, "--seed", "1"]);
         string[] places = ["out.held-out.tokens", "out.tokens"];
         var seen = new Dictionary<string, string>(StringComparer.Ordinal);

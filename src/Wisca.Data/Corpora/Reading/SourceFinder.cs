@@ -123,13 +123,19 @@ internal static class SourceFinder
 
         try
         {
-            var file = new FileInfo(path);
-            if (file.LinkTarget is not null && file.ResolveLinkTarget(returnFinalTarget: true) is FileInfo target) file = target;
+            var file = FileOf(path);
             return new CorpusFile(path, Path.GetFullPath(path), format.Value, file.Length, file.LastWriteTimeUtc);
         }
         catch (Exception exception) when (FileFailure.IsExpected(exception))
         {
             throw new WiscaException($"{path} {FileFailure.Reason(path, exception)}", "check the path and its permissions", exception);
         }
+    }
+
+    /// <summary>The file that a path leads to, through links.</summary>
+    internal static FileInfo FileOf(string path)
+    {
+        var file = new FileInfo(path);
+        return file.LinkTarget is not null && file.ResolveLinkTarget(returnFinalTarget: true) is FileInfo target ? target : file;
     }
 }
