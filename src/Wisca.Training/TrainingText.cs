@@ -126,7 +126,7 @@ internal sealed class TrainingText : TrainingData
         if (config.Tokenizer.Source == TokenizerSource.Bytes) return ByteTokenizer.Create().Save(place);
         observer.Notice($"training a tokenizer of {config.Tokenizer.Vocabulary} tokens");
         var trained = BytePairTrainer.Train(
-            Documents(config, config.Data.Train, TrainingPart),
+            Documents(config, config.Data.Train, TrainingPart, cancellation),
             new BytePairTrainingOptions { VocabularySize = config.Tokenizer.Vocabulary }, cancellation);
         if (trained.VocabularySize < config.Tokenizer.Vocabulary)
             observer.Notice(
@@ -146,7 +146,7 @@ internal sealed class TrainingText : TrainingData
     ) =>
         IsBuiltIn(sources)
             ? TokenCache.GetOrCreate(
-                Documents(config, sources, part),
+                Documents(config, sources, part, cancellation),
                 FormattableString.Invariant(
                     $"stories of grammar {StoryGenerator.GrammarVersion}, seed {StorySeed(config, part)}, {config.Data.Stories} of them"),
                 tokenizer,
@@ -155,10 +155,11 @@ internal sealed class TrainingText : TrainingData
                 cancellation: cancellation)
             : TokenCache.GetOrCreate(Open(config, sources), tokenizer, cache, options, cancellation: cancellation);
 
-    private static IEnumerable<string> Documents(TrainingConfig config, IReadOnlyList<string> sources, ulong part) =>
+    private static IEnumerable<string> Documents(
+        TrainingConfig config, IReadOnlyList<string> sources, ulong part, CancellationToken cancellation) =>
         IsBuiltIn(sources)
             ? new StoryGenerator(StorySeed(config, part)).Stories().Take(config.Data.Stories)
-            : Open(config, sources).Documents();
+            : Open(config, sources).Documents(cancellation: cancellation);
 
     private static ulong StorySeed(TrainingConfig config, ulong part) => (ulong)config.Seed + part;
 

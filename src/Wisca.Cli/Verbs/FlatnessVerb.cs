@@ -182,7 +182,7 @@ internal static class FlatnessVerb
         var config = DecoderConfig.From(checkpoint.Config);
         var windows = TokenWindows.Read(
             arguments.Text, TokenizerLoader.Load(checkpoint.Folder), arguments.Tokens,
-            arguments.SequenceLength ?? Math.Min(128, config.MaxPositions));
+            arguments.SequenceLength ?? Math.Min(128, config.MaxPositions), cancellation);
         TorchRuntime.Require();
         TorchRuntime.Threads = arguments.Threads;
         using var decoder = Decoder.Load(checkpoint);

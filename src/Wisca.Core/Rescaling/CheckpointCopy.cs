@@ -44,10 +44,27 @@ internal static class CheckpointCopy
         {
             string target = Path.Combine(folder.Staging, name);
             Directory.CreateDirectory(Path.GetDirectoryName(target)!);
-            if (content is null) File.Copy(Path.Combine(checkpoint.Folder, name), target);
+            if (content is null) Copy(Path.Combine(checkpoint.Folder, name), target);
             else File.WriteAllBytes(target, content);
         }
     }
 
-    private static long Length(string path) => new FileInfo(File.ResolveLinkTarget(path, returnFinalTarget: true)?.FullName ?? path).Length;
+    /// <summary>Copies a file as it is at one moment.</summary>
+    private static void Copy(string source, string target)
+    {
+        var (length, written) = Stamp();
+        File.Copy(source, target);
+        if (Stamp() != (length, written) || new FileInfo(target).Length != length)
+            throw new WiscaException($"{source} was changed while it was read", "another program is writing it; run again when it is done");
+
+        (long, DateTime) Stamp()
+        {
+            var file = Target(source);
+            return (file.Length, file.LastWriteTimeUtc);
+        }
+    }
+
+    private static long Length(string path) => Target(path).Length;
+
+    private static FileInfo Target(string path) => new(File.ResolveLinkTarget(path, returnFinalTarget: true)?.FullName ?? path);
 }

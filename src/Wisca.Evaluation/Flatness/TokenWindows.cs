@@ -47,12 +47,14 @@ public sealed record TokenWindows(long[] Ids, int Length)
     /// <param name="tokenizer">The model's.</param>
     /// <param name="tokens">How many tokens are to be predicted at most.</param>
     /// <param name="length">Number of tokens that a window predicts.</param>
+    /// <param name="cancellation">Ends the reading.</param>
     /// <exception cref="WiscaException">The text cannot be read or is too short.</exception>
-    public static TokenWindows Read(string files, Tokenizer tokenizer, int tokens, int length)
+    public static TokenWindows Read(
+        string files, Tokenizer tokenizer, int tokens, int length, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(tokenizer);
         var ids = new List<int>();
-        foreach (string document in CorpusReader.Open([files]).Documents())
+        foreach (string document in CorpusReader.Open([files]).Documents(cancellation: cancellation))
         {
             if (ids.Count > tokens) break;
             ids.AddRange(tokenizer.Encode(document, addSpecialTokens: false));
