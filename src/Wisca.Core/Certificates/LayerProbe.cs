@@ -149,13 +149,14 @@ internal sealed class LayerProbe(
         var left = new MatrixView(a.Find(layer.Output.Weight)!, layer.Output.Axis);
         var right = new MatrixView(b.Find(layer.Output.Weight)!, layer.Output.Axis);
         double[] rowA = new double[left.Columns], rowB = new double[left.Columns];
+        using RowReader readerA = new(left), readerB = new(right);
         if (!left.ByRow)
         {
             // A row is one output: it meets every head's values in that head's columns.
             for (int row = 0; row < left.Rows; row++)
             {
-                left.Decode(row, rowA);
-                right.Decode(row, rowB);
+                readerA.Decode(row, rowA);
+                readerB.Decode(row, rowB);
                 for (int head = 0; head < layout.Heads; head++)
                 {
                     for (int probe = 0; probe < Probes; probe++)
@@ -176,8 +177,8 @@ internal sealed class LayerProbe(
                 double[][] yA = Zeros(left.Columns), yB = Zeros(left.Columns);
                 for (int channel = 0; channel < d; channel++)
                 {
-                    left.Decode(layer.Output.Starts[head] + channel, rowA);
-                    right.Decode(layer.Output.Starts[head] + channel, rowB);
+                    readerA.Decode(layer.Output.Starts[head] + channel, rowA);
+                    readerB.Decode(layer.Output.Starts[head] + channel, rowB);
                     for (int probe = 0; probe < Probes; probe++)
                     {
                         AddMultiple(yA[probe], rowA, valuesA[probe][(head / sharing * d) + channel]);
@@ -211,13 +212,14 @@ internal sealed class LayerProbe(
         double[][] result = Zeros(projection.Starts.Length * d);
         var matrix = new MatrixView(checkpoint.Find(projection.Weight)!, projection.Axis);
         double[] row = new double[matrix.Columns];
+        using var reader = new RowReader(matrix);
         if (matrix.ByRow)
         {
             for (int head = 0; head < projection.Starts.Length; head++)
             {
                 for (int channel = 0; channel < d; channel++)
                 {
-                    matrix.Decode(projection.Starts[head] + channel, row);
+                    reader.Decode(projection.Starts[head] + channel, row);
                     for (int probe = 0; probe < Probes; probe++) result[probe][(head * d) + channel] = Dot(row, x[probe]);
                 }
             }
@@ -226,7 +228,7 @@ internal sealed class LayerProbe(
         {
             for (int input = 0; input < matrix.Rows; input++)
             {
-                matrix.Decode(input, row);
+                reader.Decode(input, row);
                 for (int head = 0; head < projection.Starts.Length; head++)
                 {
                     for (int probe = 0; probe < Probes; probe++)

@@ -1,8 +1,9 @@
 using System.Buffers;
+using Wisca.Numerics;
 
 namespace Wisca.Checkpoints;
 
-/// <summary>Reads a matrix once, front to back, in blocks of whole rows that fit the processor's cache.</summary>
+/// <summary>Reads a matrix in blocks of whole rows that fit the processor's cache: front to back, or where it is asked to.</summary>
 internal sealed class RowReader : IDisposable
 {
     private const int BlockSize = 1 << 18;
@@ -34,6 +35,21 @@ internal sealed class RowReader : IDisposable
         if (Count <= 0) return false;
         _matrix.Tensor.Read((long)First * _matrix.RowBytes, _block.AsSpan(0, Count * _matrix.RowBytes));
         return true;
+    }
+
+    /// <summary>A row as numbers, from the block that it is in; rows that are asked for in order cost a read a block.</summary>
+    /// <param name="row">Which, counted from the matrix's first.</param>
+    /// <param name="values">Where its elements go.</param>
+    public void Decode(int row, Span<double> values)
+    {
+        if (row < First || row >= First + Count)
+        {
+            First = row - (row % _rowsAtOnce);
+            Count = Math.Min(_rowsAtOnce, _matrix.Rows - First);
+            _matrix.Tensor.Read((long)First * _matrix.RowBytes, _block.AsSpan(0, Count * _matrix.RowBytes));
+        }
+
+        Elements.Decode(_matrix.Dtype, Row(row - First), values);
     }
 
     /// <summary>The bytes of a row of the block, counted from its first.</summary>

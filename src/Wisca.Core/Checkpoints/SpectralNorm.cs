@@ -25,13 +25,14 @@ internal static class SpectralNorm
         int[] oneGroup = new int[matrix.Columns];
         double[] decoded = new double[matrix.Columns], norms = new double[groups];
         var rows = Enumerable.Range(0, groupOfIndex.Length).ToLookup(index => groupOfIndex[index]);
+        using var reader = new RowReader(matrix);
         for (int group = 0; group < groups; group++)
         {
             norms[group] = Lanczos(oneGroup, 1, (x, product) =>
             {
                 foreach (int row in rows[group])
                 {
-                    matrix.Decode(row, decoded);
+                    reader.Decode(row, decoded);
                     double dot = 0;
                     for (int i = 0; i < x.Length; i++) dot += decoded[i] * x[i];
                     for (int i = 0; i < x.Length; i++) product[i] += dot * decoded[i];
@@ -46,11 +47,12 @@ internal static class SpectralNorm
     private static double[] OfColumns(MatrixView matrix, int[] groupOfIndex, int groups)
     {
         double[] decoded = new double[matrix.Columns], dots = new double[groups];
+        using var reader = new RowReader(matrix);
         return Lanczos(groupOfIndex, groups, (x, product) =>
         {
             for (int row = 0; row < matrix.Rows; row++)
             {
-                matrix.Decode(row, decoded);
+                reader.Decode(row, decoded);
                 Dots(groupOfIndex, decoded, x, dots);
                 AddMultiples(groupOfIndex, dots, decoded, product);
             }
