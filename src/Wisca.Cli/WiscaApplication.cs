@@ -49,7 +49,9 @@ public static class WiscaApplication
             Output = context.StandardOutput,
             Error = context.Error.Profile.Out.Writer,
         };
-        var parsed = root.Parse(args.Length == 0 ? ["--help"] : args);
+
+        // A prompt may begin with @: no argument is a file of arguments.
+        var parsed = root.Parse(args.Length == 0 ? ["--help"] : args, new ParserConfiguration { ResponseFileTokenReplacer = null });
         if (parsed.Errors.Count > 0)
         {
             WriteUsageError(context, parsed, PrintableText.Of(Message(parsed)));

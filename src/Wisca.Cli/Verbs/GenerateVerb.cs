@@ -76,7 +76,7 @@ internal static class GenerateVerb
         TorchRuntime.Require();
         TorchRuntime.Threads = arguments.Threads;
         if (defaults.Unsupported.Count > 0)
-            context.Error.WriteLine(
+            context.Note(
                 $"{GenerationConfig.FileName} asks for what is not done here, and other text may come out: "
                 + string.Join(", ", defaults.Unsupported));
         using var decoder = Decoder.Load(checkpoint);

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.RegularExpressions;
 using Wisca.Files;
 
 namespace Wisca.Comparison.Results;
@@ -7,7 +8,7 @@ namespace Wisca.Comparison.Results;
 /// The folder of a study: <c>runs/ID/result.json</c> of finished runs, <c>runs/ID/failure.json</c> of such that failed, <c>work/ID</c> of
 /// running and interrupted ones, <c>text</c> with the tokenised text, <c>study.json</c>, <c>report.html</c> and <c>report.md</c>.
 /// </summary>
-public sealed class StudyFolder : IDisposable
+public sealed partial class StudyFolder : IDisposable
 {
     private const string ResultName = "result.json", FailureName = "failure.json", LockName = ".lock";
     private FileStream? _lock;
@@ -246,11 +247,27 @@ public sealed class StudyFolder : IDisposable
         }
         catch (JsonException exception)
         {
-            throw new WiscaException($"{path}: {exception.Message.Split(['\n', '\r'])[0]}", hint, exception);
+            throw new WiscaException($"{path}: {Reason(exception)}", hint, exception);
         }
         catch (Exception exception) when (FileFailure.IsExpected(exception))
         {
             throw new WiscaException($"{path} {FileFailure.Reason(path, exception)}", hint, exception);
         }
     }
+
+    /// <summary>What is wrong in words of JSON: the reader's own speak of its types and options.</summary>
+    private static string Reason(JsonException exception)
+    {
+        string message = exception.Message, place = exception.Path is { Length: > 1 } path ? path[2..] : "the document";
+        if (message.Contains("could not be mapped", StringComparison.Ordinal)) return $"{place} is no key that is known";
+        if (message.Contains("missing required properties", StringComparison.Ordinal))
+            return $"{place} lacks {string.Join(", ", Quoted().Matches(message).Skip(1).Select(match => match.Value))}";
+        return exception.InnerException is JsonException or null && !message.StartsWith("The JSON value", StringComparison.Ordinal)
+            && !message.Contains("null", StringComparison.Ordinal)
+            ? $"{JsonText.Reason(exception)} (line {exception.LineNumber + 1})"
+            : $"{place} is of another kind than expected";
+    }
+
+    [GeneratedRegex("'[^']*'")]
+    private static partial Regex Quoted();
 }

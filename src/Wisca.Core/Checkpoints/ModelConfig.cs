@@ -32,10 +32,12 @@ public sealed class ModelConfig
         : throw new WiscaException($"{File}: no string model_type", "is this the config.json of a Hugging Face Transformer?");
 
     /// <summary>Reads <c>config.json</c>.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="hint">What to do where it is broken; null for what helps with a model's.</param>
     /// <exception cref="WiscaException">The file is missing or not a JSON object.</exception>
-    public static ModelConfig Load(string path)
+    public static ModelConfig Load(string path, string? hint = null)
     {
-        using var document = JsonFile.ReadObject(path, Hint);
+        using var document = JsonFile.ReadObject(path, hint ?? Hint);
         return new ModelConfig(document.RootElement.Clone(), Path.GetFileName(path));
     }
 

@@ -21,6 +21,14 @@ internal sealed class InstructionFields(JsonElement item, string place)
         return item.TryGetProperty(key, out var value) && value.ValueKind != JsonValueKind.Null ? value : null;
     }
 
+    /// <summary>True where a key says 0; another value says nothing that is known here.</summary>
+    public bool IsZero(string key)
+    {
+        bool zero = item.TryGetProperty(key, out var value) && value.ValueKind == JsonValueKind.Number && value.GetDouble() == 0;
+        if (zero) _used.Add(key);
+        return zero;
+    }
+
     /// <summary>A text; null where the key is missing, or null.</summary>
     public string? FindText(string key) => Find(key) is not { } value ? null
         : value.ValueKind == JsonValueKind.String ? value.GetString()

@@ -60,9 +60,10 @@ internal sealed class InstructionParser(InstructionReaderOptions options)
             {
                 InstructionFormat.Alpaca => Alpaca(fields),
                 InstructionFormat.Completion => Completion(fields),
-                _ => Chat(fields),
+                _ => WithoutOpening(Chat(fields)),
             },
         ];
+        if (fields.IsZero("weight")) messages = [.. messages.Select(message => message with { Trains = false })];
 
         // Beside the conversation; a system message in it says the same, or says it better.
         if (messages[0].Role != InstructionRole.System && fields.FindText("system", "system_prompt") is { Length: > 0 } system)
@@ -134,6 +135,17 @@ internal sealed class InstructionParser(InstructionReaderOptions options)
         string? answer = fields.FindText(options.CompletionKey);
         if (answer is null && !fields.Has(options.CompletionKey)) throw fields.Missing(options.CompletionKey);
         yield return new(InstructionRole.Assistant, answer ?? "");
+    }
+
+    /// <summary>What an assistant says before anybody has asked answers nothing; ShareGPT's conversations were often cut so.</summary>
+    private IEnumerable<InstructionMessage> WithoutOpening(List<InstructionMessage> messages)
+    {
+        int first = messages.FindIndex(message => message.Role == InstructionRole.User);
+        if (first <= 0 || !messages.Skip(first).Any(message => message.Role == InstructionRole.Assistant)) return messages;
+        int opening = messages.Take(first).Count(message => message.Role == InstructionRole.Assistant);
+        if (opening == 0) return messages;
+        _unused.Add("messages of an assistant before the first user's");
+        return messages.Where((message, index) => index >= first || message.Role != InstructionRole.Assistant);
     }
 
     private List<InstructionMessage> Chat(InstructionFields fields)
@@ -217,14 +229,15 @@ internal sealed class InstructionParser(InstructionReaderOptions options)
             null => null,
             { ValueKind: JsonValueKind.Number } number when number.GetDouble() is 0 or 1 => number.GetDouble() == 1,
             var other => throw new WiscaException(
-                $"{fields.Place}: 'weight' is {other}, expected 0 or 1",
+                $"{fields.Place}: 'weight' is {other.Value.GetRawText()}, expected 0 or 1",
                 "an answer is trained on or not: choose one of the two for each"),
         };
         bool? train = fields.Find("train") switch
         {
             null => null,
             { ValueKind: JsonValueKind.True or JsonValueKind.False } truth => truth.GetBoolean(),
-            var other => throw new WiscaException($"{fields.Place}: 'train' is {other}, expected true or false", "mend the example"),
+            var other => throw new WiscaException(
+                $"{fields.Place}: 'train' is {other.Value.GetRawText()}, expected true or false", "mend the example"),
         };
         if (role == InstructionRole.Assistant) return weight != false && train != false;
         if (weight == true) _unused.Add("messages.weight of what is no answer");

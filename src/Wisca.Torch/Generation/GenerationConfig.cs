@@ -57,7 +57,7 @@ public sealed record GenerationConfig
         string path = Path.Combine(checkpoint.Folder, FileName);
         var older = EndTokensOf(checkpoint.Config);
         if (!Path.Exists(path)) return new GenerationConfig { EndTokens = older };
-        var file = ModelConfig.Load(path);
+        var file = ModelConfig.Load(path, "mend the file, or remove it: then the flags alone say how text is generated");
         var ends = EndTokensOf(file);
         return new GenerationConfig
         {

@@ -68,6 +68,15 @@ public sealed class GenerateVerbTests
     }
 
     [Fact]
+    public async Task Generate_PromptThatBeginsWithAt_IsAPrompt()
+    {
+        using var folder = Model("""{"do_sample": false, "max_new_tokens": 2}""");
+        var run = await CommandRun.RunAsync("generate", folder["model"], "--prompt", "@alice hi");
+        run.ExitCode.ShouldBe(0, run.Error);
+        run.Output.ShouldStartWith("@alice hi");
+    }
+
+    [Fact]
     public async Task Generate_UnsupportedDefaults_AreNamedInOneLine()
     {
         using var folder = Model(
@@ -77,8 +86,8 @@ public sealed class GenerateVerbTests
             """);
         var run = await CommandRun.RunAsync("generate", folder["model"], "--prompt", Beginning);
         run.ExitCode.ShouldBe(0, run.Error);
-        run.Error.ReplaceLineEndings(" ").Replace("  ", " ", StringComparison.Ordinal).Trim().ShouldBe(
-            "generation_config.json asks for what is not done here, and other text may come out: num_beams 4, no_repeat_ngram_size 3, "
+        run.ErrorLines.ShouldHaveSingleItem().ShouldBe(
+            "note: generation_config.json asks for what is not done here, and other text may come out: num_beams 4, no_repeat_ngram_size 3, "
             + "bad_words_ids [[5]]");
     }
 

@@ -95,6 +95,10 @@ public sealed class InstructionReaderTests : IDisposable
         """{"conversations": [{"from": "system", "value": "S"}, {"from": "human", "value": "Q"}, {"from": "gpt", "value": "A"}]}""",
         "system:S user:Q assistant:A")]
     [InlineData(
+        """{"conversations": [{"from": "system", "value": "S"}, {"from": "gpt", "value": "cut off"}, {"from": "human", "value": "Q"}, """
+        + """{"from": "gpt", "value": "A"}]}""",
+        "system:S user:Q assistant:A")]
+    [InlineData(
         """{"conversations": [{"role": "user", "content": "Q"}, {"role": "assistant", "content": "A"}], "system": "S"}""",
         "system:S user:Q assistant:A")]
     [InlineData(
@@ -142,7 +146,7 @@ public sealed class InstructionReaderTests : IDisposable
         "data:1: 'weight' is 0.5, expected 0 or 1")]
     [InlineData(
         """{"messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a", "train": "no"}]}""",
-        "data:1: 'train' is no, expected true or false")]
+        "data:1: 'train' is \"no\", expected true or false")]
     [InlineData("""{"instruction": "q", "output": "a", "history": [["x"]]}""", "data:1: 'history' is no list of pairs")]
     [InlineData("""{"instruction": "q", "output": "a", "tools": {"name": "f"}}""", "data:1: 'tools' is no list")]
     [InlineData("""{"instruction": "q", "output": null}""", "data:1: an answer is empty")]
@@ -157,6 +161,14 @@ public sealed class InstructionReaderTests : IDisposable
         "the roles are user, tool, assistant")]
     public void Read_WhatCannotTakePart_IsRefused(string line, string expected) =>
         Should.Throw<WiscaException>(() => Read(line)).Message.ShouldContain(expected);
+
+    [Fact]
+    public void Read_WeightOfAnExample_IsThatOfItsAnswers() =>
+        Read(
+            """
+            {"instruction": "q", "output": "a", "weight": 0}
+            {"instruction": "Q", "output": "A", "weight": 1}
+            """).Single().Messages[0].Content.ShouldBe("Q");
 
     [Fact]
     public void Read_FileInLatin1_NamesTheLine()
