@@ -1,5 +1,4 @@
 using System.CommandLine;
-using Spectre.Console;
 using Wisca.Checkpoints;
 using Wisca.Cli.CommandLine;
 using Wisca.Data.Tokenizers;
