@@ -61,7 +61,7 @@ try
         return 2;
     }
 
-    if (options.Case is not null) return Run(targets[0], File.ReadAllBytes(options.Case), options.Case) ? 0 : 1;
+    if (options.Case is not null) return Fault(targets[0], File.ReadAllBytes(options.Case), options.Case) is null ? 0 : 1;
     var corpus = new Corpus(Path.Combine(Fixtures.Root, "bench", "Wisca.Fuzz", "corpus"));
     bool good = true;
     int kept = 0;
@@ -69,7 +69,7 @@ try
     {
         foreach (string path in corpus.Of(target))
         {
-            good &= Run(target, File.ReadAllBytes(path), path);
+            good &= Fault(target, File.ReadAllBytes(path), path) is null;
             kept++;
         }
     }
@@ -77,15 +77,18 @@ try
     if (!good && !options.Keep) return 1;
     clock.Restart();
     var lots = targets.SelectMany(target => Enumerable.Repeat(target, target.Share)).ToArray();
+
+    // One input a fault is enough to keep.
+    var found = new HashSet<string>(StringComparer.Ordinal);
     for (long index = options.First; index < options.First + options.Cases; index++)
     {
         var random = new Random(Mix(options.Seed, index));
         var target = lots[random.Next(lots.Length)];
         byte[] input = target.Create(random);
-        if (Run(target, input, $"case {index}")) continue;
+        if (Fault(target, input, $"case {index}") is not { } fault) continue;
         good = false;
         if (!options.Keep) return 1;
-        Console.Error.WriteLine($"kept as {corpus.Keep(target, input)}");
+        if (found.Add(fault)) Console.Error.WriteLine($"kept as {corpus.Keep(target, input)}");
     }
 
     double seconds = clock.Elapsed.TotalSeconds;
@@ -100,7 +103,7 @@ finally
     foreach (var reader in readers) reader.Dispose();
 }
 
-bool Run(Target target, byte[] input, string name)
+string? Fault(Target target, byte[] input, string name)
 {
     current = $"{name} ({target.Name})";
     Volatile.Write(ref started, clock.ElapsedMilliseconds);
@@ -108,10 +111,10 @@ bool Run(Target target, byte[] input, string name)
     target.Cases++;
     if (accepted) target.Accepted++;
     if (ReferenceJson.TryParse(target.JsonOf(input).Span, out object? _)) target.Json++;
-    if (fault is null) return true;
+    if (fault is null) return null;
     string text = input.Length > 4000 ? $"{input.Length} bytes" : Convert.ToBase64String(input);
     Console.Error.WriteLine($"{current}: {fault}\ninput: {text}");
-    return false;
+    return fault;
 }
 
 static void Print(string name, long cases, long json, long accepted) =>

@@ -41,7 +41,7 @@ internal sealed class CorpusTargets : ITargets
             {
                 JsonOf = _ => default,
             },
-            new Target("parquet-rows", 12, random => Parquet(chat, random), input => ReadInstructions("x.parquet", input), null)
+            new Target("parquet-rows", 12, random => Parquet(chat, random), ReadRows, null)
             {
                 JsonOf = _ => default,
             },
@@ -80,6 +80,18 @@ internal sealed class CorpusTargets : ITargets
         foreach (string document in CorpusReader.Open([_folder["x.parquet"]]).Documents())
         {
             if (string.IsNullOrWhiteSpace(document)) throw new InvalidOperationException("a document of nothing");
+        }
+    }
+
+    /// <summary>One of the rows has no messages, and says so when all of them were read.</summary>
+    private void ReadRows(byte[] input)
+    {
+        try
+        {
+            ReadInstructions("x.parquet", input);
+        }
+        catch (WiscaException exception) when (exception.Message.EndsWith("row 2: 'messages' is empty", StringComparison.Ordinal))
+        {
         }
     }
 
