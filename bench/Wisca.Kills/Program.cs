@@ -58,7 +58,8 @@ foreach (var subject in subjects)
 
     Console.WriteLine(
         $"{subject.Name,-20} {subject.Time.TotalSeconds,5:0.00} s a run, {subject.Old + subject.New,3} kills: {subject.Old,3} old, "
-        + $"{subject.New,3} new ({before} had ended), {subject.Leftovers,3} with something unfinished");
+        + $"{subject.New,3} new ({before} had ended), {subject.Leftovers,3} with something unfinished"
+        + (subject.Torn > 0 ? $", {subject.Torn} torn and refused" : ""));
 }
 
 Console.WriteLine($"{done} kills, {faults} faults, {clock.Elapsed.TotalMinutes:0.0} min");

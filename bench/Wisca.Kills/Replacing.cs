@@ -5,8 +5,10 @@ namespace Wisca.Kills;
 /// <param name="old">Makes the old output.</param>
 /// <param name="command">Makes the new one.</param>
 /// <param name="places">The outputs, all in one folder of their own.</param>
-/// <param name="belong">Whether the outputs belong together, so that a new one never stands beside an old one.</param>
-internal sealed class Replacing(string name, string[] old, string[] command, string[] places, bool belong = false) : Subject(name)
+/// <param name="belong">Whether a new output must never stand beside an old one.</param>
+/// <param name="reader">Where it may: a command that takes both, and has to refuse them then.</param>
+internal sealed class Replacing(
+    string name, string[] old, string[] command, string[] places, bool belong = false, string[]? reader = null) : Subject(name)
 {
     private readonly string _folder = Path.GetDirectoryName(places[0])!;
     private string?[] _old = [], _new = [];
@@ -43,6 +45,12 @@ internal sealed class Replacing(string name, string[] old, string[] command, str
 
         bool anyOld = now.Zip(_old).Any(pair => pair.First == pair.Second), anyNew = now.Zip(_new).Any(pair => pair.First == pair.Second);
         if (belong && anyOld && anyNew) throw new KillFault($"an old file beside a new one: {string.Join(", ", places)}");
+        if (reader is not null && anyOld && anyNew)
+        {
+            Torn++;
+            if (!Victim.Refuses(reader)) throw new KillFault($"an old output beside a new one was taken: {string.Join(", ", places)}");
+        }
+
         if (anyNew) New++;
         else Old++;
         Victim.Run(old);

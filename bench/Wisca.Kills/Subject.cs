@@ -21,6 +21,9 @@ internal abstract class Subject(string name)
 
     public int Leftovers { get; protected set; }
 
+    /// <summary>Kills after which an old output stood beside a new one, and readers refused the two.</summary>
+    public int Torn { get; protected set; }
+
     /// <summary>What is killed.</summary>
     public abstract string[] Command { get; }
 

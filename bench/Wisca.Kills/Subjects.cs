@@ -34,7 +34,8 @@ internal static class Subjects
                 "rescale --adapter",
                 [.. Both("qk_ten"), "--force"],
                 [.. Both("vo_ten"), "--force"],
-                [folder["both", "model"], folder["both", "adapter"]]),
+                [folder["both", "model"], folder["both", "adapter"]],
+                reader: ["merge", folder["both", "model"], folder["both", "adapter"], "--tokens", "0", "--out", folder["torn"]]),
             Replace("undo", "undone", ["undo", folder["rescaled"]], ["undo", folder["rescaled2"]]),
             Replace(
                 "merge", "merged",

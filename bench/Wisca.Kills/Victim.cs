@@ -25,6 +25,14 @@ internal static class Victim
             : throw new KillFault($"wisca {string.Join(' ', arguments)} ended with {process.ExitCode}: {error.Result.Trim()}");
     }
 
+    /// <summary>Runs a command that has to end with 1 and a line that says why.</summary>
+    public static bool Refuses(string[] arguments)
+    {
+        using var process = Start(arguments, out _, out var error);
+        process.WaitForExit();
+        return process.ExitCode == 1 && error.Result.StartsWith("wisca: ", StringComparison.Ordinal);
+    }
+
     /// <summary>Runs a command and kills it.</summary>
     /// <param name="arguments">The command.</param>
     /// <param name="moment">When.</param>

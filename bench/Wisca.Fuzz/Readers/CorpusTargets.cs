@@ -1,3 +1,4 @@
+using System.IO.Compression;
 using System.Text;
 using Wisca.Data.Corpora;
 using Wisca.Data.Instructions;
@@ -23,6 +24,14 @@ internal sealed class CorpusTargets : ITargets
         """.ReplaceLineEndings(""),
         """{"conversations":[{"from":"human","value":"Q"},{"from":"gpt","value":"A"}],"system":"s","tools":"[]"}""",
         """{"question":"Q","answer":"A","context":null,"category":"c"}""",
+    ];
+
+    // {"text":"hello world"} as zstd and as gzip pack it.
+    private static readonly byte[][] Packed =
+    [
+        Convert.FromBase64String("KLUv/QQAuQAAeyJ0ZXh0IjoiaGVsbG8gd29ybGQifQo="),
+        Pack("""{"text":"hello world"}"""),
+        Pack(string.Concat(Enumerable.Repeat("{\"text\":\"hello hello hello world, how is it?\"}\n", 50))),
     ];
 
     private readonly TemporaryFolder _folder = new();
@@ -51,6 +60,10 @@ internal sealed class CorpusTargets : ITargets
                 CreateInstructions,
                 input => ReadInstructions(input is [(byte)'[', ..] ? "x.json" : "x.jsonl", input),
                 null),
+            new Target("packed", 6, random => Mutator.Binary(random.GetItems(Packed, 1)[0], random, ..), ReadPacked, null)
+            {
+                JsonOf = _ => default,
+            },
             new Target("tokens", 6, random => Mutator.Binary(tokens, random, ..64), ReadTokens, null) { JsonOf = _ => default },
         ];
     }
@@ -101,6 +114,22 @@ internal sealed class CorpusTargets : ITargets
         var reader = new InstructionReader(new InstructionReaderOptions { DropsEmpty = true });
         var examples = reader.Read(_folder[name]);
         InstructionSet.Encode(examples, new InstructionEncoder(_tokenizer, InstructionTemplate.For(reader.Format)), 64, truncates: true);
+    }
+
+    private static byte[] Pack(string text)
+    {
+        using var packed = new MemoryStream();
+        using (var gzip = new GZipStream(packed, CompressionLevel.Optimal)) gzip.Write(Encoding.UTF8.GetBytes(text));
+        return packed.ToArray();
+    }
+
+    private void ReadPacked(byte[] input)
+    {
+        File.WriteAllBytes(_folder["x.jsonl.zst"], input);
+        foreach (string document in CorpusReader.Open([_folder["x.jsonl.zst"]]).Documents())
+        {
+            if (string.IsNullOrWhiteSpace(document)) throw new InvalidOperationException("a document of nothing");
+        }
     }
 
     private void ReadTokens(byte[] input)

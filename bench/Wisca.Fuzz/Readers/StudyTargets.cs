@@ -2,6 +2,7 @@ using System.Globalization;
 using Wisca.Comparison.Reports;
 using Wisca.Comparison.Results;
 using Wisca.Comparison.Studies;
+using Wisca.Reporting;
 using Wisca.Tests;
 
 namespace Wisca.Fuzz.Readers;
@@ -21,6 +22,7 @@ internal sealed class StudyTargets : ITargets
     private readonly TemporaryFolder _folder = new();
     private readonly Study _study;
     private readonly StudyFolder _other;
+    private readonly IReadOnlyDictionary<string, RunResult> _results;
     private readonly string _id;
 
     public StudyTargets()
@@ -33,7 +35,14 @@ internal sealed class StudyTargets : ITargets
         foreach (var run in runs) _other.WriteResult(Result(run));
         _id = runs[^1].Id;
         string result = File.ReadAllText(_other.ResultPath(_id));
-        All = [new Target("study", 10, random => Mutator.Json(result, random), Read, null)];
+        _results = _study.ResultsIn(_other).ById;
+        StudyFolder.Write(_other.ReportPath, StudyStatistics.Of(_study, _results, [new RunFailure(_id, "label", "why")]));
+        string report = File.ReadAllText(_other.ReportPath);
+        All =
+        [
+            new Target("study", 10, random => Mutator.Json(result, random), Read, null),
+            new Target("report", 10, random => Mutator.Json(report, random), ReadReport, null),
+        ];
     }
 
     public IReadOnlyList<Target> All { get; }
@@ -65,6 +74,13 @@ internal sealed class StudyTargets : ITargets
             DateTimeOffset.Parse("2026-01-01T00:00:00Z", CultureInfo.InvariantCulture)),
     };
 
+    /// <summary>The statistics, as <c>wisca report</c> reads them.</summary>
+    private void ReadReport(byte[] input)
+    {
+        File.WriteAllBytes(_other.ReportPath, input);
+        StudyPages.Html(StudyReport.Load(_other), _results);
+    }
+
     private void Read(byte[] input)
     {
         File.WriteAllBytes(_other.ResultPath(_id), input);
@@ -73,7 +89,8 @@ internal sealed class StudyTargets : ITargets
         {
             var merged = _study.Merge(mine, _other.FullPath);
             StudyStatistics.Of(_study, _study.ResultsIn(mine).ById, []);
-            StudyStatistics.Of(_study, _study.ResultsIn(_other).ById, []);
+            var results = _study.ResultsIn(_other).ById;
+            StudyPages.Html(StudyStatistics.Of(_study, results, []), results);
 
             // What is refused is named and left out; here that is a refusal like any other.
             if (merged.Refused is [var refused, ..]) throw new WiscaException(refused.Reason);

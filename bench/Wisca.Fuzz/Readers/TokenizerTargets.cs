@@ -13,6 +13,13 @@ internal sealed class TokenizerTargets : ITargets
     private static readonly string[] SentencePieceModels =
         ["rules.model", "bytes.model", "unknown.model", "ties.model", "unigram.model", "symbols.model", "fallback.model"];
 
+    private const string Settings = """
+        {"tokenizer_class":"LlamaTokenizer","add_bos_token":true,"add_eos_token":false,"legacy":false,"add_prefix_space":null,
+        "bos_token":"<s>","eos_token":{"content":"</s>","lstrip":false,"normalized":true,"rstrip":false,"single_word":false},
+        "unk_token":"<unk>","pad_token":null,"additional_special_tokens":["<x>"],"model_max_length":1000000000000000019884624838656,
+        "added_tokens_decoder":{"0":{"content":"<unk>","special":true},"3":{"content":"<x>","lstrip":true,"special":false}}}
+        """;
+
     private readonly TemporaryFolder _folder = new();
 
     public TokenizerTargets()
@@ -41,7 +48,10 @@ internal sealed class TokenizerTargets : ITargets
             {
                 JsonOf = _ => default,
             },
+            new Target("tokenizer-config", 6, random => Mutator.Json(Settings, random), ReadSettings, null),
         ];
+        Directory.CreateDirectory(_folder["settings"]);
+        File.WriteAllBytes(_folder["settings", "tokenizer.model"], models[0]);
     }
 
     public IReadOnlyList<Target> All { get; }
@@ -89,6 +99,12 @@ internal sealed class TokenizerTargets : ITargets
     {
         string[] parts = merge is JsonArray pair ? [.. pair.Select(part => (string)part!)] : ((string)merge!).Split(' ');
         return vocab.ContainsKey(string.Concat(parts)) && parts.All(vocab.ContainsKey);
+    }
+
+    private void ReadSettings(byte[] input)
+    {
+        File.WriteAllBytes(_folder["settings", "tokenizer_config.json"], input);
+        TokenizerLoader.Load(_folder["settings"]).Encode(Text);
     }
 
     private void Read(string name, byte[] input)
