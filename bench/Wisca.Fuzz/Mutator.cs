@@ -71,8 +71,11 @@ internal static partial class Mutator
         for (int changes = random.Next(1, 4); changes > 0 && tokens.Count > 1; changes--)
         {
             int at = random.Next(tokens.Count), other = random.Next(tokens.Count);
-            switch (random.Next(9))
+            switch (random.Next(10))
             {
+                case 8:
+                    ReplaceValue(tokens, at, Words[random.Next(Words.Length)]);
+                    break;
                 case 0:
                     Swap(tokens, random, token => token[0] == '"');
                     break;
@@ -248,6 +251,18 @@ internal static partial class Mutator
     {
         int[] places = [.. Enumerable.Range(0, tokens.Count).Where(at => which(tokens[at]))];
         if (places.Length > 0) tokens[places[random.Next(places.Length)]] = with[random.Next(with.Length)];
+    }
+
+    /// <summary>Puts a word in the place of the whole object or list that begins next.</summary>
+    private static void ReplaceValue(List<string> tokens, int from, string word)
+    {
+        int begin = tokens.FindIndex(from, token => token is "{" or "["), end = begin;
+        if (begin < 0) return;
+        int depth = 0;
+        do depth += tokens[end] is "{" or "[" ? 1 : tokens[end] is "}" or "]" ? -1 : 0;
+        while (++end < tokens.Count && depth > 0);
+        tokens.RemoveRange(begin, end - begin);
+        tokens.Insert(begin, word);
     }
 
     /// <summary>Puts an entry (from its key to the end of its value) a second time into its object.</summary>
