@@ -2,7 +2,7 @@ namespace Wisca.Fuzz;
 
 /// <summary>A reader under test.</summary>
 /// <param name="Name">Its name in the report.</param>
-/// <param name="Share">How many of a hundred cases it gets.</param>
+/// <param name="Share">How many cases it gets, in proportion to the other targets.</param>
 /// <param name="Create">Makes an input.</param>
 /// <param name="Read">Reads it; throws WiscaException to refuse it.</param>
 /// <param name="Expected">Whether it is valid by rules written independently; null where there are none.</param>

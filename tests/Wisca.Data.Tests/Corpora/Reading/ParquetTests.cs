@@ -125,6 +125,17 @@ public sealed class ParquetTests : IDisposable
         clock.Elapsed.ShouldBeLessThan(TimeSpan.FromMinutes(2));
     }
 
+    /// <summary>A level that the schema does not have is neither a null nor a value.</summary>
+    [Fact]
+    public void Documents_LevelBeyondTheSchema_IsAnErrorInWords()
+    {
+        byte[] bytes = File.ReadAllBytes(Fixture.PathOf("pages.parquet"));
+        int run = bytes.AsSpan().IndexOf((ReadOnlySpan<byte>)[2, 0, 0, 0, 26, 1]);
+        bytes[run + 5] = 3;
+        Should.Throw<WiscaException>(() => Read(bytes)).Message.ShouldContain("column 'text' has levels that its schema does not have");
+        Should.Throw<WiscaException>(() => Rows(_folder["x.parquet"])).Message.ShouldContain("levels that its schema does not have");
+    }
+
     [Fact]
     public void Documents_Cancelled_StopsAtOnce()
     {

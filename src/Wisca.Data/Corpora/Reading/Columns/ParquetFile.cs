@@ -130,6 +130,10 @@ internal sealed class ParquetFile : IDisposable
             ParquetType.ByteArray => await Values<ReadOnlyMemory<byte>>(value => Text(value.Span, leaf)),
             _ => await Others(),
         };
+
+        // The package hands over what the bytes say: a level beyond the schema's would count as a value that is not there.
+        if (Exceed(definitions, leaf.Definition) || Exceed(repetitions, leaf.Repeated))
+            throw new InvalidDataException($"column '{string.Join('.', leaf.Path)}' has levels that its schema does not have");
         return new ParquetColumn(values, definitions, repetitions);
 
         async Task<object[]> Values<T>(Func<T, object> convert)
@@ -153,6 +157,8 @@ internal sealed class ParquetFile : IDisposable
             return [.. Enumerable.Repeat<object>(0L, there)];
         }
     }
+
+    private static bool Exceed(int[]? levels, int most) => levels?.Any(level => level < 0 || level > most) == true;
 
     private static Memory<int>? Levels(int[]? levels) => levels is null ? (Memory<int>?)null : levels.AsMemory();
 

@@ -6,10 +6,10 @@ using Wisca.Rescaling;
 using Wisca.Safetensors;
 using Wisca.Tests;
 
-namespace Wisca.Fuzz;
+namespace Wisca.Fuzz.Readers;
 
-/// <summary>The readers, and what each is held against.</summary>
-internal sealed class Targets : IDisposable
+/// <summary>What a model folder and its ledger are made of.</summary>
+internal sealed class CheckpointTargets : ITargets
 {
     private const int PrefixLength = 8;
     private const long MaxHeader = 100_000_000;
@@ -19,7 +19,7 @@ internal sealed class Targets : IDisposable
     private readonly Dictionary<string, string[]> _shards = [];
     private readonly string _config, _index, _ledger;
 
-    public Targets()
+    public CheckpointTargets()
     {
         _model.Write(_folder["model"]);
         _config = _model.Config;
@@ -52,22 +52,15 @@ internal sealed class Targets : IDisposable
                 JsonOf = input => input.AsMemory(PrefixLength),
             },
             new Target("file", 15, CreateFile, ReadFile, IsValidFile) { JsonOf = HeaderOfFile },
-            new Target("index", 10, random => Mutate(_index, random), ReadIndex, IsValidIndex),
-            new Target("config", 7, random => Mutate(_config, random), ReadConfig, null),
-            new Target("ledger", 8, random => Mutate(_ledger, random), ReadLedger, null),
+            new Target("index", 10, random => Mutator.Json(_index, random), ReadIndex, IsValidIndex),
+            new Target("config", 7, random => Mutator.Json(_config, random), ReadConfig, null),
+            new Target("ledger", 8, random => Mutator.Json(_ledger, random), ReadLedger, null),
         ];
     }
 
-    public Target[] All { get; }
+    public IReadOnlyList<Target> All { get; }
 
     public void Dispose() => _folder.Dispose();
-
-    private static byte[] Mutate(string json, Random random) => random.Next(10) switch
-    {
-        < 3 => Mutator.Gently(json, random),
-        < 8 => Mutator.ByTokens(json, random),
-        _ => Mutator.ByBytes(Mutator.Gently(json, random), random),
-    };
 
     /// <summary>The length of the data, then the header's JSON.</summary>
     private static byte[] CreateHeader(Random random)
@@ -75,7 +68,7 @@ internal sealed class Targets : IDisposable
         var (json, length) = ValidHeader.Create(random);
         byte[] prefix = new byte[PrefixLength];
         BinaryPrimitives.WriteInt64LittleEndian(prefix, random.Next(30) == 0 ? length + random.Next(1, 5) : length);
-        return [.. prefix, .. Mutate(json, random)];
+        return [.. prefix, .. Mutator.Json(json, random)];
     }
 
     private static long Length(byte[] input) => BinaryPrimitives.ReadInt64LittleEndian(input);
@@ -83,7 +76,7 @@ internal sealed class Targets : IDisposable
     private static byte[] CreateFile(Random random)
     {
         var (json, length) = ValidHeader.Create(random);
-        byte[] file = TestCheckpoint.File(Mutate(json, random), new byte[length]);
+        byte[] file = TestCheckpoint.File(Mutator.Json(json, random), new byte[length]);
         switch (random.Next(8))
         {
             case 0:
@@ -116,7 +109,7 @@ internal sealed class Targets : IDisposable
         }
     }
 
-    private static ReadOnlyMemory<byte> HeaderOfFile(byte[] input)
+    public static ReadOnlyMemory<byte> HeaderOfFile(byte[] input)
     {
         if (input.Length < PrefixLength) return default;
         ulong claimed = BinaryPrimitives.ReadUInt64LittleEndian(input);
@@ -173,7 +166,13 @@ internal sealed class Targets : IDisposable
     {
         File.WriteAllBytes(_folder["ledger", Ledger.FileName], input);
         using var checkpoint = Checkpoint.Open(_folder["ledger"]);
-        Undoer.Undo(checkpoint, _folder["undone"], threads: 1);
-        Directory.Delete(_folder["undone"], recursive: true);
+        try
+        {
+            Undoer.Undo(checkpoint, _folder["undone"], threads: 1);
+        }
+        finally
+        {
+            if (Directory.Exists(_folder["undone"])) Directory.Delete(_folder["undone"], recursive: true);
+        }
     }
 }
