@@ -32,19 +32,18 @@ List<string> survivors = [], broken = [];
 foreach (var tests in chosen.GroupBy(mutation => mutation.Project))
 {
     // A test that fails by itself, or a filter that finds none, would kill every mutant.
+    Dictionary<string, (string? Fault, TimeSpan Time)> filters = new(StringComparer.Ordinal);
     string? fault = Build(tests.Key, restore: true);
-    Dictionary<string, (string? Fault, TimeSpan Time)> filters = [];
+    foreach (var mutation in tests.DistinctBy(mutation => mutation.Filter))
+    {
+        var clock = Stopwatch.StartNew();
+        filters[mutation.Filter] = (fault ?? Test(mutation, TimeSpan.FromMinutes(10)), clock.Elapsed);
+    }
+
     foreach (var mutation in tests)
     {
         var clock = Stopwatch.StartNew();
-        if (fault is null && !filters.ContainsKey(mutation.Filter))
-        {
-            string? failed = Test(mutation, TimeSpan.FromMinutes(10));
-            filters[mutation.Filter] = (failed, clock.Elapsed);
-            clock.Restart();
-        }
-
-        string verdict = fault ?? (filters[mutation.Filter].Fault is { } failing ? $"without it: {failing}" : Try(mutation));
+        string verdict = filters[mutation.Filter].Fault is { } failing ? $"without it: {failing}" : Try(mutation);
         if (verdict == "") survivors.Add(mutation.Name);
         else if (verdict != "killed") broken.Add(mutation.Name);
         Console.WriteLine(verdict switch
@@ -64,7 +63,7 @@ foreach (var tests in chosen.GroupBy(mutation => mutation.Project))
             try
             {
                 File.WriteAllText(path, text.Replace(mutation.Old, mutation.New, StringComparison.Ordinal));
-                if (Build(mutation.Project, restore: false) is { } fault) return fault;
+                if (Build(mutation.Project, restore: false) is { } mistake) return mistake;
 
                 // A mutant that hangs is one that the tests noticed.
                 var limit = TimeSpan.FromSeconds(60) + (5 * filters[mutation.Filter].Time);

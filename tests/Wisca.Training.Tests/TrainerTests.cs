@@ -1,5 +1,7 @@
 using TorchSharp;
+using Wisca.Files;
 using Wisca.Tests;
+using Wisca.Tests.PowerCut;
 using Wisca.Tests.Torch;
 using Wisca.Training.Checkpointing;
 using Wisca.Training.Configuration;
@@ -265,6 +267,28 @@ public sealed class TrainerTests
         }, ResumeMode.Never));
         failure.Message.ShouldStartWith("step 1: the weights of ");
         failure.Message.ShouldEndWith("hold NaN or infinity; there is no good checkpoint");
+    }
+
+    /// <summary>A run that goes on from a checkpoint does not write again the metrics that led to it.</summary>
+    [Fact]
+    public async Task Run_CutOffAnywhere_HasTheMetricsThatLedToEachCheckpoint()
+    {
+        using var folder = new TemporaryFolder();
+        var config = TinyRun.Config(folder) with { Steps = 2, Checkpoints = new() { Every = 1 } };
+        int checkpoints = 0;
+        var disk = new PowerCutDisk(folder.FullPath, (step, remains) =>
+        {
+            if (!remains.Files.Keys.Any(path => path.StartsWith("run/checkpoints/step-", StringComparison.Ordinal))) return;
+            checkpoints++;
+            remains.At("run/metrics.jsonl").ShouldNotBeNull(step).ShouldNotBe("lost", step);
+        });
+        await Task.Run(() =>
+        {
+            // For this task alone.
+            Disk.Default = disk;
+            TinyRun.Train(config);
+        });
+        checkpoints.ShouldBeGreaterThan(0);
     }
 
     [Fact]
