@@ -33,7 +33,7 @@ foreach (var tests in chosen.GroupBy(mutation => mutation.Project))
 {
     // A test that fails by itself, or a filter that finds none, would kill every mutant.
     Dictionary<string, (string? Fault, TimeSpan Time)> filters = new(StringComparer.Ordinal);
-    string? fault = Build(tests.Key, restore: true);
+    string? fault = Build(Path.Combine("tests", tests.Key));
     foreach (var mutation in tests.DistinctBy(mutation => mutation.Filter))
     {
         var clock = Stopwatch.StartNew();
@@ -60,10 +60,15 @@ foreach (var tests in chosen.GroupBy(mutation => mutation.Project))
             string text = File.ReadAllText(path);
             int count = text.Split(mutation.Old).Length - 1;
             if (count != 1) return $"its text stands {count} times in {mutation.File}, expected once";
+
+            // What is built is the one assembly, in the place of the one that the tests have.
+            string assembly = mutation.File.Split('/')[1], place = Path.Combine(Bin(mutation.Project), assembly + ".dll");
+            byte[] whole = File.ReadAllBytes(place);
             try
             {
                 File.WriteAllText(path, text.Replace(mutation.Old, mutation.New, StringComparison.Ordinal));
-                if (Build(mutation.Project, restore: false) is { } mistake) return mistake;
+                if (Build(Path.Combine("src", assembly), "--no-restore", "--no-dependencies") is { } mistake) return mistake;
+                File.Copy(Path.Combine(Bin(assembly), assembly + ".dll"), place, overwrite: true);
 
                 // A mutant that hangs is one that the tests noticed.
                 var limit = TimeSpan.FromSeconds(60) + (5 * filters[mutation.Filter].Time);
@@ -72,6 +77,7 @@ foreach (var tests in chosen.GroupBy(mutation => mutation.Project))
             finally
             {
                 File.WriteAllText(path, text);
+                File.WriteAllBytes(place, whole);
             }
         }
     }
@@ -82,24 +88,24 @@ Console.WriteLine($"{killed} of {chosen.Length} killed, {survivors.Count} surviv
 return survivors.Count + broken.Count == 0 ? 0 : 1;
 
 // Null, or the first error. Style is not what is tried.
-string? Build(string project, bool restore)
+string? Build(string project, params string[] options)
 {
-    string[] options = restore ? [] : ["--no-restore"];
     var (code, output) = Run(
         "dotnet",
         [
-            "build", Path.Combine("tests", project), "-c", "Release", "--nologo", "-v", "q", "-clp:NoSummary", "-p:RunAnalyzers=false",
+            "build", project, "-c", "Release", "--nologo", "-v", "q", "-clp:NoSummary", "-p:RunAnalyzers=false",
             "-p:TreatWarningsAsErrors=false", "-p:EnforceCodeStyleInBuild=false", .. options,
         ],
         copy);
     return code == 0 ? null : $"it does not compile: {Line(output, ": error ")}";
 }
 
+string Bin(string project) => Path.Combine(copy, "artifacts", "bin", project, "release");
+
 // Null, or what failed.
 string? Test(Mutation mutation, TimeSpan atMost)
 {
-    string program = Path.Combine(copy, "artifacts", "bin", mutation.Project, "release", mutation.Project);
-    var (code, output) = Run(program, ["--filter-class", mutation.Filter], copy, atMost);
+    var (code, output) = Run(Path.Combine(Bin(mutation.Project), mutation.Project), ["--filter-class", mutation.Filter], copy, atMost);
     return code == 0 ? null : $"exit code {code}: {Line(output, "failed ")}";
 }
 
