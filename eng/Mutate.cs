@@ -68,7 +68,7 @@ foreach (var tests in chosen.GroupBy(mutation => mutation.Project))
             {
                 File.WriteAllText(path, text.Replace(mutation.Old, mutation.New, StringComparison.Ordinal));
                 if (Build(Path.Combine("src", assembly), "--no-restore", "--no-dependencies") is { } mistake) return mistake;
-                File.Copy(Path.Combine(Bin(assembly), assembly + ".dll"), place, overwrite: true);
+                Put(File.ReadAllBytes(Path.Combine(Bin(assembly), assembly + ".dll")), place);
 
                 // A mutant that hangs is one that the tests noticed.
                 var limit = TimeSpan.FromSeconds(60) + (5 * filters[mutation.Filter].Time);
@@ -77,7 +77,7 @@ foreach (var tests in chosen.GroupBy(mutation => mutation.Project))
             finally
             {
                 File.WriteAllText(path, text);
-                File.WriteAllBytes(place, whole);
+                Put(whole, place);
             }
         }
     }
@@ -98,6 +98,13 @@ string? Build(string project, params string[] options)
         ],
         copy);
     return code == 0 ? null : $"it does not compile: {Line(output, ": error ")}";
+}
+
+// By a rename: what a process that is ending still has open stays as it is.
+static void Put(byte[] bytes, string place)
+{
+    File.WriteAllBytes(place + ".new", bytes);
+    File.Move(place + ".new", place, overwrite: true);
 }
 
 string Bin(string project) => Path.Combine(copy, "artifacts", "bin", project, "release");
