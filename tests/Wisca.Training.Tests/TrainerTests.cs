@@ -316,9 +316,12 @@ public sealed class TrainerTests
         TrainingRecorder one = TinyRun.Train(Config(single)),
             other = TinyRun.Train(Config(half) with { Precision = TrainingPrecision.Bf16 });
         one.Losses[^1].ShouldBeLessThan(one.Losses[0] - 1);
-        other.Losses.Zip(one.Losses, (a, b) => Math.Abs(a - b)).Max().ShouldBeLessThan(0.05);
+
+        // Some 25 results a layer are rounded to bfloat16 on the way to a loss; transitions are measured in float32.
+        other.Losses.Zip(one.Losses, (a, b) => Math.Abs(a - b) / b).Max().ShouldBeLessThan(Rounding.Of(Rounding.BFloat16, 50));
         other.Losses.ShouldNotBe(one.Losses);
-        other.Transitions.ShouldAllBe(transition => Math.Abs(transition.Loss!.Value.After - transition.Loss.Value.Before) < 1e-5);
+        other.Transitions.ShouldAllBe(transition =>
+            Math.Abs((transition.Loss!.Value.After / transition.Loss.Value.Before) - 1) < Rounding.Of(Rounding.Float32, 500));
 
         static TrainingConfig Config(TemporaryFolder folder) => TinyRun.Config(folder) with
         {
