@@ -47,7 +47,9 @@ public sealed class FlatnessVerbTests : IDisposable
         run.ExitCode.ShouldBe(0, run.Error);
         var json = JsonNode.Parse(run.Output)!["orbit"]!;
         ((double)json["max_loss_difference"]!).ShouldBe(0);
-        ((double)json["max_trace_deviation"]!).ShouldBeLessThan(1e-3);
+
+        // Relative to the trace, in float32: products of second derivatives are sums of differences of some 100 times their size.
+        ((double)json["max_trace_deviation"]!).ShouldBeLessThan(100 * Rounding.Of(Rounding.Float32, 1000));
         json["points"]!.AsArray().Select(point => (int)point!["log2"]!).ShouldBe([-1, 0, 1]);
         json["marks"]!.AsArray().Select(mark => (string)mark!["criterion"]!).ShouldBe(["l1", "l1-mean", "l2", "rms", "spectral", "fisher"]);
 
