@@ -67,6 +67,10 @@ public sealed class RunFolderTests : IDisposable
         run.Save(200, 2, Options, Writer(201));
         Check(run.LatestCheckpoint!, 201);
         run.BestCheckpoint!.ShouldEndWith("step-000200");
+
+        // The loss of 1 was that of weights which are gone.
+        run.Save(250, 1.5, Options, Writer(250));
+        run.BestCheckpoint!.ShouldEndWith("step-000250");
         run.Save(150, 3, Options, Writer(150));
         Names().ShouldBe(["best.json", "latest.json", "step-000100", "step-000150"]);
         run.LatestCheckpoint!.ShouldEndWith("step-000150");
