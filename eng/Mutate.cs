@@ -11,86 +11,132 @@ if (args is ["--list"])
     return 0;
 }
 
-var chosen = args.Length == 0 ? mutations : [.. mutations.Where(mutation => args.Contains(mutation.Name))];
 if (args.FirstOrDefault(name => mutations.All(mutation => mutation.Name != name)) is { } unknown)
 {
     Console.Error.WriteLine($"{unknown} is no mutation of eng/mutations.txt; eng/mutate --list names them");
     return 2;
 }
 
-// A checkout of its own, so that the working tree is never half mutated.
-Run("git", ["worktree", "remove", "--force", copy], root, quiet: true);
-if (Run("git", ["worktree", "add", "--detach", "--force", copy, "HEAD"], root, quiet: true) != 0) return 2;
-List<string> survivors = [], broken = [];
-try
+// A checkout of its own, so that the working tree is never half mutated. It is kept: what it has built makes the next run short.
+bool ready = File.Exists(Path.Combine(copy, ".git"))
+    ? Run("git", ["checkout", "--force", "--detach", Head()], copy).Code == 0
+    : Run("git", ["worktree", "prune"], root).Code == 0 && Run("git", ["worktree", "add", "--detach", copy, "HEAD"], root).Code == 0;
+if (!ready)
 {
-    foreach (var mutation in chosen)
+    Console.Error.WriteLine($"git could not check out HEAD into {copy}; remove that folder and try again");
+    return 2;
+}
+
+Mutation[] chosen = [.. mutations.Where(mutation => args.Length == 0 || args.Contains(mutation.Name))];
+List<string> survivors = [], broken = [];
+foreach (var tests in chosen.GroupBy(mutation => mutation.Project))
+{
+    // A test that fails by itself, or a filter that finds none, would kill every mutant.
+    Dictionary<string, (string? Fault, TimeSpan Time)> filters = new(StringComparer.Ordinal);
+    string? fault = Build(Path.Combine("tests", tests.Key));
+    foreach (var mutation in tests.DistinctBy(mutation => mutation.Filter))
     {
-        string path = Path.Combine(copy, mutation.File), text = File.ReadAllText(path);
-        int count = text.Split(mutation.Old).Length - 1;
-        if (count != 1)
-        {
-            broken.Add(mutation.Name);
-            Console.WriteLine($"BROKEN    {mutation.Name}: its text stands {count} times in {mutation.File}, expected once");
-            continue;
-        }
+        var clock = Stopwatch.StartNew();
+        filters[mutation.Filter] = (fault ?? Test(mutation, TimeSpan.FromMinutes(10)), clock.Elapsed);
+    }
 
-        File.WriteAllText(path, text.Replace(mutation.Old, mutation.New, StringComparison.Ordinal));
-        try
+    foreach (var mutation in tests)
+    {
+        var clock = Stopwatch.StartNew();
+        string verdict = filters[mutation.Filter].Fault is { } failing ? $"without it: {failing}" : Try(mutation);
+        if (verdict == "") survivors.Add(mutation.Name);
+        else if (verdict != "killed") broken.Add(mutation.Name);
+        Console.WriteLine(verdict switch
         {
-            var clock = Stopwatch.StartNew();
-            string project = Path.Combine(copy, "tests", mutation.Project);
+            "" => $"SURVIVED  {mutation.Name} ({clock.Elapsed.TotalSeconds:0} s)",
+            "killed" => $"killed    {mutation.Name} ({clock.Elapsed.TotalSeconds:0} s)",
+            _ => $"BROKEN    {mutation.Name}: {verdict}",
+        });
 
-            // Style is not what is tried.
-            int built = Run(
-                "dotnet",
-                ["build", project, "-c", "Release", "--nologo", "-v", "q", "-p:TreatWarningsAsErrors=false", "-p:EnforceCodeStyleInBuild=false"],
-                copy, quiet: true);
-            if (built != 0)
+        string Try(Mutation mutation)
+        {
+            string path = Path.Combine(copy, mutation.File);
+            if (!File.Exists(path)) return $"there is no {mutation.File}";
+            string text = File.ReadAllText(path);
+            int count = text.Split(mutation.Old).Length - 1;
+            if (count != 1) return $"its text stands {count} times in {mutation.File}, expected once";
+
+            // What is built is the one assembly, in the place of the one that the tests have.
+            string assembly = mutation.File.Split('/')[1], place = Path.Combine(Bin(mutation.Project), assembly + ".dll");
+            byte[] whole = File.ReadAllBytes(place);
+            try
             {
-                broken.Add(mutation.Name);
-                Console.WriteLine($"BROKEN    {mutation.Name}: it does not compile");
-                continue;
-            }
+                File.WriteAllText(path, text.Replace(mutation.Old, mutation.New, StringComparison.Ordinal));
+                if (Build(Path.Combine("src", assembly), "--no-restore", "--no-dependencies") is { } mistake) return mistake;
+                Put(File.ReadAllBytes(Path.Combine(Bin(assembly), assembly + ".dll")), place);
 
-            bool killed = Run(
-                "dotnet", ["run", "--project", project, "-c", "Release", "--no-build", "--", "--filter-class", mutation.Filter], copy, quiet: true,
-                atMost: TimeSpan.FromMinutes(5)) != 0;
-            if (!killed) survivors.Add(mutation.Name);
-            Console.WriteLine($"{(killed ? "killed   " : "SURVIVED ")} {mutation.Name} ({clock.Elapsed.TotalSeconds:0} s)");
-        }
-        finally
-        {
-            File.WriteAllText(path, text);
+                // A mutant that hangs is one that the tests noticed.
+                var limit = TimeSpan.FromSeconds(60) + (5 * filters[mutation.Filter].Time);
+                return Test(mutation, limit) is null ? "" : "killed";
+            }
+            finally
+            {
+                File.WriteAllText(path, text);
+                Put(whole, place);
+            }
         }
     }
 }
-finally
-{
-    Run("git", ["worktree", "remove", "--force", copy], root, quiet: true);
-}
 
-Console.WriteLine($"{chosen.Count - survivors.Count - broken.Count} of {chosen.Count} killed, {survivors.Count} survived, {broken.Count} broken");
+int killed = chosen.Length - survivors.Count - broken.Count;
+Console.WriteLine($"{killed} of {chosen.Length} killed, {survivors.Count} survived, {broken.Count} broken");
 return survivors.Count + broken.Count == 0 ? 0 : 1;
 
-static int Run(string program, string[] arguments, string folder, bool quiet, TimeSpan? atMost = null)
+// Null, or the first error. Style is not what is tried.
+string? Build(string project, params string[] options)
+{
+    var (code, output) = Run(
+        "dotnet",
+        [
+            "build", project, "-c", "Release", "--nologo", "-v", "q", "-clp:NoSummary", "-p:RunAnalyzers=false",
+            "-p:TreatWarningsAsErrors=false", "-p:EnforceCodeStyleInBuild=false", .. options,
+        ],
+        copy);
+    return code == 0 ? null : $"it does not compile: {Line(output, ": error ")}";
+}
+
+// By a rename: what a process that is ending still has open stays as it is.
+static void Put(byte[] bytes, string place)
+{
+    File.WriteAllBytes(place + ".new", bytes);
+    File.Move(place + ".new", place, overwrite: true);
+}
+
+string Bin(string project) => Path.Combine(copy, "artifacts", "bin", project, "release");
+
+// Null, or what failed.
+string? Test(Mutation mutation, TimeSpan atMost)
+{
+    var (code, output) = Run(Path.Combine(Bin(mutation.Project), mutation.Project), ["--filter-class", mutation.Filter], copy, atMost);
+    return code == 0 ? null : $"exit code {code}: {Line(output, "failed ")}";
+}
+
+string Head() => Run("git", ["rev-parse", "HEAD"], root).Output.Trim();
+
+static string Line(string output, string holding) =>
+    output.Split('\n').FirstOrDefault(line => line.Contains(holding, StringComparison.Ordinal))?.Trim() ?? output.Trim();
+
+static (int Code, string Output) Run(string program, string[] arguments, string folder, TimeSpan? atMost = null)
 {
     var start = new ProcessStartInfo(program, arguments)
     {
-        WorkingDirectory = folder, RedirectStandardOutput = quiet, RedirectStandardError = quiet,
+        WorkingDirectory = folder, RedirectStandardOutput = true, RedirectStandardError = true,
     };
     using var process = Process.Start(start)!;
-    var output = quiet ? Task.WhenAll(process.StandardOutput.ReadToEndAsync(), process.StandardError.ReadToEndAsync()) : null;
-
-    // A mutant that hangs is one that the tests noticed.
-    if (!process.WaitForExit(atMost ?? TimeSpan.FromMinutes(15)))
+    var output = Task.WhenAll(process.StandardOutput.ReadToEndAsync(), process.StandardError.ReadToEndAsync());
+    if (process.WaitForExit(atMost ?? TimeSpan.FromMinutes(15)))
     {
-        process.Kill(entireProcessTree: true);
-        return -1;
+        // Not for ever: a build server that stays holds on to the streams.
+        return (process.ExitCode, output.Wait(TimeSpan.FromSeconds(5)) ? string.Concat(output.Result) : "");
     }
 
-    output?.Wait();
-    return process.ExitCode;
+    process.Kill(entireProcessTree: true);
+    return (-1, $"it ran for more than {atMost}");
 }
 
 static List<Mutation> Parse(string file)
@@ -107,9 +153,16 @@ static List<Mutation> Parse(string file)
         }
 
         if (block.Length == 0) continue;
-        if (block is not [var name, var path, ['-', ' ', .. var old], ['+', .. var fresh], var tests] || tests.Split(' ') is not [var project, var filter])
-            throw new FormatException($"{file}: expected name, file, '- old', '+ new' and 'Project *Class*', not:\n{string.Join('\n', block)}");
-        mutations.Add(new Mutation(name, path, old, fresh.TrimStart(), project, filter));
+        if (block is not [var name, var path, ['-', ' ', .. var old], ['+', .. var fresh], var tests]
+            || tests.Split(' ') is not [var project, var filter])
+        {
+            throw new FormatException(
+                $"{file}: expected name, file, '- old', '+ new' and 'Project *Class*', not:\n{string.Join('\n', block)}");
+        }
+
+
+        if (mutations.Any(mutation => mutation.Name == name)) throw new FormatException($"{file}: two mutations are called {name}");
+        mutations.Add(new Mutation(name, path, old, fresh is [' ', .. var rest] ? rest : fresh, project, filter));
         block = [];
     }
 

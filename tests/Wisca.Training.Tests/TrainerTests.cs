@@ -1,5 +1,7 @@
 using TorchSharp;
+using Wisca.Files;
 using Wisca.Tests;
+using Wisca.Tests.PowerCut;
 using Wisca.Tests.Torch;
 using Wisca.Training.Checkpointing;
 using Wisca.Training.Configuration;
@@ -267,6 +269,28 @@ public sealed class TrainerTests
         failure.Message.ShouldEndWith("hold NaN or infinity; there is no good checkpoint");
     }
 
+    /// <summary>A run that goes on from a checkpoint does not write again the metrics that led to it.</summary>
+    [Fact]
+    public async Task Run_CutOffAnywhere_HasTheMetricsThatLedToEachCheckpoint()
+    {
+        using var folder = new TemporaryFolder();
+        var config = TinyRun.Config(folder) with { Steps = 2, Checkpoints = new() { Every = 1 } };
+        int checkpoints = 0;
+        var disk = new PowerCutDisk(folder.FullPath, (step, remains) =>
+        {
+            if (!remains.Files.Keys.Any(path => path.StartsWith("run/checkpoints/step-", StringComparison.Ordinal))) return;
+            checkpoints++;
+            remains.At("run/metrics.jsonl").ShouldNotBeNull(step).ShouldNotBe("lost", step);
+        });
+        await Task.Run(() =>
+        {
+            // For this task alone.
+            Disk.Default = disk;
+            TinyRun.Train(config);
+        });
+        checkpoints.ShouldBeGreaterThan(0);
+    }
+
     [Fact]
     public void Run_LossExplodes_Stops()
     {
@@ -292,9 +316,12 @@ public sealed class TrainerTests
         TrainingRecorder one = TinyRun.Train(Config(single)),
             other = TinyRun.Train(Config(half) with { Precision = TrainingPrecision.Bf16 });
         one.Losses[^1].ShouldBeLessThan(one.Losses[0] - 1);
-        other.Losses.Zip(one.Losses, (a, b) => Math.Abs(a - b)).Max().ShouldBeLessThan(0.05);
+
+        // Some 25 results a layer are rounded to bfloat16 on the way to a loss; transitions are measured in float32.
+        other.Losses.Zip(one.Losses, (a, b) => Math.Abs(a - b) / b).Max().ShouldBeLessThan(Rounding.Of(Rounding.BFloat16, 50));
         other.Losses.ShouldNotBe(one.Losses);
-        other.Transitions.ShouldAllBe(transition => Math.Abs(transition.Loss!.Value.After - transition.Loss.Value.Before) < 1e-5);
+        other.Transitions.ShouldAllBe(transition =>
+            Math.Abs((transition.Loss!.Value.After / transition.Loss.Value.Before) - 1) < Rounding.Of(Rounding.Float32, 500));
 
         static TrainingConfig Config(TemporaryFolder folder) => TinyRun.Config(folder) with
         {

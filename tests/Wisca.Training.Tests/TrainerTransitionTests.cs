@@ -39,7 +39,9 @@ public sealed class TrainerTransitionTests
         foreach (var transition in recorder.Transitions)
         {
             var (before, after) = transition.Loss.ShouldNotBeNull();
-            Math.Abs(after - before).ShouldBeLessThan(2e-6 * before);
+            
+            // Some 500 roundings on the way to a logit of a tiny model, and one more of each weight.
+            Math.Abs(after - before).ShouldBeLessThan(Rounding.Of(Rounding.Float32, 500) * before);
             transition.Scaled.ShouldBeGreaterThan(0);
             transition.LargestLog2.ShouldBeGreaterThan(1e-4);
         }

@@ -65,6 +65,11 @@ internal static class LoraRun
                 Dropout = dropout,
             });
 
+    /// <summary>Two ways to one function, both in float32, of models of <see cref="TinyFamilies"/>: some 500 roundings on the way to a
+    /// logit, and as many on the way to the weights, which are merged, rescaled, or decomposed.</summary>
+    public static void ShouldBeNear(double[] logits, double[] expected) =>
+        Largest(logits, expected).ShouldBeLessThan(Rounding.Of(Rounding.Float32, 1000) * expected.Max(Math.Abs));
+
     public static double Largest(double[] a, double[] b) => a.Zip(b, (x, y) => Math.Abs(x - y)).Max();
 
     public static double[] Values(Tensor tensor)

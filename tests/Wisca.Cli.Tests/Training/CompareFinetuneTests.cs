@@ -93,7 +93,10 @@ public sealed class CompareFinetuneTests : IDisposable
         foreach (var result in results)
         {
             result.HeldOut.Select(point => point.Step).ShouldBe([0, 3, 6]);
-            result.HeldOut[0].Test.ShouldBe(results[1].HeldOut[0].Test, 1e-5);
+
+            // Some 500 roundings on the way to a logit of a tiny model, and as many to a weight that is decomposed or moved.
+            double test = results[1].HeldOut[0].Test;
+            result.HeldOut[0].Test.ShouldBe(test, Rounding.Of(Rounding.Float32, 1000) * test);
             result.HeldOut[2].Test.ShouldNotBe(result.HeldOut[2].Validation);
             result.HeldOut[2].Tokens.ShouldBe(result.Tokens);
         }
@@ -124,7 +127,7 @@ public sealed class CompareFinetuneTests : IDisposable
             };
             using var trainer = Finetuner.Prepare(config, ResumeMode.Never, new Recorder(), CancellationToken.None);
             trainer.Run();
-            FirstTest(config.Output).ShouldBe(result.HeldOut[2].Test, 1e-4);
+            FirstTest(config.Output).ShouldBe(result.HeldOut[2].Test, 2 * Rounding.Of(Rounding.Float32, 1000) * result.HeldOut[2].Test);
         }
     }
 

@@ -47,7 +47,9 @@ public sealed class FlatnessVerbTests : IDisposable
         run.ExitCode.ShouldBe(0, run.Error);
         var json = JsonNode.Parse(run.Output)!["orbit"]!;
         ((double)json["max_loss_difference"]!).ShouldBe(0);
-        ((double)json["max_trace_deviation"]!).ShouldBeLessThan(1e-3);
+
+        // Relative to the trace, in float32: products of second derivatives are sums of differences of some 100 times their size.
+        ((double)json["max_trace_deviation"]!).ShouldBeLessThan(100 * Rounding.Of(Rounding.Float32, 1000));
         json["points"]!.AsArray().Select(point => (int)point!["log2"]!).ShouldBe([-1, 0, 1]);
         json["marks"]!.AsArray().Select(mark => (string)mark!["criterion"]!).ShouldBe(["l1", "l1-mean", "l2", "rms", "spectral", "fisher"]);
 
@@ -96,7 +98,7 @@ public sealed class FlatnessVerbTests : IDisposable
         curves.Select(curve => (string)curve!["kind"]!).ShouldBe(["slice-1d", "between"]);
         double loss = (double)JsonNode.Parse(File.ReadAllText(_folder["all.json"]))!["loss"]!;
         ((double)curves[0]!["points"]![2]!["loss"]!).ShouldBe(loss);
-        ((double)curves[1]!["points"]![1]!["loss"]!).ShouldBe(loss, 1e-6);
+        ((double)curves[1]!["points"]![1]!["loss"]!).ShouldBe(loss, Rounding.Of(Rounding.Float32, 500) * loss);
         run.Output.ShouldContain(loss.ToString("0.00000", CultureInfo.InvariantCulture));
 
         var plane = await RunAsync("--slice", "2d", "--points", "3", "--measure", "sam");

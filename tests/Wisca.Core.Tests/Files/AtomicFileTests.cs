@@ -136,6 +136,22 @@ public sealed class AtomicFileTests : IDisposable
         ]);
     }
 
+    /// <summary>What is appended to is not renamed: its bytes and its name are flushed where it lies.</summary>
+    [Fact]
+    public async Task Flush_AppendedFile_FlushesItAndThenItsFolder()
+    {
+        var disk = new RecordingDisk(_folder.FullPath);
+        await using var stream = File.Create(_folder["metrics"]);
+        stream.Write("line"u8);
+        await Task.Run(() =>
+        {
+            // For this task alone.
+            Disk.Default = disk;
+            AtomicFile.Flush(stream);
+        });
+        disk.Steps.ShouldBe(["flush metrics", "flush ./"]);
+    }
+
     [Fact]
     public void Dispose_AfterAnExceptionInside_LeavesWhatWasThere()
     {

@@ -210,6 +210,22 @@ public sealed class AtomicFolderTests : IDisposable
         Names().ShouldBe([".mine.wisca-partial"]);
     }
 
+    /// <summary>The name of each folder before what is put into it.</summary>
+    [Fact]
+    public async Task Ensure_FoldersThatAreMissing_FlushesTheirNamesFromTheTop()
+    {
+        var disk = new RecordingDisk(_folder.FullPath);
+        await Task.Run(() =>
+        {
+            // For this task alone.
+            Disk.Default = disk;
+            AtomicFolder.Ensure(_folder["a", "b"]);
+            AtomicFolder.Ensure(_folder["a", "b"]);
+        });
+        Directory.Exists(_folder["a", "b"]).ShouldBeTrue();
+        disk.Steps.ShouldBe(["flush ./", "flush a/"]);
+    }
+
     [Fact]
     public void Delete_RemovesAFolderAsOne()
     {

@@ -136,6 +136,7 @@ public sealed class LedgerTests : IDisposable
             ("do not fit its shape", () => Lose([0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x20], [1, 2])),
             ("do not fit its shape", () => Lose([1], [1, 2, 3])),
             ("do not fit its shape", () => Lose([1], [1])),
+            ("do not fit its shape", () => Lose(Gap((TestCheckpoint.Read(_folder["out"])[Query].Bytes.Length / 2) + 1), [1, 2])),
         ];
         string whole = _ledger.ToJsonString();
         foreach (var (expected, change) in cases)
@@ -148,6 +149,9 @@ public sealed class LedgerTests : IDisposable
             _ledger["moves"] = JsonNode.Parse(whole)!["moves"]!.DeepClone();
         }
     }
+
+    /// <summary>Seven bits a byte, the lowest first.</summary>
+    private static byte[] Gap(int gap) => gap < 0x80 ? [(byte)gap] : [(byte)(gap | 0x80), .. Gap(gap >> 7)];
 
     private void Lose(byte[] gaps, byte[] bits) => Move["lost"]![0] = new JsonObject
     {

@@ -178,33 +178,37 @@ public sealed class LossyTests
         }
     }
 
-    [Fact]
-    public void Rescale_ElementThatWouldOverflow_ClampsTheFactorToWhatFits()
+    [Theory]
+    [InlineData("q", "k", 8, "clamped to 2^3")]
+    [InlineData("k", "q", 0.125, "clamped to 2^-3")]
+    public void Rescale_ElementThatWouldOverflow_ClampsTheFactorToWhatFits(string side, string other, double factor, string note)
     {
         using var folder = new TemporaryFolder();
-        Spiked("F16", 5000, 20000).Invoke(folder["m"]);
+        Spiked("F16", 5000, 20000, side, other).Invoke(folder["m"]);
         var group = Rescale(folder, "m", "out", PowersOfTwo with { RequireQueryKey = true }).Move!.Groups.ShouldHaveSingleItem();
-        (group.Outcome, group.Factor).ShouldBe((GroupOutcome.Scaled, 8));
-        group.Note.ShouldBe("factor 2^5 clamped to 2^3: model.layers.0.self_attn.q_proj.weight would overflow F16");
-        ReferenceFloat.Values("F16", TestCheckpoint.Read(folder["out"])[SmallLlama.Weight(0, "q")].Bytes)[7].ShouldBe(40000);
+        (group.Outcome, group.Factor).ShouldBe((GroupOutcome.Scaled, factor));
+        group.Note.ShouldNotBeNull().ShouldEndWith($" {note}: model.layers.0.self_attn.{side}_proj.weight would overflow F16");
+        ReferenceFloat.Values("F16", TestCheckpoint.Read(folder["out"])[SmallLlama.Weight(0, side)].Bytes)[7].ShouldBe(40000);
         Undo(folder, "out", "back").RoundedTensors.ShouldBeEmpty();
         Same(folder, "m", "back");
     }
 
-    /// <summary>A model of one layer whose W_q is zero but for one element, and whose W_k is the same large number everywhere.</summary>
-    private static Action<string> Spiked(string dtype, double query, double keys) => path =>
+    /// <summary>A model of one layer of which one side (W_q) is zero but for one element, and the other (W_k) the same large number
+    /// everywhere.</summary>
+    private static Action<string> Spiked(string dtype, double spike, double everywhere, string side = "q", string other = "k") => path =>
     {
         var model = new SmallLlama { Dtype = dtype, Layers = 1 };
         var tensors = model.Tensors();
-        int at = tensors.FindIndex(tensor => tensor.Name == SmallLlama.Weight(0, "q"));
-        double[] values = new double[tensors[at].Bytes.Length / ReferenceFloat.Size(dtype)];
-        values[7] = query;
-        tensors[at] = tensors[at] with { Bytes = ReferenceFloat.Bytes(dtype, values) };
-        tensors[at + 1] = tensors[at + 1] with
-        {
-            Bytes = ReferenceFloat.Bytes(dtype, Enumerable.Repeat(keys, tensors[at + 1].Bytes.Length / ReferenceFloat.Size(dtype))),
-        };
+        Fill(side, count => [.. Enumerable.Range(0, count).Select(at => at == 7 ? spike : 0)]);
+        Fill(other, count => [.. Enumerable.Repeat(everywhere, count)]);
         model.Write(path, tensors);
+
+        void Fill(string projection, Func<int, double[]> values)
+        {
+            int at = tensors.FindIndex(tensor => tensor.Name == SmallLlama.Weight(0, projection));
+            int count = tensors[at].Bytes.Length / ReferenceFloat.Size(dtype);
+            tensors[at] = tensors[at] with { Bytes = ReferenceFloat.Bytes(dtype, values(count)) };
+        }
     };
 
     [Theory]

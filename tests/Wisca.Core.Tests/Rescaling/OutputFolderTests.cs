@@ -17,6 +17,21 @@ public sealed class OutputFolderTests : IDisposable
 
     public void Dispose() => _folder.Dispose();
 
+    /// <summary>Of the same length, so that no read fails: a mixture of two models would come out.</summary>
+    [Fact]
+    public void Rescale_InputWrittenMeanwhile_LeavesNoOutput()
+    {
+        void Touch(RescaleProgress progress)
+        {
+            foreach (string shard in Directory.GetFiles(_folder["model"], "*.safetensors"))
+                File.SetLastWriteTimeUtc(shard, DateTime.UtcNow.AddHours(1));
+        }
+
+        Should.Throw<WiscaException>(() => Rescale(_folder["out"], progress: Touch))
+            .Message.ShouldEndWith(".safetensors was changed while it was read");
+        Directory.GetFileSystemEntries(_folder.FullPath).ShouldBe([_folder["model"]]);
+    }
+
     [Theory]
     [InlineData("model", "is the input folder itself")]
     [InlineData("model/", "is the input folder itself")]

@@ -58,6 +58,14 @@ public sealed class TokenSamplerTests
         Enumerable.Range(0, 400).Select(_ => sampler.Next(logits)).Distinct().Count().ShouldBe(kept);
     }
 
+    /// <summary>What has the share exactly stays, as there.</summary>
+    [Fact]
+    public void Next_MinPReachedExactly_KeepsTheToken()
+    {
+        var sampler = new TokenSampler(new SamplingOptions { MinP = 1, Seed = 1 });
+        Enumerable.Range(0, 100).Select(_ => sampler.Next([0, 0, -1])).Distinct().Count().ShouldBe(2);
+    }
+
     /// <summary>As transformers' RepetitionPenaltyLogitsProcessor.</summary>
     [Theory]
     [InlineData(new float[] { 2, 3, 1 }, 2)]

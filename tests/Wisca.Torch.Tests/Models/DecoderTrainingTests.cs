@@ -1,5 +1,6 @@
 using TorchSharp;
 using Wisca.Checkpoints;
+using Wisca.Tests;
 using Wisca.Tests.Torch;
 using Wisca.Torch.Models;
 using static TorchSharp.torch;
@@ -90,13 +91,18 @@ public sealed class DecoderTrainingTests
         rounded.Total.backward();
         rounded.Sum.dtype.ShouldBe(ScalarType.Float32);
         rounded.Mean.ShouldNotBe(exact.Mean);
-        rounded.Mean.ShouldBe(exact.Mean, 0.02 * exact.Mean);
+
+        // On the way there and back some 25 results a layer are rounded to bfloat16; the products add up in float32. What cancels, as the
+        // gradient of a key's bias, errs by the size of what it is the difference of.
+        double allowed = Rounding.Of(Rounding.BFloat16, 50),
+            largest = single.parameters().Max(parameter => parameter.grad!.norm().AsDouble());
+        rounded.Mean.ShouldBe(exact.Mean, allowed * exact.Mean);
         foreach (var ((name, a), (_, b)) in single.named_parameters().Zip(half.named_parameters()))
         {
             b.grad.ShouldNotBeNull(name).dtype.ShouldBe(ScalarType.Float32);
             if (name.Contains("gate", StringComparison.Ordinal)) continue;
-            double size = a.grad!.norm().item<float>();
-            (a.grad! - b.grad!).norm().item<float>().ShouldBeLessThan((float)(0.1 * size) + 1e-4f, name);
+            double size = a.grad!.norm().AsDouble();
+            (a.grad! - b.grad!).norm().AsDouble().ShouldBeLessThan((allowed * size) + (Rounding.BFloat16 * largest), name);
         }
     }
 

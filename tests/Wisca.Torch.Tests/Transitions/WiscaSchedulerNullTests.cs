@@ -58,7 +58,10 @@ public sealed class WiscaSchedulerNullTests
     public void Apply_AnyFactorInSinglePrecision_EqualsChangedLearningRatesNearly(string optimizer, TransitionKind kind)
     {
         var (moved, reference) = Run(optimizer, kind, Granularity.Tensor, ScalarType.Float32, 3, steps: 100);
-        Largest(moved, reference).ShouldBeLessThan(1e-3);
+
+        // A hundred steps amplify roundings, by how much depends on the run. What keeping the state does to it is the measure.
+        var (kept, _) = Run(optimizer, kind, Granularity.Tensor, ScalarType.Float32, 3, steps: 100, StatePolicy.Keep);
+        Largest(moved, reference).ShouldBeLessThan(0.05 * Largest(kept, reference));
         moved.ShouldNotBe(reference);
     }
 

@@ -69,7 +69,9 @@ public sealed class BatchGradientsTests
         var accumulated = TinyRun.Train(TinyRun.Config(four) with { BatchSize = 1, Accumulation = 4 });
         foreach (var (whole, parts) in recorded.Steps.Zip(accumulated.Steps))
         {
-            parts.Loss.ShouldBe(whole.Loss, 1e-5 * whole.Loss);
+            // 500 roundings a pass, and six steps. AdamW divides a gradient by its own size: where it is almost zero its roundings become
+            // a step, which the norm of the next gradients shows by far more than its own roundings. Another weight would be a quarter.
+            parts.Loss.ShouldBe(whole.Loss, Rounding.Of(Rounding.Float32, 6 * 500) * whole.Loss);
             parts.GradientNorm.ShouldBe(whole.GradientNorm, 1e-3 * whole.GradientNorm);
             parts.TokensSeen.ShouldBe(whole.TokensSeen);
         }

@@ -1,5 +1,7 @@
 using System.Diagnostics;
+using Wisca.Files;
 using Wisca.Tests;
+using Wisca.Tests.PowerCut;
 using Wisca.Training.Checkpointing;
 using Wisca.Training.Configuration;
 
@@ -69,6 +71,33 @@ public sealed class RunFolderTests : IDisposable
         Names().ShouldBe(["best.json", "latest.json", "step-000100", "step-000150"]);
         run.LatestCheckpoint!.ShouldEndWith("step-000150");
         run.BestCheckpoint!.ShouldEndWith("step-000150");
+
+        // The loss of 3 was that of weights which are gone.
+        run.Save(150, 4, Options, Writer(151));
+        run.Save(160, 3.5, Options, Writer(160));
+        run.BestCheckpoint!.ShouldEndWith("step-000160");
+    }
+
+    /// <summary>A step that is reached again after resuming: whenever the power fails, one of its two checkpoints is whole.</summary>
+    [Fact]
+    public async Task Save_SameStepAgainAndCutOffAnywhere_LeavesTheOldOrTheNew()
+    {
+        const string place = "run/checkpoints/step-000100";
+        using var run = RunFolder.Open(Place);
+        run.Save(100, 5, Options, Writer(100));
+        var seen = new HashSet<string>(StringComparer.Ordinal);
+        var disk = new PowerCutDisk(_folder.FullPath, (_, remains) => seen.Add(remains.At(place) ?? "nothing"));
+        string old = disk.End().At(place).ShouldNotBeNull();
+        await Task.Run(() =>
+        {
+            // For this task alone.
+            Disk.Default = disk;
+            run.Save(100, 4, Options, Writer(101));
+        });
+        string fresh = disk.End().At(place).ShouldNotBeNull();
+        fresh.ShouldBe(new PowerCutDisk(_folder.FullPath, (_, _) => { }).End().At(place));
+        fresh.ShouldNotBe(old);
+        seen.ShouldBe([old, fresh], ignoreOrder: true);
     }
 
     [Fact]
