@@ -87,8 +87,8 @@ public sealed class GenerateVerbTests
         var run = await CommandRun.RunAsync("generate", folder["model"], "--prompt", Beginning);
         run.ExitCode.ShouldBe(0, run.Error);
         run.ErrorLines.ShouldHaveSingleItem().ShouldBe(
-            "note: generation_config.json asks for what is not done here, and other text may come out: num_beams 4, no_repeat_ngram_size 3, "
-            + "bad_words_ids [[5]]");
+            "note: generation_config.json asks for what is not done here, and other text may come out: num_beams 4, "
+            + "no_repeat_ngram_size 3, bad_words_ids [[5]]");
     }
 
     [Theory]
