@@ -154,8 +154,8 @@ internal sealed class AdapterBinder
         if (targets.Count != parameters.Factors.Length)
         {
             _differences.Add(
-                $"'{parameters.Module}' has factors of {parameters.Factors.Length} parameters, of which target_parameters finds "
-                + $"{targets.Count} in the base");
+                $"'{parameters.Module}' has factors of {parameters.Factors.Length} "
+                + $"parameter{(parameters.Factors.Length == 1 ? "" : "s")}, of which target_parameters finds {targets.Count} in the base");
             return [];
         }
 
@@ -205,6 +205,10 @@ internal sealed class AdapterBinder
     private StoredTensor? Find(string name)
     {
         string? found = _names.Find(name, out bool ambiguous);
+
+        // A router has another name in another generation of the model, as the experts beside it.
+        if (found is null && !ambiguous)
+            found = ExpertParameter.Variants(name).Select(variant => _names.Find(variant, out _)).FirstOrDefault(it => it is not null);
         if (ambiguous) _differences.Add($"several tensors of the base could be {name}");
         else if (found is null) _differences.Add($"the base has no {name}");
         if (found is null) return null;

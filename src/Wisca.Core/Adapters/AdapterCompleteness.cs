@@ -105,7 +105,9 @@ internal sealed partial class AdapterCompleteness(
 
     private string? MissingSaved()
     {
-        var stored = adapter.Saved.Select(entry => ModuleNames.Canonical(entry.Name)).ToHashSet(StringComparer.Ordinal);
+        var stored = adapter.Saved
+            .SelectMany(entry => ExpertParameter.Variants(ModuleNames.Canonical(entry.Name)))
+            .ToHashSet(StringComparer.Ordinal);
         var expected = checkpoint
             .Tensors.Select(tensor => tensor.Info.Name)
             .Where(name =>

@@ -36,7 +36,7 @@ internal sealed record ExpertParameter(string Name, int Order, StoredTensor? Who
     {
         int order = Array.IndexOf(Orders, name);
         if (order < 0) order = NoOrder;
-        if (Stored($"{module}.{name}") is { } whole)
+        if (Variants(module).Select(variant => Stored($"{variant}.{name}")).FirstOrDefault(found => found is not null) is { } whole)
             return new ExpertParameter(name, order, whole, [])
             {
                 InputsAreFirst = InputsFirst.Contains(checkpoint.Config.FindString("model_type")),
@@ -63,11 +63,26 @@ internal sealed record ExpertParameter(string Name, int Order, StoredTensor? Who
         StoredTensor? Stored(string tensor) => names.Find(tensor, out _) is { } found ? checkpoint.Find(found) : null;
     }
 
-    /// <summary>A module's path with what families call the part of a layer that its experts are in.</summary>
+    /// <summary>
+    /// A module's path, or a tensor's, with what families call the part of a layer that its experts are in, and PhiMoE its router.
+    /// </summary>
     public static IEnumerable<string> Variants(string module)
     {
         string? place = Places.FirstOrDefault(place => module.Contains(place, StringComparison.Ordinal));
-        return place is null ? [module] : [module, .. Places.Where(other => other != place).Select(other => module.Replace(place, other))];
+        if (place is null) return [module];
+        IEnumerable<string> placed = [module, .. Places.Where(other => other != place).Select(other => module.Replace(place, other))];
+        return placed.Concat(placed.SelectMany(OtherRouter));
+    }
+
+    private static IEnumerable<string> OtherRouter(string path)
+    {
+        foreach (var (one, other) in ((string, string)[])[(".router", ".gate"), (".gate", ".router")])
+        {
+            foreach (string end in (string[])["", ".weight"])
+            {
+                if (path.EndsWith(one + end, StringComparison.Ordinal)) yield return path[..^(one + end).Length] + other + end;
+            }
+        }
     }
 
     /// <summary>The parameter that an expert's projection is a part of in the model: <c>gate_up_proj</c> for <c>w1</c>.</summary>

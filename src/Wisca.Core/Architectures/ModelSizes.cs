@@ -36,6 +36,19 @@ public sealed record ModelSizes(int Layers, int HiddenSize, int Heads, int KvHea
     private sealed class SizeReader(TextModel text)
     {
         private static readonly string[] ShareKeys = ["partial_rotary_factor", "rotary_pct", "rope_pct"];
+
+        // What families call the same number, each family one of them. Files that programs converted have several.
+        private static readonly string[][] Synonyms =
+        [
+            ["num_hidden_layers", "n_layer", "n_layers", "num_layers"],
+            ["hidden_size", "n_embd", "n_embed", "d_model"],
+            ["num_attention_heads", "n_head", "n_heads", "num_heads"],
+            ["num_key_value_heads", "num_kv_heads", "n_head_kv", "n_kv_heads"],
+            ["intermediate_size", "n_inner", "ffn_dim", "ffn_hidden_size"],
+            ["max_position_embeddings", "n_positions"],
+            ["rms_norm_eps", "layer_norm_epsilon", "layer_norm_eps", "layernorm_epsilon", "norm_eps", "norm_epsilon"],
+        ];
+
         private readonly ModelConfig _config = text.Config;
         private readonly ArchitectureTable _table = text.Table;
         private int _hidden, _heads, _headDim;
@@ -62,6 +75,7 @@ public sealed record ModelSizes(int Layers, int HiddenSize, int Heads, int KvHea
             if (attention is { When.Key: not null, KvHeads.Keys.Count: 0 })
                 CheckUnread("num_key_value_heads", kvHeads, "number of kv heads");
             var pairs = _table.Rope.Unless?.Holds(_config, _ => false) == true ? RopePairs.None : _table.Rope.Pairs;
+            CheckSynonyms();
             CheckRope();
             return new ModelSizes(layers, _hidden, _heads, kvHeads, _headDim, pairs, pairs == RopePairs.None ? 0 : RotaryDims());
         }
@@ -124,6 +138,23 @@ public sealed record ModelSizes(int Layers, int HiddenSize, int Heads, int KvHea
                 yield return $"{section}.{kind.Name}.{name}";
         }
 
+        /// <summary>Which spelling rules is the family's matter; that there are two numbers is wrong in any.</summary>
+        private void CheckSynonyms()
+        {
+            foreach (string[] spellings in Synonyms)
+            {
+                var stated = spellings
+                    .Select(key => (Key: key, Value: _config.Find(key)))
+                    .Where(entry => entry.Value is { ValueKind: JsonValueKind.Number })
+                    .ToList();
+                foreach (var (key, value) in stated.Skip(1))
+                {
+                    if (value!.Value.GetDouble() != stated[0].Value!.Value.GetDouble())
+                        throw _config.Conflict(stated[0].Key, stated[0].Value!.Value, key, value.Value);
+                }
+            }
+        }
+
         /// <summary>Numbers of RoPE that no size depends on, but the function does.</summary>
         private void CheckRope()
         {
@@ -131,6 +162,7 @@ public sealed record ModelSizes(int Layers, int HiddenSize, int Heads, int KvHea
                 ["rope_theta", "rotary_emb_base", "rope_parameters.rope_theta", "rope_scaling.rope_theta",
                     "rope_parameters.full_attention.rope_theta"]);
             _config.FindNumber(["rope_local_base_freq", "rope_parameters.sliding_attention.rope_theta"]);
+            CheckRopeTypes();
             if (
                 _config.Find("rope_scaling") is not { ValueKind: JsonValueKind.Object } scaling
                 || _config.Find("rope_parameters") is not { ValueKind: JsonValueKind.Object } parameters)
@@ -142,6 +174,33 @@ public sealed record ModelSizes(int Layers, int HiddenSize, int Heads, int KvHea
                     && other.ValueKind == JsonValueKind.Number && !JsonElement.DeepEquals(entry.Value, other))
                     throw _config.Conflict($"rope_scaling.{entry.Name}", entry.Value, $"rope_parameters.{entry.Name}", other);
             }
+        }
+
+        /// <summary>How RoPE is stretched, by either key of either section.</summary>
+        private void CheckRopeTypes()
+        {
+            (string Key, string Type)? first = null;
+            foreach (string section in (string[])["rope_scaling", "rope_parameters"])
+            {
+                // A section for each kind of layer has types of its own.
+                if (
+                    _config.Find(section) is not { ValueKind: JsonValueKind.Object } content
+                    || content.EnumerateObject().Any(entry => entry.Value.ValueKind == JsonValueKind.Object))
+                    continue;
+                var stated = ((string[])["rope_type", "type"])
+                    .Select(name => (Key: $"{section}.{name}", Type: _config.FindString($"{section}.{name}")!))
+                    .Where(entry => entry.Type is not null)
+                    .DefaultIfEmpty((Key: $"{section}.rope_type", Type: "default"));
+                foreach (var entry in stated)
+                {
+                    if (first is { } other && Known(other.Type) != Known(entry.Type))
+                        throw _config.Conflict(other.Key, $"'{other.Type}'", entry.Key, $"'{entry.Type}'");
+                    first ??= entry;
+                }
+            }
+
+            // Older names: Phi-3's, and Qwen2-VL's for positions of three parts that are not stretched.
+            static string Known(string type) => type switch { "su" => "longrope", "mrope" => "default", _ => type };
         }
 
         /// <summary>A key that the family does not read must at least not contradict what it has.</summary>

@@ -14,6 +14,7 @@ public static class JsonFile
     {
         try
         {
+            PlainFile.Check(path);
             return ParseObject(File.ReadAllBytes(path), Path.GetFileName(path), hint);
         }
         catch (Exception exception) when (FileFailure.IsExpected(exception))

@@ -31,6 +31,8 @@ public sealed record SideFiles(
     private const string Measured = "measured on the old weights, which would no longer match";
     private const string State = "optimizer or training state, which would no longer match";
     private const string AnAdapter = "an adapter beside the model's own weights, which would no longer match";
+    private const string Special = "a pipe, a socket or a device, no file";
+    private const string Checksum = "a checksum or signature of the old weights, which would no longer match";
     private const long Large = 1 << 20;
 
     private static readonly string[] StatePrefixes =
@@ -68,6 +70,11 @@ public sealed record SideFiles(
         "vision_tower", "vision_model", "vision_encoder", "visual", "image_encoder", "image_newline", "audio_encoder", "audio_tower",
         "speech_encoder", "vocoder", "training_args", "embedding_head", "sparse_linear", "colbert_linear",
     ];
+
+    private static readonly string[] ChecksumPrefixes = ["checksum", "md5sum", "sha1sum", "sha256sum", "sha512sum", "b3sum"];
+
+    private static readonly string[] ChecksumExtensions =
+        [".md5", ".sha1", ".sha256", ".sha512", ".blake3", ".b3", ".md5sum", ".sha1sum", ".sha256sum", ".sha512sum", ".sig", ".asc"];
 
     private static readonly string[] KnownExtensions =
     [
@@ -115,6 +122,7 @@ public sealed record SideFiles(
                 string path = prefix + entry.Name;
                 if (prefix.Length == 0 && (_weights.Contains(entry.Name) || entry.Name == LedgerName)) continue;
                 if (entry is DirectoryInfo directory) SortFolder(directory, path + "/");
+                else if (PlainFile.IsSpecial(entry.FullName)) LeftOut.Add((path, Special));
                 else if (ReasonToLeaveOut((FileInfo)entry, prefix.Length == 0) is { } reason) LeftOut.Add((path, reason));
                 else if (FileFailure.IsBrokenLink(entry.FullName)) LeftOut.Add((path, "a link to nothing"));
                 else if (besideGraph && !IsKnownKind(entry.Name)) LeftOut.Add((path, OtherForm));
@@ -168,14 +176,15 @@ public sealed record SideFiles(
                 MeasuredNames.Any(part => name.Contains(part, StringComparison.OrdinalIgnoreCase))
                 && !HasExtension(name, ".py") && !HasExtension(name, ".md"))
                 return Measured;
-            if (IsOneOf(name, OwnParts) && !HasExtension(name, ".onnx")) return null;
+            if (IsChecksum(name, file.Directory!, inRoot)) return Checksum;
+            if (HasExtension(name, ".safetensors") && !IsOneOf(name, WeightPrefixes)) return ReasonOfSafetensors(file, inRoot);
+            if (IsOwnPart(name)) return null;
             if (
                 name == "model.bin"
                 || IsOneOf(name, WeightPrefixes)
                 || name.EndsWith(".onnx.data", StringComparison.OrdinalIgnoreCase)
                 || WeightExtensions.Contains(Path.GetExtension(name), StringComparer.OrdinalIgnoreCase))
                 return OtherForm;
-            if (HasExtension(name, ".safetensors")) return ReasonOfSafetensors(file, inRoot);
             if (name == Checkpoint.IndexName && inRoot && !checkpoint.IsSharded)
                 return $"an index that {Checkpoint.WeightsName} takes precedence over";
             return null;
@@ -184,21 +193,44 @@ public sealed record SideFiles(
         /// <summary>A file with tensors of the model is a copy of it; one with none of them is a part of its own.</summary>
         private string? ReasonOfSafetensors(FileInfo file, bool inRoot)
         {
-            // The parts of sentence-transformers behind the Transformer: 2_Dense and the like.
-            if (!inRoot && char.IsAsciiDigit(file.Directory!.Name[0]) && file.Directory.Name.Contains('_')) return null;
             try
             {
-                using var opened = SafetensorsFile.Open(file.FullName);
-                return opened.Header.Tensors.FirstOrDefault(tensor => checkpoint.Find(tensor.Name) is not null) is { } shared
-                    ? $"it holds '{shared.Name}' as the model does: {OtherForm}"
-                    : null;
+                return SharedTensor(file) is { } shared ? $"it holds '{shared}' as the model does: {OtherForm}" : null;
             }
             catch (WiscaException)
             {
-                return "no valid safetensors file, so whether it matches is not known";
+                // Only the name can say then.
+                return IsOwnPart(file.Name) || (!inRoot && IsPartFolder(file.Directory!.Name))
+                    ? null
+                    : "no valid safetensors file, so whether it matches is not known";
             }
         }
+
+        /// <summary>What the model has of a part that does not see its gauge, a score head beside itself, makes no copy of it.</summary>
+        private string? SharedTensor(FileInfo file)
+        {
+            using var opened = SafetensorsFile.Open(file.FullName);
+            return opened.Header.Tensors
+                .FirstOrDefault(tensor =>
+                    checkpoint.Find(tensor.Name) is not null && !tensor.Name.Split('.').Any(part => IsOneOf(part, OwnParts)))
+                ?.Name;
+        }
+
+        /// <summary>True for what tells the bytes of weights, or of a folder. Those of a file that goes along still match.</summary>
+        private bool IsChecksum(string name, DirectoryInfo folder, bool inRoot)
+        {
+            if (IsOneOf(name, ChecksumPrefixes)) return !HasExtension(name, ".py") && !HasExtension(name, ".md");
+            if (!ChecksumExtensions.Contains(Path.GetExtension(name), StringComparer.OrdinalIgnoreCase)) return false;
+            var of = new FileInfo(Path.Combine(folder.FullName, Path.GetFileNameWithoutExtension(name)));
+            return !of.Exists || (inRoot && (_weights.Contains(of.Name) || of.Name == LedgerName)) || PlainFile.IsSpecial(of.FullName)
+                || ReasonToLeaveOut(of, inRoot) is not null;
+        }
     }
+
+    /// <summary>llama.cpp calls its file of a projector mmproj, in front of the model's name or behind it.</summary>
+    private static bool IsOwnPart(string name) =>
+        (IsOneOf(name, OwnParts) && !HasExtension(name, ".onnx"))
+        || (HasExtension(name, ".gguf") && name.Contains("mmproj", StringComparison.OrdinalIgnoreCase));
 
     private static bool IsOneOf(string name, string[] prefixes) =>
         prefixes.Any(prefix => name.StartsWith(prefix, StringComparison.OrdinalIgnoreCase));
@@ -206,7 +238,7 @@ public sealed record SideFiles(
     private static bool HasExtension(string name, string extension) => name.EndsWith(extension, StringComparison.OrdinalIgnoreCase);
 
     private static bool IsKnownKind(string name) => KnownExtensions.Contains(Path.GetExtension(name), StringComparer.OrdinalIgnoreCase)
-        || HasExtension(name, ".safetensors") || IsOneOf(name, OwnParts);
+        || HasExtension(name, ".safetensors") || IsOneOf(name, OwnParts) || IsOwnPart(name);
 
     private static bool IsLarge(FileInfo file) =>
         (file.ResolveLinkTarget(returnFinalTarget: true) is FileInfo target ? target.Length : file.Length) >= Large;
@@ -224,16 +256,19 @@ public sealed record SideFiles(
         string config = Path.Combine(folder.FullName, "config.json"), adapter = Path.Combine(folder.FullName, AdapterConfigName);
         if (!folder.EnumerateFiles("*.safetensors").Any() || !(File.Exists(config) || File.Exists(adapter))) return false;
         if (File.Exists(adapter)) return true;
-        if (char.IsAsciiDigit(folder.Name[0]) && folder.Name.Contains('_')) return HasExtension(folder.Name, "_Transformer");
         try
         {
             return ModelConfig.Load(config).Find("model_type") is not null;
         }
         catch (WiscaException)
         {
-            return true;
+            return !IsPartFolder(folder.Name);
         }
     }
+
+    /// <summary>The parts of sentence-transformers behind the Transformer: 2_Dense and the like.</summary>
+    private static bool IsPartFolder(string name) =>
+        char.IsAsciiDigit(name[0]) && name.Contains('_') && !HasExtension(name, "_Transformer");
 
     private static bool HasDataExtension(string name) =>
         Path.GetExtension(name).ToLowerInvariant() is "" or ".bin" or ".pt" or ".pth" or ".safetensors" or ".json" or ".npz";

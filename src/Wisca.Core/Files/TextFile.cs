@@ -26,6 +26,9 @@ public static class TextFile
         ArgumentNullException.ThrowIfNull(path);
         try
         {
+            // A shell's <(command) has somebody at its other end; a pipe in a folder may have nobody.
+            if (!path.StartsWith("/dev/", StringComparison.Ordinal) && !path.StartsWith("/proc/", StringComparison.Ordinal))
+                PlainFile.Check(path);
             byte[] bytes = File.ReadAllBytes(path);
             Check(bytes, path);
             return WithoutMark(bytes);

@@ -39,6 +39,7 @@ public sealed record Ledger(
         if (!File.Exists(path)) return null;
         try
         {
+            PlainFile.Check(path);
             using var stream = File.OpenRead(path);
             var ledger =
                 JsonSerializer.Deserialize(stream, LedgerJson.Default.Ledger) ?? throw new WiscaException($"{FileName} is null", Hint);

@@ -136,10 +136,17 @@ public static class Rescaler
             throw new WiscaException($"layer {exchange.Layer}: {exchange.Kind.Name()} is not applied: {balance.Note}{more}", hint);
         }
 
-        if (skipped.Count > 0 && skipped.Count == solution.Groups.Count())
+        // Groups that are balanced already do not make a copy of the model what was asked for.
+        if (skipped.Count > 0 && !solution.Groups.Any(entry => entry.Balance.Outcome == GroupOutcome.Scaled))
+        {
+            int others = solution.Groups.Count() - skipped.Count;
+            string groups = others > 0
+                ? $" ({skipped.Count} {(skipped.Count == 1 ? "group is" : "groups are")} skipped, the others are balanced already)"
+                : skipped.Count == 1 ? "" : $" (all {skipped.Count} groups are skipped)";
             throw new WiscaException(
-                $"nothing is balanced: {skipped[0].Balance.Note}{(skipped.Count == 1 ? "" : $" (all {skipped.Count} groups are skipped)")}",
+                $"nothing is balanced: {skipped[0].Balance.Note}{groups}",
                 skipped.All(entry => entry.Balance is { MultipliedNorm: 0 } or { DividedNorm: 0 }) ? "are these trained weights?" : hint);
+        }
     }
 
     private static long MeasuredBytes(Checkpoint checkpoint, TransitionPlan plan) =>

@@ -107,6 +107,7 @@ public sealed class SafetensorsFile : IDisposable
     private static SafetensorsFile OpenChecked(string path)
     {
         string name = Path.GetFileName(path);
+        PlainFile.Check(path);
         var handle = File.OpenHandle(path);
         try
         {

@@ -69,6 +69,7 @@ public sealed class TokenFile : IDisposable
         FileStream? stream = null;
         try
         {
+            PlainFile.Check(path);
             stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete, bufferSize: 0);
             return new TokenFile(path, stream);
         }

@@ -62,6 +62,7 @@ public static class TokenizerHash
     {
         try
         {
+            PlainFile.Check(path);
             return File.ReadAllBytes(path);
         }
         catch (Exception exception) when (FileFailure.IsExpected(exception))

@@ -76,6 +76,77 @@ public sealed class MergerTests : IDisposable
             .ShouldBeLessThan(1e-14);
     }
 
+    // What the router is called in the base, which is the older generation's name, and in the adapter.
+    [Theory]
+    [InlineData("block_sparse_moe.gate", "mlp.gate", "gate.weight")]
+    [InlineData("block_sparse_moe.gate", "mlp.gate", "mlp.gate.weight")]
+    [InlineData("block_sparse_moe.gate", "mlp.router", "router.weight")]
+    [InlineData("feed_forward.router", "mlp.router", "router.weight")]
+    [InlineData("mlp.gate", "mlp.gate", "gate.weight")]
+    public void Merge_RouterOfAnotherGeneration_IsFound(string stored, string adapted, string target)
+    {
+        WriteRouter(stored);
+        string layer = "model.layers.0.";
+        var adapter = new SmallAdapter
+        {
+            Modules = [(layer + adapted, 4, 16)],
+            Edit = json =>
+            {
+                json["target_modules"] = new System.Text.Json.Nodes.JsonArray("q_proj");
+                json["target_parameters"] = new System.Text.Json.Nodes.JsonArray(target);
+            },
+        };
+        adapter.Write(_folder["a"]);
+        Merge("m", "a");
+        (adapter with { Modules = [(layer + stored, 4, 16)] }).Write(_folder["b"]);
+        double[][] expected = DenseModel.Merged(_folder["m"], _folder["b"], 2)[$"{layer}{stored}.weight"];
+        DenseModel.Difference(expected, DenseModel.Matrix(TestCheckpoint.Read(_folder["out"])[$"{layer}{stored}.weight"]))
+            .ShouldBeLessThan(1e-14);
+    }
+
+    [Fact]
+    public void Merge_RouterThatIsStoredWholeOrMissing_IsReplacedOrNamed()
+    {
+        WriteRouter("block_sparse_moe.gate");
+        double[] values = [.. Enumerable.Range(0, 64).Select(i => i / 64.0)];
+        var saved = new TestTensor("base_model.model.model.layers.0.mlp.gate.weight", "F64", [4, 16], ReferenceFloat.Bytes("F64", values));
+        var adapter = new SmallAdapter
+        {
+            Modules = [],
+            Saved = [saved],
+            Edit = json =>
+            {
+                json["target_modules"] = new System.Text.Json.Nodes.JsonArray("q_proj");
+                json["modules_to_save"] = new System.Text.Json.Nodes.JsonArray("gate");
+            },
+        };
+        adapter.Write(_folder["a"]);
+        Merge("m", "a");
+        TestCheckpoint.Read(_folder["out"])["model.layers.0.block_sparse_moe.gate.weight"].Bytes.ShouldBe(saved.Bytes);
+        (adapter with
+        {
+            Modules = [("model.layers.0.mlp.other", 4, 16)],
+            Saved = [],
+            Edit = json =>
+            {
+                json["target_modules"] = new System.Text.Json.Nodes.JsonArray("q_proj");
+                json["target_parameters"] = new System.Text.Json.Nodes.JsonArray("other.weight");
+            },
+        }).Write(_folder["b"]);
+        Should.Throw<WiscaException>(() => Merge("m", "b", "none"))
+            .Message.ShouldContain("'model.layers.0.mlp.other' has factors of 1 parameter, of which target_parameters finds 0 in the base");
+    }
+
+    private void WriteRouter(string name)
+    {
+        var random = new Random(4);
+        double[] values = [.. Enumerable.Range(0, 64).Select(_ => random.NextDouble() - 0.5)];
+        TestCheckpoint.Write(
+            _folder["m"],
+            """{"model_type": "mixtral", "num_hidden_layers": 1}""",
+            [new TestTensor($"model.layers.0.{name}.weight", "F64", [4, 16], ReferenceFloat.Bytes("F64", values))]);
+    }
+
     [Fact]
     public void Merge_SavedTensor_ReplacesTheBase()
     {

@@ -77,6 +77,26 @@ public sealed class ModelSizesTests
         Numbers(KnownArchitectures.Find(table)).ShouldContain(keys => keys.Contains(name) && keys.Contains(other));
 
     [Theory]
+    [InlineData(Llama + ",'n_head':8", "num_attention_heads is 4, but n_head is 8")]
+    [InlineData(Llama + ",'n_layer':8", "num_hidden_layers is 2, but n_layer is 8")]
+    [InlineData(Llama + ",'n_embd':64", "hidden_size is 16, but n_embd is 64")]
+    [InlineData(Llama + ",'num_key_value_heads':2,'n_head_kv':4", "num_key_value_heads is 2, but n_head_kv is 4")]
+    [InlineData(Llama + ",'num_key_value_heads':2,'num_kv_heads':1", "num_key_value_heads is 2, but num_kv_heads is 1")]
+    [InlineData(Llama + ",'intermediate_size':2,'n_inner':1", "intermediate_size is 2, but n_inner is 1")]
+    [InlineData(Llama + ",'rms_norm_eps':1e-5,'layer_norm_epsilon':1e-6", "rms_norm_eps is 1e-5, but layer_norm_epsilon is 1e-6")]
+    [InlineData(Llama + ",'rms_norm_eps':1e-5,'norm_eps':1e-6", "rms_norm_eps is 1e-5, but norm_eps is 1e-6")]
+    [InlineData(
+        GptJ + ",'rotary_dim':4,'n_positions':64,'max_position_embeddings':8",
+        "max_position_embeddings is 8, but n_positions is 64")]
+    [InlineData(
+        Llama + ",'rope_scaling':{'type':'linear','factor':2},'rope_parameters':{'rope_type':'default'}",
+        "rope_scaling.type is 'linear', but rope_parameters.rope_type is 'default'")]
+    [InlineData(
+        Llama + ",'rope_scaling':{'type':'linear','factor':2},'rope_parameters':{'rope_theta':10000}",
+        "rope_scaling.type is 'linear', but rope_parameters.rope_type is 'default'")]
+    [InlineData(
+        Llama + ",'rope_scaling':{'type':'linear','rope_type':'dynamic','factor':2}",
+        "rope_scaling.rope_type is 'dynamic', but rope_scaling.type is 'linear'")]
     [InlineData(
         Phi + ",'partial_rotary_factor':0.25,'rope_parameters':{'partial_rotary_factor':0.5}",
         "config.json: partial_rotary_factor is 0.25, but rope_parameters.partial_rotary_factor is 0.5")]
@@ -123,6 +143,11 @@ public sealed class ModelSizesTests
     [InlineData(NeoX + ",'rotary_pct':0.25,'head_dim':8,'num_key_value_heads':4", 2)]
     [InlineData(GptJ + ",'rotary_dim':4,'partial_rotary_factor':0.5", 4)]
     [InlineData(Llama + ",'partial_rotary_factor':1.0,'head_dim':4", 4)]
+    [InlineData(Llama + ",'n_head':4,'n_layer':2,'n_embd':16,'n_inner':null,'rms_norm_eps':1e-5,'norm_eps':0.00001", 4)]
+    [InlineData(Llama + ",'rope_scaling':{'type':'mrope','rope_type':'default'},'rope_parameters':{'rope_theta':10000}", 4)]
+    [InlineData(Llama + ",'rope_scaling':{'type':'su'},'rope_parameters':{'rope_type':'longrope'}", 4)]
+    [InlineData(Gemma + ",'num_attention_heads':4,'rope_scaling':{'rope_type':'linear','factor':8},'rope_parameters':{"
+        + "'full_attention':{'rope_type':'linear','factor':8},'sliding_attention':{'rope_type':'default'}}", 4)]
     [InlineData("'model_type':'llava','hidden_size':7,'num_hidden_layers':2,'text_config':{" + Llama + "}", 4)]
     [InlineData("'model_type':'falcon','hidden_size':32,'n_layer':2,'n_head':4,'multi_query':true,'num_kv_heads':4", 8)]
     public void Read_SpellingsThatAgree_AreFine(string config, int rotated) => Read(config).RotaryDims.ShouldBe(rotated);

@@ -187,6 +187,10 @@ public sealed class CheckpointTests
     [InlineData("adapter_config.json adapter_model.safetensors", null, "an adapter beside the model's own weights")]
     [InlineData("extra/adapter_config.json extra/adapter_model.bin", "extra/", "an adapter of its own")]
     [InlineData("value_head.safetensors v_head.bin score.safetensors mm_projector.bin vision_tower.safetensors", "", null)]
+    [InlineData("mmproj-model-f16.gguf gguf/tiny-mmproj-BF16.gguf", "", null)]
+    [InlineData("model.safetensors.sha256 MODEL.safetensors.SHA256 SHA256SUMS checksums.txt model.sig", null, "a checksum or signature of")]
+    [InlineData("LICENSE LICENSE.sha256 README.md README.md.asc checksums.py", "", null)]
+    [InlineData("optimizer.pt optimizer.pt.md5", "optimizer.pt optimizer.pt.md5", "would no longer match")]
     [InlineData("2_Dense/config.json 2_Dense/model.safetensors 1_Pooling/config.json 3_Normalize/x.bin", "", null)]
     [InlineData("tokenizer.model spiece.model chat_template.jinja image.png modeling_x.py imatrix.md training_args.bin", "", null)]
     public void SideFiles_EachKind_GoesByWhatItDependsOn(string files, string? expected, string? reason)
@@ -196,7 +200,11 @@ public sealed class CheckpointTests
         foreach (string name in files.Split(' '))
         {
             Directory.CreateDirectory(Path.GetDirectoryName(folder["m", name])!);
-            File.WriteAllText(folder["m", name], "x");
+            if (name.EndsWith("Transformer/config.json", StringComparison.Ordinal))
+                File.WriteAllText(folder["m", name], """{"model_type": "bert"}""");
+            else if (name.EndsWith(".safetensors", StringComparison.Ordinal))
+                File.WriteAllBytes(folder["m", name], TestCheckpoint.File([new TestTensor("linear.weight", "U8", [1], [1])]));
+            else File.WriteAllText(folder["m", name], "{}");
         }
 
         using var checkpoint = Checkpoint.Open(folder["m"]);
@@ -223,6 +231,45 @@ public sealed class CheckpointTests
                 ("model.fp16.safetensors",
                     $"it holds '{tensor.Name}' as the model does: weights in another form, which would no longer match"));
         sideFiles.Copied.ShouldContain("mtp.safetensors");
+    }
+
+    [Theory]
+    [InlineData("8_bit/", "a model of its own")]
+    [InlineData("4bit_awq/", "a model of its own")]
+    [InlineData("1B_original/", "a model of its own")]
+    [InlineData("classifier.safetensors", "weights in another form")]
+    [InlineData("score_model.safetensors", "weights in another form")]
+    [InlineData("3_Dense/model.safetensors", "weights in another form")]
+    public void SideFiles_CopyOfTheModelUnderThePartsNames_StaysBehind(string path, string reason)
+    {
+        using var folder = new TemporaryFolder();
+        Model.Write(folder["m"]);
+        if (path.EndsWith('/')) Model.Write(folder["m", path]);
+        else
+        {
+            Directory.CreateDirectory(Path.GetDirectoryName(folder["m", path])!);
+            File.Copy(folder["m", Checkpoint.WeightsName], folder["m", path]);
+        }
+
+        using var checkpoint = Checkpoint.Open(folder["m"]);
+        var sideFiles = SideFiles.Of(checkpoint);
+        var (left, why) = sideFiles.LeftOut.ShouldHaveSingleItem();
+        path.ShouldStartWith(left);
+        why.ShouldContain(reason);
+        sideFiles.Copied.ShouldBe(["config.json"]);
+    }
+
+    [Fact]
+    public void SideFiles_ScoreThatTheModelHasToo_IsNoCopyOfIt()
+    {
+        using var folder = new TemporaryFolder();
+        var score = new TestTensor("score.weight", "U8", [1], [1]);
+        Directory.CreateDirectory(folder["m"]);
+        File.WriteAllText(folder["m", "config.json"], Model.Config);
+        File.WriteAllBytes(folder["m", Checkpoint.WeightsName], TestCheckpoint.File([.. Model.Tensors(), score]));
+        File.WriteAllBytes(folder["m", "score.safetensors"], TestCheckpoint.File([score]));
+        using var checkpoint = Checkpoint.Open(folder["m"]);
+        SideFiles.Of(checkpoint).LeftOut.ShouldBeEmpty();
     }
 
     [Fact]

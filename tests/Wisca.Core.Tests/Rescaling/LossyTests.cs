@@ -75,6 +75,32 @@ public sealed class LossyTests
     }
 
     [Fact]
+    public void Rescale_SomeLeftAloneAndTheOthersBalanced_IsRefusedAndWritesNothing()
+    {
+        using var folder = new TemporaryFolder();
+        var model = new SmallLlama
+        {
+            Dtype = "F16", Layers = 2, Deviation = (projection, layer) => projection == "q" && layer == 0 ? 0.02 : 0.0025,
+        };
+        model.Write(folder["m"]);
+        var options = PowersOfTwo with { Lossless = true };
+        var error = Should.Throw<WiscaException>(() => Rescale(folder, "m", "out", options));
+        error.Message.ShouldStartWith("nothing is balanced: ");
+        error.Message.ShouldEndWith("1 group is skipped, the others are balanced already)");
+        error.Hint!.ShouldStartWith("leave --lossless out");
+        Directory.GetFileSystemEntries(folder.FullPath).ShouldHaveSingleItem();
+    }
+
+    [Fact]
+    public void RescaleLossless_KnownCase_IsRefused()
+    {
+        using var folder = new TemporaryFolder();
+        using var model = Checkpoint.Open(TestData.Require("cases", "f16-default-does-nothing", "model"));
+        Should.Throw<WiscaException>(() => Rescaler.Rescale(model, folder["out"], new RescaleOptions { Lossless = true }))
+            .Message.ShouldContain("3 groups are skipped");
+    }
+
+    [Fact]
     public void Rescale_NothingToDoBecauseItIsBalanced_IsNoFailure()
     {
         using var folder = new TemporaryFolder();
@@ -105,13 +131,16 @@ public sealed class LossyTests
         using var folder = new TemporaryFolder();
 
         // W_q is halved twice: elements below 2^-12 leave the normal range.
-        var model = new SmallLlama { Dtype = "F16", Layers = 1, Deviation = (projection, _) => projection == "q" ? 0.02 : 0.0025 };
+        var model = new SmallLlama
+        {
+            Dtype = "F16", Layers = 1, Deviation = (projection, _) => projection switch { "q" => 0.02, "k" => 0.0025, "v" => 2, _ => 0.5 },
+        };
         model.Write(folder["m"]);
         var options = PowersOfTwo with { ValueOutput = Granularity.Tensor, Lossless = true };
         var result = Rescale(folder, "m", "out", options);
         var group = result.Move!.Groups[0];
         (group.Outcome, group.Factor).ShouldBe((GroupOutcome.Skipped, 1.0));
-        result.Move.Groups[1].Outcome.ShouldBe(GroupOutcome.Unchanged);
+        result.Move.Groups[1].Outcome.ShouldBe(GroupOutcome.Scaled);
         string query = SmallLlama.Weight(0, "q");
         double factor = Math.ScaleB(
             1,
@@ -122,7 +151,7 @@ public sealed class LossyTests
         result.Notes.ShouldBe([(GroupOutcome.Skipped, group.Note!, 1)]);
         result.RoundedElements.ShouldBe(0);
         group.NormsAfter.ShouldBe(group.NormsBefore);
-        Same(folder, "m", "out");
+        TestCheckpoint.Read(folder["out"])[query].Bytes.ShouldBe(TestCheckpoint.Read(folder["m"])[query].Bytes);
     }
 
     [Fact]

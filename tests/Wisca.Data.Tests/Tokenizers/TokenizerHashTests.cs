@@ -28,6 +28,23 @@ public sealed class TokenizerHashTests : IDisposable
         TokenizerHash.Of(TokenizerLoader.Load(other.FullPath)).ShouldBe(hash);
     }
 
+    [Theory]
+    [InlineData("tokenizer.json")]
+    [InlineData("tokenizer_config.json")]
+    [InlineData("config.json")]
+    [InlineData("tokenizer.model")]
+    public async Task Load_PipeInThePlaceOfAFile_IsNamed(string name)
+    {
+        if (OperatingSystem.IsWindows()) return;
+        File.Delete(_folder[name]);
+        if (name == "tokenizer.model") File.Delete(_folder["tokenizer.json"]);
+        using (var process = System.Diagnostics.Process.Start("mkfifo", [_folder[name]])) process.WaitForExit();
+        var cancellation = TestContext.Current.CancellationToken;
+        var loading = Task.Run(() => Should.Throw<WiscaException>(() => TokenizerLoader.Load(_folder.FullPath)), cancellation);
+        (await loading.WaitAsync(TimeSpan.FromSeconds(30), cancellation)).Message
+            .ShouldBe($"{_folder[name]} cannot be read: it is a pipe or a device, expected a plain file");
+    }
+
     [Fact]
     public void Of_AnythingThatCounts_ChangesIt()
     {

@@ -52,6 +52,7 @@ internal sealed class SentencePieceModel
         byte[] bytes;
         try
         {
+            PlainFile.Check(path);
             bytes = File.ReadAllBytes(path);
         }
         catch (Exception exception) when (FileFailure.IsExpected(exception))

@@ -1,3 +1,5 @@
+using Wisca.Files;
+
 namespace Wisca.Data.Corpora.Reading.Packing;
 
 /// <summary>
@@ -32,6 +34,7 @@ internal sealed class PackedFile : IDisposable
     /// <param name="path">The file.</param>
     public static PackedFile Open(string path)
     {
+        PlainFile.Check(path);
         var stored = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 0, FileOptions.SequentialScan);
         try
         {
