@@ -1,3 +1,4 @@
+using System.Globalization;
 using Wisca.Architectures;
 using Wisca.Attention;
 using Wisca.Checkpoints;
@@ -78,7 +79,105 @@ internal sealed class LayerProbe(
         }
 
         if (uncancelled is not null) yield return uncancelled;
+        else if (Drift(kind, multiplied, divided, left, right) is { } drift) yield return drift;
         if (unpaired is not null) yield return unpaired;
+    }
+
+    /// <summary>
+    /// Says where the factors of a kv head, or of the layer, do not cancel in the mean to the precision with which many elements tell
+    /// them: a fault that no element shows. Null where they do, or where factors that cancel may explain every element.
+    /// </summary>
+    private string? Drift(
+        TransitionKind kind, Projection multiplied, Projection divided, ChannelFactors left, ChannelFactors right)
+    {
+        if (kinship.PowersOfTwo) return null;
+        var coarser = new[] { multiplied, divided }.Select(projection => a.Find(projection.Weight)!.Info.Dtype)
+            .MinBy(dtype => dtype.SignificandBits());
+        int sharing = layout.Heads / layout.KvHeads;
+        bool queryKey = kind == TransitionKind.QueryKey;
+        ChannelFactors shared = queryKey ? right : left, own = queryKey ? left : right;
+        var whole = new FactorMean();
+        (double[] Low, double[] High)? sharedBounds = null, ownBounds = null;
+        for (int kvHead = 0; kvHead < layout.KvHeads; kvHead++)
+        {
+            var mean = Mean(kvHead);
+            whole = whole.With(mean);
+            if (Off(mean) && Off(mean, [kvHead])) return Line($"kv head {kvHead}", mean);
+        }
+
+        return Off(whole) && Off(whole, Enumerable.Range(0, layout.KvHeads)) ? Line("all heads", whole) : null;
+
+        bool Off(FactorMean mean, IEnumerable<int>? heads = null)
+        {
+            if (mean.Channels == 0) return false;
+            double tolerance = kinship.FactorTolerance(coarser, mean.Variance);
+            if (heads is null) return !(Math.Abs(mean.Product - 1) <= tolerance);
+
+            // Read once more, and only where something looks wrong.
+            sharedBounds ??= shared.Bounds(a, b, layout.HeadDim, kinship.FactorRoundings);
+            ownBounds ??= own.Bounds(a, b, layout.HeadDim, kinship.FactorRoundings);
+            double low = 0, high = 0;
+            foreach (int kvHead in heads)
+            {
+                foreach (var (head, channel) in Channels(kvHead))
+                {
+                    int i = shared.IndexOf(kvHead, channel), j = own.IndexOf(head, channel);
+                    low += (sharedBounds.Value.Low[i] * ownBounds.Value.Low[j]) - 1;
+                    high += (sharedBounds.Value.High[i] * ownBounds.Value.High[j]) - 1;
+                }
+            }
+
+            return !(low / mean.Channels <= tolerance && high / mean.Channels >= -tolerance);
+        }
+
+        // The factor of a kv head's channel is one number in all the products of the heads that share it.
+        FactorMean Mean(int kvHead)
+        {
+            double sum = 0, variance = 0;
+            int count = 0;
+            double[] weights = new double[layout.HeadDim];
+            foreach (var (head, channel) in Channels(kvHead))
+            {
+                sum += (shared.Of(kvHead, channel) * own.Of(head, channel)) - 1;
+                variance += own.VarianceOf(head, channel);
+                weights[channel]++;
+                count++;
+            }
+
+            for (int channel = 0; channel < weights.Length; channel++)
+            {
+                if (weights[channel] > 0) variance += weights[channel] * weights[channel] * shared.VarianceOf(kvHead, channel);
+            }
+
+            return new FactorMean(sum, variance, count);
+        }
+
+        IEnumerable<(int Head, int Channel)> Channels(int kvHead) =>
+            from head in Enumerable.Range(kvHead * sharing, sharing)
+            from channel in Enumerable.Range(0, layout.HeadDim)
+            where double.IsFinite(shared.Of(kvHead, channel) * own.Of(head, channel))
+                && shared.Of(kvHead, channel) * own.Of(head, channel) != 0
+            select (head, channel);
+
+        string Line(string where, FactorMean mean) => string.Create(
+            CultureInfo.InvariantCulture,
+            $"layer {layer.Index}: the {(queryKey ? "q.k" : "V-O")} factors of {where} do not cancel: their product is "
+            + $"{mean.Product:0.000000} in the mean of {mean.Channels} channels, and rounding explains a difference from 1 of "
+            + $"{kinship.FactorTolerance(coarser, mean.Variance):0.0e+00}");
+    }
+
+    /// <summary>Products of factors that should be 1, added up.</summary>
+    /// <param name="Sum">Of the products less 1.</param>
+    /// <param name="SumVariance">That sum's variance by one rounding of every element.</param>
+    /// <param name="Channels">How many.</param>
+    private readonly record struct FactorMean(double Sum, double SumVariance, int Channels)
+    {
+        public double Product => 1 + (Sum / Channels);
+
+        public double Variance => SumVariance / ((double)Channels * Channels);
+
+        public FactorMean With(FactorMean other) =>
+            new(Sum + other.Sum, SumVariance + other.SumVariance, Channels + other.Channels);
     }
 
     /// <summary>The second channel of the rotary pair whose first this is.</summary>
