@@ -13,6 +13,7 @@ internal static class ContentDigest
     {
         try
         {
+            PlainFile.Check(path);
             using var stream = File.OpenRead(path);
             return Convert.ToHexStringLower(hash(stream));
         }

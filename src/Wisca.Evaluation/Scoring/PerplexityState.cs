@@ -46,6 +46,7 @@ public sealed class PerplexityState
         if (!File.Exists(Path)) return null;
         try
         {
+            PlainFile.Check(Path);
             var saved = JsonSerializer.Deserialize<Saved>(File.ReadAllBytes(Path), Json);
             foreign = saved?.Identity != _identity;
             return foreign ? null : saved!.Sums;

@@ -224,6 +224,7 @@ public sealed class RunFolder : IDisposable
         string file = Path.Combine(CheckpointsOf(path), name);
         try
         {
+            PlainFile.Check(file);
             return JsonSerializer.Deserialize(File.ReadAllBytes(file), TrainingJson.Default.CheckpointPointer);
         }
         catch (Exception exception) when (exception is FileNotFoundException or DirectoryNotFoundException)

@@ -60,6 +60,7 @@ public sealed record TrainingState(
         string path = Path.Combine(checkpoint, RunLayout.State);
         try
         {
+            PlainFile.Check(path);
             using var stream = File.OpenRead(path);
             var state =
                 JsonSerializer.Deserialize(stream, TrainingJson.Default.TrainingState)

@@ -184,6 +184,7 @@ internal sealed class AdaptedModel : Trainee
         const string hint = "the checkpoint cannot be resumed; the adapter in it can still be merged";
         try
         {
+            PlainFile.Check(path);
             return JsonSerializer.Deserialize(File.ReadAllBytes(path), TrainingJson.Default.ListAppliedTransition)
                 ?? throw new WiscaException($"{path} is null, expected a list", hint);
         }
