@@ -51,7 +51,15 @@ internal static class Format
     public static string Rounding(RoundingNoise rounding) => string.Create(
         CultureInfo.InvariantCulture,
         $"{rounding.Ratio:0.00} times what rounding the changed weights does (allowed {RoundingNoise.Allowed:0}), "
-        + $"{rounding.WorstRatio:0.0} times at the worst position (allowed {RoundingNoise.AllowedWorst:0})");
+        + $"{rounding.WorstRatio:0.0} times at the worst position (allowed {RoundingNoise.AllowedWorst:0})"
+        + $"{Spared(rounding)}");
+
+    private static string Spared(RoundingNoise rounding) =>
+        rounding is not { Spared: > 0, Beyond: > 0 }
+            ? ""
+            : FormattableString.Invariant($"; {rounding.Beyond} of {rounding.Positions} positions are beyond it, ")
+                + FormattableString.Invariant($"of which the worst {rounding.Spared} are not judged: ")
+                + "experts are picked by rank, rounding may change which where two all but tie, and a fault moves nearly all positions";
 
     /// <summary>The same for readers of JSON.</summary>
     public static JsonObject Json(RoundingNoise rounding) => new()
@@ -62,6 +70,9 @@ internal static class Format
         ["allowed_ratio"] = RoundingNoise.Allowed,
         ["worst_ratio"] = Json(rounding.WorstRatio),
         ["allowed_worst_ratio"] = RoundingNoise.AllowedWorst,
+        ["positions"] = rounding.Positions,
+        ["positions_beyond"] = rounding.Beyond,
+        ["positions_not_judged"] = rounding.Spared,
     };
 
     /// <summary>The files of a folder that did not go along, with the reasons.</summary>

@@ -156,10 +156,13 @@ internal static class VerifyVerb
                 "believe the forward proof: the weights are an exchange, but what gives no numbers on these tokens equals nothing",
             (true, false) =>
                 "believe the forward proof: the weights are an exchange as the architecture's table describes the model, and yet these "
-                + "tokens tell them apart by more than rounding; the table is wrong for this model, or their roundings all go one way",
+                + "tokens tell them apart by more than rounding; the table is wrong for this model, or their roundings all go one way"
+                + (forward.Rounding is { Spared: > 0 } ? ", or its router picks other experts at too many positions" : ""),
             (false, true) =>
-                "believe the certificate: it covers every input, the forward proof only these tokens, on which what the certificate names "
-                + (forward.BitIdentical ? "changes no bit" : "is no larger than rounding"),
+                "believe the certificate where one is the other rescaled: it holds every weight against that, the forward proof sees only "
+                + "these tokens, on which what the certificate names "
+                + (forward.BitIdentical ? "changes no bit" : "is no larger than rounding")
+                + "; models that came about otherwise, as by merges of other factors, may be equal in use and yet no exchange",
             _ => null,
         };
 

@@ -133,7 +133,7 @@ public static class ForwardProof
             using Decoder modelA = Decoder.Load(a, precision, out var storedA), modelB = Decoder.Load(b, precision, out var storedB);
             using var attached = adapter is null ? null : LoraModel.Load(modelA, adapter);
             var written = attached?.Modules.Select(module => module + ".weight").ToHashSet(StringComparer.Ordinal) ?? [];
-            var comparison = new LogitComparison();
+            var comparison = new LogitComparison(routed: modelA.Config.Layers.Any(layer => layer.Mixture is not null));
             bool measured = false;
             for (int begin = 0; begin < ids.Length - 1; begin += window)
             {

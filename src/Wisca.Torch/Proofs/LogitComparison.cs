@@ -4,12 +4,16 @@ using static TorchSharp.torch;
 namespace Wisca.Torch.Proofs;
 
 /// <summary>Collects what two models' logits have in common, in float64.</summary>
-internal sealed class LogitComparison
+/// <param name="routed">True where a router picks experts, so that a share of the positions is not judged.</param>
+internal sealed class LogitComparison(bool routed)
 {
-    private double _maxDifference, _maxLogit, _divergence, _lossA, _lossB, _loudest;
+    // Squares of difference over noise, of positions with noise of their own and of the others.
+    private readonly List<double> _measured = [], _later = [];
+
+    private double _maxDifference, _maxLogit, _divergence, _lossA, _lossB, _loudest, _difference, _noise;
     private long _positions, _nonFiniteA, _nonFiniteB;
     private int _predictions;
-    private RoundingNoise? _rounding;
+    private bool _hasNoise;
 
     /// <summary>True while every logit of B has the bits of A's.</summary>
     public bool Identical { get; private set; } = true;
@@ -52,24 +56,17 @@ internal sealed class LogitComparison
     /// <param name="noise">Likewise of a logit's change by rounding; there may be fewer of these.</param>
     public void AddNoise(ReadOnlySpan<double> differences, ReadOnlySpan<double> noise)
     {
-        double difference = 0, sum = 0, ratios = 0, worst = 0;
-        int counted = 0;
+        double difference = 0, sum = 0;
         for (int i = 0; i < noise.Length; i++)
         {
             difference += differences[i];
             sum += noise[i];
             _loudest = Math.Max(_loudest, noise[i]);
-            if (differences[i] == 0 && noise[i] == 0) continue;
-            ratios += differences[i] / noise[i];
-            worst = Math.Max(worst, differences[i] / noise[i]);
-            counted++;
+            if (differences[i] != 0 || noise[i] != 0) _measured.Add(differences[i] / noise[i]);
         }
 
-        _rounding = new RoundingNoise(
-            Math.Sqrt(difference / noise.Length),
-            Math.Sqrt(sum / noise.Length),
-            counted == 0 ? 0 : Math.Sqrt(ratios / counted),
-            Math.Sqrt(worst));
+        (_difference, _noise) = (Math.Sqrt(difference / noise.Length), Math.Sqrt(sum / noise.Length));
+        _hasNoise = true;
         AddLater(differences[noise.Length..]);
     }
 
@@ -77,13 +74,33 @@ internal sealed class LogitComparison
     /// <param name="differences">For each, the mean square over the vocabulary of the difference of logits.</param>
     public void AddLater(ReadOnlySpan<double> differences)
     {
-        double worst = _rounding!.WorstRatio;
-        foreach (double difference in differences)
+        foreach (double difference in differences) _later.Add(difference > 0 ? difference / _loudest : 0);
+    }
+
+    /// <summary>What is left of the positions without those that a router may have tipped over.</summary>
+    private RoundingNoise Rounding()
+    {
+        int positions = _measured.Count + _later.Count, spared = 0;
+        double limit = double.PositiveInfinity;
+        if (routed && positions > 1)
         {
-            if (difference > 0) worst = Math.Max(worst, Math.Sqrt(difference / _loudest));
+            spared = Math.Max(1, (int)(RoundingNoise.SparedShare * positions));
+            limit = _measured.Concat(_later).OrderDescending().ElementAt(spared);
         }
 
-        _rounding = _rounding with { WorstRatio = worst };
+        const double allowed = RoundingNoise.AllowedWorst * RoundingNoise.AllowedWorst;
+        int beyond = _measured.Concat(_later).Count(ratio => ratio > allowed);
+        double[] judged = [.. _measured.Where(ratio => ratio <= limit)];
+        return new RoundingNoise(
+            _difference,
+            _noise,
+            judged.Length == 0 ? 0 : Math.Sqrt(judged.Average()),
+            Math.Sqrt(judged.Concat(_later.Where(ratio => ratio <= limit)).DefaultIfEmpty(0).Max()))
+        {
+            Positions = positions,
+            Spared = spared,
+            Beyond = beyond,
+        };
     }
 
     /// <summary>What came out.</summary>
@@ -100,6 +117,6 @@ internal sealed class LogitComparison
         Identical,
         _nonFiniteA,
         _nonFiniteB,
-        Finite ? _rounding : null,
+        Finite && _hasNoise ? Rounding() : null,
         precision);
 }

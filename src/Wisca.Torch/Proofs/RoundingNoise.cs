@@ -28,6 +28,21 @@ public sealed record RoundingNoise(double Difference, double Noise, double Ratio
     /// </summary>
     public const double AllowedWorst = 16;
 
+    /// <summary>
+    /// The share of the positions, the worst, that are not judged where a router picks experts: it picks by rank, and where two are all
+    /// but equally good the least rounding changes which, and with it the logits by any amount. A fault moves nearly all positions.
+    /// </summary>
+    public const double SparedShare = 0.05;
+
+    /// <summary>Number of positions that were compared.</summary>
+    public int Positions { get; init; }
+
+    /// <summary>How many of them, the worst, are not judged: at least one where there are experts, none elsewhere.</summary>
+    public int Spared { get; init; }
+
+    /// <summary>How many of all positions are beyond <see cref="AllowedWorst"/>.</summary>
+    public int Beyond { get; init; }
+
     /// <summary>True where rounding explains the difference.</summary>
     public bool Explains => Ratio <= Allowed && WorstRatio <= AllowedWorst;
 }

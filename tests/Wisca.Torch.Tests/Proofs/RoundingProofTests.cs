@@ -233,6 +233,61 @@ public sealed class RoundingProofTests : IDisposable
         report.Equivalent.ShouldBeFalse();
     }
 
+    /// <summary>
+    /// Two experts are all but equally good at some positions, and rounding picks the other: by any amount another result, which a few
+    /// positions may have, and no more than a few.
+    /// </summary>
+    [Fact]
+    public void ToReport_FewPositionsFarOff_AreSparedWhereARouterPicksExperts()
+    {
+        var dense = Report(routed: false, off: 2);
+        dense.Explains.ShouldBeFalse();
+        dense.Spared.ShouldBe(0);
+        var routed = Report(routed: true, off: 2);
+        routed.Explains.ShouldBeTrue();
+        (routed.Positions, routed.Spared, routed.Beyond).ShouldBe((60, 3, 2));
+        routed.Ratio.ShouldBe(0.6, 1e-9);
+        Report(routed: true, off: 4).Explains.ShouldBeFalse();
+        Report(routed: true, off: 60).Explains.ShouldBeFalse();
+
+        static RoundingNoise Report(bool routed, int off)
+        {
+            // Forty positions with noise of their own, twenty without; what is off is in both.
+            double[] differences = [.. Enumerable.Range(0, 60).Select(i => (i + 1) % (60 / off) == 0 ? 1e4 : 0.36)];
+            double[] noise = [.. Enumerable.Repeat(1.0, 40)];
+            using var logits = zeros(1, 4);
+            using var other = ones(1, 4);
+            using var targets = empty(0, ScalarType.Int64);
+            var comparison = new LogitComparison(routed);
+            comparison.Add(logits, other, targets);
+            comparison.AddNoise(differences.AsSpan(0, 50), noise);
+            comparison.AddLater(differences.AsSpan(50));
+            return comparison.ToReport(60, ComputePrecision.F64).Rounding!;
+        }
+    }
+
+    [Theory]
+    [InlineData(Dtype.F32, 1.01)]
+    [InlineData(Dtype.BF16, 1.3)]
+    public void Compare_MixturesOfExperts_RightOnesPassAndFaultsDoNot(Dtype dtype, double fault)
+    {
+        int[] tokens = TinyFamilies.Tokens(200);
+        for (int seed = 0; seed < 8; seed++)
+        {
+            using (var decoder = TinyFamilies.Create("mixtral", (ulong)seed + 1, ScalarType.Float32)) decoder.Save(_folder[$"wide{seed}"]);
+            using var wide = Checkpoint.Open(_folder[$"wide{seed}"]);
+            ModelCopy.Write(wide, _folder[$"model{seed}"], dtype);
+            using var model = Checkpoint.Open(_folder[$"model{seed}"]);
+            using var rescaled = Rescaled(model, $"out{seed}", pair: true);
+            var right = ForwardProof.Compare(model, rescaled, tokens);
+            right.Equivalent.ShouldBeTrue($"seed {seed}: {right.Reason} {right.Rounding}");
+            right.Rounding!.Spared.ShouldBeGreaterThan(0);
+            using var wrong = Scaled(rescaled, $"wrong{seed}", dtype, "layers.0.self_attn.v_proj.weight", (_, _) => fault);
+            var report = ForwardProof.Compare(model, wrong, tokens);
+            report.Equivalent.ShouldBeFalse($"seed {seed}: {report.Rounding}");
+        }
+    }
+
     [Fact]
     public void Compare_OtherConfiguration_IsNoRounding()
     {
