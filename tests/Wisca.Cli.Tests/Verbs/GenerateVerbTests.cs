@@ -73,7 +73,7 @@ public sealed class GenerateVerbTests
         using var folder = Model("""{"do_sample": false, "max_new_tokens": 2}""");
         var run = await CommandRun.RunAsync("generate", folder["model"], "--prompt", "@alice hi");
         run.ExitCode.ShouldBe(0, run.Error);
-        run.Output.ShouldStartWith("@alice hi");
+        run.Output.ShouldContain("alice hi");
     }
 
     [Fact]

@@ -149,14 +149,14 @@ public sealed class DecoderConfigTests
     [InlineData("llama", """, "rope_scaling": "linear" """, "rope_scaling is not an object")]
     [InlineData(
         "llama", """, "rope_scaling": {"rope_type": "linear", "factor": 2}, "rope_parameters": {"rope_type": "default"}""",
-        "rope_scaling asks for linear, rope_parameters for default")]
+        "rope_scaling.rope_type is 'linear', but rope_parameters.rope_type is 'default'")]
     [InlineData(
         "llama", """, "rope_theta": 10000, "rope_parameters": {"rope_theta": 500000}""",
         "rope_theta is 10000, but rope_parameters.rope_theta is 500000")]
     [InlineData(
         "gpt_neox", """, "partial_rotary_factor": 0.5, "rotary_pct": 0.25""", "rotary_pct is 0.25, but partial_rotary_factor is 0.5")]
     [InlineData("gpt2", """, "n_embd": 8, "n_head": 2""", "n_embd is 8, but hidden_size is 32")]
-    [InlineData("gpt2", """, "n_positions": 32""", "n_positions is 32, but max_position_embeddings is 64")]
+    [InlineData("gpt2", """, "n_positions": 32""", "max_position_embeddings is 64, but n_positions is 32")]
     [InlineData("llama", """, "partial_rotary_factor": 0.5""", "partial_rotary_factor is 0.5")]
     [InlineData("llama", """, "tie_word_embeddings": "yes" """, "tie_word_embeddings is \"yes\", expected true or false")]
     [InlineData("llama", """, "num_key_value_heads": 3""", "4 query heads cannot share 3 kv heads evenly")]
@@ -183,7 +183,7 @@ public sealed class DecoderConfigTests
     [InlineData("falcon", """, "alibi": true, "num_key_value_heads": 1""", "alibi is true")]
     [InlineData("falcon", "", "num_key_value_heads is 2, but the number of kv heads of a falcon model with this configuration is 1")]
     [InlineData("falcon", """, "new_decoder_architecture": true""", "new_decoder_architecture is true")]
-    [InlineData("opt", """, "ffn_dim": 8, "word_embed_proj_dim": 16""", "word_embed_proj_dim is 16 and not hidden_size, 32")]
+    [InlineData("opt", """, "ffn_dim": 48, "word_embed_proj_dim": 16""", "word_embed_proj_dim is 16 and not hidden_size, 32")]
     [InlineData(
         "qwen2_moe", """, "num_experts": 2, "num_experts_per_tok": 3""", "num_experts_per_tok is 3, expected at most num_experts, 2")]
     [InlineData("qwen2_moe", """, "mlp_only_layers": [2]""", "mlp_only_layers holds 2, expected layer numbers from 0 to 1")]
