@@ -188,6 +188,8 @@ internal sealed class ParquetFile : IDisposable
             {
                 OutOfMemoryException => "it is damaged, or needs more memory than there is",
                 InvalidDataException or IOException or NotSupportedException or ParquetException => exception.Message,
+
+                // What Parquet.Net throws of LZO, and of physical types that it has no code for.
                 NotImplementedException => "it uses what is not supported",
                 _ => "it is damaged",
             };
