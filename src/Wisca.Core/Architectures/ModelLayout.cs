@@ -55,13 +55,6 @@ public sealed record ModelLayout(
 
     private sealed class Resolver(TextModel text, Dictionary<string, TensorInfo> tensors)
     {
-        private static readonly (string Prefix, string? By)[] SavedPrefixes =
-        [
-            ("_orig_mod.", "torch.compile"), ("module.", "DataParallel"), ("_fsdp_wrapped_module.", "FSDP"),
-            ("_forward_module.", "Lightning"), ("module._orig_mod.", "torch.compile in DataParallel"),
-            ("_orig_mod.module.", "DataParallel in torch.compile"),
-        ];
-
         private readonly ModelConfig _config = text.Config;
         private readonly ArchitectureTable _table = text.Table;
         private int _hidden, _heads, _kvHeads, _headDim;
@@ -85,8 +78,10 @@ public sealed record ModelLayout(
             var notes = ImmutableArray.CreateBuilder<string>();
             if (text.Outer is not null)
                 notes.Add($"a {text.Outer.FindString("model_type")} model around {_table.Name}; transitions are the text model's alone");
-            if (SavedPrefixes.LastOrDefault(entry => prefix.StartsWith(entry.Prefix, StringComparison.Ordinal)) is { By: { } by } saved)
-                notes.Add($"names begin with '{saved.Prefix}', as {by} writes them; transformers does not find such tensors");
+            if (ModuleNames.Wrapping(prefix) is { Length: > 0 } wrapping)
+                notes.Add(
+                    $"names begin with '{wrapping}', as {ModuleNames.WrittenBy(wrapping)} writes them; transformers does not find such "
+                    + "tensors");
             if (beyond > 0)
                 notes.Add($"{beyond} tensors belong to layers beyond the {layers} of the configuration; they are left as they are");
             if ((text.Outer ?? _config).Find("auto_map") is not null)
@@ -135,10 +130,10 @@ public sealed record ModelLayout(
             string[] found =
             [
                 .. (
-                    from saved in SavedPrefixes.Select(entry => entry.Prefix).Prepend("")
+                    from wrapping in tensors.Keys.Select(ModuleNames.Wrapping).Distinct(StringComparer.Ordinal)
                     from stem in TextModel.Stems
                     from prefix in _table.Prefixes
-                    select saved + stem + prefix
+                    select wrapping + stem + prefix
                 ).Distinct(StringComparer.Ordinal).Where(prefix => HasModule(LayerName(prefix, 0) + module)),
             ];
             if (found.Length == 1) return found[0];

@@ -190,6 +190,7 @@ public sealed class ModelLayoutTests
     [InlineData("_orig_mod.", "torch.compile")]
     [InlineData("module.", "DataParallel")]
     [InlineData("module._orig_mod.", "torch.compile in DataParallel")]
+    [InlineData("_forward_module._orig_mod.", "torch.compile in Lightning")]
     public void Resolve_NamesAsATrainingFrameworkLeavesThem_AreTakenAndNoted(string prefix, string by)
     {
         using var folder = new TemporaryFolder();
