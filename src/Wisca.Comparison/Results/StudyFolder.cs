@@ -262,10 +262,9 @@ public sealed partial class StudyFolder : IDisposable
         if (message.Contains("could not be mapped", StringComparison.Ordinal)) return $"{place} is no key that is known";
         if (message.Contains("missing required properties", StringComparison.Ordinal))
             return $"{place} lacks {string.Join(", ", Quoted().Matches(message).Skip(1).Select(match => match.Value))}";
-        return exception.InnerException is JsonException or null && !message.StartsWith("The JSON value", StringComparison.Ordinal)
-            && !message.Contains("null", StringComparison.Ordinal)
-            ? $"{JsonText.Reason(exception)} (line {exception.LineNumber + 1})"
-            : $"{place} is of another kind than expected";
+        return message.StartsWith("The JSON value", StringComparison.Ordinal) || message.Contains("null", StringComparison.Ordinal)
+            ? $"{place} is of another kind than expected"
+            : $"{JsonText.Reason(exception)} (line {exception.LineNumber + 1})";
     }
 
     [GeneratedRegex("'[^']*'")]
