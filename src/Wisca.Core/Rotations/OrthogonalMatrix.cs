@@ -1,0 +1,130 @@
+using Wisca.Numerics;
+
+namespace Wisca.Rotations;
+
+/// <summary>Orthogonal matrices in float64, the same on every machine for the same seed.</summary>
+public static class OrthogonalMatrix
+{
+    /// <summary>The identity.</summary>
+    /// <param name="size">Its size.</param>
+    public static double[,] Identity(int size)
+    {
+        double[,] identity = new double[size, size];
+        for (int i = 0; i < size; i++) identity[i, i] = 1;
+        return identity;
+    }
+
+    /// <summary>
+    /// A matrix drawn evenly from all orthogonal ones: Q of the QR decomposition of a normal matrix, with the signs that make the diagonal
+    /// of R positive (Mezzadri, "How to generate random matrices from the classical compact groups", 2007).
+    /// </summary>
+    /// <param name="size">Its size.</param>
+    /// <param name="seed">What it depends on.</param>
+    /// <param name="keepsOnes">True for one that keeps the vector of ones.</param>
+    public static double[,] Random(int size, ulong seed, bool keepsOnes = false)
+    {
+        if (keepsOnes) return KeepingOnes(Random(size - 1, seed));
+        double[,] matrix = new double[size, size];
+        ulong state = seed;
+        for (int row = 0; row < size; row++)
+        {
+            for (int column = 0; column < size; column++) matrix[row, column] = ProbeGenerator.Normal(ref state);
+        }
+
+        return Orthonormal(matrix);
+    }
+
+    /// <summary>
+    /// The orthogonal matrix of size n that keeps the vector of ones and does to its complement what one of size n - 1 does: H diag(1, R) H
+    /// with the reflection H that takes the first unit vector to ones / sqrt(n).
+    /// </summary>
+    public static double[,] KeepingOnes(double[,] complement)
+    {
+        ArgumentNullException.ThrowIfNull(complement);
+        int size = complement.GetLength(0) + 1;
+        double[,] matrix = Identity(size);
+        for (int row = 1; row < size; row++)
+        {
+            for (int column = 1; column < size; column++) matrix[row, column] = complement[row - 1, column - 1];
+        }
+
+        // H = I - 2 u u^T / u.u with u = e_1 - ones / sqrt(n).
+        double[] u = new double[size];
+        Array.Fill(u, -1 / Math.Sqrt(size));
+        u[0] += 1;
+        double square = u.Sum(value => value * value);
+        if (square == 0) return matrix;
+        for (int row = 0; row < size; row++)
+        {
+            double product = 0;
+            for (int k = 0; k < size; k++) product += matrix[row, k] * u[k];
+            for (int k = 0; k < size; k++) matrix[row, k] -= 2 * product * u[k] / square;
+        }
+
+        double[] products = new double[size];
+        for (int k = 0; k < size; k++)
+        {
+            for (int column = 0; column < size; column++) products[column] += u[k] * matrix[k, column];
+        }
+
+        for (int row = 0; row < size; row++)
+        {
+            for (int column = 0; column < size; column++) matrix[row, column] -= 2 * u[row] * products[column] / square;
+        }
+
+        return matrix;
+    }
+
+    /// <summary>
+    /// Makes the rows orthonormal one after the other (Gram and Schmidt, each twice: Björck, 1994), which keeps the first direction
+    /// and leaves a matrix that is orthogonal already as it is.
+    /// </summary>
+    /// <param name="matrix">An invertible matrix, [n, n].</param>
+    public static double[,] Orthonormal(double[,] matrix)
+    {
+        ArgumentNullException.ThrowIfNull(matrix);
+        int n = matrix.GetLength(0);
+        double[][] rows = new double[n][];
+        for (int row = 0; row < n; row++)
+        {
+            double[] current = rows[row] = new double[n];
+            Buffer.BlockCopy(matrix, row * n * sizeof(double), current, 0, n * sizeof(double));
+            for (int pass = 0; pass < 2; pass++)
+            {
+                for (int before = 0; before < row; before++)
+                {
+                    double[] other = rows[before];
+                    double product = 0;
+                    for (int k = 0; k < n; k++) product += current[k] * other[k];
+                    for (int k = 0; k < n; k++) current[k] -= product * other[k];
+                }
+            }
+
+            double length = Math.Sqrt(current.Sum(value => value * value));
+            for (int k = 0; k < n; k++) current[k] /= length;
+        }
+
+        double[,] result = new double[n, n];
+        for (int row = 0; row < n; row++) Buffer.BlockCopy(rows[row], 0, result, row * n * sizeof(double), n * sizeof(double));
+        return result;
+    }
+
+    /// <summary>The largest element of R R^T - I in magnitude: 0 for an orthogonal matrix, some 1e-15 for one in float64.</summary>
+    public static double Fault(double[,] matrix)
+    {
+        ArgumentNullException.ThrowIfNull(matrix);
+        int n = matrix.GetLength(0);
+        double worst = 0;
+        for (int i = 0; i < n; i++)
+        {
+            for (int j = 0; j <= i; j++)
+            {
+                double product = 0;
+                for (int k = 0; k < n; k++) product += matrix[i, k] * matrix[j, k];
+                worst = Math.Max(worst, Math.Abs(product - (i == j ? 1 : 0)));
+            }
+        }
+
+        return worst;
+    }
+}
