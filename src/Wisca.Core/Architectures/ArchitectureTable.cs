@@ -18,10 +18,13 @@ namespace Wisca.Architectures;
 /// <param name="Attention">The layouts of the attention tensors; the first whose condition holds is used.</param>
 /// <param name="Rope">How rotary embeddings pair the channels of a head.</param>
 /// <param name="Refuse">What breaks a transition.</param>
-/// <param name="Known">
-/// Patterns (<c>*</c> stands for anything) of the other tensors of a layer. A tensor that neither these nor a refusal's condition match
-/// may act between projection and dot product, so its layer is refused.
+/// <param name="ModelWeights">The weights outside of the layers. Names are relative to the prefix.</param>
+/// <param name="LayerWeights">
+/// The other weights of a layer. A tensor that neither these, nor the buffers, nor a refusal's condition know may act between projection
+/// and dot product, so its layer is refused.
 /// </param>
+/// <param name="Buffers">Patterns (<c>*</c> stands for anything) of tensors that are saved but are no weights: masks, inverse
+/// frequencies.</param>
 /// <param name="Wrappers">
 /// Values of <c>model_type</c> of multimodal models whose text part is of this family where they do not say of which: they have its sizes
 /// at the top level, or under a <c>text_config</c> without a <c>model_type</c>.
@@ -39,7 +42,9 @@ public sealed record ArchitectureTable(
     IReadOnlyList<AttentionTable> Attention,
     RopeTable Rope,
     IReadOnlyList<RefusalTable> Refuse,
-    IReadOnlyList<string> Known,
+    IReadOnlyList<WeightTable> ModelWeights,
+    IReadOnlyList<WeightTable> LayerWeights,
+    IReadOnlyList<string> Buffers,
     IReadOnlyList<string>? Wrappers = null,
     IReadOnlyDictionary<string, int>? TextDefaults = null)
 {
@@ -90,8 +95,10 @@ public sealed record ArchitectureTable(
             .. ModelTypes,
             .. Prefixes,
             .. Wrappers ?? [],
-            .. Known,
+            .. Buffers,
             .. Refuse.Select(rule => rule?.Reason),
+            .. ModelWeights.Concat(LayerWeights).Select(weight => weight?.Name),
+            .. ModelWeights.Concat(LayerWeights).SelectMany(weight => weight?.Parts ?? []),
             .. Attention.Select(layout => layout?.O),
         ];
         if (texts.Contains(null)) return "null stands in a list";
@@ -101,7 +108,11 @@ public sealed record ArchitectureTable(
         int at = Layer.IndexOf(index, StringComparison.Ordinal);
         if (at < 0 || Layer.LastIndexOf(index, StringComparison.Ordinal) != at || Layer.IndexOf('.', at) != at + index.Length)
             return $"layer must contain {index}. once, with a dot behind it";
-        foreach (var list in (IReadOnlyList<string>[])[ModelTypes, Prefixes, Wrappers ?? [], Known])
+        foreach (var list in (IReadOnlyList<string>[])
+            [
+                ModelTypes, Prefixes, Wrappers ?? [], Buffers, [.. ModelWeights.Select(weight => weight.Name)],
+                [.. LayerWeights.Select(weight => weight.Name).Concat(Attention.SelectMany(layout => layout.Modules).Distinct())],
+            ])
         {
             if (list.Distinct(StringComparer.Ordinal).Count() != list.Count)
                 return $"'{list.GroupBy(entry => entry).First(entries => entries.Count() > 1).Key}' stands twice in a list";
@@ -116,7 +127,10 @@ public sealed record ArchitectureTable(
         return Config.Check()
             ?? FirstWrong(Attention.Select(layout => layout.Check()))
             ?? Rope.Check()
-            ?? FirstWrong(Refuse.Select(rule => rule.Check()));
+            ?? FirstWrong(Refuse.Select(rule => rule.Check()))
+            ?? FirstWrong(ModelWeights.Select(weight => weight.Check("model_weights")))
+            ?? FirstWrong(LayerWeights.Select(weight => weight.Check("layer_weights")))
+            ?? WeightSpaces.Check(this);
 
         static string? FirstWrong(IEnumerable<string?> checks) => checks.FirstOrDefault(wrong => wrong is not null);
     }

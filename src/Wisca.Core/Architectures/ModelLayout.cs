@@ -28,6 +28,12 @@ public sealed record ModelLayout(
     ImmutableArray<AttentionLayer> Layers,
     ImmutableArray<string> Notes)
 {
+    /// <summary>Every weight with the spaces that its axes lie in.</summary>
+    public required ModelMap Map { get; init; }
+
+    /// <summary>Why the residual stream has a basis of its own; null where it has none that the table knows of.</summary>
+    public string? StreamRefusal { get; init; }
+
     /// <summary>What an exchange needs to know of it.</summary>
     public AttentionGeometry Geometry => new(KvHeads, HeadDim, RopePairs);
 
@@ -57,6 +63,7 @@ public sealed record ModelLayout(
     {
         private readonly ModelConfig _config = text.Config;
         private readonly ArchitectureTable _table = text.Table;
+        private readonly WeightNames _weights = new(text.Table.LayerWeights, text.Table.Buffers);
         private int _hidden, _heads, _kvHeads, _headDim;
 
         public ModelLayout Resolve()
@@ -86,7 +93,13 @@ public sealed record ModelLayout(
                 notes.Add($"{beyond} tensors belong to layers beyond the {layers} of the configuration; they are left as they are");
             if ((text.Outer ?? _config).Find("auto_map") is not null)
                 notes.Add($"the model names code of its own (auto_map); the table of {_table.Name} describes the published one");
-            return new ModelLayout(_table, prefix, _hidden, _heads, _kvHeads, _headDim, pairs, resolved.ToImmutable(), notes.ToImmutable());
+            return new ModelLayout(_table, prefix, _hidden, _heads, _kvHeads, _headDim, pairs, resolved.ToImmutable(), notes.ToImmutable())
+            {
+                Map = new MapResolver(text, tensors, attention, prefix, layers).Resolve(),
+                StreamRefusal = _table.Refuse
+                    .FirstOrDefault(rule => rule.Stream && (rule.When?.Holds(
+                        _config, pattern => others.Any(names => names.Any(name => Matches(pattern, name)))) ?? true))?.Reason,
+            };
         }
 
         private string LayerName(string prefix, int layer) =>
@@ -156,8 +169,7 @@ public sealed record ModelLayout(
         {
             var others = new List<string>[layers];
             for (int layer = 0; layer < layers; layer++) others[layer] = [];
-            string stem = prefix + _table.Layer[.._table.Layer.IndexOf("${layer}", StringComparison.Ordinal)];
-            string separator = _table.Layer[(_table.Layer.IndexOf('}') + 1)..];
+            var (stem, separator) = MapResolver.LayerStem(_table, prefix);
             HashSet<string> modules = [.. attention.Modules];
             beyond = 0;
             foreach (var (name, info) in tensors)
@@ -198,7 +210,7 @@ public sealed record ModelLayout(
             foreach (var rule in _table.Refuse)
             {
                 if (rule.When?.Holds(_config, pattern => others.Any(other => Matches(pattern, other))) ?? true)
-                    Refuse(rule.Reason, rule.Transitions);
+                    Refuse(rule.Reason, rule.Transitions ?? []);
             }
 
             // A weight that comes with scales, zero points or low-rank factors is not the matrix that is multiplied with. Reasons name
@@ -216,8 +228,9 @@ public sealed record ModelLayout(
                     KindsOf(attention, module));
             }
 
-            string[] known = [.. _table.Known, .. _table.Refuse.Select(rule => rule.When?.Tensor).OfType<string>()];
-            string? unexpected = others.FirstOrDefault(other => !known.Any(pattern => Matches(pattern, other)));
+            string[] known = [.. _table.Refuse.Select(rule => rule.When?.Tensor).OfType<string>()];
+            string? unexpected = others.FirstOrDefault(other =>
+                !_weights.IsBuffer(other) && _weights.Find(other) is null && !known.Any(pattern => Matches(pattern, other)));
             if (unexpected is not null)
                 Refuse(
                     $"tensor '{unexpected}' is not in the table of {_table.Name}: it may act between projection and dot product",

@@ -2,15 +2,22 @@ using Wisca.Attention;
 
 namespace Wisca.Architectures;
 
-/// <summary>A transition that is not exact, always or under a condition.</summary>
-/// <param name="Transitions">Which ones.</param>
+/// <summary>A move that is not exact, always or under a condition.</summary>
 /// <param name="Reason">Why, for people.</param>
+/// <param name="Transitions">Which transitions of the attention; null for none.</param>
+/// <param name="Stream">True where the residual stream has a basis of its own, so that it cannot be rotated.</param>
 /// <param name="When">The condition; null for always.</param>
-public sealed record RefusalTable(IReadOnlyList<TransitionKind> Transitions, string Reason, ConditionTable? When = null)
+public sealed record RefusalTable(
+    string Reason, IReadOnlyList<TransitionKind>? Transitions = null, bool Stream = false, ConditionTable? When = null)
 {
     internal string? Check() =>
-        Transitions.Count == 0 || Transitions.Distinct().Count() != Transitions.Count || !Transitions.All(Enum.IsDefined)
+        Transitions is null ? Stream ? Rest() : "a rule of refuse has neither transitions nor stream"
+        : Transitions.Count == 0 || Transitions.Distinct().Count() != Transitions.Count
+            || !Transitions.All(kind => kind is TransitionKind.QueryKey or TransitionKind.ValueOutput)
             ? "refuse.transitions must name qk, vo or both, once each"
-        : string.IsNullOrWhiteSpace(Reason) ? "refuse.reason is empty"
+        : Rest();
+
+    private string? Rest() =>
+        string.IsNullOrWhiteSpace(Reason) ? "refuse.reason is empty"
         : When?.Check("refuse.when", tensorAllowed: true);
 }

@@ -15,6 +15,10 @@ internal sealed record TextModel(ModelConfig Config, ArchitectureTable Table, Mo
     public static readonly string[] Stems =
         ["", "language_model.", "model.language_model.", "model.text_model.", "text_model.", "llm."];
 
+    /// <summary>The configuration that says whether the output projection is tied: the wrapper's, where it says so.</summary>
+    public ModelConfig TyingConfig =>
+        Outer is not null && Config.Find("tie_word_embeddings") is null && Outer.Find("tie_word_embeddings") is not null ? Outer : Config;
+
     // The second and third are those of model code that came before transformers' own.
     private static readonly string[] Sections = ["text_config", "language_config", "llm_config"];
 

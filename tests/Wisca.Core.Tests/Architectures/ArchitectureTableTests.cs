@@ -17,10 +17,12 @@ public sealed class ArchitectureTableTests
           },
           "attention": [{
             "kv_heads": { "keys": ["kv"], "default": "heads" },
-            "qkv": { "tensor": "qkv", "blocks": "1", "order": ["q", "k", "v"] }, "o": "o"
+            "qkv": { "tensor": "qkv", "blocks": "1", "order": ["q", "k", "v"] }, "o": "o", "from": "norm"
           }],
           "rope": { "pairs": "half" },
-          "refuse": [{ "transitions": ["qk"], "reason": "because", "when": { "key": "clip" } }], "known": ["norm.*"]
+          "refuse": [{ "transitions": ["qk"], "reason": "because", "when": { "key": "clip" } }],
+          "model_weights": [{ "name": "embed", "to": "stream" }], "layer_weights": [{ "name": "norm", "norm": "rms", "from": "stream" }],
+          "buffers": ["mask"]
         }
         """;
 
@@ -42,8 +44,8 @@ public sealed class ArchitectureTableTests
     {
         Error(Valid.Replace("\"rope\"", "\"ropes\"")).ShouldContain("ropes");
         Error(Valid.Replace("\"keys\": [\"n\"]", "\"keys\": [\"n\"], \"key\": 1")).ShouldContain("key");
-        Error(Valid.Replace("\"known\": [\"norm.*\"]", "\"known\": [], \"known\": []")).ShouldContain("known");
-        Error(Valid.Replace(", \"known\": [\"norm.*\"]", "")).ShouldContain("known");
+        Error(Valid.Replace("\"buffers\": [\"mask\"]", "\"buffers\": [], \"buffers\": []")).ShouldContain("buffers");
+        Error(Valid.Replace("\"buffers\": [\"mask\"]", "\"known\": [\"mask\"]")).ShouldContain("known");
         Error(Valid.Replace("\"pairs\": \"half\"", "\"pairs\": \"halves\"")).ShouldContain("rope.pairs");
         Error(Valid.Replace("[\"qk\"]", "[\"qv\"]")).ShouldContain("transitions");
     }
@@ -55,7 +57,22 @@ public sealed class ArchitectureTableTests
     [InlineData("model_types", "[null]", "null stands in a list")]
     [InlineData("prefixes", "[]", "prefixes is empty")]
     [InlineData("prefixes", "[\"\", \"\"]", "stands twice")]
-    [InlineData("known", "[\"a\", null]", "null stands in a list")]
+    [InlineData("buffers", "[\"a\", null]", "null stands in a list")]
+    [InlineData("attention.0.from", "null", "needs from")]
+    [InlineData("attention.0.from", "[]", "needs from")]
+    [InlineData("attention.0.from", "\"other\"", "attention reads 'other', expected stream or a norm of layer_weights")]
+    [InlineData("attention.0.to", "\"norm\"", "attention writes 'norm', expected stream or a norm of layer_weights that writes it")]
+    [InlineData("layer_weights.0.name", "\"\"", "a weight without a name")]
+    [InlineData("layer_weights.0.name", "\"o\"", "'o' stands twice")]
+    [InlineData("layer_weights.0.norm", "\"batch\"", "norm")]
+    [InlineData("layer_weights.0.to", "\"stream\"", "norm is a norm, and has either from or to")]
+    [InlineData("layer_weights.0.stacked", "true", "norm is a norm, and has either from or to")]
+    [InlineData("layer_weights.0.tied", "true", "only the output projection of model_weights is tied")]
+    [InlineData("layer_weights.0.from", "\"hidden\"", "norm reads 'hidden', which nothing writes")]
+    [InlineData("layer_weights.0.from", "[1]", "expected a name")]
+    [InlineData("layer_weights.0.from", "[]", "empty from, to or parts")]
+    [InlineData("model_weights.0.to", "\"hidden\"", "embed writes 'hidden', which nothing reads; leave it out")]
+    [InlineData("model_weights.0.parts", "[\"stream\"]", "embed has both to and parts")]
     [InlineData("wrappers", "[\"a\", \"a\"]", "stands twice")]
     [InlineData("layer", "\"layers.\"", "${layer}.")]
     [InlineData("layer", "\"layers.${layer}\"", "${layer}.")]

@@ -3,6 +3,7 @@ using System.Text.Json.Nodes;
 using Wisca.Architectures;
 using Wisca.Attention;
 using Wisca.Checkpoints;
+using Wisca.Safetensors;
 using Wisca.Tests;
 
 namespace Wisca.Core.Tests.Architectures;
@@ -27,8 +28,8 @@ public sealed class TableFieldTests
         {
             models.ShouldNotBeEmpty();
             var json = JsonNode.Parse(KnownArchitectures.ReadJson(name))!;
-            string expected = Outcome(json, models)!;
-            string[] unread = [.. Mutants(json).Where(mutant => Outcome(mutant.Json, models) is { } outcome && outcome == expected)
+            string expected = Outcome(name, json, models)!;
+            string[] unread = [.. Mutants(json).Where(mutant => Outcome(name, mutant.Json, models) is { } outcome && outcome == expected)
                 .Select(mutant => mutant.What)];
             unread.ShouldBeEmpty(name);
         }
@@ -49,7 +50,7 @@ public sealed class TableFieldTests
     }
 
     /// <summary>What the list shows of a table and what the models resolve to; null where the table is refused.</summary>
-    private static string? Outcome(JsonNode json, List<Checkpoint> models)
+    private static string? Outcome(string name, JsonNode json, List<Checkpoint> models)
     {
         ArchitectureTable table;
         try
@@ -65,8 +66,15 @@ public sealed class TableFieldTests
         text.AppendLine(
             $"{table.Name} {string.Join(",", table.ModelTypes)} {string.Join(",", table.Wrappers ?? [])} {table.Description} "
             + $"{table.Rope.Pairs}");
-        foreach (var rule in table.Refuse) text.AppendLine($"{string.Join("+", rule.Transitions)} {rule.When?.Key} {rule.When?.Tensor}");
-        foreach (var model in models) text.AppendLine(Resolve(model, table));
+        foreach (var rule in table.Refuse)
+            text.AppendLine($"{string.Join("+", rule.Transitions ?? [])} {rule.Stream} {rule.When?.Key} {rule.When?.Tensor}");
+        foreach (var model in models) text.AppendLine(Resolve(model.Config, model.Tensors.Select(tensor => tensor.Info), table));
+        foreach (var model in SavedModel.All.Where(model => TextModel.Find(model.Config, null).Table.Name == name))
+        {
+            text.AppendLine(Resolve(model.Config, model.Tensors, table));
+            text.AppendLine(Resolve(model.WithoutTying, [.. model.Tensors, .. SavedModel.Heads(model.Tensors)], table));
+        }
+
         foreach (string wrapper in (IEnumerable<string>)[.. table.Wrappers ?? [], "a_wrapper"])
         {
             foreach (string type in (string[])["", $",\"text_config\":{{\"model_type\":\"{table.Name}\"}}", ",\"text_config\":{}"])
@@ -89,23 +97,32 @@ public sealed class TableFieldTests
         }
     }
 
-    private static string Resolve(Checkpoint model, ArchitectureTable table)
+    private static string Resolve(ModelConfig config, IEnumerable<TensorInfo> tensors, ArchitectureTable table)
     {
         try
         {
-            var layout = ModelLayout.Resolve(model, table);
+            var layout = ModelLayout.Resolve(config, tensors, table);
             string layers = string.Join(
                 "\n",
                 layout.Layers.Select(layer =>
                     $"{layer.Index} {Text(layer.Query)} {Text(layer.Key)} {Text(layer.Value)} {Text(layer.Output)} {layer.RotaryDims} "
                     + $"{string.Join(";", layer.Refusals.OrderBy(entry => entry.Key))}"));
             return $"{layout.Prefix} {layout.HiddenSize} {layout.Heads} {layout.KvHeads} {layout.HeadDim} {layout.RopePairs} "
-                + $"{string.Join(";", layout.Notes)}\n{layers}";
+                + $"{string.Join(";", layout.Notes)}\n{layers}\n{layout.StreamRefusal}\n{TextOf(layout.Map)}";
         }
         catch (WiscaException exception)
         {
             return exception.Message;
         }
+
+        static string TextOf(ModelMap map) =>
+            string.Join(
+                "\n",
+                (object?[])
+                    [
+                        .. map.Axes, .. map.Norms, .. map.Embeddings, map.IsTied, map.Head, map.HeadReads, "-", .. map.Packed, "-",
+                        .. map.Undeclared,
+                    ]);
 
         static string Text(Projection projection) =>
             $"{projection.Weight} {projection.Bias} {projection.Axis} {string.Join(",", projection.Starts)}";

@@ -130,11 +130,12 @@ internal static class TinyFamilies
         yield return llama with { Name = "granite", ModelType = "granite", Others = [.. llama.Others, InverseFrequencies] };
         foreach (string type in (string[])["granite", "olmo", "starcoder2"])
         {
+            string[] mlp = type == "starcoder2" ? ["mlp.c_fc.weight:F,D", "mlp.c_proj.weight:D,F"] : TinyFamily.GatedMlp;
             yield return llama with
             {
                 Name = $"{type}, own head_dim", ConfigurationOnly = true, ModelType = type, Config = KvAndHeadDim, HeadDim = 6,
                 RotaryDims = 6,
-                Others = ["mlp.x.weight:D"],
+                Others = mlp,
             };
             yield return llama with
             {
@@ -142,7 +143,7 @@ internal static class TinyFamilies
                 ConfigurationOnly = true,
                 ModelType = type,
                 Config = type == "starcoder2" ? NullKv : NoKv,
-                KvHeads = 4, Others = ["mlp.x.weight:D"],
+                KvHeads = 4, Others = mlp,
             };
         }
 
@@ -181,18 +182,20 @@ internal static class TinyFamilies
             Name = "olmo, clip_qkv null", ModelType = "olmo", Others = [.. TinyFamily.GatedMlp, InverseFrequencies],
             Config = KvAndHeadDim + ",'clip_qkv':null",
         };
-        yield return llama with
-        {
-            Name = "helium, no kv heads", ConfigurationOnly = true, ModelType = "helium", Pairs = PairKind.Interleaved,
-            Config = NoKv + ",'head_dim':{d}", KvHeads = 4,
-        };
         foreach (string type in (string[])["helium", "ernie4_5"]) yield return llama with
         {
             Name = type, ModelType = type, Pairs = PairKind.Interleaved, Config = KvAndHeadDim,
+            Others = [.. llama.Others, InverseFrequencies],
         };
         yield return llama with
         {
             Name = "helium, default head_dim", ConfigurationOnly = true, ModelType = "helium", Pairs = PairKind.Interleaved, Heads = 2,
+            KvHeads = 2,
+            Hidden = 8, HeadDim = 128, RotaryDims = 128,
+        };
+        yield return llama with
+        {
+            Name = "ernie4_5, default head_dim", ConfigurationOnly = true, ModelType = "ernie4_5", Pairs = PairKind.Interleaved, Heads = 2,
             KvHeads = 2,
             Hidden = 8, HeadDim = 128, RotaryDims = 128,
         };
@@ -204,7 +207,11 @@ internal static class TinyFamilies
         var oss = llama with
         {
             Name = "gpt_oss", ModelType = "gpt_oss", Config = KvAndHeadDim, Bias = true, OutputBias = true, Sinks = "self_attn.sinks",
-            Others = [.. llama.Others, InverseFrequencies],
+            Others =
+            [
+                "input_layernorm.weight:D", "post_attention_layernorm.weight:D", InverseFrequencies, "mlp.router.weight:2,D",
+                "mlp.experts.gate_up_proj:2,D,F", "mlp.experts.gate_up_proj_bias:2,F", "mlp.experts.down_proj:2,F,D",
+            ],
         };
         yield return oss;
         yield return oss with
@@ -219,7 +226,7 @@ internal static class TinyFamilies
             var (type, kvHeads) in ((string, int)[])
                 [
                     ("mistral", 8), ("mixtral", 8), ("qwen2", 32), ("qwen2_moe", 16), ("starcoder2", 2), ("gemma", 16), ("gemma2", 4),
-                    ("phimoe", 8), ("smollm3", 4), ("stablelm", 32), ("glm", 2), ("gpt_oss", 8),
+                    ("phimoe", 8), ("smollm3", 4), ("stablelm", 32), ("glm", 2), ("gpt_oss", 8), ("helium", 20), ("ernie4_5", 2),
                 ])
         {
             var family = llama with
@@ -232,7 +239,7 @@ internal static class TinyFamilies
                 Heads = 2 * kvHeads,
                 HeadDim = 4,
                 Others = ["input_layernorm.weight:D", InverseFrequencies],
-                Pairs = type == "glm" ? PairKind.Interleaved : PairKind.Half,
+                Pairs = type is "glm" or "helium" or "ernie4_5" ? PairKind.Interleaved : PairKind.Half,
                 RotaryDims = 4,
             };
             if (type is "stablelm" or "glm") family = family with { HeadDim = 8, RotaryDims = type == "glm" ? 4 : 2 };

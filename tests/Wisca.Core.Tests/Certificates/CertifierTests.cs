@@ -343,14 +343,15 @@ public sealed class CertifierTests : IDisposable
         using var model = TinyCheckpoint.Create(family, _folder["model"], Dtype.F32);
         using var narrow = TinyCheckpoint.Create(family, _folder["narrow"], Dtype.BF16);
         Certifier.Compare(model, narrow).Differences.ShouldContain("tensor 'embedding.weight' is F32 in the first and BF16 in the second");
-        using var more = TinyCheckpoint.Create(family with { Others = [.. family.Others, "mlp.extra:D"] }, _folder["more"], Dtype.F32);
-        Certifier.Compare(model, more).Differences.ShouldContain("tensor 'model.layers.0.mlp.extra' is only in the second");
-        Certifier.Compare(more, model).Differences.ShouldContain("tensor 'model.layers.0.mlp.extra' is only in the first");
-        using var wide = TinyCheckpoint.Create(family with { Others = ["mlp.extra:F"] }, _folder["wide"], Dtype.F32);
-        using var wider = TinyCheckpoint.Create(family with { Others = ["mlp.extra:D"] }, _folder["wider"], Dtype.F32);
+        using var more =
+            TinyCheckpoint.Create(family with { Others = [.. family.Others, "mlp.down_proj.bias:D"] }, _folder["more"], Dtype.F32);
+        Certifier.Compare(model, more).Differences.ShouldContain("tensor 'model.layers.0.mlp.down_proj.bias' is only in the second");
+        Certifier.Compare(more, model).Differences.ShouldContain("tensor 'model.layers.0.mlp.down_proj.bias' is only in the first");
+        using var wide = TinyCheckpoint.Create(family with { Others = ["mlp.down_proj.bias:F"] }, _folder["wide"], Dtype.F32);
+        using var wider = TinyCheckpoint.Create(family with { Others = ["mlp.down_proj.bias:D"] }, _folder["wider"], Dtype.F32);
         Certifier
             .Compare(wide, wider)
-            .Differences.ShouldContain("tensor 'model.layers.0.mlp.extra' is [20] in the first and [16] in the second");
+            .Differences.ShouldContain("tensor 'model.layers.0.mlp.down_proj.bias' is [20] in the first and [16] in the second");
     }
 
     [Fact]

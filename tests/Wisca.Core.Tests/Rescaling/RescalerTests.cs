@@ -411,7 +411,7 @@ public sealed class RescalerTests
         var tensors = model.Tensors();
         byte[] odd = ReferenceFloat.Bytes("F32", [double.NaN, double.PositiveInfinity, double.NegativeInfinity]);
         odd.CopyTo(tensors.Single(tensor => tensor.Name == "model.norm.weight").Bytes, 0);
-        tensors.Add(new TestTensor("model.layers.0.mlp.scale", "F8_E4M3", [3], [0x7F, 0xFF, 1]));
+        tensors.Add(new TestTensor("model.layers.0.mlp.up_proj.scale", "F8_E4M3", [3], [0x7F, 0xFF, 1]));
         tensors.Add(new TestTensor("model.empty", "I64", [0, 3], []));
         tensors.Add(new TestTensor("model.counter", "U64", [], [1, 2, 3, 4, 5, 6, 7, 8]));
         model.Write(folder["m"], tensors);

@@ -19,7 +19,10 @@ internal static class TinyLayout
             new Projection("o.weight", null, 1, Starts(heads)),
             rotaryDims,
             ImmutableDictionary<TransitionKind, string>.Empty);
-        return new ModelLayout(KnownArchitectures.Find("llama"), "", 8, heads, kvHeads, headDim, pairs, [layer], []);
+        return new ModelLayout(KnownArchitectures.Find("llama"), "", 8, heads, kvHeads, headDim, pairs, [layer], [])
+        {
+            Map = new ModelMap([], [], [], null, false, null, [], []),
+        };
 
         Projection Projection(string name, int count) => new(name + ".weight", bias ? name + ".bias" : null, 0, Starts(count));
 

@@ -1,0 +1,205 @@
+using System.Collections.Immutable;
+using Wisca.Attention;
+using Wisca.Checkpoints;
+using Wisca.Safetensors;
+
+namespace Wisca.Architectures;
+
+/// <summary>Resolves the weights that a table declares against the tensors of a model.</summary>
+internal sealed class MapResolver
+{
+    private readonly TextModel _text;
+    private readonly IReadOnlyDictionary<string, TensorInfo> _tensors;
+    private readonly AttentionTable _attention;
+    private readonly string _prefix, _stem, _separator;
+    private readonly int _layers;
+    private readonly WeightNames _ofModel, _ofLayer;
+    private readonly ImmutableArray<WeightAxis>.Builder _axes = ImmutableArray.CreateBuilder<WeightAxis>();
+    private readonly ImmutableArray<ModelNorm>.Builder _norms = ImmutableArray.CreateBuilder<ModelNorm>();
+    private readonly List<string> _packed = [], _undeclared = [], _embeddings = [];
+
+    public MapResolver(
+        TextModel text, IReadOnlyDictionary<string, TensorInfo> tensors, AttentionTable attention, string prefix, int layers)
+    {
+        (_text, _tensors, _attention, _prefix, _layers) = (text, tensors, attention, prefix, layers);
+        var table = text.Table;
+        (_stem, _separator) = LayerStem(table, prefix);
+        _ofModel = new WeightNames(table.ModelWeights.Where(weight => weight.Tied is null), table.Buffers);
+        _ofLayer = new WeightNames(table.LayerWeights, table.Buffers);
+    }
+
+    /// <summary>What stands in front of a layer's index in a tensor's name, and behind it.</summary>
+    public static (string Stem, string Separator) LayerStem(ArchitectureTable table, string prefix) =>
+        (
+            prefix + table.Layer[..table.Layer.IndexOf("${layer}", StringComparison.Ordinal)],
+            table.Layer[(table.Layer.IndexOf('}') + 1)..]);
+
+    public ModelMap Resolve()
+    {
+        // A family may have called its output projection by more than one name.
+        var heads = _text.Table.ModelWeights.Where(weight => weight.Tied is not null).ToList();
+        var head = heads.FirstOrDefault(weight => HeadModule(weight.Name) is not null) ?? heads.FirstOrDefault();
+        string? headModule = head is null ? null : HeadModule(head.Name);
+        foreach (var norm in _text.Table.ModelWeights) AddNorm(norm, null);
+        for (int layer = 0; layer < _layers; layer++)
+        {
+            foreach (var norm in _text.Table.LayerWeights) AddNorm(norm, layer);
+        }
+
+        foreach (var info in _tensors.Values.OrderBy(info => info.Name, StringComparer.Ordinal))
+        {
+            // What has no elements does nothing (the empty _extra_state of Transformer Engine).
+            if (info.ElementCount == 0) continue;
+            if (headModule is not null && info.Name.StartsWith(headModule + ".", StringComparison.Ordinal))
+                AddHead(info, head!, info.Name[headModule.Length..]);
+            else if (LayerOf(info.Name, out string relative) is { } layer) AddOfLayer(info, layer, relative);
+            else if (!info.Name.StartsWith(_prefix, StringComparison.Ordinal) || !AddOfModel(info, info.Name[_prefix.Length..]))
+                _undeclared.Add(info.Name);
+        }
+
+        bool stored = headModule is not null && _tensors.ContainsKey(headModule + ".weight");
+        bool tied = head is not null && (_text.TyingConfig.FindBool("tie_word_embeddings") ?? head.Tied!.Value);
+        return new ModelMap(
+            _axes.ToImmutable(), _norms.ToImmutable(), [.. _embeddings], stored ? headModule + ".weight" : null, tied,
+            head is null ? null : SpaceOf(head.From!, null, ""), [.. _packed], [.. _undeclared]);
+    }
+
+    /// <summary>The layer that a tensor belongs to, if it is one of the model's.</summary>
+    private int? LayerOf(string name, out string relative)
+    {
+        relative = "";
+        if (!name.StartsWith(_stem, StringComparison.Ordinal)) return null;
+        int end = name.IndexOf(_separator, _stem.Length, StringComparison.Ordinal);
+        if (end < 0 || !int.TryParse(name.AsSpan(_stem.Length, end - _stem.Length), out int layer) || layer < 0 || layer >= _layers)
+            return null;
+        relative = name[(end + _separator.Length)..];
+        return layer;
+    }
+
+    private string LayerName(int? layer) => layer is { } index ? $"{_stem}{index}{_separator}" : _prefix;
+
+    /// <summary>Where the output projection is, which stands outside of what the prefix names.</summary>
+    private string? HeadModule(string name)
+    {
+        string wrapping = ModuleNames.Wrapping(_prefix);
+        return _text.Table.Prefixes.Where(prefix => _prefix.EndsWith(prefix, StringComparison.Ordinal))
+            .Select(prefix => _prefix[..^prefix.Length])
+            .Append(wrapping)
+            .Select(root => root + name)
+            .FirstOrDefault(module => _tensors.ContainsKey(module + ".weight"));
+    }
+
+    private void AddHead(TensorInfo info, WeightTable head, string part)
+    {
+        if (part == ".bias") return;
+        if (part != ".weight" || !IsPlain(info, 2)) _packed.Add(info.Name);
+        else Add(info, null, 1, SpaceOf(head.From!, null, ""), writes: false, isBias: false);
+    }
+
+    private bool AddOfModel(TensorInfo info, string relative)
+    {
+        if (_ofModel.IsBuffer(relative)) return true;
+        if (_ofModel.Find(relative) is not var (weight, expert, part)) return false;
+        if (weight is { Norm: null, From: null, To: not null })
+        {
+            // Rows of embeddings are what is written.
+            if (part != WeightPart.Matrix || !IsPlain(info, 2)) _packed.Add(info.Name);
+            else
+            {
+                _embeddings.Add(info.Name);
+                Add(info, null, 1, SpaceOf(weight.To, null, ""), writes: true, isBias: false);
+            }
+        }
+        else AddWeight(info, weight, null, expert, part);
+        return true;
+    }
+
+    private void AddOfLayer(TensorInfo info, int layer, string relative)
+    {
+        int dot = relative.LastIndexOf('.');
+        string module = dot < 0 ? "" : relative[..dot], part = dot < 0 ? "" : relative[(dot + 1)..];
+        if (_attention.Modules.Contains(module) && part is "weight" or "bias")
+        {
+            bool output = module == _attention.O;
+            if (!info.Dtype.IsRescalable() || info.Shape.Length != (part == "weight" ? 2 : 1)) _packed.Add(info.Name);
+            else if (part == "weight")
+            {
+                int axis = (_attention.Orientation == Orientation.Linear) == output ? 0 : 1;
+                Add(info, layer, axis, SpaceOf(output ? To(_attention.To) : _attention.From!, layer, ""), output, isBias: false);
+            }
+            else if (output) Add(info, layer, 0, SpaceOf(To(_attention.To), layer, ""), writes: true, isBias: true);
+        }
+        else if (_ofLayer.IsBuffer(relative)) return;
+        else if (_ofLayer.Find(relative) is var (weight, expert, kind)) AddWeight(info, weight, layer, expert, kind);
+        else if (_attention.Modules.Any(name => relative.StartsWith(name + ".", StringComparison.Ordinal))) _packed.Add(info.Name);
+        else _undeclared.Add(info.Name);
+
+        static IReadOnlyList<string> To(IReadOnlyList<string>? to) => to ?? [ModelMap.Stream];
+    }
+
+    private void AddWeight(TensorInfo info, WeightTable weight, int? layer, string expert, WeightPart part)
+    {
+        // It lies in no space that is known here: sinks, what reads an encoder.
+        if (weight is { From: null, To: null, Parts: null }) return;
+        int outer = weight.Stacked ? 1 : 0;
+        if (part == WeightPart.Packed || (weight.Norm is null && !IsPlain(info, outer + (part == WeightPart.Bias ? 1 : 2))))
+        {
+            _packed.Add(info.Name);
+            return;
+        }
+
+        if (weight.Norm is not null)
+        {
+            if (!IsPlain(info, 1) && weight.From?[0] is not ("q" or "k")) _packed.Add(info.Name);
+            return;
+        }
+
+        bool linear = weight.Orientation == Orientation.Linear;
+        if (part == WeightPart.Matrix && weight.From is { } from)
+            Add(info, layer, outer + (linear ? 1 : 0), SpaceOf(from, layer, weight.Name, expert), writes: false, isBias: false);
+        int axis = part == WeightPart.Bias ? outer : outer + (linear ? 0 : 1);
+        if (weight.To is { } to) Add(info, layer, axis, SpaceOf(to, layer, weight.Name, expert), writes: true, part == WeightPart.Bias);
+        if (weight.Parts is not { } parts) return;
+        int size = (int)info.Shape[axis] / parts.Count;
+        for (int index = 0; index < parts.Count; index++)
+        {
+            if (parts[index] == WeightTable.Unread) continue;
+            _axes.Add(
+                new WeightAxis(
+                    info.Name, layer, axis, SpaceOf([parts[index]], layer, weight.Name, expert), true, part == WeightPart.Bias,
+                    index * size, size));
+        }
+    }
+
+    private void AddNorm(WeightTable weight, int? layer)
+    {
+        if (weight.Norm is not { } form) return;
+        string name = LayerName(layer) + weight.Name;
+        _norms.Add(
+            new ModelNorm(
+                name, layer, form, weight.From is { } from ? SpaceOf(from, layer, weight.Name) : null,
+                weight.To is { } to ? SpaceOf(to, layer, weight.Name) : null, Stored(name + ".weight"), Stored(name + ".bias")));
+
+        string? Stored(string tensor) => _tensors.ContainsKey(tensor) ? tensor : null;
+    }
+
+    private void Add(TensorInfo info, int? layer, int axis, string space, bool writes, bool isBias) =>
+        _axes.Add(new WeightAxis(info.Name, layer, axis, space, writes, isBias, 0, (int)info.Shape[axis]));
+
+    /// <summary>The unique name of the first of some spaces that is there: the stream, a norm, or one beside the module.</summary>
+    private string SpaceOf(IReadOnlyList<string> names, int? layer, string module, string expert = "")
+    {
+        var weights = layer is null ? _text.Table.ModelWeights : _text.Table.LayerWeights;
+        string name = names.FirstOrDefault(candidate =>
+            candidate == ModelMap.Stream || !IsNorm(candidate) || _tensors.ContainsKey(LayerName(layer) + candidate + ".weight"))
+            ?? names[^1];
+        if (name == ModelMap.Stream) return name;
+        if (IsNorm(name)) return LayerName(layer) + name;
+        string parent = module[..(module.LastIndexOf('.') + 1)].Replace("*", expert, StringComparison.Ordinal);
+        return LayerName(layer) + parent + name;
+
+        bool IsNorm(string candidate) => weights.Any(weight => weight.Norm is not null && weight.Name == candidate);
+    }
+
+    private static bool IsPlain(TensorInfo info, int rank) => info.Dtype.IsRescalable() && info.Shape.Length == rank;
+}

@@ -1,0 +1,50 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Wisca.Checkpoints;
+using Wisca.Safetensors;
+
+namespace Wisca.Core.Tests.Architectures;
+
+/// <summary>A model as transformers saves it, without its values: see Fixtures/tensors.py.</summary>
+internal sealed record SavedModel(string Name, ModelConfig Config, IReadOnlyList<TensorInfo> Tensors)
+{
+    public static IReadOnlyList<SavedModel> All { get; } = ReadAll();
+
+    /// <summary>The rows' names, as theory data.</summary>
+    public static TheoryData<string> Names => [.. All.Select(model => model.Name)];
+
+    /// <summary>The configuration without a word on whether the output projection is tied.</summary>
+    public ModelConfig WithoutTying { get; private init; } = Config;
+
+    /// <summary>What the output projection may be called, where it is not there.</summary>
+    public static IEnumerable<TensorInfo> Heads(IReadOnlyList<TensorInfo> tensors) =>
+        from name in (string[])["lm_head.weight", "output.weight", "embed_out.weight"]
+        where tensors.All(tensor => tensor.Name != name)
+        select new TensorInfo(name, Dtype.F32, [7, 32], 0, 0);
+
+    private static List<SavedModel> ReadAll()
+    {
+        string path = Path.Combine(AppContext.BaseDirectory, "Architectures", "Fixtures", "tensors.json");
+        var rows = JsonNode.Parse(File.ReadAllBytes(path))!.AsArray();
+        return
+        [
+            .. rows.Select((row, index) => new SavedModel(
+                $"{index} {row!["config"]!["model_type"]}",
+                ModelConfig.Parse(row["config"]!.ToJsonString()),
+                [
+                    .. row["tensors"]!.AsObject().Select(tensor =>
+                        new TensorInfo(tensor.Key, Dtype.F32, [.. tensor.Value!.Deserialize<long[]>()!], 0, 0)),
+                ])
+                {
+                    WithoutTying = WithoutTie(row["config"]!),
+                }),
+        ];
+    }
+
+    private static ModelConfig WithoutTie(JsonNode config)
+    {
+        var copy = config.DeepClone().AsObject();
+        copy.Remove("tie_word_embeddings");
+        return ModelConfig.Parse(copy.ToJsonString());
+    }
+}
