@@ -35,6 +35,35 @@ public static class OrthogonalMatrix
     }
 
     /// <summary>
+    /// A Hadamard matrix over sqrt(n) with rows of random signs, which spreads what lies in one channel over all of them evenly (QuaRot,
+    /// arXiv 2404.00456).
+    /// </summary>
+    /// <param name="size">Its size: a power of two, or one times 12, 20, 28, 36 and other sizes that have such a matrix.</param>
+    /// <param name="seed">What the signs depend on.</param>
+    /// <param name="keepsOnes">True where the vector of ones must be kept, which no such matrix does.</param>
+    /// <exception cref="WiscaException">No Hadamard matrix of this size is known, or the vector of ones must be kept.</exception>
+    public static double[,] Hadamard(int size, ulong seed, bool keepsOnes = false)
+    {
+        if (keepsOnes)
+            throw new WiscaException(
+                "a Hadamard rotation does not keep the vector of ones, as norms that take the mean away (LayerNorm) need it",
+                "choose random, or a basis of the weights");
+        var signs = HadamardMatrix.Of(size)
+            ?? throw new WiscaException(
+                $"no Hadamard matrix of size {size} is known here", "choose random, or a basis of the weights");
+        double[,] matrix = new double[size, size];
+        double scale = 1 / Math.Sqrt(size);
+        ulong state = seed;
+        for (int row = 0; row < size; row++)
+        {
+            double sign = (ProbeGenerator.Next(ref state) >> 63) == 0 ? scale : -scale;
+            for (int column = 0; column < size; column++) matrix[row, column] = sign * signs[row, column];
+        }
+
+        return matrix;
+    }
+
+    /// <summary>
     /// The orthogonal matrix of size n that keeps the vector of ones and does to its complement what one of size n - 1 does: H diag(1, R) H
     /// with the reflection H that takes the first unit vector to ones / sqrt(n).
     /// </summary>
@@ -48,12 +77,34 @@ public static class OrthogonalMatrix
             for (int column = 1; column < size; column++) matrix[row, column] = complement[row - 1, column - 1];
         }
 
-        // H = I - 2 u u^T / u.u with u = e_1 - ones / sqrt(n).
-        double[] u = new double[size];
+        Reflect(matrix);
+        return matrix;
+    }
+
+    /// <summary>What a symmetric matrix of size n is on the complement of the vector of ones, in the basis of
+    /// <see cref="KeepingOnes"/>.</summary>
+    internal static double[,] BesideOnes(double[,] symmetric)
+    {
+        int size = symmetric.GetLength(0);
+        double[,] matrix = (double[,])symmetric.Clone(), rest = new double[size - 1, size - 1];
+        Reflect(matrix);
+        for (int row = 1; row < size; row++)
+        {
+            for (int column = 1; column < size; column++) rest[row - 1, column - 1] = matrix[row, column];
+        }
+
+        return rest;
+    }
+
+    /// <summary>H M H with H = I - 2 u u^T / u.u and u = e_1 - ones / sqrt(n).</summary>
+    private static void Reflect(double[,] matrix)
+    {
+        int size = matrix.GetLength(0);
+        double[] u = new double[size], products = new double[size];
         Array.Fill(u, -1 / Math.Sqrt(size));
         u[0] += 1;
         double square = u.Sum(value => value * value);
-        if (square == 0) return matrix;
+        if (square == 0) return;
         for (int row = 0; row < size; row++)
         {
             double product = 0;
@@ -61,7 +112,6 @@ public static class OrthogonalMatrix
             for (int k = 0; k < size; k++) matrix[row, k] -= 2 * product * u[k] / square;
         }
 
-        double[] products = new double[size];
         for (int k = 0; k < size; k++)
         {
             for (int column = 0; column < size; column++) products[column] += u[k] * matrix[k, column];
@@ -71,8 +121,6 @@ public static class OrthogonalMatrix
         {
             for (int column = 0; column < size; column++) matrix[row, column] -= 2 * u[row] * products[column] / square;
         }
-
-        return matrix;
     }
 
     /// <summary>

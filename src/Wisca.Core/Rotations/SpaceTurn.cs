@@ -1,0 +1,93 @@
+namespace Wisca.Rotations;
+
+/// <summary>A rotation of a space, with the gains of its norms before and after.</summary>
+/// <param name="Space">The space.</param>
+/// <param name="Matrix">R, orthogonal.</param>
+/// <param name="Gains">For each gain's tensor: what it is and what it becomes, 1 included where it is added.</param>
+internal sealed record SpaceTurn(
+    RotatedSpace Space, double[,] Matrix, IReadOnlyDictionary<string, (double[] Before, double[] After)> Gains)
+{
+    // Below this, relative to the gains' mean, what is divided by a gain would lose digits.
+    private const double SmallestGain = 1e-3;
+
+    /// <summary>Decides what becomes of the gains.</summary>
+    /// <param name="space">The space.</param>
+    /// <param name="matrix">R.</param>
+    /// <param name="gainOf">A gain's values, 1 included where it is added.</param>
+    /// <param name="policy">What becomes of them.</param>
+    public static SpaceTurn Of(RotatedSpace space, double[,] matrix, Func<RotatedGain, double[]> gainOf, GainPolicy policy) =>
+        new(
+            space, matrix,
+            space.Gains.ToDictionary(
+                gain => gain.Tensor,
+                gain =>
+                {
+                    double[] before = gainOf(gain);
+                    return (before, gain.MustBeUniform ? before : policy == GainPolicy.Fold ? Ones(before.Length) : Follow(before, matrix));
+                },
+                StringComparer.Ordinal));
+
+    /// <summary>Why the gains do not allow the rotation; null where they do.</summary>
+    /// <param name="space">The space.</param>
+    /// <param name="gainOf">A gain's values, 1 included where it is added.</param>
+    public static string? Obstacle(RotatedSpace space, Func<RotatedGain, double[]> gainOf)
+    {
+        foreach (var gain in space.Gains)
+        {
+            double[] values = gainOf(gain);
+            if (gain.MustBeUniform && values.AsSpan().ContainsAnyExcept(values[0]))
+                return $"gain '{gain.Tensor}' is not the same for all channels, and has nowhere to go: "
+                    + "the output projection is tied to the embedding, or the norm writes into the residual stream";
+            double least = SmallestGain * values.Average(Math.Abs);
+            int small = Array.FindIndex(values, value => !(Math.Abs(value) > least));
+            if (!gain.MustBeUniform && small >= 0)
+                return $"gain '{gain.Tensor}' is {values[small]:0.0e+00} at channel {small}, too near zero to be divided by";
+        }
+
+        return null;
+    }
+
+    /// <summary>What becomes of a slice.</summary>
+    public AxisTurn Of(RotatedSlice slice) => slice.Gain is { } gain
+        ? AxisTurn.Of(slice.Axis, slice.Start, Matrix, Gains[gain].Before, Array.ConvertAll(Gains[gain].After, value => 1 / value))
+        : AxisTurn.Of(slice.Axis, slice.Start, Matrix);
+
+    /// <summary>What becomes of the bias of a norm: (b / g) R g'.</summary>
+    public AxisTurn OfBias(RotatedGain gain) =>
+        AxisTurn.Of(0, 0, Matrix, Array.ConvertAll(Gains[gain.Tensor].Before, value => 1 / value), Gains[gain.Tensor].After);
+
+    /// <summary>The way back; the gains become what they were.</summary>
+    public SpaceTurn Inverse()
+    {
+        int size = Space.Size;
+        double[,] transposed = new double[size, size];
+        for (int row = 0; row < size; row++)
+        {
+            for (int column = 0; column < size; column++) transposed[column, row] = Matrix[row, column];
+        }
+
+        return new SpaceTurn(
+            Space, transposed,
+            Gains.ToDictionary(entry => entry.Key, entry => (entry.Value.After, entry.Value.Before), StringComparer.Ordinal));
+    }
+
+    private static double[] Ones(int length)
+    {
+        double[] ones = new double[length];
+        Array.Fill(ones, 1);
+        return ones;
+    }
+
+    /// <summary>g'_j^2 = sum over i of R_ij^2 g_i^2: near the identity a channel keeps its gain.</summary>
+    private static double[] Follow(double[] before, double[,] matrix)
+    {
+        double[] after = new double[before.Length];
+        for (int row = 0; row < before.Length; row++)
+        {
+            for (int column = 0; column < after.Length; column++)
+                after[column] += matrix[row, column] * matrix[row, column] * before[row] * before[row];
+        }
+
+        return Array.ConvertAll(after, Math.Sqrt);
+    }
+}

@@ -1,0 +1,203 @@
+using Wisca.Numerics;
+using Wisca.Rotations;
+
+namespace Wisca.Core.Tests.Rotations;
+
+/// <summary>Matrices that rotations are made of.</summary>
+public sealed class OrthogonalMatrixTests
+{
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(5)]
+    [InlineData(33)]
+    [InlineData(96)]
+    public void Random_AnySize_IsOrthogonalAndDependsOnTheSeedAlone(int size)
+    {
+        double[,] first = OrthogonalMatrix.Random(size, 7);
+        OrthogonalMatrix.Fault(first).ShouldBeLessThan(1e-14);
+        OrthogonalMatrix.Random(size, 7).ShouldBe(first);
+        if (size > 1) OrthogonalMatrix.Random(size, 8).ShouldNotBe(first);
+    }
+
+    [Fact]
+    public void Random_ManyDraws_AreSpreadEvenly()
+    {
+        // Of Haar's measure: the mean of an element is 0, of its square 1/n, and the trace's variance is 1.
+        const int n = 6, draws = 4000;
+        double sum = 0, squares = 0, traces = 0;
+        for (ulong seed = 0; seed < draws; seed++)
+        {
+            double[,] matrix = OrthogonalMatrix.Random(n, seed * 7919);
+            sum += matrix[1, 2];
+            squares += matrix[1, 2] * matrix[1, 2];
+            double trace = Enumerable.Range(0, n).Sum(i => matrix[i, i]);
+            traces += trace * trace;
+        }
+
+        (sum / draws).ShouldBe(0, 0.03);
+        (squares / draws).ShouldBe(1.0 / n, 0.02);
+        (traces / draws).ShouldBe(1, 0.12);
+    }
+
+    [Theory]
+    [InlineData(2)]
+    [InlineData(7)]
+    [InlineData(48)]
+    public void Random_KeepsOnes_KeepsThem(int size)
+    {
+        double[,] matrix = OrthogonalMatrix.Random(size, 3, keepsOnes: true);
+        OrthogonalMatrix.Fault(matrix).ShouldBeLessThan(1e-14);
+        for (int row = 0; row < size; row++)
+        {
+            Enumerable.Range(0, size).Sum(column => matrix[row, column]).ShouldBe(1, 1e-13);
+            Enumerable.Range(0, size).Sum(column => matrix[column, row]).ShouldBe(1, 1e-13);
+        }
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(4)]
+    [InlineData(12)]
+    [InlineData(20)]
+    [InlineData(28)]
+    [InlineData(36)]
+    [InlineData(40)]
+    [InlineData(60)]
+    [InlineData(84)]
+    [InlineData(96)]
+    [InlineData(108)]
+    [InlineData(140)]
+    [InlineData(576)]
+    [InlineData(896)]
+    [InlineData(1600)]
+    public void Hadamard_KnownSize_IsOrthogonalWithElementsOfOneSize(int size)
+    {
+        double[,] matrix = OrthogonalMatrix.Hadamard(size, 5);
+        if (size <= 160) OrthogonalMatrix.Fault(matrix).ShouldBeLessThan(1e-13);
+        foreach (double element in matrix) Math.Abs(element).ShouldBe(1 / Math.Sqrt(size), 1e-15);
+
+        // Rows of integers are orthogonal without rounding; a few of a large one will do.
+        for (int row = 1; row < Math.Min(size, 30); row++)
+            Enumerable.Range(0, size).Sum(column => Math.Sign(matrix[0, column]) * Math.Sign(matrix[row, column])).ShouldBe(0);
+        if (size > 1) OrthogonalMatrix.Hadamard(size, 6).ShouldNotBe(matrix);
+    }
+
+    [Theory]
+    [InlineData(3, false)]
+    [InlineData(6, false)]
+    [InlineData(92, false)]
+    [InlineData(16, true)]
+    public void Hadamard_SizeOrNeedThatHasNone_SaysSo(int size, bool keepsOnes) =>
+        Should.Throw<WiscaException>(() => OrthogonalMatrix.Hadamard(size, 0, keepsOnes)).Hint.ShouldNotBeNull().ShouldContain("random");
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(3)]
+    [InlineData(17)]
+    [InlineData(80)]
+    public void TridiagonalEigen_RandomMatrix_AgreesWithJacobi(int size)
+    {
+        double[,] matrix = Symmetric(size, 11);
+        var (expected, _) = SymmetricEigen.Of(matrix);
+        var (values, vectors) = TridiagonalEigen.Of(matrix);
+        for (int i = 0; i < size; i++)
+        {
+            values[i].ShouldBe(expected[i], 1e-12 * size);
+            for (int row = 0; row < size; row++)
+            {
+                double product = Enumerable.Range(0, size).Sum(column => matrix[row, column] * vectors[i][column]);
+                product.ShouldBe(values[i] * vectors[i][row], 1e-12 * size);
+            }
+        }
+    }
+
+    [Fact]
+    public void TridiagonalEigen_RepeatedAndZeroValues_AreFound()
+    {
+        double[,] diagonal = new double[5, 5];
+        (diagonal[0, 0], diagonal[1, 1], diagonal[4, 4]) = (3, 3, -1);
+        TridiagonalEigen.Of(diagonal).Values.ShouldBe([-1, 0, 0, 3, 3]);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Basis_OfACovariance_MakesItDiagonalAndStaysNearTheIdentity(bool keepsOnes)
+    {
+        const int n = 12;
+        double[,] covariance = Symmetric(n, 4), rotation = RotationBasis.Of(covariance, keepsOnes);
+        OrthogonalMatrix.Fault(rotation).ShouldBeLessThan(1e-13);
+        double[,] turned = Turned(covariance, rotation);
+        if (!keepsOnes)
+        {
+            for (int row = 0; row < n; row++)
+            {
+                for (int column = 0; column < row; column++) turned[row, column].ShouldBe(0, 1e-12);
+            }
+
+            // What is diagonal already is left where it is.
+            double[,] again = RotationBasis.Of(turned, keepsOnes);
+            for (int row = 0; row < n; row++) again[row, row].ShouldBe(1, 1e-12);
+        }
+        else
+        {
+            for (int row = 0; row < n; row++) Enumerable.Range(0, n).Sum(column => rotation[row, column]).ShouldBe(1, 1e-12);
+        }
+    }
+
+    [Theory]
+    [InlineData(1, 1, 1)]
+    [InlineData(3, 5, 7)]
+    [InlineData(8, 300, 33)]
+    [InlineData(33, 64, 70)]
+    public void MatrixProduct_AnyShape_IsThatOfPlainLoops(int rows, int inner, int columns)
+    {
+        var random = new Random(1);
+        double[] a = Draw(rows * inner), b = Draw(inner * columns), c = Draw(rows * columns), expected = [.. c];
+        for (int i = 0; i < rows; i++)
+        {
+            for (int j = 0; j < columns; j++)
+            {
+                for (int k = 0; k < inner; k++) expected[(i * columns) + j] += a[(i * inner) + k] * b[(k * columns) + j];
+            }
+        }
+
+        MatrixProduct.Add(a, b, c, rows, inner, columns);
+        for (int i = 0; i < c.Length; i++) c[i].ShouldBe(expected[i], 1e-12 * inner);
+
+        double[] Draw(int count) => [.. Enumerable.Range(0, count).Select(_ => random.NextDouble() - 0.5)];
+    }
+
+    private static double[,] Symmetric(int size, int seed)
+    {
+        var random = new Random(seed);
+        double[,] matrix = new double[size, size];
+        for (int row = 0; row < size; row++)
+        {
+            for (int column = 0; column <= row; column++) matrix[row, column] = matrix[column, row] = random.NextDouble() - 0.5;
+        }
+
+        return matrix;
+    }
+
+    private static double[,] Turned(double[,] matrix, double[,] rotation)
+    {
+        int n = matrix.GetLength(0);
+        double[,] result = new double[n, n];
+        for (int i = 0; i < n; i++)
+        {
+            for (int j = 0; j < n; j++)
+            {
+                for (int k = 0; k < n; k++)
+                {
+                    for (int l = 0; l < n; l++) result[i, j] += rotation[k, i] * matrix[k, l] * rotation[l, j];
+                }
+            }
+        }
+
+        return result;
+    }
+}
