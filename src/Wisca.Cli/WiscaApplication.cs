@@ -21,6 +21,7 @@ public static class WiscaApplication
         {
             InspectVerb.Create(context),
             RescaleVerb.Create(context),
+            RotateVerb.Create(context),
             UndoVerb.Create(context),
             VerifyVerb.Create(context),
             MergeVerb.Create(context),

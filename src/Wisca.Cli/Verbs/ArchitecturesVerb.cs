@@ -37,7 +37,8 @@ internal static class ArchitecturesVerb
             string refused = string.Join(
                 "; ",
                 table.Refuse
-                    .Select(rule => $"{string.Join("+", rule.Transitions.Select(EnumNames.Name))}{Condition(rule.When)}")
+                    .Select(rule => string.Join("+", [.. (rule.Transitions ?? []).Select(EnumNames.Name), .. Stream(rule)])
+                        + Condition(rule.When))
                     .Distinct());
             list.AddRow(
                 table.Name.EscapeMarkup(), string.Join(", ", table.ModelTypes).EscapeMarkup(), table.Description.EscapeMarkup(),
@@ -47,6 +48,8 @@ internal static class ArchitecturesVerb
         context.Out.Write(list);
         return 0;
     }
+
+    private static IEnumerable<string> Stream(RefusalTable rule) => rule.Stream ? ["stream"] : [];
 
     private static string Condition(ConditionTable? when) =>
         when is null ? "" : when.Key is { } key ? $" with {key}" : $" with {when.Tensor}";

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Collections.Immutable;
 using Wisca.Checkpoints;
 using Wisca.Rescaling;
@@ -68,11 +69,13 @@ public sealed class AdapterBinding
             + $"not it: their {Ledger.FileName} tell of different factors",
             "express the adapter for this base with 'wisca express', or take the base that it belongs to");
 
-        static List<List<(int, double)>> Moves(Ledger? ledger) =>
+        static List<List<string>> Moves(Ledger? ledger) =>
             [
                 .. (ledger?.Moves ?? [])
-                    .Select(move => move.Groups.Where(group => group.Factor != 1).Select(group => (group.Layer, group.Factor)).ToList())
-                    .Where(groups => groups.Count > 0),
+                    .Select(move => move.Groups.Where(group => group.Factor != 1)
+                        .Select(group => string.Create(CultureInfo.InvariantCulture, $"{group.Layer} {group.Factor:R}"))
+                        .Concat((move.Rotations ?? []).Select(rotation => move.Tensors[rotation.Slices[0].Tensor].After)).ToList())
+                    .Where(parts => parts.Count > 0),
             ];
     }
 

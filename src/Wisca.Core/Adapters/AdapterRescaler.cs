@@ -77,13 +77,17 @@ public static class AdapterRescaler
         binding.CheckWholeBase();
         var (adapter, checkpoint) = (binding.Adapter, binding.Checkpoint);
         var ledger = Ledger.Load(checkpoint.Folder);
-        if (ledger?.Moves.Any(move => move.Groups.Count > 0) != true)
+        if (ledger?.Moves.Any(move => move.IsMove) != true)
             throw new WiscaException(
                 $"{checkpoint.Folder} has no {Ledger.FileName} that tells of a rescaling",
                 "give the rescaled base as --base");
+        if (ledger.Moves.Any(move => move.Rotations is not null))
+            throw new WiscaException(
+                $"{checkpoint.Folder} was rotated, which adapters do not follow yet",
+                "undo the rotation (wisca undo), and merge the adapter into the model as it was");
         var own = Ledger.Load(adapter.Folder);
         var moves = own?.Moves ?? [];
-        bool isMoved = moves.Any(move => move.Groups.Count > 0);
+        bool isMoved = moves.Any(move => move.IsMove);
         if (target == AdapterGauge.Rescaled ? isMoved : own?.ForOriginal == true)
             throw new WiscaException(
                 $"{adapter.Folder} is expressed for the {(target == AdapterGauge.Rescaled ? "rescaled" : "original")} base already",
@@ -94,8 +98,8 @@ public static class AdapterRescaler
         IReadOnlyList<LedgerMove> taken =
         [
             .. ledger
-                .Moves.Where(move => move.Groups.Count > 0)
-                .TakeLast(isMoved ? moves.Count(move => move.Groups.Count > 0) : int.MaxValue),
+                .Moves.Where(move => move.IsMove)
+                .TakeLast(isMoved ? moves.Count(move => move.IsMove) : int.MaxValue),
         ];
         bool back = target == AdapterGauge.Original;
         var factors = Undoer.Factors(checkpoint, taken)

@@ -40,6 +40,12 @@ internal sealed class MapResolver
         var heads = _text.Table.ModelWeights.Where(weight => weight.Tied is not null).ToList();
         var head = heads.FirstOrDefault(weight => HeadModule(weight.Name) is not null) ?? heads.FirstOrDefault();
         string? headModule = head is null ? null : HeadModule(head.Name);
+        bool tied = head is not null && (_text.TyingConfig.FindBool("tie_word_embeddings") ?? head.Tied!.Value);
+
+        // A tied matrix may be stored under the output projection's name alone; it is the embedding all the same.
+        var tokens = _text.Table.ModelWeights.FirstOrDefault(weight => weight is { Norm: null, From: null, To: not null });
+        bool isEmbedding = tied && headModule is not null && tokens is not null
+            && !_tensors.ContainsKey(_prefix + tokens.Name + ".weight");
         foreach (var norm in _text.Table.ModelWeights) AddNorm(norm, null);
         for (int layer = 0; layer < _layers; layer++)
         {
@@ -51,14 +57,13 @@ internal sealed class MapResolver
             // What has no elements does nothing (the empty _extra_state of Transformer Engine).
             if (info.ElementCount == 0) continue;
             if (headModule is not null && info.Name.StartsWith(headModule + ".", StringComparison.Ordinal))
-                AddHead(info, head!, info.Name[headModule.Length..]);
+                AddHead(info, head!, info.Name[headModule.Length..], isEmbedding ? tokens : null);
             else if (LayerOf(info.Name, out string relative) is { } layer) AddOfLayer(info, layer, relative);
             else if (!info.Name.StartsWith(_prefix, StringComparison.Ordinal) || !AddOfModel(info, info.Name[_prefix.Length..]))
                 _undeclared.Add(info.Name);
         }
 
-        bool stored = headModule is not null && _tensors.ContainsKey(headModule + ".weight");
-        bool tied = head is not null && (_text.TyingConfig.FindBool("tie_word_embeddings") ?? head.Tied!.Value);
+        bool stored = headModule is not null && !isEmbedding;
         return new ModelMap(
             _axes.ToImmutable(), _norms.ToImmutable(), [.. _embeddings], stored ? headModule + ".weight" : null, tied,
             head is null ? null : SpaceOf(head.From!, null, ""), [.. _packed], [.. _undeclared]);
@@ -89,10 +94,15 @@ internal sealed class MapResolver
             .FirstOrDefault(module => _tensors.ContainsKey(module + ".weight"));
     }
 
-    private void AddHead(TensorInfo info, WeightTable head, string part)
+    private void AddHead(TensorInfo info, WeightTable head, string part, WeightTable? tokens)
     {
         if (part == ".bias") return;
         if (part != ".weight" || !IsPlain(info, 2)) _packed.Add(info.Name);
+        else if (tokens is not null)
+        {
+            _embeddings.Add(info.Name);
+            Add(info, null, 1, SpaceOf(tokens.To!, null, ""), writes: true, isBias: false);
+        }
         else Add(info, null, 1, SpaceOf(head.From!, null, ""), writes: false, isBias: false);
     }
 

@@ -18,6 +18,9 @@ public sealed record SideFiles(
     // Rescaling.Ledger's, whose room needs this one.
     internal const string LedgerName = "wisca.json";
 
+    // Rescaling.RotationFile's: part of the ledger, which takes them along.
+    internal const string RotationPrefix = "wisca-rotation-";
+
     // Adapters.AdapterConfig's, likewise.
     internal const string AdapterConfigName = "adapter_config.json";
 
@@ -120,7 +123,7 @@ public sealed record SideFiles(
             foreach (var entry in entries)
             {
                 string path = prefix + entry.Name;
-                if (prefix.Length == 0 && (_weights.Contains(entry.Name) || entry.Name == LedgerName)) continue;
+                if (prefix.Length == 0 && (_weights.Contains(entry.Name) || IsLedger(entry.Name))) continue;
                 if (entry is DirectoryInfo directory) SortFolder(directory, path + "/");
                 else if (PlainFile.IsSpecial(entry.FullName)) LeftOut.Add((path, Special));
                 else if (ReasonToLeaveOut((FileInfo)entry, prefix.Length == 0) is { } reason) LeftOut.Add((path, reason));
@@ -222,10 +225,13 @@ public sealed record SideFiles(
             if (IsOneOf(name, ChecksumPrefixes)) return !HasExtension(name, ".py") && !HasExtension(name, ".md");
             if (!ChecksumExtensions.Contains(Path.GetExtension(name), StringComparer.OrdinalIgnoreCase)) return false;
             var of = new FileInfo(Path.Combine(folder.FullName, Path.GetFileNameWithoutExtension(name)));
-            return !of.Exists || (inRoot && (_weights.Contains(of.Name) || of.Name == LedgerName)) || PlainFile.IsSpecial(of.FullName)
+            return !of.Exists || (inRoot && (_weights.Contains(of.Name) || IsLedger(of.Name))) || PlainFile.IsSpecial(of.FullName)
                 || ReasonToLeaveOut(of, inRoot) is not null;
         }
     }
+
+    private static bool IsLedger(string name) =>
+        name == LedgerName || (name.StartsWith(RotationPrefix, StringComparison.Ordinal) && HasExtension(name, ".safetensors"));
 
     /// <summary>llama.cpp calls its file of a projector mmproj, in front of the model's name or behind it.</summary>
     private static bool IsOwnPart(string name) =>

@@ -36,7 +36,7 @@ internal static class CheckpointCopy
             if (name != checkpoint.ConfigName) Write(name, content);
         }
 
-        ledgerOf(files).Save(folder.Staging);
+        CompleteLedger(checkpoint, folder.Staging, files, ledgerOf);
         folder.Commit(() => Write(checkpoint.ConfigName, rewritten?.GetValueOrDefault(checkpoint.ConfigName)));
         return sideFiles;
 
@@ -47,6 +47,20 @@ internal static class CheckpointCopy
             if (content is null) Copy(Path.Combine(checkpoint.Folder, name), target);
             else File.WriteAllBytes(target, content);
         }
+    }
+
+    /// <summary>Writes the ledger, and beside it the rotations that it tells of: those of earlier moves are copied.</summary>
+    private static void CompleteLedger(
+        IWeightFolder checkpoint, string staging, List<LedgerFile> files, Func<IReadOnlyList<LedgerFile>, Ledger> ledgerOf)
+    {
+        foreach (string name in ledgerOf(files).Moves.SelectMany(move => move.Rotations ?? []).Select(rotation => rotation.File).Distinct())
+        {
+            string path = Path.Combine(staging, name);
+            if (!File.Exists(path)) Copy(Path.Combine(checkpoint.Folder, name), path);
+            files.Add(new LedgerFile(name, new FileInfo(path).Length));
+        }
+
+        ledgerOf(files).Save(staging);
     }
 
     /// <summary>Copies a file as it is at one moment.</summary>

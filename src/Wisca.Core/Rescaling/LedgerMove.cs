@@ -13,6 +13,7 @@ namespace Wisca.Rescaling;
 /// <param name="InTraining">True where the factors were applied while the model trained: then no file ever held the weights before.</param>
 /// <param name="Vectors">Vectors that followed by a factor of their own for each
 /// element (magnitudes of a DoRA adapter); null for none.</param>
+/// <param name="Rotations">Spaces that were rotated; null for none. A move either scales or rotates.</param>
 public sealed record LedgerMove(
     Criterion Criterion,
     FactorRounding Rounding,
@@ -21,17 +22,22 @@ public sealed record LedgerMove(
     IReadOnlyDictionary<string, TensorDigests> Tensors,
     IReadOnlyList<LostElements> Lost,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] bool InTraining = false,
-    IReadOnlyList<LedgerVector>? Vectors = null)
+    IReadOnlyList<LedgerVector>? Vectors = null,
+    IReadOnlyList<LedgerRotation>? Rotations = null)
 {
     /// <summary>A change of tensors by other means than factors (merging, balancing an adapter):
     /// it is kept when moves are undone.</summary>
     internal static LedgerMove Edited(IReadOnlyDictionary<string, TensorDigests> tensors) =>
         new(default, FactorRounding.None, 0, [], tensors, []);
 
+    /// <summary>True where it changed the gauge, so that undoing takes it back.</summary>
+    [JsonIgnore]
+    public bool IsMove => Groups.Count > 0 || Rotations is not null;
+
     /// <summary>True where every factor is a power of two.</summary>
     [JsonIgnore]
     public bool PowersOfTwo =>
-        Groups.All(group => Numerics.Elements.IsPowerOfTwo(group.Factor))
+        Rotations is null && Groups.All(group => Numerics.Elements.IsPowerOfTwo(group.Factor))
         && (Vectors ?? []).All(vector => Array.TrueForAll(vector.Decode(), Numerics.Elements.IsPowerOfTwo));
 
     internal string? FindFault()
@@ -50,6 +56,13 @@ public sealed record LedgerMove(
                 .FirstOrDefault(fault => fault is not null) is
             { } wrong)
             return wrong;
+        foreach (var rotation in Rotations ?? [])
+        {
+            if ((rotation is null ? "a rotation that is null" : rotation.FindFault()) is { } fault) return fault;
+            if (rotation!.Slices.FirstOrDefault(slice => !Tensors.ContainsKey(slice.Tensor)) is { } slice)
+                return $"no digests of '{slice.Tensor}', which is rotated";
+        }
+
         foreach (var group in Groups)
         {
             if (group is null || group.Slices.Contains(null!)) return "a group or slice that is null";

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using Wisca.Checkpoints;
 using Wisca.Numerics;
+using Wisca.Rotations;
 using Wisca.Safetensors;
 
 namespace Wisca.Rescaling;
@@ -42,11 +43,15 @@ public static class Undoer
                 forOriginal
                     ? "an adapter that others trained on a rescaled base is taken back with 'wisca express --for original'"
                     : "only a model that wisca rescaled can be undone");
-        if (!ledger.Moves.Any(move => move.Groups.Count > 0))
+        if (!ledger.Moves.Any(move => move.IsMove))
             throw new WiscaException(
                 $"{Ledger.FileName} holds no move: there is nothing to undo",
                 "the weights are already in their original gauge");
-        var factors = Factors(checkpoint, ledger.Moves);
+        if (ledger.Moves.Any(move => move.Rotations is not null) && checkpoint is not Checkpoint)
+            throw new WiscaException(
+                $"{checkpoint.Folder}: {Ledger.FileName} tells of a rotation, with which adapters do not go", "is it a model's ledger?");
+        var turned = Turned(checkpoint, ledger.Moves);
+        var factors = Factors(checkpoint, ledger.Moves, turned.Keys);
         var trained = Trained(checkpoint, ledger);
         foreach (string tensor in trained.Where(factors.ContainsKey))
             CheckTrained(checkpoint, tensor, factors[tensor].Axis, factors[tensor].Factors);
@@ -65,6 +70,7 @@ public static class Undoer
                             ? null
                             : () => Restored(checkpoint.Find(entry.Key)!, ledger, factorsBefore)),
             StringComparer.Ordinal);
+        foreach (var (tensor, edit) in turned) scales.Add(tensor, edit);
         using var folder = OutputFolder.Prepare(output, checkpoint, force);
         var counter = new ProgressCounter(progress, checkpoint.Shards.Sum(shard => shard.Length));
         using var rewriter = new CheckpointRewriter(checkpoint, folder.Staging, scales.Keys.ToHashSet(StringComparer.Ordinal), counter);
@@ -82,7 +88,7 @@ public static class Undoer
             .. digests.Keys.Where(tensor => !trained.Contains(tensor) && digests[tensor].After == original[tensor]),
         ];
         return new UndoResult(
-            ledger.Moves.Count(move => move.Groups.Count > 0),
+            ledger.Moves.Count(move => move.IsMove),
             exact,
             [.. digests.Keys.Where(tensor => !exact.Contains(tensor) && !trained.Contains(tensor))],
             [.. digests.Keys.Where(trained.Contains)],
@@ -90,13 +96,17 @@ public static class Undoer
     }
 
     /// <summary>For each tensor, the product of the moves' factors along its axis.</summary>
-    internal static Dictionary<string, (int Axis, double[] Factors)> Factors(IWeightFolder checkpoint, IReadOnlyList<LedgerMove> moves)
+    /// <param name="checkpoint">The folder of the weights.</param>
+    /// <param name="moves">The moves.</param>
+    /// <param name="except">Tensors that are left out; null for none.</param>
+    internal static Dictionary<string, (int Axis, double[] Factors)> Factors(
+        IWeightFolder checkpoint, IReadOnlyList<LedgerMove> moves, ICollection<string>? except = null)
     {
         const string hint = "the ledger and the weights do not belong together";
         var factors = new Dictionary<string, (int Axis, double[] Factors)>(StringComparer.Ordinal);
         foreach (var group in moves.SelectMany(move => move.Groups).Where(group => group.Factor != 1))
         {
-            foreach (var slice in group.Slices)
+            foreach (var slice in group.Slices.Where(slice => except?.Contains(slice.Tensor) != true))
             {
                 var entry = Entry(slice.Tensor, slice.Axis);
                 if (slice.Highest() >= entry.Factors.Length)
@@ -139,6 +149,56 @@ public static class Undoer
         }
     }
 
+    /// <summary>
+    /// What becomes of the tensors that some move rotated: everything that happened to them is taken back, the last first, in one pass in
+    /// float64. A gain that is as a rotation left it becomes what it was; one that was trained since goes back as gains follow.
+    /// </summary>
+    private static Dictionary<string, TensorEdit> Turned(IWeightFolder checkpoint, IReadOnlyList<LedgerMove> moves)
+    {
+        var rotations = moves.SelectMany(move => move.Rotations ?? []).ToList();
+        if (rotations.Count == 0) return [];
+        HashSet<string> tensors =
+        [
+            .. rotations.SelectMany(rotation => rotation.Slices).Select(slice => slice.Tensor),
+            .. rotations.SelectMany(rotation => rotation.Gains).SelectMany(gain => new[] { gain.Tensor, gain.Bias }).OfType<string>(),
+        ];
+        var plan = new TurnPlan(checkpoint);
+        foreach (var move in moves.Reverse())
+        {
+            var rest = move with { Groups = [.. move.Groups.Select(group => group with
+            {
+                Slices = [.. group.Slices.Where(slice => tensors.Contains(slice.Tensor))],
+            })] };
+            foreach (var (tensor, (axis, factors)) in Factors(checkpoint, [rest]))
+                plan.Add(tensor, AxisTurn.Scale(axis, Array.ConvertAll(factors, factor => 1 / factor)));
+            foreach (var rotation in (move.Rotations ?? []).Reverse())
+            {
+                var (turn, biases) = RotationFile.Read(checkpoint.Folder, rotation);
+                var back = turn.Inverse();
+                back = back with
+                {
+                    Gains = rotation.Gains.ToDictionary(
+                        gain => gain.Tensor,
+                        gain =>
+                        {
+                            double[] now = plan.Gain(gain);
+                            var (left, was) = back.Gains[gain.Tensor];
+                            return gain.MustBeUniform ? (now, now)
+                                : now.AsSpan().SequenceEqual(left) ? (now, was)
+                                : (now, plan.Rounded(gain, SpaceTurn.Follow(now, back.Matrix)));
+                        },
+                        StringComparer.Ordinal),
+                };
+                plan.Add(
+                    back,
+                    biases.Where(entry => plan.Vector(entry.Key).AsSpan().SequenceEqual(entry.Value.After))
+                        .ToDictionary(entry => entry.Key, entry => entry.Value.Before, StringComparer.Ordinal));
+            }
+        }
+
+        return plan.Edits();
+    }
+
     private static Dictionary<string, string> OriginalDigests(Ledger ledger)
     {
         var original = new Dictionary<string, string>(StringComparer.Ordinal);
@@ -150,7 +210,7 @@ public static class Undoer
     private static HashSet<string> Trained(IWeightFolder checkpoint, Ledger ledger)
     {
         var trained = ledger
-            .Moves.Where(move => move.InTraining || move.Groups.Count == 0)
+            .Moves.Where(move => move.InTraining || !move.IsMove)
             .SelectMany(move => move.Tensors.Keys)
             .ToHashSet(StringComparer.Ordinal);
         var latest = new Dictionary<string, string>(StringComparer.Ordinal);

@@ -8,10 +8,13 @@ namespace Wisca.Rotations;
 /// </summary>
 /// <param name="Axis">The axis.</param>
 /// <param name="Start">The first index.</param>
-/// <param name="Matrix">M, [size, size], row after row.</param>
+/// <param name="Matrix">M, [size, size], row after row; or the factors alone, [size].</param>
 /// <param name="Size">Number of indices.</param>
 internal sealed record AxisTurn(int Axis, int Start, double[] Matrix, int Size)
 {
+    /// <summary>A factor for each index.</summary>
+    public static AxisTurn Scale(int axis, double[] factors) => new(axis, 0, factors, factors.Length);
+
     /// <summary>diag(before) R diag(after); null stands for ones.</summary>
     public static AxisTurn Of(int axis, int start, double[,] rotation, double[]? before = null, double[]? after = null)
     {
@@ -39,6 +42,19 @@ internal sealed record AxisTurn(int Axis, int Start, double[] Matrix, int Size)
     public void Apply(Span<double> values, int length, int inner)
     {
         int outer = values.Length / (length * inner);
+        if (Matrix.Length == Size)
+        {
+            for (int block = 0; block < outer; block++)
+            {
+                for (int index = 0; index < Size; index++)
+                {
+                    foreach (ref double value in values.Slice(((block * length) + Start + index) * inner, inner)) value *= Matrix[index];
+                }
+            }
+
+            return;
+        }
+
         if (inner == 1)
         {
             // Row by row a product with M; the rows of the run are gathered, so that the product is one of dense matrices.

@@ -79,7 +79,7 @@ internal sealed record SpaceTurn(
     }
 
     /// <summary>g'_j^2 = sum over i of R_ij^2 g_i^2: near the identity a channel keeps its gain.</summary>
-    private static double[] Follow(double[] before, double[,] matrix)
+    public static double[] Follow(double[] before, double[,] matrix)
     {
         double[] after = new double[before.Length];
         for (int row = 0; row < before.Length; row++)

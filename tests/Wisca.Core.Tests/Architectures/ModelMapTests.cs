@@ -85,4 +85,18 @@ public sealed class ModelMapTests
         model.Config.Find("tie_word_embeddings")?.GetBoolean().ShouldBe(tied);
         ModelLayout.Resolve(model.Config, model.Tensors).Map.IsTied.ShouldBe(tied);
     }
+
+    [Fact]
+    public void Resolve_TiedMatrixUnderTheNameOfTheHead_IsTheEmbedding()
+    {
+        var model = SavedModel.All.First(model => model.Config.ModelType == "gemma");
+        var map = ModelLayout.Resolve(
+            model.Config,
+            model.Tensors.Select(tensor => tensor.Name == "model.embed_tokens.weight" ? tensor with { Name = "lm_head.weight" } : tensor)).Map;
+        map.Embeddings.ShouldBe(["lm_head.weight"]);
+        map.Head.ShouldBeNull();
+        map.IsTied.ShouldBeTrue();
+        map.Axes.Single(axis => axis.Tensor == "lm_head.weight").ShouldBe(
+            new WeightAxis("lm_head.weight", null, 1, ModelMap.Stream, true, false, 0, 32));
+    }
 }

@@ -1,0 +1,96 @@
+using System.Globalization;
+using System.Runtime.InteropServices;
+using Wisca.Checkpoints;
+using Wisca.Rotations;
+using Wisca.Safetensors;
+
+namespace Wisca.Rescaling;
+
+/// <summary>
+/// The matrices of a move's rotations, in float64: <c>wisca-rotation-0.safetensors</c>. <c>SPACE/rotation</c> is R [size, size], by which
+/// x' = x R; <c>SPACE/GAIN/before</c> and <c>/after</c> are the gains of a norm (1 included where it is added), and so are a norm's biases.
+/// </summary>
+internal static class RotationFile
+{
+    /// <summary>What every such file's name begins with.</summary>
+    public const string Prefix = SideFiles.RotationPrefix;
+
+    private const string Hint =
+        "the ledger and its rotations do not belong together; without wisca.json the folder is still a valid model";
+
+    /// <summary>The name of the file of a ledger's next move with rotations.</summary>
+    public static string NameFor(IReadOnlyList<LedgerMove> history) =>
+        string.Create(CultureInfo.InvariantCulture, $"{Prefix}{history.Count(move => move.Rotations is not null)}.safetensors");
+
+    /// <summary>Writes the turns of a move.</summary>
+    /// <param name="path">The file, which is not there yet.</param>
+    /// <param name="turns">The turns.</param>
+    /// <param name="biases">For each bias of a norm, what it was and what it is.</param>
+    public static void Write(
+        string path, IReadOnlyList<SpaceTurn> turns, IReadOnlyDictionary<string, (double[] Before, double[] After)> biases)
+    {
+        var tensors = new List<(string Name, long[] Shape, double[] Values)>();
+        foreach (var turn in turns)
+        {
+            int size = turn.Space.Size;
+            double[] matrix = new double[size * size];
+            Buffer.BlockCopy(turn.Matrix, 0, matrix, 0, matrix.Length * sizeof(double));
+            tensors.Add(($"{turn.Space.Name}/rotation", [size, size], matrix));
+            foreach (var gain in turn.Space.Gains)
+            {
+                Vectors(turn, gain.Tensor, turn.Gains[gain.Tensor]);
+                if (gain.Bias is { } bias) Vectors(turn, bias, biases[bias]);
+            }
+        }
+
+        var header = SafetensorsHeader.Create(tensors.Select(tensor => (tensor.Name, Dtype.F64, tensor.Shape)));
+        using var writer = new SafetensorsWriter(path, header);
+        foreach (var (_, _, values) in tensors) writer.Write(MemoryMarshal.AsBytes<double>(values));
+        writer.Complete();
+
+        void Vectors(SpaceTurn turn, string tensor, (double[] Before, double[] After) values)
+        {
+            tensors.Add(($"{turn.Space.Name}/{tensor}/before", [turn.Space.Size], values.Before));
+            tensors.Add(($"{turn.Space.Name}/{tensor}/after", [turn.Space.Size], values.After));
+        }
+    }
+
+    /// <summary>Reads one turn of a move, and the biases of its norms.</summary>
+    /// <param name="folder">The folder of the ledger.</param>
+    /// <param name="rotation">What the ledger says of it.</param>
+    /// <exception cref="WiscaException">The file is missing or broken, or does not fit the ledger.</exception>
+    public static (SpaceTurn Turn, Dictionary<string, (double[] Before, double[] After)> Biases) Read(
+        string folder, LedgerRotation rotation)
+    {
+        using var file = SafetensorsFile.Open(Path.Combine(folder, rotation.File));
+        double[] values = Values(file, $"{rotation.Space}/rotation", (long)rotation.Size * rotation.Size);
+        double[,] matrix = new double[rotation.Size, rotation.Size];
+        Buffer.BlockCopy(values, 0, matrix, 0, values.Length * sizeof(double));
+        if (!(OrthogonalMatrix.Fault(matrix) < 1e-6))
+            throw new WiscaException($"{rotation.File}: '{rotation.Space}/rotation' is not orthogonal", Hint);
+        var gains = new Dictionary<string, (double[], double[])>(StringComparer.Ordinal);
+        var biases = new Dictionary<string, (double[], double[])>(StringComparer.Ordinal);
+        foreach (var gain in rotation.Gains)
+        {
+            gains[gain.Tensor] = Pair(gain.Tensor);
+            if (gain.Bias is { } bias) biases[bias] = Pair(bias);
+        }
+
+        return (new SpaceTurn(rotation.ToSpace(), matrix, gains), biases);
+
+        (double[], double[]) Pair(string tensor) => (
+            Values(file, $"{rotation.Space}/{tensor}/before", rotation.Size),
+            Values(file, $"{rotation.Space}/{tensor}/after", rotation.Size));
+    }
+
+    private static double[] Values(SafetensorsFile file, string name, long count)
+    {
+        if (file.Header.Find(name) is not { Dtype: Dtype.F64 } info || info.ElementCount != count)
+            throw new WiscaException($"{file.FullPath} has no '{name}' of {count} elements in F64", Hint);
+        double[] values = new double[count];
+        file.Read(info, 0, MemoryMarshal.AsBytes(values.AsSpan()));
+        return Array.TrueForAll(values, double.IsFinite)
+            ? values
+            : throw new WiscaException($"{file.FullPath}: '{name}' holds NaN or infinity", Hint);
+    }
+}

@@ -1,0 +1,112 @@
+using Wisca.Checkpoints;
+using Wisca.Numerics;
+using Wisca.Rotations;
+using Wisca.Safetensors;
+
+namespace Wisca.Rescaling;
+
+/// <summary>Gathers what a list of turns makes of every tensor of a checkpoint: each is read once and rounded once, whatever happens to
+/// it.</summary>
+internal sealed class TurnPlan(IWeightFolder checkpoint)
+{
+    private const string Hint = "the ledger and the weights do not belong together";
+    private readonly Dictionary<string, List<AxisTurn>> _turns = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, double[]> _vectors = new(StringComparer.Ordinal);
+
+    /// <summary>The edits, by tensor.</summary>
+    public Dictionary<string, TensorEdit> Edits() =>
+        _turns.Select(entry => (entry.Key, (TensorEdit)new TurnEdit(Find(entry.Key), entry.Value)))
+            .Concat(_vectors.Select(entry => (entry.Key, Edit: (TensorEdit)new VectorEdit(entry.Value))))
+            .ToDictionary(StringComparer.Ordinal);
+
+    /// <summary>A gain as it is now, with 1 where it is added.</summary>
+    public double[] Gain(RotatedGain gain)
+    {
+        double[] values = Vector(gain.Tensor);
+        return gain.AddsOne ? Array.ConvertAll(values, value => 1 + value) : values;
+    }
+
+    /// <summary>A vector as it is now.</summary>
+    public double[] Vector(string tensor)
+    {
+        if (_vectors.TryGetValue(tensor, out double[]? values)) return [.. values];
+        var stored = Find(tensor);
+        if (stored.Info.Shape.Length != 1)
+            throw new WiscaException($"tensor '{tensor}' has shape {stored.Info.ShapeText}, expected a vector", Hint);
+        values = new double[stored.Info.ElementCount];
+        new MatrixView(stored, 0).Decode(0, values);
+        return values;
+    }
+
+    /// <summary>A gain rounded to the type that it is stored in, with 1 where it is added: what its readers must make up for.</summary>
+    public double[] Rounded(RotatedGain gain, double[] values)
+    {
+        double[] stored = Rounded(gain.Tensor, gain.AddsOne ? Array.ConvertAll(values, value => value - 1) : values);
+        return gain.AddsOne ? Array.ConvertAll(stored, value => 1 + value) : stored;
+    }
+
+    /// <summary>Numbers rounded to a tensor's type.</summary>
+    public double[] Rounded(string tensor, double[] values)
+    {
+        var dtype = Find(tensor).Info.Dtype;
+        byte[] bytes = new byte[values.Length * dtype.Bits() / 8];
+        double[] rounded = new double[values.Length];
+        Elements.Encode(dtype, values, bytes);
+        Elements.Decode(dtype, bytes, rounded);
+        return rounded;
+    }
+
+    /// <summary>Adds a rotation of a space: its slices, the gains of its norms and their biases.</summary>
+    /// <param name="turn">The rotation.</param>
+    /// <param name="biases">What the norms' biases become; null to compute it.</param>
+    /// <returns>What the norms' biases were, and what they become.</returns>
+    public Dictionary<string, (double[] Before, double[] After)> Add(
+        SpaceTurn turn, IReadOnlyDictionary<string, double[]>? biases = null)
+    {
+        foreach (var slice in turn.Space.Slices)
+        {
+            var shape = Find(slice.Tensor).Info.Shape;
+            if (slice.Axis >= shape.Length || slice.Start + turn.Space.Size > shape[slice.Axis])
+                throw new WiscaException(
+                    $"tensor '{slice.Tensor}' has no {turn.Space.Size} channels from {slice.Start} on along axis {slice.Axis}", Hint);
+            Add(slice.Tensor, turn.Of(slice));
+        }
+
+        var changed = new Dictionary<string, (double[], double[])>(StringComparer.Ordinal);
+        foreach (var gain in turn.Space.Gains)
+        {
+            double[] after = turn.Gains[gain.Tensor].After;
+            if (gain.Bias is { } bias)
+            {
+                double[] before = Vector(bias), become;
+                if (biases?.GetValueOrDefault(bias) is { } given) become = given;
+                else
+                {
+                    become = [.. before];
+                    turn.OfBias(gain).Apply(become, become.Length, 1);
+                    become = Rounded(bias, become);
+                }
+
+                changed[bias] = (before, become);
+                _vectors[bias] = become;
+            }
+
+            if (!gain.MustBeUniform) _vectors[gain.Tensor] = gain.AddsOne ? Array.ConvertAll(after, value => value - 1) : after;
+        }
+
+        return changed;
+    }
+
+    /// <summary>Adds a turn of a tensor, or a factor for each index of an axis.</summary>
+    public void Add(string tensor, AxisTurn turn)
+    {
+        if (_turns.TryGetValue(tensor, out var turns)) turns.Add(turn);
+        else _turns.Add(tensor, [turn]);
+    }
+
+    private StoredTensor Find(string tensor) =>
+        checkpoint.Find(tensor) is not { } stored
+            ? throw new WiscaException($"{Ledger.FileName} names tensor '{tensor}', which the checkpoint does not have", Hint)
+        : stored.Info.Dtype.IsRescalable() ? stored
+        : throw new WiscaException($"tensor '{tensor}' is stored as {stored.Info.Dtype}, which is not rotated", Hint);
+}
