@@ -109,7 +109,9 @@ public sealed class Soap : Optimizer
     {
         var wide = basis.to(ScalarType.Float64);
         var product = gram.to(ScalarType.Float64).matmul(wide);
-        var order = (wide * product).sum(0).argsort(descending: true);
+
+        // By its name: a bare 0 is a ScalarType to the compiler, and all would be summed.
+        var order = (wide * product).sum(dim: 0).argsort(descending: true);
         squares.copy_(squares.index_select(axis, order));
         basis.copy_(linalg.qr(product.index_select(1, order)).Item1);
     }
