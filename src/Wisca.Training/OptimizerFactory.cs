@@ -25,6 +25,18 @@ internal static class OptimizerFactory
                 }),
             OptimizerKind.Lion => new Lion(parameters, new LionOptions { Beta1 = first, Beta2 = second, Parameters = settings }),
             OptimizerKind.Muon => new Muon(parameters, new MuonOptions { Momentum = section.MomentumOrDefault, AdamW = adamW }),
+            OptimizerKind.Soap => new Soap(
+                parameters,
+                new SoapOptions
+                {
+                    Beta1 = first,
+                    Beta2 = second,
+                    ShampooBeta = section.ShampooBeta,
+                    Epsilon = section.EpsilonOrDefault,
+                    Refresh = section.RefreshOrDefault,
+                    MaxDimension = section.MaxDimensionOrDefault,
+                    Parameters = settings,
+                }),
             _ => throw new ArgumentOutOfRangeException(nameof(section), section.Name, null),
         };
     }

@@ -51,7 +51,7 @@ public sealed class EnumNamesTests
         [typeof(InstructionRole)] = "system user assistant tool",
         [typeof(LoraInitialization)] = "default gaussian pissa olora other",
         [typeof(LossCurveKind)] = "slice-1d slice-2d between",
-        [typeof(OptimizerKind)] = "adamw sgd lion muon",
+        [typeof(OptimizerKind)] = "adamw sgd lion muon soap",
         [typeof(Orientation)] = "linear conv1d",
         [typeof(OverlongExamples)] = "truncate drop",
         [typeof(RopePairs)] = "none half interleaved",

@@ -11,6 +11,7 @@ public sealed class OverfitTests
     [InlineData(OptimizerKind.AdamW, 1.5e-2, 100)]
     [InlineData(OptimizerKind.Lion, 2e-3, 200)]
     [InlineData(OptimizerKind.Muon, 2e-2, 100)]
+    [InlineData(OptimizerKind.Soap, 1.5e-2, 100)]
     [InlineData(OptimizerKind.Sgd, 0.2, 200)]
     public void Run_OneBatch_IsLearnedByHeart(OptimizerKind optimizer, double learningRate, int steps)
     {

@@ -17,6 +17,7 @@ public sealed class TrainerTests
     [InlineData(OptimizerKind.Sgd, ScheduleKind.Linear, new[] { 0.5, 1, 0.55 })]
     [InlineData(OptimizerKind.Lion, ScheduleKind.Constant, new[] { 0.5, 1, 1 })]
     [InlineData(OptimizerKind.Muon, ScheduleKind.WarmupStableDecay, new[] { 0.5, 1, 0.55 })]
+    [InlineData(OptimizerKind.Soap, ScheduleKind.Cosine, new[] { 0.5, 1, 0.55 })]
     public void Run_EachOptimizerAndSchedule_TakesItsSteps(OptimizerKind optimizer, ScheduleKind schedule, double[] shares)
     {
         using var folder = new TemporaryFolder();
@@ -354,13 +355,15 @@ public sealed class TrainerTests
         live.ShouldAllBe(count => count == live[0]);
     }
 
-    [Fact]
-    public void Run_Fisher_BalancesOnceThereAreSecondMoments()
+    [Theory]
+    [InlineData("adamw")]
+    [InlineData("soap")]
+    public void Run_Fisher_BalancesOnceThereAreSecondMoments(string optimizer)
     {
         using var folder = new TemporaryFolder();
-        var config = TrainingConfig.Load(null, ["wisca.criterion=fisher", "wisca.every=2"]);
+        var config = TrainingConfig.Load(null, ["wisca.criterion=fisher", "wisca.every=2", $"optimizer.name={optimizer}"]);
         config.Wisca.Init.ShouldBeFalse();
-        var recorder = TinyRun.Train(TinyRun.Config(folder) with { Wisca = config.Wisca });
+        var recorder = TinyRun.Train(TinyRun.Config(folder) with { Wisca = config.Wisca, Optimizer = config.Optimizer });
         recorder.Transitions.Select(transition => transition.Step).ShouldBe([2, 4, 6]);
         recorder.Transitions[0].Scaled.ShouldBeGreaterThan(0);
     }

@@ -220,7 +220,9 @@ public sealed class LoraModel : IParameterState, ITransitionFollower, IDisposabl
         using var file = SafetensorsFile.Open(path);
         var state = State();
         var known = state.Select(entry => entry.Name).ToHashSet(StringComparer.Ordinal);
-        var differences = state.Select(entry => StateFile.Difference(file, entry.Name, entry.Tensor, entry.Tensor.dtype)).OfType<string>();
+        var differences = state
+            .Select(entry => StateFile.Difference(file, entry.Name, entry.Tensor.shape, entry.Tensor.dtype))
+            .OfType<string>();
         var others = file
             .Header.Tensors.Where(info => !known.Contains(info.Name))
             .Select(info => $"{info.Name} {info.ShapeText} is not part of the adapter");

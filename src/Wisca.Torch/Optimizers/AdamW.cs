@@ -12,7 +12,7 @@ namespace Wisca.Torch.Optimizers;
 public sealed class AdamW : Optimizer
 {
     internal const string FirstMoment = "exp_avg", SecondMoment = "exp_avg_sq";
-    internal static readonly (string Name, int Degree)[] StateLayout = [(FirstMoment, -1), (SecondMoment, -2)];
+    internal static readonly StateLayout[] Moments = [new(FirstMoment, -1), new(SecondMoment, -2)];
 
     private readonly AdamWOptions _options;
 
@@ -30,7 +30,7 @@ public sealed class AdamW : Optimizer
     /// <inheritdoc />
     public override string Kind => "adamw";
 
-    private protected override IReadOnlyList<(string Name, int Degree)> Layout(OptimizedParameter parameter) => StateLayout;
+    private protected override IReadOnlyList<StateLayout> Layout(OptimizedParameter parameter) => Moments;
 
     private protected override bool HasEpsilon(OptimizedParameter parameter) => true;
 

@@ -10,7 +10,7 @@ namespace Wisca.Torch.Optimizers;
 public sealed class Lion : Optimizer
 {
     private const string Average = "exp_avg";
-    private static readonly (string Name, int Degree)[] StateLayout = [(Average, -1)];
+    private static readonly StateLayout[] Kept = [new(Average, -1)];
 
     private readonly LionOptions _options;
 
@@ -28,7 +28,7 @@ public sealed class Lion : Optimizer
     /// <inheritdoc />
     public override string Kind => "lion";
 
-    private protected override IReadOnlyList<(string Name, int Degree)> Layout(OptimizedParameter parameter) => StateLayout;
+    private protected override IReadOnlyList<StateLayout> Layout(OptimizedParameter parameter) => Kept;
 
     private protected override bool HasEpsilon(OptimizedParameter parameter) => false;
 

@@ -12,7 +12,7 @@ namespace Wisca.Torch.Optimizers;
 public sealed class Muon : Optimizer
 {
     private const string Buffer = "momentum_buffer";
-    private static readonly (string Name, int Degree)[] StateLayout = [(Buffer, -1)];
+    private static readonly StateLayout[] Kept = [new(Buffer, -1)];
 
     private readonly MuonOptions _options;
     private readonly HashSet<OptimizedParameter> _hiddenMatrices;
@@ -43,8 +43,8 @@ public sealed class Muon : Optimizer
     /// <inheritdoc />
     public override string Kind => "muon";
 
-    private protected override IReadOnlyList<(string Name, int Degree)> Layout(OptimizedParameter parameter) =>
-        IsHiddenMatrix(parameter) ? StateLayout : AdamW.StateLayout;
+    private protected override IReadOnlyList<StateLayout> Layout(OptimizedParameter parameter) =>
+        IsHiddenMatrix(parameter) ? Kept : AdamW.Moments;
 
     private protected override bool HasEpsilon(OptimizedParameter parameter) => !IsHiddenMatrix(parameter);
 

@@ -51,11 +51,30 @@ internal sealed class OptimizedParameter(
 
     public IReadOnlyList<StateTensor> All => Master is null ? [.. State] : [.. State, new StateTensor(MasterName, Master, 1)];
 
-    public void CreateState(IEnumerable<(string Name, int Degree)> layout)
+    /// <summary>Makes the state what the layout says, all zeros.</summary>
+    public void CreateState(IReadOnlyList<StateLayout> layout) =>
+        PutState(
+            layout,
+            layout.ToDictionary(
+                state => state.Name, state => zeros(state.ShapeFor(Parameter), StateType, Parameter.device).DetachFromDisposeScope()));
+
+    /// <summary>Makes the state what the layout says, of given tensors, which are its own from here on.</summary>
+    public void PutState(IReadOnlyList<StateLayout> layout, IReadOnlyDictionary<string, Tensor> tensors)
     {
-        foreach (var (state, degree) in layout)
+        foreach (var (state, degree, axes) in layout)
         {
-            State.Add(new StateTensor(state, zeros(Parameter.shape, StateType, Parameter.device).DetachFromDisposeScope(), degree));
+            var kept = new StateTensor(state, tensors[state], degree);
+            State.Add(
+                axes.Count == 0
+                    ? kept
+                    : kept with
+                    {
+                        Axes =
+                        [
+                            .. axes.Select(axis =>
+                                new StateAxis(axis.Follows ? axis.Axis : null, axis.Basis is null ? null : tensors[axis.Basis])),
+                        ],
+                    });
         }
     }
 

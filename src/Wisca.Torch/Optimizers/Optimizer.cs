@@ -202,7 +202,7 @@ public abstract class Optimizer : IOptimizerState, IDisposable
     }
 
     /// <summary>The state a parameter has after its first step, beside the master.</summary>
-    private protected abstract IReadOnlyList<(string Name, int Degree)> Layout(OptimizedParameter parameter);
+    private protected abstract IReadOnlyList<StateLayout> Layout(OptimizedParameter parameter);
 
     private protected abstract bool HasEpsilon(OptimizedParameter parameter);
 

@@ -37,7 +37,7 @@ internal static class OptimizerStateFile
         string path,
         string kind,
         IReadOnlyList<OptimizedParameter> parameters,
-        Func<OptimizedParameter, IReadOnlyList<(string Name, int Degree)>> layout)
+        Func<OptimizedParameter, IReadOnlyList<StateLayout>> layout)
     {
         using var file = SafetensorsFile.Open(path);
         var scalars = ReadScalars(path, kind, file.Header);
@@ -56,10 +56,11 @@ internal static class OptimizerStateFile
                 continue;
             }
 
-            foreach (string state in States(parameter, found, layout(parameter), file.Header))
+            foreach (var state in States(parameter, found, layout(parameter), file.Header))
             {
-                expected.Add(TensorName(parameter, state));
-                if (StateFile.Difference(file, TensorName(parameter, state), parameter.Parameter, parameter.StateType) is { } difference)
+                string name = TensorName(parameter, state.Name);
+                expected.Add(name);
+                if (StateFile.Difference(file, name, state.ShapeFor(parameter.Parameter), parameter.StateType) is { } difference)
                     differences.Add(difference);
             }
         }
@@ -75,30 +76,30 @@ internal static class OptimizerStateFile
 
     /// <summary>The states a parameter must have in the file: moments once it has made a step;
     /// a master then, or where one was kept.</summary>
-    private static IEnumerable<string> States(
-        OptimizedParameter parameter, Scalars scalars, IReadOnlyList<(string Name, int Degree)> layout, SafetensorsHeader header)
+    private static IEnumerable<StateLayout> States(
+        OptimizedParameter parameter, Scalars scalars, IReadOnlyList<StateLayout> layout, SafetensorsHeader header)
     {
-        IEnumerable<string> moments = scalars.Steps > 0 ? layout.Select(state => state.Name) : [];
+        var moments = scalars.Steps > 0 ? layout : [];
         bool master =
             parameter.NeedsMaster && (scalars.Steps > 0 || header.Find(TensorName(parameter, OptimizedParameter.MasterName)) is not null);
-        return master ? moments.Append(OptimizedParameter.MasterName) : moments;
+        return master ? moments.Append(new StateLayout(OptimizedParameter.MasterName, 1)) : moments;
     }
 
     private static void Replace(
         SafetensorsFile file,
         IReadOnlyList<OptimizedParameter> parameters,
         Dictionary<string, Scalars> scalars,
-        Func<OptimizedParameter, IReadOnlyList<(string Name, int Degree)>> layout)
+        Func<OptimizedParameter, IReadOnlyList<StateLayout>> layout)
     {
         var read = new List<Tensor>();
         try
         {
             foreach (var parameter in parameters)
             {
-                foreach (string state in States(parameter, scalars[parameter.Name], layout(parameter), file.Header))
+                foreach (var state in States(parameter, scalars[parameter.Name], layout(parameter), file.Header))
                     read.Add(
                         StateFile.Read(
-                            file, file.Header.Find(TensorName(parameter, state))!, parameter.StateType, parameter.Parameter.device));
+                            file, file.Header.Find(TensorName(parameter, state.Name))!, parameter.StateType, parameter.Parameter.device));
             }
         }
         catch
@@ -113,12 +114,9 @@ internal static class OptimizerStateFile
             var found = scalars[parameter.Name];
             parameter.DropState();
             parameter.DropMaster();
-            var degrees = layout(parameter).ToDictionary(state => state.Name, state => state.Degree);
-            foreach (string state in States(parameter, found, layout(parameter), file.Header))
-            {
-                if (state == OptimizedParameter.MasterName) parameter.Master = next.Dequeue();
-                else parameter.State.Add(new StateTensor(state, next.Dequeue(), degrees[state]));
-            }
+            var tensors = States(parameter, found, layout(parameter), file.Header).ToDictionary(state => state.Name, _ => next.Dequeue());
+            if (tensors.Remove(OptimizedParameter.MasterName, out var master)) parameter.Master = master;
+            if (tensors.Count > 0) parameter.PutState(layout(parameter), tensors);
 
             parameter.Steps = found.Steps;
             parameter.LearningRateFactor = found.LearningRateFactor;

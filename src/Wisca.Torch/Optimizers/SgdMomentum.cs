@@ -10,7 +10,7 @@ namespace Wisca.Torch.Optimizers;
 public sealed class SgdMomentum : Optimizer
 {
     private const string Buffer = "momentum_buffer";
-    private static readonly (string Name, int Degree)[] StateLayout = [(Buffer, -1)];
+    private static readonly StateLayout[] Kept = [new(Buffer, -1)];
 
     private readonly SgdMomentumOptions _options;
 
@@ -28,8 +28,8 @@ public sealed class SgdMomentum : Optimizer
     /// <inheritdoc />
     public override string Kind => "sgd";
 
-    private protected override IReadOnlyList<(string Name, int Degree)> Layout(OptimizedParameter parameter) =>
-        _options.Momentum == 0 ? [] : StateLayout;
+    private protected override IReadOnlyList<StateLayout> Layout(OptimizedParameter parameter) =>
+        _options.Momentum == 0 ? [] : Kept;
 
     private protected override bool HasEpsilon(OptimizedParameter parameter) => false;
 

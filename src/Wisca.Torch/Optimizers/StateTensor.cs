@@ -7,7 +7,20 @@ namespace Wisca.Torch.Optimizers;
 /// gathered from either has to follow: the tensor is multiplied by s^Degree.
 /// </summary>
 /// <param name="Name">The state's name, unique for the parameter: <c>exp_avg</c>.</param>
-/// <param name="Tensor">The tensor itself, of the parameter's shape. It belongs to its keeper:
+/// <param name="Tensor">The tensor itself, of the parameter's shape unless <see cref="Axes"/> says otherwise. It belongs to its keeper:
 /// change its values, do not dispose of it.</param>
-/// <param name="Degree">+1 for copies of the weight, -1 for momenta and first moments, -2 for second moments.</param>
-public sealed record StateTensor(string Name, Tensor Tensor, int Degree);
+/// <param name="Degree">+1 for copies of the weight, -1 for momenta and first moments, -2 for second moments and Gram matrices of the
+/// gradient, 0 for what no factor changes: an orthonormal basis.</param>
+public sealed record StateTensor(string Name, Tensor Tensor, int Degree)
+{
+    /// <summary>
+    /// What each axis of the tensor follows: by default the parameter's axis of the same number. The gradient's left Gram matrix follows
+    /// axis 0 twice, so that a factor for each row comes in from both sides.
+    /// </summary>
+    public IReadOnlyList<StateAxis> Axes { get; init; } =
+        [.. Enumerable.Range(0, (int)Tensor.dim()).Select(axis => new StateAxis(axis))];
+
+    /// <summary>The axes whose indices are the parameter's along one of its axes.</summary>
+    internal int[] AxesAlong(int axis) =>
+        [.. Enumerable.Range(0, Axes.Count).Where(own => Axes[own] is { Basis: null, Parameter: { } followed } && followed == axis)];
+}

@@ -84,7 +84,7 @@ public sealed class WeightAverage : IParameterState, IDisposable
     {
         using var file = SafetensorsFile.Open(path);
         var differences = _byName
-            .Select(pair => StateFile.Difference(file, pair.Key, pair.Value.Average, pair.Value.Average.dtype))
+            .Select(pair => StateFile.Difference(file, pair.Key, pair.Value.Average.shape, pair.Value.Average.dtype))
             .OfType<string>();
         var unknown = file.Header.Tensors.Where(tensor => !_byName.ContainsKey(tensor.Name));
         var others = unknown.Select(tensor => $"{tensor.Name} {tensor.ShapeText} is not a parameter of the model");

@@ -59,7 +59,7 @@ public sealed class LiveModel : ITensorSource
         return new AxisStatistics(
             sums, Read(magnitudes.Squared().sum(1)), Read(nonzero.amin([1])), Read(magnitudes.amax([1])), magnitudes.shape[1])
         {
-            SumOfSecondMoments = SecondMoments(tensor) is { } moments ? Read(AlongAxis(moments, axis).sum(1)) : null,
+            SumOfSecondMoments = SecondMoments(tensor, axis) is { } moments ? Read(moments) : null,
         };
     }
 
@@ -90,13 +90,13 @@ public sealed class LiveModel : ITensorSource
         using var scope = NewDisposeScope();
         using var ungraded = no_grad();
         bool hasMaster = Master(name) is not null;
-        if (!hasMaster) Multiply(_parameters[name], factors, 1);
+        if (!hasMaster) StateTransport.Scale(new StateTensor(name, _parameters[name], 1), factors);
         foreach (var states in _states)
         {
             if (policy == StatePolicy.Reset && states.StateOf(name).Count > 0) (states as IOptimizerState)?.Reset(name);
             foreach (var state in states.StateOf(name))
             {
-                if (state.Degree > 0 || policy == StatePolicy.Transport) Multiply(state.Tensor, factors, state.Degree);
+                if (state.Degree > 0 || policy == StatePolicy.Transport) StateTransport.Scale(state, factors);
             }
 
             if (hasMaster) (states as IOptimizerState)?.RefreshFromMaster(name);
@@ -112,14 +112,13 @@ public sealed class LiveModel : ITensorSource
         using var scope = NewDisposeScope();
         using var ungraded = no_grad();
         bool hasMaster = Master(name) is not null;
-        if (!hasMaster) Mix(_parameters[name], axis, matrix, 1);
+        if (!hasMaster) StateTransport.Mix(new StateTensor(name, _parameters[name], 1), axis, matrix, inverse);
         foreach (var states in _states)
         {
             if (policy == StatePolicy.Reset && states.StateOf(name).Count > 0) (states as IOptimizerState)?.Reset(name);
             foreach (var state in states.StateOf(name))
             {
-                if (state.Degree > 0) Mix(state.Tensor, axis, matrix, state.Degree);
-                else if (policy == StatePolicy.Transport) Mix(state.Tensor, axis, inverse, -state.Degree);
+                if (state.Degree > 0 || policy == StatePolicy.Transport) StateTransport.Mix(state, axis, matrix, inverse);
             }
 
             if (hasMaster) (states as IOptimizerState)?.RefreshFromMaster(name);
@@ -143,31 +142,6 @@ public sealed class LiveModel : ITensorSource
         return gram;
     }
 
-    private static void Mix(Tensor target, int axis, double[,] matrix, int power)
-    {
-        var mixing = tensor(matrix, device: target.device);
-        using var exponent = power.ToScalar();
-        if (power > 1) mixing = mixing.pow(exponent);
-        var wide = target.to(ScalarType.Float64);
-        target.copy_(axis == 0 ? mixing.matmul(wide) : wide.matmul(mixing));
-    }
-
-    private static void Multiply(Tensor target, AxisFactors factors, int degree)
-    {
-        double[] powers = Array.ConvertAll(factors.Factors, factor => degree switch
-        {
-            1 => factor,
-            -1 => 1 / factor,
-            -2 => 1 / (factor * factor),
-            _ => Math.Pow(factor, degree),
-        });
-        bool uniform = Array.TrueForAll(powers, power => power == powers[0]);
-        var multiplier = tensor(uniform ? [powers[0]] : powers, device: target.device);
-        if (!uniform && factors.Axis == 0 && target.dim() == 2) multiplier = multiplier.unsqueeze(1);
-        if (Array.TrueForAll(powers, double.IsPow2)) target.mul_(multiplier.to(target.dtype));
-        else target.copy_(target.to(ScalarType.Float64).mul_(multiplier));
-    }
-
     private Tensor Weight(string tensor) => Master(tensor) ?? _parameters[tensor];
 
     private Tensor? Master(string tensor) =>
@@ -177,8 +151,19 @@ public sealed class LiveModel : ITensorSource
             .FirstOrDefault(state => state.Name == "master")
             ?.Tensor;
 
-    private Tensor? SecondMoments(string tensor) =>
-        _states.SelectMany(states => states.StateOf(tensor)).FirstOrDefault(state => state.Degree == -2)?.Tensor;
+    /// <summary>For each index along an axis the sum of the second moments; null where none are kept.</summary>
+    private Tensor? SecondMoments(string tensor, int axis)
+    {
+        foreach (var state in _states.SelectMany(states => states.StateOf(tensor)).Where(state => state.Degree == -2))
+        {
+            // A Gram matrix has them on its diagonal. Coordinates in a basis have the same sum of squares as what they are those of.
+            int[] follow = state.AxesAlong(axis);
+            if (follow.Length == 2) return state.Tensor.diagonal().to(ScalarType.Float64);
+            if (follow.Length == 1) return AlongAxis(state.Tensor, follow[0]).sum(1);
+        }
+
+        return null;
+    }
 
     /// <summary>[length of the axis, all else] in float64.</summary>
     private static Tensor AlongAxis(Tensor tensor, int axis)

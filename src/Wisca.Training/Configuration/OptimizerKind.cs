@@ -20,4 +20,8 @@ public enum OptimizerKind
     /// <summary>Orthogonalised momentum for matrices, AdamW for the rest.</summary>
     [JsonStringEnumMemberName("muon")]
     Muon,
+
+    /// <summary>Adam in the eigenbases of the gradient's Gram matrices, AdamW for what is no matrix.</summary>
+    [JsonStringEnumMemberName("soap")]
+    Soap,
 }

@@ -7,27 +7,46 @@ namespace Wisca.Training.Configuration;
 /// <summary>The update rule of a run.</summary>
 public sealed record OptimizerSection : ISettingsSection
 {
-    /// <summary>adamw; sgd: with momentum; lion; muon: for the matrices inside the layers, with adamw for the rest.</summary>
-    [Setting("adamw; sgd: with momentum; lion; muon: for the matrices inside the layers, with adamw for the rest.")]
+    /// <summary>
+    /// adamw; sgd: with momentum; lion; muon: for the matrices inside the layers, with adamw for the rest; soap: adam in the eigenbases
+    /// of the gradient's Gram matrices, for every matrix, with adamw for the rest.
+    /// </summary>
+    [Setting(
+        "adamw; sgd: with momentum; lion; muon: for the matrices inside the layers, with adamw for the rest; soap: adam in the eigenbases "
+        + "of the gradient's Gram matrices, for every matrix, with adamw for the rest.")]
     public OptimizerKind Name { get; init; } = OptimizerKind.AdamW;
 
     /// <summary>Learning rate after warm-up.</summary>
     [Setting("Learning rate after warm-up.", Minimum = 0, Above = true)]
     public double LearningRate { get; init; } = 1e-3;
 
-    /// <summary>Decay of the first and second moment; none for 0.9 and 0.95 (lion: 0.9 and 0.99).</summary>
+    /// <summary>Decay of the first and second moment; none for 0.9 and 0.95 (lion: 0.9 and 0.99; soap: 0.95 and 0.95).</summary>
     [Setting(
-        "Decay of the first and second moment; none for 0.9 and 0.95 (lion: 0.9 and 0.99).", Minimum = 0, Maximum = 1, Below = true,
-        Count = 2)]
+        "Decay of the first and second moment; none for 0.9 and 0.95 (lion: 0.9 and 0.99; soap: 0.95 and 0.95).", Minimum = 0, Maximum = 1,
+        Below = true, Count = 2)]
     public IReadOnlyList<double>? Betas { get; init; }
 
-    /// <summary>What adamw adds to the root of the second moment; none for 1e-8.</summary>
-    [Setting("What adamw adds to the root of the second moment; none for 1e-8.", Minimum = 0)]
+    /// <summary>What adamw and soap add to the root of the second moment; none for 1e-8.</summary>
+    [Setting("What adamw and soap add to the root of the second moment; none for 1e-8.", Minimum = 0)]
     public double? Epsilon { get; init; }
 
     /// <summary>Momentum of sgd (none for 0.9) and muon (none for 0.95).</summary>
     [Setting("Momentum of sgd (none for 0.9) and muon (none for 0.95).", Minimum = 0, Maximum = 1, Below = true)]
     public double? Momentum { get; init; }
+
+    /// <summary>Decay of soap's Gram matrices, whose eigenvectors are its bases; none for the second moment's.</summary>
+    [Setting(
+        "Decay of soap's Gram matrices, whose eigenvectors are its bases; none for the second moment's.", Minimum = 0, Maximum = 1,
+        Below = true)]
+    public double? ShampooBeta { get; init; }
+
+    /// <summary>Steps after which soap brings its bases nearer to the eigenvectors; none for 10.</summary>
+    [Setting("Steps after which soap brings its bases nearer to the eigenvectors; none for 10.", Minimum = 1)]
+    public int? Refresh { get; init; }
+
+    /// <summary>The longest side of a matrix that soap rotates: it keeps two square matrices of it; none for 10000.</summary>
+    [Setting("The longest side of a matrix that soap rotates: it keeps two square matrices of it; none for 10000.", Minimum = 0)]
+    public int? MaxDimension { get; init; }
 
     /// <summary>Decoupled weight decay: a step takes learning rate x weight decay of a weight away. Norms and biases have none.</summary>
     [Setting(
@@ -54,13 +73,21 @@ public sealed record OptimizerSection : ISettingsSection
 
     /// <summary>The two decays, those that the optimizer has by default where none are set.</summary>
     public (double First, double Second) BetasOrDefault =>
-        Betas is [var first, var second] ? (first, second) : (0.9, Name == OptimizerKind.Lion ? 0.99 : 0.95);
+        Betas is [var first, var second]
+            ? (first, second)
+            : (Name == OptimizerKind.Soap ? 0.95 : 0.9, Name == OptimizerKind.Lion ? 0.99 : 0.95);
 
     /// <summary>The epsilon, 1e-8 where none is set.</summary>
     public double EpsilonOrDefault => Epsilon ?? 1e-8;
 
     /// <summary>The momentum, the one that the optimizer has by default where none is set.</summary>
     public double MomentumOrDefault => Momentum ?? (Name == OptimizerKind.Muon ? 0.95 : 0.9);
+
+    /// <summary>How often soap's bases change, 10 where nothing is set.</summary>
+    public int RefreshOrDefault => Refresh ?? 10;
+
+    /// <summary>The longest side that soap rotates, 10,000 where nothing is set.</summary>
+    public int MaxDimensionOrDefault => MaxDimension ?? 10_000;
 
     /// <summary>The largest norm of the gradients; null for no clipping.</summary>
     public double? ClipNorm => Clip is > 0 ? Clip : null;
@@ -96,8 +123,20 @@ public sealed record OptimizerSection : ISettingsSection
             given.Contradict(["betas", "name"], "given for sgd, expected none: it has momentum instead");
         if (Epsilon is not null && Name is OptimizerKind.Sgd or OptimizerKind.Lion)
             given.Contradict(["epsilon", "name"], "given, expected none: this optimizer has no epsilon");
-        if (Momentum is not null && Name is OptimizerKind.AdamW or OptimizerKind.Lion)
+        if (Momentum is not null && Name is OptimizerKind.AdamW or OptimizerKind.Lion or OptimizerKind.Soap)
             given.Contradict(["momentum", "name"], "given, expected none: this optimizer has betas instead");
+        foreach (
+            var (key, value) in new (string, object?)[]
+            {
+                ("shampoo_beta", ShampooBeta),
+                ("refresh", Refresh),
+                ("max_dimension", MaxDimension),
+            })
+        {
+            if (value is not null && Name != OptimizerKind.Soap)
+                given.Contradict([key, "name"], "given, expected none: only soap has it");
+        }
+
         if (Multipliers.Any(rule => rule.Epsilon != 1) && Name is OptimizerKind.Sgd or OptimizerKind.Lion)
             given.Contradict(["multipliers", "name"], "with an epsilon, expected none: this optimizer has no epsilon");
         return this;

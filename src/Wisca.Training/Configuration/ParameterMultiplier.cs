@@ -11,11 +11,11 @@ public sealed record ParameterMultiplier
 
     /// <summary>
     /// Which of several equal parts along the tensors' last axis is meant: 3/3 for the values in gpt2's c_attn, which holds queries, keys
-    /// and values. none for whole tensors. Not for muon's matrices.
+    /// and values. none for whole tensors. Not for muon's and soap's matrices.
     /// </summary>
     [Setting(
         "Which of several equal parts along the tensors' last axis is meant: 3/3 for the values in gpt2's c_attn, which holds queries, "
-        + "keys and values. none for whole tensors. Not for muon's matrices.",
+        + "keys and values. none for whole tensors. Not for muon's and soap's matrices.",
         Pattern = @"\d{1,3}/\d{1,3}", Expected = "a part such as 3/3")]
     public string? Part { get; init; }
 

@@ -98,10 +98,10 @@ public abstract record RunConfig
     /// <param name="whole">True where the weights that transitions scale are trained themselves.</param>
     private protected void CheckTransitions(GivenSettings given, bool whole)
     {
-        if (whole && Wisca.Criterion == Criterion.Fisher && Optimizer.Name != OptimizerKind.AdamW)
+        if (whole && Wisca.Criterion == Criterion.Fisher && Optimizer.Name is not (OptimizerKind.AdamW or OptimizerKind.Soap))
             given.Contradict(
                 ["wisca.criterion", "optimizer.name"],
-                "fisher needs the second moments of the gradients, expected optimizer.name: adamw");
+                "fisher needs the second moments of the gradients, expected optimizer.name: adamw or soap");
         if (Wisca.TransportEpsilon && Optimizer.Name is OptimizerKind.Sgd or OptimizerKind.Lion)
             given.Contradict(["wisca.transport_epsilon", "optimizer.name"], "true, expected false: this optimizer has no epsilon");
     }

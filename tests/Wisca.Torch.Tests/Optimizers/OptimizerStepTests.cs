@@ -153,6 +153,11 @@ public sealed class OptimizerStepTests : IClassFixture<OneThread>
                         },
                     }))
             .Message.ShouldContain("whole matrices");
+        Should
+            .Throw<WiscaException>(() =>
+                KnownOptimizers.Create(
+                    "soap", [("w", weight)], new ParameterSettings { Rules = [new ParameterRule("w") { Part = (1, 2) }] }))
+            .Message.ShouldContain("whole matrices");
     }
 
     [Theory]
@@ -192,6 +197,102 @@ public sealed class OptimizerStepTests : IClassFixture<OneThread>
         optimizer.HasEpsilon("norm.weight").ShouldBeTrue();
 
         double[,] Matrix(double[] values) => ReferenceOptimizer.Make(rows, columns, (i, j) => values[(i * columns) + j]);
+    }
+
+    /// <summary>Both sides in a basis, either alone, and none; more rows than columns and fewer.</summary>
+    [Theory]
+    [InlineData(5, 5, 10)]
+    [InlineData(6, 4, 6)]
+    [InlineData(4, 6, 6)]
+    [InlineData(6, 4, 5)]
+    [InlineData(4, 6, 5)]
+    [InlineData(4, 6, 3)]
+    public void StepOfSoap_Twelve_IsTheReference(int rows, int columns, int maxDimension)
+    {
+        const string name = "embed_tokens.weight";
+        long[] shape = [rows, columns];
+        using var matrix = ToyModel.Fill(shape, ScalarType.Float64, 1);
+        using var norm = ToyModel.Fill([4], ScalarType.Float64, 3);
+        double[] start = ToyModel.Values(matrix), normStart = ToyModel.Values(norm);
+        var settings = new ParameterSettings
+        {
+            WeightDecay = Decay,
+            Rules = [new ParameterRule(name) { LearningRateMultiplier = 2, EpsilonMultiplier = 0.5 }],
+        };
+        var options = KnownOptimizers.Soap(settings) with { MaxDimension = maxDimension };
+        using var optimizer = new Soap([(name, matrix), ("norm.weight", norm)], options);
+        double[][] gradients = [.. Enumerable.Range(0, Steps).Select(step => Gradient(shape, 0, step))];
+        bool[] rotated = [rows <= maxDimension, columns <= maxDimension];
+        double[,]?[] bases = [null, null];
+        for (int step = 0; step < Steps; step++)
+        {
+            SetGradient(matrix, gradients[step]);
+            SetGradient(norm, gradients[step][..4]);
+            optimizer.Step(Rate);
+            if (step > 0) continue;
+            if (rotated[0] || rotated[1]) ToyModel.Values(matrix).ShouldBe(start);
+            if (rotated[0]) bases[0] = Eigenvectors("left", rows, Matrix(gradients[0]));
+            if (rotated[1]) bases[1] = Eigenvectors("right", columns, ReferenceOptimizer.Transpose(Matrix(gradients[0])));
+        }
+
+        double epsilon = KnownOptimizers.Epsilon;
+        var norms = ReferenceOptimizer.Run(
+            normStart, [.. gradients.Select(gradient => gradient[..4])],
+            ReferenceOptimizer.AdamW(Rate, options.Beta1, options.Beta2, epsilon, 0));
+        Close(ToyModel.Values(norm), norms.Weights, 1e-12, "norm");
+        if (!rotated[0] && !rotated[1])
+        {
+            var rule = ReferenceOptimizer.AdamW(2 * Rate, options.Beta1, options.Beta2, epsilon / 2, Decay);
+            Close(ToyModel.Values(matrix), ReferenceOptimizer.Run(start, gradients, rule).Weights, 1e-12, name);
+            optimizer.StateOf(name).Select(state => state.Name).ShouldBe(["exp_avg", "exp_avg_sq"]);
+            return;
+        }
+
+        var (weights, squares, grams, turned) = ReferenceOptimizer.RunSoap(
+            Matrix(start), [.. gradients.Select(Matrix)], bases, 2 * Rate, options.Beta1, options.Beta2, 0.8, epsilon / 2, Decay, 3);
+        Close(ToyModel.Values(matrix), [.. weights.Cast<double>()], 1e-10, name);
+        Close(State("exp_avg_sq"), [.. squares.Cast<double>()], 1e-10, "squares");
+        string[] sides = ["left", "right"];
+        for (int side = 0; side < 2; side++)
+        {
+            if (!rotated[side])
+            {
+                optimizer.StateOf(name).ShouldNotContain(state => state.Name.EndsWith(sides[side]));
+                continue;
+            }
+
+            // The sign of a column is free.
+            Close(State($"gram_{sides[side]}"), [.. grams[side].Cast<double>()], 1e-12, sides[side]);
+            Close(
+                Array.ConvertAll(State($"basis_{sides[side]}"), Math.Abs), [.. turned[side]!.Cast<double>().Select(Math.Abs)], 1e-9,
+                sides[side]);
+        }
+
+        double[,] Matrix(double[] values) => ReferenceOptimizer.Make(rows, columns, (i, j) => values[(i * columns) + j]);
+
+        double[] State(string kind) => ToyModel.Values(optimizer.StateOf(name).Single(state => state.Name == kind).Tensor);
+
+        // The optimizer's own choice, which is free where eigenvalues are equal, after a look at whether it is one.
+        double[,] Eigenvectors(string side, int size, double[,] gradient)
+        {
+            double[] values = State($"basis_{side}");
+            double[,] basis = ReferenceOptimizer.Make(size, size, (i, j) => values[(i * size) + j]);
+            double[,] across = ReferenceOptimizer.Product(ReferenceOptimizer.Transpose(gradient), basis);
+            double[,] diagonal = ReferenceOptimizer.Product(ReferenceOptimizer.Transpose(across), across);
+            double[,] identity = ReferenceOptimizer.Product(ReferenceOptimizer.Transpose(basis), basis);
+            for (int i = 0; i < size; i++)
+            {
+                for (int j = 0; j < size; j++)
+                {
+                    identity[i, j].ShouldBe(i == j ? 1 : 0, 1e-13);
+                    if (i != j) diagonal[i, j].ShouldBe(0, 1e-12);
+                }
+
+                if (i > 0) diagonal[i, i].ShouldBeLessThan(diagonal[i - 1, i - 1] + 1e-12);
+            }
+
+            return basis;
+        }
     }
 
     /// <summary>The oracle would notice: a learning rate that is one part in a million off is not the reference.</summary>
@@ -342,6 +443,10 @@ public sealed class OptimizerStepTests : IClassFixture<OneThread>
             .Throw<WiscaException>(() => new SgdMomentum([], new SgdMomentumOptions { Momentum = 0, Nesterov = true }))
             .Message.ShouldContain("nesterov");
         Should.Throw<WiscaException>(() => new Muon([], new MuonOptions { Iterations = 0 })).Message.ShouldStartWith("iterations is 0");
+        Should.Throw<WiscaException>(() => new Soap([], new SoapOptions { Refresh = 0 })).Message.ShouldStartWith("refresh is 0");
+        Should.Throw<WiscaException>(() => new Soap([], new SoapOptions { MaxDimension = -1 })).Message.ShouldContain("dimension is -1");
+        Should.Throw<WiscaException>(() => new Soap([], new SoapOptions { ShampooBeta = 1 })).Message.ShouldStartWith("shampoo beta is 1");
+        Should.Throw<WiscaException>(() => new Soap([], new SoapOptions { Epsilon = 0 })).Message.ShouldStartWith("epsilon is 0");
         Should.Throw<WiscaException>(() => new Lion([], new LionOptions { Beta1 = -0.1 })).Message.ShouldStartWith("beta1 is -0.1");
         Should.Throw<ArgumentOutOfRangeException>(() => new Lion([]).Step(double.NaN));
         new Lion([]).StateOf("w").ShouldBeEmpty();
@@ -374,6 +479,7 @@ public sealed class OptimizerStepTests : IClassFixture<OneThread>
     [Theory]
     [InlineData("adamw", 500)]
     [InlineData("muon", 100)]
+    [InlineData("soap", 50)]
     [InlineData("lion", 50)]
     [InlineData("sgd-decoupled", 50)]
     [InlineData("sgd-nesterov", 50)]

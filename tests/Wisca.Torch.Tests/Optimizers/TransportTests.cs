@@ -12,7 +12,7 @@ namespace Wisca.Torch.Tests.Optimizers;
 public sealed class TransportTests : IClassFixture<OneThread>
 {
     private const int Before = 10;
-    private static readonly string[] Kinds = ["adamw", "lion", "sgd", "sgd-nesterov", "muon"];
+    private static readonly string[] Kinds = ["adamw", "lion", "sgd", "sgd-nesterov", "muon", "soap"];
 
     public static TheoryData<string, double> PowersOfTwo()
     {
@@ -49,6 +49,7 @@ public sealed class TransportTests : IClassFixture<OneThread>
     [InlineData("lion")]
     [InlineData("sgd")]
     [InlineData("muon")]
+    [InlineData("soap")]
     public void Transport_AnyFactor_IsEqualInDoublePrecision(string kind)
     {
         const double s = 1.7;

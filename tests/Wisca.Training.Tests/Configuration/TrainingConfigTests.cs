@@ -189,7 +189,7 @@ public sealed class TrainingConfigTests
         [
             "train.yaml:1: sed: unknown key (did you mean 'seed'?)",
             "train.yaml:2: steps: 'many', expected a whole number at least 1",
-            "train.yaml:4: optimizer.name: 'adam', expected one of adamw, sgd, lion, muon (did you mean 'adamw'?)",
+            "train.yaml:4: optimizer.name: 'adam', expected one of adamw, sgd, lion, muon, soap (did you mean 'adamw'?)",
             "train.yaml:5: optimizer.learning_rate: '-1', expected a number above 0",
             "train.yaml:6: optimizer.beta: unknown key (did you mean 'betas'?)",
             "train.yaml:7: optimizer.betas: 1 item, expected a list of 2, each a number at least 0 and below 1, or none",
@@ -253,6 +253,10 @@ public sealed class TrainingConfigTests
     [InlineData("optimizer: { name: sgd, betas: [0.9, 0.9] }", "optimizer.betas")]
     [InlineData("optimizer: { name: lion, epsilon: 1e-8 }", "optimizer.epsilon")]
     [InlineData("optimizer: { momentum: 0.9 }", "optimizer.momentum")]
+    [InlineData("optimizer: { name: soap, momentum: 0.9 }", "optimizer.momentum")]
+    [InlineData("optimizer: { shampoo_beta: 0.9 }", "optimizer.shampoo_beta")]
+    [InlineData("optimizer: { name: muon, refresh: 10 }", "optimizer.refresh")]
+    [InlineData("optimizer: { name: lion, max_dimension: 10 }", "optimizer.max_dimension")]
     [InlineData("model: { from: a, initialization: { standard_deviation: 0.1 } }", "model.initialization.standard_deviation")]
     [InlineData("model: { from: a, initialization: { residual_scaling: true } }", "model.initialization.residual_scaling")]
     [InlineData("model: { from: a }\ntokenizer: { source: bytes }", "tokenizer.source")]
