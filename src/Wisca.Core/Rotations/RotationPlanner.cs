@@ -82,7 +82,7 @@ internal sealed class RotationPlanner(ModelLayout layout)
             bool uniform = behindBranch || (_map.IsTied && norm.Space == _map.HeadReads);
             gains.Add(
                 new RotatedGain(
-                    gain, behindBranch ? null : norm.Bias, norm.Form is NormForm.RmsPlusOne or NormForm.LayerPlusOne, uniform));
+                    gain, norm.Form is NormForm.RmsPlusOne or NormForm.LayerPlusOne, uniform, behindBranch ? null : norm.Bias));
         }
 
         return new RotatedSpace(

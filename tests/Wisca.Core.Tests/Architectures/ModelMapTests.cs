@@ -92,7 +92,8 @@ public sealed class ModelMapTests
         var model = SavedModel.All.First(model => model.Config.ModelType == "gemma");
         var map = ModelLayout.Resolve(
             model.Config,
-            model.Tensors.Select(tensor => tensor.Name == "model.embed_tokens.weight" ? tensor with { Name = "lm_head.weight" } : tensor)).Map;
+            model.Tensors.Select(tensor =>
+                tensor.Name == "model.embed_tokens.weight" ? tensor with { Name = "lm_head.weight" } : tensor)).Map;
         map.Embeddings.ShouldBe(["lm_head.weight"]);
         map.Head.ShouldBeNull();
         map.IsTied.ShouldBeTrue();

@@ -1,0 +1,214 @@
+using Wisca.Architectures;
+using Wisca.Checkpoints;
+using Wisca.Core.Tests.Architectures;
+using Wisca.Rescaling;
+using Wisca.Rotations;
+using Wisca.Safetensors;
+using Wisca.Tests;
+
+namespace Wisca.Core.Tests.Rotations;
+
+/// <summary>
+/// Rotating on disk. The judge of the function is a small forward pass of the test's own, in float64, of llama's and GPT-2's residual
+/// blocks without attention between positions: one token sees itself alone, so that attention is W_o of its own value.
+/// </summary>
+public sealed class RotatorTests : IDisposable
+{
+    private readonly TemporaryFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    [Theory]
+    [InlineData(BasisSource.Random, null, GainPolicy.Follow)]
+    [InlineData(BasisSource.Random, null, GainPolicy.Fold)]
+    [InlineData(BasisSource.Weights, null, GainPolicy.Follow)]
+    [InlineData(BasisSource.Hadamard, null, GainPolicy.Follow)]
+    [InlineData(null, BasisSource.Random, GainPolicy.Follow)]
+    [InlineData(BasisSource.Random, BasisSource.Weights, GainPolicy.Follow)]
+    public void Rotate_Llama_KeepsTheFunctionAndUndoGivesItBack(BasisSource? stream, BasisSource? heads, GainPolicy gains)
+    {
+        using var model = Write(new StreamModel(tied: false, layerNorm: false));
+        Rotate(model, "rotated", new RotateOptions { Stream = stream, Heads = heads, Gains = gains, Seed = 3 });
+        using var rotated = Checkpoint.Open(_folder["rotated"]);
+        double[][] expected = StreamModel.Logits(model), actual = StreamModel.Logits(rotated);
+        Difference(expected, actual).ShouldBeLessThan(1e-12);
+        Values(rotated, "model.layers.0.self_attn.v_proj.weight").ShouldNotBe(Values(model, "model.layers.0.self_attn.v_proj.weight"));
+        if (stream is not null && gains == GainPolicy.Fold) Values(rotated, "model.norm.weight").ShouldAllBe(gain => gain == 1);
+
+        var undone = Undoer.Undo(rotated, _folder["undone"]);
+        undone.Moves.ShouldBe(1);
+        using var back = Checkpoint.Open(_folder["undone"]);
+        foreach (var tensor in model.Tensors)
+        {
+            double[] original = Values(model, tensor.Info.Name), restored = Values(back, tensor.Info.Name);
+            for (int i = 0; i < original.Length; i++) restored[i].ShouldBe(original[i], 1e-12, tensor.Info.Name);
+        }
+
+        // Gains are kept whole, so that they come back to the bit.
+        Values(back, "model.norm.weight").ShouldBe(Values(model, "model.norm.weight"));
+        Directory.GetFiles(_folder["undone"], "wisca-rotation-*").ShouldBeEmpty();
+    }
+
+    [Fact]
+    public void Rotate_LayerNormModel_KeepsTheVectorOfOnesAndTheFunction()
+    {
+        using var model = Write(new StreamModel(tied: false, layerNorm: true));
+        Rotate(model, "rotated", new RotateOptions { Stream = BasisSource.Random, Heads = BasisSource.Random });
+        using var rotated = Checkpoint.Open(_folder["rotated"]);
+        Difference(StreamModel.Logits(model), StreamModel.Logits(rotated)).ShouldBeLessThan(1e-12);
+        Values(rotated, "gpt_neox.layers.0.input_layernorm.bias").ShouldNotBe(Values(model, "gpt_neox.layers.0.input_layernorm.bias"));
+        Undoer.Undo(rotated, _folder["undone"]);
+        using var back = Checkpoint.Open(_folder["undone"]);
+        Difference(StreamModel.Logits(model), StreamModel.Logits(back)).ShouldBeLessThan(1e-12);
+        Values(back, "gpt_neox.layers.0.input_layernorm.bias").ShouldBe(Values(model, "gpt_neox.layers.0.input_layernorm.bias"));
+    }
+
+    [Fact]
+    public void Rotate_TiedModel_NeedsAUniformFinalGain()
+    {
+        using var uneven = Write(new StreamModel(tied: true, layerNorm: false), "uneven");
+        var refused = Should.Throw<WiscaException>(() => Rotate(uneven, "out", new RotateOptions()));
+        refused.Message.ShouldContain("model.norm.weight");
+        refused.Message.ShouldContain("tied");
+        Directory.Exists(_folder["out"]).ShouldBeFalse();
+
+        using var even = Write(new StreamModel(tied: true, layerNorm: false, uniformGain: true), "even");
+        Rotate(even, "rotated", new RotateOptions { Stream = BasisSource.Random });
+        using var rotated = Checkpoint.Open(_folder["rotated"]);
+        Difference(StreamModel.Logits(even), StreamModel.Logits(rotated)).ShouldBeLessThan(1e-12);
+    }
+
+    [Fact]
+    public void RotateThenRescaleThenRotate_OneLedger_IsUndoneInOrder()
+    {
+        using var model = Write(new StreamModel(tied: false, layerNorm: false));
+        Rotate(model, "a", new RotateOptions { Stream = BasisSource.Random, Heads = BasisSource.Random, Seed = 1 });
+        using var first = Checkpoint.Open(_folder["a"]);
+        Rescaler.Rescale(
+            first, _folder["b"],
+            new RescaleOptions { QueryKey = null, ValueOutput = Wisca.Transitions.Granularity.Channel });
+        using var second = Checkpoint.Open(_folder["b"]);
+        Rotate(second, "c", new RotateOptions { Stream = BasisSource.Weights, Heads = BasisSource.Random, Seed = 2 });
+        using var third = Checkpoint.Open(_folder["c"]);
+        Difference(StreamModel.Logits(model), StreamModel.Logits(third)).ShouldBeLessThan(1e-11);
+        Undoer.Undo(third, _folder["undone"]).Moves.ShouldBe(3);
+        using var back = Checkpoint.Open(_folder["undone"]);
+        foreach (var tensor in model.Tensors)
+        {
+            double[] original = Values(model, tensor.Info.Name), restored = Values(back, tensor.Info.Name);
+            for (int i = 0; i < original.Length; i++) restored[i].ShouldBe(original[i], 1e-11, tensor.Info.Name);
+        }
+    }
+
+    [Fact]
+    public void Undo_GainTrainedSince_KeepsTheFunctionThatWasTrained()
+    {
+        using var model = Write(new StreamModel(tied: false, layerNorm: false));
+        Rotate(model, "rotated", new RotateOptions { Stream = BasisSource.Random });
+        using (var rotated = Checkpoint.Open(_folder["rotated"]))
+        {
+            var tensors = rotated.Tensors.Select(tensor =>
+                {
+                    double[] values = Values(rotated, tensor.Info.Name);
+                    if (tensor.Info.Name == "model.layers.0.input_layernorm.weight") values[2] *= 1.25;
+                    return (tensor.Info.Name, tensor.Info.Shape.Select(size => (int)size).ToArray(), values);
+                }).ToList();
+            TinyCheckpoint.Write(_folder["trained"], File.ReadAllText(Path.Combine(_folder["rotated"], "config.json")), Dtype.F64, tensors);
+            File.Copy(Path.Combine(_folder["rotated"], Ledger.FileName), Path.Combine(_folder["trained"], Ledger.FileName));
+            foreach (string file in Directory.GetFiles(_folder["rotated"], "wisca-rotation-*"))
+                File.Copy(file, Path.Combine(_folder["trained"], Path.GetFileName(file)));
+        }
+
+        using var trained = Checkpoint.Open(_folder["trained"]);
+        Undoer.Undo(trained, _folder["undone"]).TrainedTensors.ShouldBe(["model.layers.0.input_layernorm.weight"]);
+        using var back = Checkpoint.Open(_folder["undone"]);
+        Difference(StreamModel.Logits(trained), StreamModel.Logits(back)).ShouldBeLessThan(1e-12);
+        Difference(StreamModel.Logits(model), StreamModel.Logits(back)).ShouldBeGreaterThan(1e-4);
+    }
+
+    [Theory]
+    [InlineData("model.layers.0.mlp.gate_proj.weight")]
+    [InlineData("model.layers.1.mlp.up_proj.weight")]
+    [InlineData("model.layers.0.mlp.down_proj.weight")]
+    [InlineData("model.embed_tokens.weight")]
+    [InlineData("lm_head.weight")]
+    public void Rotate_ATensorForgotten_ChangesTheFunction(string forgotten)
+    {
+        using var model = Write(new StreamModel(tied: false, layerNorm: false));
+        Rotate(model, "rotated", new RotateOptions { Stream = BasisSource.Random });
+        using var rotated = Checkpoint.Open(_folder["rotated"]);
+        var tensors = rotated.Tensors.Select(tensor => (
+            tensor.Info.Name, tensor.Info.Shape.Select(size => (int)size).ToArray(),
+            Values(tensor.Info.Name == forgotten ? model : rotated, tensor.Info.Name))).ToList();
+        TinyCheckpoint.Write(_folder["wrong"], File.ReadAllText(Path.Combine(_folder["rotated"], "config.json")), Dtype.F64, tensors);
+        using var wrong = Checkpoint.Open(_folder["wrong"]);
+        Difference(StreamModel.Logits(model), StreamModel.Logits(wrong)).ShouldBeGreaterThan(1e-3);
+    }
+
+    [Theory]
+    [InlineData(Dtype.F32, 1e-6)]
+    [InlineData(Dtype.BF16, 0.1)]
+    [InlineData(Dtype.F16, 0.01)]
+    public void Rotate_NarrowTypes_AreRoundedOnce(Dtype dtype, double tolerance)
+    {
+        using var model = Write(new StreamModel(tied: false, layerNorm: false), dtype: dtype);
+        Rotate(model, "rotated", new RotateOptions { Stream = BasisSource.Random });
+        using var rotated = Checkpoint.Open(_folder["rotated"]);
+        double[][] expected = StreamModel.Logits(model);
+        Difference(expected, StreamModel.Logits(rotated)).ShouldBeLessThan(tolerance * expected.SelectMany(row => row).Max(Math.Abs));
+    }
+
+    [Theory]
+    [MemberData(nameof(SavedModel.Names), MemberType = typeof(SavedModel))]
+    public void Plan_ModelOfTransformers_RotatesTheStreamOrSaysWhyNot(string name)
+    {
+        var (_, config, tensors) = SavedModel.All.Single(model => model.Name == name);
+        var plan = RotationPlan.Create(ModelLayout.Resolve(config, tensors));
+        string type = config.ModelType;
+        bool refused = type == "bloom" && config.FindBool("apply_residual_connection_post_layernorm") == true
+            || type == "opt" && config.FindBool("do_layer_norm_before") == false;
+        if (refused) plan.Refusals.ShouldContain(refusal => refusal.Kind == RotationKind.Stream);
+        else
+        {
+            var stream = plan.Spaces.Single(space => space.Kind == RotationKind.Stream);
+            stream.Size.ShouldBe(32);
+            stream.Slices.ShouldContain(slice => slice.Role == SliceRole.Embedding);
+            bool layerNorm = !((string[])[
+                "llama", "seed_oss", "arcee", "mistral", "ministral", "ministral3", "mixtral", "qwen2", "qwen2_moe", "qwen3", "qwen3_moe",
+                "gemma", "gemma2", "gemma3_text", "glm", "glm4", "olmo2", "olmo3", "flex_olmo", "exaone4", "granite", "granitemoe",
+                "helium", "ernie4_5", "gpt_oss", "phi3", "smollm3", "internlm2",
+            ]).Contains(type);
+            stream.KeepsOnes.ShouldBe(layerNorm);
+            // Norms behind the branches of two layers, bloom's behind its embeddings, and the last where the head is tied.
+            int behind = type is "gemma2" or "gemma3_text" or "glm4" or "olmo2" or "olmo3" or "flex_olmo" or "exaone4" ? 4
+                : type == "bloom" ? 1
+                : 0;
+            bool tied = ModelLayout.Resolve(config, tensors).Map.IsTied;
+            stream.Gains.Count(gain => gain.MustBeUniform).ShouldBe(behind + (tied ? 1 : 0));
+        }
+    }
+
+    [Fact]
+    public void Plan_TensorThatTheTableDoesNotKnow_RefusesTheStreamAlone()
+    {
+        var model = SavedModel.All.First(model => model.Config.ModelType == "llama");
+        var plan = RotationPlan.Create(
+            ModelLayout.Resolve(model.Config, [.. model.Tensors, new TensorInfo("model.reader.weight", Dtype.F32, [3, 32], 0, 0)]));
+        plan.Refusals.Single(refusal => refusal.Kind == RotationKind.Stream).Reason.ShouldContain("model.reader.weight");
+        plan.Spaces.ShouldContain(space => space.Kind == RotationKind.ValueOutput);
+    }
+
+    private Checkpoint Write(StreamModel model, string name = "model", Dtype dtype = Dtype.F64)
+    {
+        model.Write(_folder[name], dtype);
+        return Checkpoint.Open(_folder[name]);
+    }
+
+    private RotateResult Rotate(Checkpoint model, string name, RotateOptions options) =>
+        Rotator.Rotate(model, _folder[name], options);
+
+    private static double[] Values(Checkpoint checkpoint, string name) => StreamModel.Values(checkpoint, name);
+
+    private static double Difference(double[][] left, double[][] right) =>
+        left.Zip(right, (x, y) => x.Zip(y, (a, b) => Math.Abs(a - b)).Max()).Max();
+}
