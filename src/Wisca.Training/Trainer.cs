@@ -58,7 +58,8 @@ public sealed class Trainer : IDisposable
             (_scheduler, _gauge) = CreateSchedulers();
             _rotations = CreateRotations();
             Trainee.Begin(_scheduler, States);
-            if (config.Wisca.Verify && (_scheduler is not null || _rotations is not null)) _probe = _task.Data.Batches.Read(0, config.BatchSize);
+            if (config.Wisca.Verify && (_scheduler is not null || _rotations is not null))
+                _probe = _task.Data.Batches.Read(0, config.BatchSize);
             if (state is not null) Restore(state, _checkpoint!);
             if (_checkpoint is null) folder.BeginAnew();
             AtomicFile.Write(folder.ConfigPath, config.ToYaml(commented: false));

@@ -65,7 +65,8 @@ internal sealed class TrainingConsole(IAnsiConsole console, string? arm = null) 
                     CultureInfo.InvariantCulture,
                     $"{_prefix}step {rotation.Step}: rotation of {kind.Name()} by {mean.Angle:0.0} degrees"
                     + $"{(mean.Diagonal is { } share ? $", covariance {share.Before:0.000} -> {share.After:0.000} diagonal" : "")}, "
-                    + $"{rotation.Elapsed.TotalMilliseconds:0} ms{(rotation.Loss is { } loss ? $", loss {loss.Before:R} -> {loss.After:R}" : "")}"));
+                    + $"{rotation.Elapsed.TotalMilliseconds:0} ms"
+                    + $"{(rotation.Loss is { } loss ? $", loss {loss.Before:R} -> {loss.After:R}" : "")}"));
         }
 
         foreach (var left in rotation.Spaces.Where(entry => entry.Skipped is not null))

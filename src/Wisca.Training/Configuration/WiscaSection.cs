@@ -141,7 +141,7 @@ public sealed record WiscaSection : ISettingsSection
         if (Rotate is { IsActive: true, Values: not null } && ValueOutput == Granularity.Channel)
             given.Contradict(
                 ["vo", "rotate.values"],
-                "channel although values are rotated, expected tensor or kv-head: the factors of single channels do not outlast a rotation");
+                "channel although values are rotated, expected tensor or kv-head: factors of single channels do not outlast a rotation");
         if (Until is { } until && At.Any(step => step > until))
             given.Contradict(["at", "until"], $"step {At.Max()}, expected at most {until} as wisca.until says");
         if (Criterion == Criterion.Fisher && Init)
