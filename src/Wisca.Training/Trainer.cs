@@ -256,6 +256,7 @@ public sealed class Trainer : IDisposable
         if (!_config.Wisca.Rotate.IsActive) return null;
         var rotations = new RotationScheduler(
             Trainee.Movable, RotationScheduler.PlanFor(Trainee.Model), _config.Wisca.Rotate.Options(_config.Seed), States);
+        rotations.CheckGains();
         foreach (string gain in rotations.FrozenGains)
             _observer.Notice(
                 $"{gain} is not trained: the output projection is tied to the embedding, so it must stay the same for all channels");

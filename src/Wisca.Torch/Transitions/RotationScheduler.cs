@@ -79,6 +79,20 @@ public sealed class RotationScheduler : IDisposable
     public IReadOnlyList<string> FrozenGains =>
         [.. Spaces.SelectMany(space => space.Gains).Where(gain => gain.MustBeUniform).Select(gain => gain.Tensor).Distinct()];
 
+    /// <summary>Sees that gains that must be uniform are, which only the weights can tell.</summary>
+    /// <exception cref="WiscaException">They are not: the model cannot be rotated.</exception>
+    public void CheckGains()
+    {
+        foreach (var space in Spaces.Where(space => space.Gains.Any(gain => gain.MustBeUniform)))
+        {
+            if (_model.Obstacle(space) is { } obstacle)
+                throw new WiscaException(
+                    $"rotate {space.Kind.Name()}: not exact in this model: {obstacle}",
+                    "a model whose output projection is tied to its embedding can be rotated where its last norm's gain is uniform, as in "
+                    + "a new model");
+        }
+    }
+
     /// <summary>What may be rotated in a decoder.</summary>
     /// <param name="model">The decoder.</param>
     public static RotationPlan PlanFor(Decoder model)
@@ -302,11 +316,5 @@ public sealed class RotationScheduler : IDisposable
                     + $"'{name}', which is [{string.Join(", ", parameter.shape)}]",
                     "make the plan from the model's own configuration");
         }
-
-        if (space.Gains.Any(gain => gain.MustBeUniform) && _model.Obstacle(space) is { } obstacle)
-            throw new WiscaException(
-                $"rotate {space.Kind.Name()}: not exact in this model: {obstacle}",
-                "a model whose output projection is tied to its embedding can be rotated where its last norm's gain is uniform, as it is "
-                + "in a new model");
     }
 }

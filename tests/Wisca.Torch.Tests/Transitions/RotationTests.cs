@@ -53,7 +53,7 @@ public sealed class RotationTests
     {
         using var model = TinyFamilies.Create("llama");
         Should
-            .Throw<WiscaException>(() => Scheduler(model, new RotationOptions()))
+            .Throw<WiscaException>(Scheduler(model, new RotationOptions()).CheckGains)
             .Message.ShouldBe(
                 "rotate stream: not exact in this model: the elements of gain 'model.norm.weight' are not all equal, and it has no reader "
                 + "of its own to take up the difference");
