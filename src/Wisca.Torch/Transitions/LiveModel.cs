@@ -224,9 +224,9 @@ public sealed class LiveModel : ITensorSource
 
     /// <summary>
     /// How what reads and writes a space is spread over its axes: the sum over tensors of their products with themselves, each divided by
-    /// its trace. What reads behind a norm is taken as it is in the plain stream before the gain g, where a rotation acts: W diag(g) for
-    /// weights, and so G diag(1/g) for gradients. Its eigenvectors are the basis in which the products of every tensor's own gradient,
-    /// diag(g') R^T diag(1/g) G^T G diag(1/g) R diag(g'), are diagonal, whatever g' is.
+    /// its trace. Weights that read behind a norm are taken with its gain g, W diag(g), which is what reads the plain stream. Gradients are
+    /// taken as the optimizer has them. G diag(1/g), the gradient of W diag(g), would make a single reader's covariance exactly diagonal
+    /// whatever g' is; but then a channel with a small gain outweighs all others in its share, and training gained less.
     /// </summary>
     /// <param name="space">The space.</param>
     /// <param name="values">The tensor to take for a parameter; null to leave it out.</param>
@@ -239,7 +239,7 @@ public sealed class LiveModel : ITensorSource
         using var ungraded = no_grad();
         var sum = zeros([space.Size, space.Size], ScalarType.Float64);
         var gains = space
-            .Gains.Where(gain => !gain.MustBeUniform)
+            .Gains.Where(gain => areWeights && !gain.MustBeUniform)
             .ToDictionary(gain => gain.Tensor, gain => Gain(Weight(gain.Tensor), gain));
         foreach (var slices in space.Slices.GroupBy(slice => slice.Tensor))
         {
@@ -252,7 +252,7 @@ public sealed class LiveModel : ITensorSource
             {
                 var part = tensor.narrow(slice.Axis, slice.Start, space.Size).transpose(slice.Axis, -1).to(type).reshape(-1, space.Size);
                 if (slice.Gain is null || !gains.TryGetValue(slice.Gain, out var gain)) return part;
-                return part * (areWeights ? gain : gain.reciprocal()).to(type);
+                return part * gain.to(type);
             }).ToList();
             var rows = parts.Count == 1 ? parts[0] : cat(parts, 0);
             double length = rows.norm().AsDouble();

@@ -227,6 +227,64 @@ public sealed class RotationTests
         Tensor Master() => optimizer.StateOf(name).Single(state => state.Name == "master").Tensor;
     }
 
+    /// <summary>The covariance by hand, of the rotated model: it is diagonal, and that of the other extent is not.</summary>
+    [Theory]
+    [InlineData(RotationSource.Weights, false)]
+    [InlineData(RotationSource.Weights, true)]
+    [InlineData(RotationSource.Momentum, false)]
+    [InlineData(RotationSource.Momentum, true)]
+    [InlineData(RotationSource.Gradient, false)]
+    public void Apply_EachSource_MakesItsCovarianceDiagonal(RotationSource source, bool inner)
+    {
+        using var scope = NewDisposeScope();
+        using var model = Create("mistral");
+        var named = Named(model);
+        if (source != RotationSource.Weights)
+        {
+            // With gains of one the gradients of readers turn as they do.
+            using var ungraded = no_grad();
+            foreach (var (name, parameter) in named.Where(entry => entry.Key.EndsWith("norm.weight", StringComparison.Ordinal)))
+                parameter.fill_(1.ToScalar());
+        }
+
+        Gradients(model);
+        var kept = new KeptTensors(named.ToDictionary(entry => entry.Key, entry => entry.Value.grad!.clone()), -1);
+        using var scheduler = Scheduler(model, new RotationOptions { Source = source, InnerOnly = inner }, kept);
+        scheduler.Observe(0);
+        var (before, after) = scheduler.Apply(1).Spaces.Single().Diagonal!.Value;
+        before.ShouldBeLessThan(0.95);
+        after.ShouldBe(1, 1e-6);
+        Gradients(model);
+        double own = Share(inner);
+        own.ShouldBe(1, 1e-6);
+        Share(!inner).ShouldBeLessThan(0.999);
+
+        double Share(bool without)
+        {
+            var sum = zeros([16, 16], ScalarType.Float64);
+            foreach (var (name, parameter) in named.Where(entry => entry.Value.dim() == 2))
+            {
+                bool outer = name.Contains("embed", StringComparison.Ordinal) || name.StartsWith("lm_head", StringComparison.Ordinal);
+                if (outer && without) continue;
+                var matrix = source == RotationSource.Weights ? parameter.detach() : parameter.grad!;
+                string? norm = name switch
+                {
+                    "lm_head.weight" => "model.norm.weight",
+                    "model.embed_tokens.weight" => null,
+                    _ when name.Contains("o_proj", StringComparison.Ordinal) || name.Contains("down", StringComparison.Ordinal) => null,
+                    _ when name.Contains("mlp", StringComparison.Ordinal) => $"{name[..14]}.post_attention_layernorm.weight",
+                    _ => $"{name[..14]}.input_layernorm.weight",
+                };
+                if (norm is not null && source == RotationSource.Weights) matrix = matrix * named[norm].detach();
+                bool writes = name.Contains("o_proj", StringComparison.Ordinal) || name.Contains("down", StringComparison.Ordinal);
+                var gram = writes ? matrix.matmul(matrix.t()) : matrix.t().matmul(matrix);
+                sum.Plus_(gram / gram.trace());
+            }
+
+            return (sum.diagonal().Squared().sum() / sum.Squared().sum()).AsDouble();
+        }
+    }
+
     [Fact]
     public void Apply_GainNearZero_LeavesTheSpaceForThisTime()
     {
@@ -270,6 +328,31 @@ public sealed class RotationTests
         scheduler.Rotations.ShouldBe(1000);
         worst.ShouldBeLessThan(3e-6);
         foreach (var space in scheduler.Spaces) OrthogonalMatrix.Fault(scheduler.TotalOf(space)).ShouldBeLessThan(1e-11);
+    }
+
+    /// <summary>Wherever the runtime happens to put the matrix: products of what is not aligned differ in their last bits.</summary>
+    [Fact]
+    public void Rotate_MatrixElsewhereInMemory_GivesTheSameBits()
+    {
+        const int size = 97;
+        double[,] rotation = OrthogonalMatrix.Random(size, 7);
+        using var scope = NewDisposeScope();
+        var weights = randn([size, size], ScalarType.Float64);
+        var space = new RotatedSpace(RotationKind.Stream, "stream", size, false, [new RotatedSlice("w", 1, 0, SliceRole.Reads)], []);
+        var results = new List<double[]>();
+        var kept = new List<object>();
+        for (int place = 0; place < 24; place++)
+        {
+            kept.Add(new byte[85_000 + (8 * place)]);
+            double[,] copy = (double[,])rotation.Clone();
+            kept.Add(copy);
+            var weight = weights.clone();
+            new LiveModel([("w", weight)], []).Rotate(space, copy, GainPolicy.Follow, SecondMomentPolicy.Keep);
+            results.Add(Values(weight));
+        }
+
+        results.ShouldAllBe(result => result.SequenceEqual(results[0]));
+        GC.KeepAlive(kept);
     }
 
     [Fact]
