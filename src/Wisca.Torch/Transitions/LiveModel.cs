@@ -148,7 +148,7 @@ public sealed class LiveModel : ITensorSource
         if (Obstacle(space) is { } obstacle) throw new WiscaException(obstacle, "the residual stream of this model cannot be rotated now");
         using var scope = NewDisposeScope();
         using var ungraded = no_grad();
-        var turn = RotationBasis.FromArray(rotation).to(Weight(space.Slices[0].Tensor).device);
+        var turn = tensor(rotation, device: Weight(space.Slices[0].Tensor).device);
         string[] tensors = [.. space.Slices.Select(slice => slice.Tensor).Distinct()];
         if (moments == SecondMomentPolicy.Reset)
         {
@@ -311,7 +311,7 @@ public sealed class LiveModel : ITensorSource
 
     private static void Mix(Tensor target, int axis, double[,] matrix, int power)
     {
-        var mixing = RotationBasis.FromArray(matrix).to(target.device);
+        var mixing = tensor(matrix, device: target.device);
         using var exponent = power.ToScalar();
         if (power > 1) mixing = mixing.pow(exponent);
         var wide = target.to(ScalarType.Float64);

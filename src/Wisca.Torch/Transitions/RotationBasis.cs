@@ -23,7 +23,7 @@ internal static class RotationBasis
         if (keepsOnes) return OrthogonalMatrix.KeepingOnes(Find(Complement(covariance), false, largest));
         int size = (int)covariance.shape[0];
         var vectors = size <= (largest ?? LargestDecomposition) ? linalg.eigh(covariance).Item2 : Iterated(covariance);
-        return ToArray(Polished(FromArray(Nearest(ToArray(vectors)))));
+        return ToArray(Polished(tensor(Nearest(ToArray(vectors)))));
     }
 
     /// <summary>The share of a matrix's squared Frobenius norm that lies on its diagonal; 1 for a matrix of zeros.</summary>
@@ -38,15 +38,9 @@ internal static class RotationBasis
     public static Tensor Turned(Tensor covariance, double[,] rotation)
     {
         using var scope = NewDisposeScope();
-        var turn = FromArray(rotation);
+        var turn = tensor(rotation);
         return turn.transpose(0, 1).matmul(covariance).matmul(turn).MoveToOuterDisposeScope();
     }
-
-    /// <summary>
-    /// A matrix as a tensor in memory of libtorch's own: products of what lies elsewhere differ in their last bits with its place, from run
-    /// to run.
-    /// </summary>
-    public static Tensor FromArray(double[,] matrix) => tensor(matrix).clone();
 
     public static double[,] ToArray(Tensor matrix)
     {

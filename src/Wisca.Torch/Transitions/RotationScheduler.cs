@@ -286,7 +286,7 @@ public sealed class RotationScheduler : IDisposable
     private void Remember(RotatedSpace space, double[,] matrix)
     {
         using var scope = NewDisposeScope();
-        var turn = RotationBasis.FromArray(matrix);
+        var turn = tensor(matrix);
         var total = _totals[space.Name];
         total.copy_(total.matmul(turn));
         if (_averages.TryGetValue(space.Name, out var average)) average.copy_(turn.transpose(0, 1).matmul(average).matmul(turn));

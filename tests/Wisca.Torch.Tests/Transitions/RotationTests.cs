@@ -330,31 +330,6 @@ public sealed class RotationTests
         foreach (var space in scheduler.Spaces) OrthogonalMatrix.Fault(scheduler.TotalOf(space)).ShouldBeLessThan(1e-11);
     }
 
-    /// <summary>Wherever the runtime happens to put the matrix: products of what is not aligned differ in their last bits.</summary>
-    [Fact]
-    public void Rotate_MatrixElsewhereInMemory_GivesTheSameBits()
-    {
-        const int size = 97;
-        double[,] rotation = OrthogonalMatrix.Random(size, 7);
-        using var scope = NewDisposeScope();
-        var weights = randn([size, size], ScalarType.Float64);
-        var space = new RotatedSpace(RotationKind.Stream, "stream", size, false, [new RotatedSlice("w", 1, 0, SliceRole.Reads)], []);
-        var results = new List<double[]>();
-        var kept = new List<object>();
-        for (int place = 0; place < 24; place++)
-        {
-            kept.Add(new byte[85_000 + (8 * place)]);
-            double[,] copy = (double[,])rotation.Clone();
-            kept.Add(copy);
-            var weight = weights.clone();
-            new LiveModel([("w", weight)], []).Rotate(space, copy, GainPolicy.Follow, SecondMomentPolicy.Keep);
-            results.Add(Values(weight));
-        }
-
-        results.ShouldAllBe(result => result.SequenceEqual(results[0]));
-        GC.KeepAlive(kept);
-    }
-
     [Fact]
     public void Save_Load_GoesOnToTheBit()
     {
