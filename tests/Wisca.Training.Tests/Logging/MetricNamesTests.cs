@@ -15,8 +15,8 @@ public sealed class MetricNamesTests
             "time/transition_seconds", "time/balance_seconds", "validation/loss", "validation/perplexity", "validation/average_loss",
             "test/loss", "test/perplexity", "wisca/largest_log2", "wisca/scaled_groups", "wisca/groups", "layer", "transition", "factor",
             "norms", "kv_head", "channel", "note", "wisca/loss_before", "wisca/loss_after", "angle", "diagonal_before", "diagonal_after",
-            "rotation/skipped", "time/rotation_seconds", "rotation/loss_before", "rotation/loss_after", "adapter/balanced", "adapter/skipped",
-            "adapter/clamped", "adapter/mean_factor", "adapter/least_factor", "adapter/greatest_factor", "sample/prompt", "sample/text",
+            "rotation/skipped", "time/rotation_seconds", "rotation/loss_before", "rotation/loss_after", "adapter/balanced",
+            "adapter/skipped", "adapter/clamped", "adapter/mean_factor", "adapter/least_factor", "adapter/greatest_factor", "sample/prompt", "sample/text",
             "imbalance", "norm",
         ]);
 
