@@ -16,8 +16,8 @@ public sealed class MetricNamesTests
             "test/loss", "test/perplexity", "wisca/largest_log2", "wisca/scaled_groups", "wisca/groups", "layer", "transition", "factor",
             "norms", "kv_head", "channel", "note", "wisca/loss_before", "wisca/loss_after", "angle", "diagonal_before", "diagonal_after",
             "rotation/skipped", "time/rotation_seconds", "rotation/loss_before", "rotation/loss_after", "adapter/balanced",
-            "adapter/skipped", "adapter/clamped", "adapter/mean_factor", "adapter/least_factor", "adapter/greatest_factor", "sample/prompt", "sample/text",
-            "imbalance", "norm",
+            "adapter/skipped", "adapter/clamped", "adapter/mean_factor", "adapter/least_factor", "adapter/greatest_factor", "sample/prompt",
+            "sample/text", "imbalance", "norm",
         ]);
 
     [Fact]
