@@ -15,6 +15,11 @@ public interface ITrainingObserver
     /// <summary>A transition was applied.</summary>
     void Transitioned(TransitionEvent transition);
 
+    /// <summary>The model was rotated.</summary>
+    void Rotated(RotationEvent rotation)
+    {
+    }
+
     /// <summary>The factors of an adapter were balanced.</summary>
     void Balanced(LoraBalanceEvent balance)
     {

@@ -98,6 +98,37 @@ internal sealed class RunLog : ITrainingObserver, IDisposable
         ]);
     }
 
+    public void Rotated(RotationEvent rotation)
+    {
+        var metrics = new List<KeyValuePair<string, double>>();
+        foreach (var kind in rotation.Spaces.Select(entry => entry.Space.Kind).Distinct())
+        {
+            if (rotation.Mean(kind) is not { } mean) continue;
+            metrics.Add(new(MetricNames.OfRotation(kind.Name(), MetricNames.RotationAngle), mean.Angle));
+            if (mean.Diagonal is not { } diagonal) continue;
+            metrics.Add(new(MetricNames.OfRotation(kind.Name(), MetricNames.DiagonalBefore), diagonal.Before));
+            metrics.Add(new(MetricNames.OfRotation(kind.Name(), MetricNames.DiagonalAfter), diagonal.After));
+        }
+
+        if (rotation.Loss is { } loss)
+            metrics.AddRange([new(MetricNames.RotationLossBefore, loss.Before), new(MetricNames.RotationLossAfter, loss.After)]);
+        metrics.Add(new(MetricNames.RotationSeconds, rotation.Elapsed.TotalSeconds));
+        _board?.WriteScalars(rotation.Step, metrics);
+        var skipped = rotation.Spaces.Where(entry => entry.Skipped is not null).ToList();
+        _metrics?.WriteRecord(
+            rotation.Step,
+            [
+                .. metrics.Select(metric => KeyValuePair.Create<string, JsonNode?>(metric.Key, metric.Value)),
+                .. skipped.Count == 0
+                    ? (KeyValuePair<string, JsonNode?>[])[]
+                    : [
+                        new(
+                            MetricNames.SkippedSpaces,
+                            new JsonObject(skipped.Select(entry => KeyValuePair.Create(entry.Space.Name, (JsonNode?)entry.Skipped)))),
+                    ],
+            ]);
+    }
+
     public void Balanced(LoraBalanceEvent balance) => Write(balance.Step,
     [
         new(MetricNames.BalancedModules, balance.Balanced),

@@ -34,6 +34,7 @@ public sealed class Trainer : IDisposable
     private readonly LearningRateSchedule _schedule;
     private readonly WeightAverage? _average;
     private readonly WiscaScheduler? _scheduler, _gauge;
+    private readonly RotationScheduler? _rotations;
     private readonly TrainingBatch? _probe;
     private readonly ReportWindow _window = new();
 
@@ -55,8 +56,10 @@ public sealed class Trainer : IDisposable
             _schedule = OptimizerFactory.Schedule(config, _task.Steps);
             if (config.Ema is { } decay) _average = new WeightAverage(Trainee.Trained, decay);
             (_scheduler, _gauge) = CreateSchedulers();
+            _rotations = CreateRotations();
             Trainee.Begin(_scheduler, States);
-            if (config.Wisca.Verify && _scheduler is not null) _probe = _task.Data.Batches.Read(0, config.BatchSize);
+            if (config.Wisca.Verify && (_scheduler is not null || _rotations is not null))
+                _probe = _task.Data.Batches.Read(0, config.BatchSize);
             if (state is not null) Restore(state, _checkpoint!);
             if (_checkpoint is null) folder.BeginAnew();
             AtomicFile.Write(folder.ConfigPath, config.ToYaml(commented: false));
@@ -186,6 +189,7 @@ public sealed class Trainer : IDisposable
     public void Dispose()
     {
         _log?.Dispose();
+        _rotations?.Dispose();
         _average?.Dispose();
         _optimizer?.Dispose();
         _task?.Dispose();
@@ -247,6 +251,18 @@ public sealed class Trainer : IDisposable
                 [.. States, .. Trainee.Followers]);
     }
 
+    private RotationScheduler? CreateRotations()
+    {
+        if (!_config.Wisca.Rotate.IsActive) return null;
+        var rotations = new RotationScheduler(
+            Trainee.Movable, RotationScheduler.PlanFor(Trainee.Model), _config.Wisca.Rotate.Options(_config.Seed), States);
+        rotations.CheckGains();
+        foreach (string gain in rotations.FrozenGains)
+            _observer.Notice(
+                $"{gain} is not trained: the output projection is tied to the embedding, so it must stay the same for all channels");
+        return rotations;
+    }
+
     /// <summary>One optimizer step.</summary>
     private void Step()
     {
@@ -263,6 +279,7 @@ public sealed class Trainer : IDisposable
         var (loss, auxiliary) = Trainee.AddGradients(_step, batches);
         double passSeconds = Stopwatch.GetElapsedTime(passed).TotalSeconds;
         CheckLoss(loss);
+        _rotations?.Observe(_step);
         double rate = _schedule.At(_step),
             norm = _config.Optimizer.ClipNorm is { } clip ? _optimizer.ClipGradients(clip) : _optimizer.GradientNorm();
         if (!double.IsFinite(norm))
@@ -358,6 +375,13 @@ public sealed class Trainer : IDisposable
             Told(done);
         }
 
+        if (_rotations is not null
+            && Measured(() => _rotations.Step(_step, _config.Wisca.Verify ? Probe : null)) is { } rotation)
+        {
+            _log.Rotated(rotation);
+            _observer.Rotated(rotation);
+        }
+
         if (Measured(() => Trainee.Balance(_step)) is not { } balanced) return;
         _log.Balanced(balanced);
         _observer.Balanced(balanced);
@@ -443,6 +467,7 @@ public sealed class Trainer : IDisposable
             Directory.CreateDirectory(Path.Combine(staging, RunLayout.Training));
             Trainee.SaveState(staging);
             _optimizer.Save(Path.Combine(staging, RunLayout.Optimizer));
+            _rotations?.Save(Path.Combine(staging, RunLayout.Rotations));
             if (_average is not null)
             {
                 _average.Save(Path.Combine(staging, RunLayout.AverageState));
@@ -505,6 +530,8 @@ public sealed class Trainer : IDisposable
         _optimizer.Load(Path.Combine(checkpoint, RunLayout.Optimizer));
         string average = Path.Combine(checkpoint, RunLayout.AverageState);
         if (_average is not null && File.Exists(average)) _average.Load(average);
+        string rotations = Path.Combine(checkpoint, RunLayout.Rotations);
+        if (_rotations is not null && File.Exists(rotations)) _rotations.Load(rotations);
     }
 
     /// <summary>The text could not be read; the model is as good as it was.</summary>

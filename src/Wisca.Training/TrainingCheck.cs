@@ -48,11 +48,13 @@ public sealed record TrainingCheck(long Parameters, long ActiveParameters, doubl
             (double)config.BatchSize * config.Accumulation * config.Data.SequenceLength);
     }
 
-    /// <summary>Makes the transitions of a run, if there are any.</summary>
+    /// <summary>Makes the transitions and rotations of a run, if there are any.</summary>
     internal static void CheckTransitions(
         WiscaSection section, Decoder model, IReadOnlyList<(string Name, Parameter Parameter)> movable,
         params IReadOnlyList<IParameterState> states)
     {
+        if (section.Rotate.IsActive)
+            new RotationScheduler(movable, RotationScheduler.PlanFor(model), section.Rotate.Options(0), states).Dispose();
         if (!section.IsActive) return;
         var options = section.Options;
         _ = new WiscaScheduler(

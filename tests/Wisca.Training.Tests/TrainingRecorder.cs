@@ -11,6 +11,8 @@ internal sealed class TrainingRecorder : ITrainingObserver
 
     public List<TransitionEvent> Transitions { get; } = [];
 
+    public List<RotationEvent> Rotations { get; } = [];
+
     public List<string> Samples { get; } = [];
 
     public List<string> Notices { get; } = [];
@@ -30,6 +32,8 @@ internal sealed class TrainingRecorder : ITrainingObserver
     public void Evaluated(EvaluationReport report) => Evaluations.Add(report);
 
     public void Transitioned(TransitionEvent transition) => Transitions.Add(transition);
+
+    public void Rotated(RotationEvent rotation) => Rotations.Add(rotation);
 
     public void Sampled(long completedSteps, string prompt, string continuation) => Samples.Add(continuation);
 

@@ -55,6 +55,24 @@ internal sealed class TrainingConsole(IAnsiConsole console, string? arm = null) 
                 + $"2^{transition.LargestLog2:0.000}, {transition.Elapsed.TotalMilliseconds:0} "
                 + $"ms{(transition.Loss is { } loss ? $", loss {loss.Before:R} -> {loss.After:R}" : "")}"));
 
+    public void Rotated(RotationEvent rotation)
+    {
+        foreach (var kind in rotation.Spaces.Select(entry => entry.Space.Kind).Distinct())
+        {
+            if (rotation.Mean(kind) is not { } mean) continue;
+            Line(
+                string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"{_prefix}step {rotation.Step}: rotation of {kind.Name()} by {mean.Angle:0.0} degrees"
+                    + $"{(mean.Diagonal is { } share ? $", covariance {share.Before:0.000} -> {share.After:0.000} diagonal" : "")}, "
+                    + $"{rotation.Elapsed.TotalMilliseconds:0} ms"
+                    + $"{(rotation.Loss is { } loss ? $", loss {loss.Before:R} -> {loss.After:R}" : "")}"));
+        }
+
+        foreach (var left in rotation.Spaces.Where(entry => entry.Skipped is not null))
+            Line($"{_prefix}step {rotation.Step}: {left.Space.Name} is not rotated this time: {left.Skipped}");
+    }
+
     public void Balanced(LoraBalanceEvent balance) =>
         Line(
             string.Create(

@@ -20,6 +20,9 @@ public sealed record StateTensor(string Name, Tensor Tensor, int Degree)
     public IReadOnlyList<StateAxis> Axes { get; init; } =
         [.. Enumerable.Range(0, (int)Tensor.dim()).Select(axis => new StateAxis(axis))];
 
+    /// <summary>True where each element belongs to the parameter's element at the same place.</summary>
+    internal bool IsElementwise => Axes.Index().All(entry => entry.Item is { Basis: null } axis && axis.Parameter == entry.Index);
+
     /// <summary>The axes whose indices are the parameter's along one of its axes.</summary>
     internal int[] AxesAlong(int axis) =>
         [.. Enumerable.Range(0, Axes.Count).Where(own => Axes[own] is { Basis: null, Parameter: { } followed } && followed == axis)];

@@ -1,6 +1,8 @@
 using System.Diagnostics.CodeAnalysis;
+using System.Globalization;
 using TorchSharp;
 using Wisca.Numerics;
+using Wisca.Rotations;
 using Wisca.Safetensors;
 using Wisca.Torch.Optimizers;
 using Wisca.Transitions;
@@ -14,6 +16,9 @@ namespace Wisca.Torch.Transitions;
 /// </summary>
 public sealed class LiveModel : ITensorSource
 {
+    // A gain is divided by; and one that must be uniform was made so, and may have been rounded since.
+    private const double LeastGain = 1e-3, UniformTolerance = 1e-6;
+
     private readonly Dictionary<string, Tensor> _parameters;
     private readonly IReadOnlyList<IParameterState> _states;
 
@@ -125,6 +130,176 @@ public sealed class LiveModel : ITensorSource
         }
     }
 
+    /// <summary>
+    /// Turns a space by an orthogonal matrix R: what lies in it is multiplied by R, what reads behind a norm with gain g by
+    /// diag(g) R diag(1/g'), and the norm's bias b becomes (b / g) R g'. Copies of the weights follow with their own gains, momenta
+    /// exactly; a gain's own momenta stay, or are zero where it was folded. Gains that must be uniform stay as they are.
+    /// </summary>
+    /// <param name="space">What lies in the space.</param>
+    /// <param name="rotation">R, [size, size].</param>
+    /// <param name="gains">What becomes of the gains.</param>
+    /// <param name="moments">What becomes of second moments.</param>
+    /// <exception cref="WiscaException">A gain is too near to zero, or not uniform although it must be; nothing has changed.</exception>
+    public void Rotate(RotatedSpace space, double[,] rotation, GainPolicy gains, SecondMomentPolicy moments)
+    {
+        ArgumentNullException.ThrowIfNull(space);
+        ArgumentNullException.ThrowIfNull(rotation);
+        if (Obstacle(space) is { } obstacle) throw new WiscaException(obstacle, "the residual stream of this model cannot be rotated now");
+        using var scope = NewDisposeScope();
+        using var ungraded = no_grad();
+        var turn = tensor(rotation, device: Weight(space.Slices[0].Tensor).device);
+        string[] tensors = [.. space.Slices.Select(slice => slice.Tensor).Distinct()];
+        if (moments == SecondMomentPolicy.Reset)
+        {
+            foreach (var states in _states.OfType<IOptimizerState>())
+            {
+                foreach (string name in tensors.Where(name => states.StateOf(name).Count > 0)) states.Reset(name);
+            }
+        }
+
+        // All gains are read before any changes.
+        var live = Changes(space, turn, gains, Weight);
+        foreach (var (copy, changes) in Copies(tensors).Select(copy => (copy, Changes(space, turn, gains, copy))).ToList())
+        {
+            foreach (var slice in space.Slices)
+            {
+                if (copy(slice.Tensor) is { } weight) Turn(weight, slice.Axis, slice.Start, ChangeOf(slice, changes).Weights(turn));
+            }
+
+            foreach (var gain in space.Gains)
+            {
+                var change = changes[gain.Tensor];
+                if (gain.Bias is { } bias && copy(bias) is { } shift) Turn(shift, 0, 0, change.Inverse.Weights(turn));
+                if (!gain.MustBeUniform) copy(gain.Tensor)?.copy_(gain.AddsOne ? change.After!.Plus(-1) : change.After!);
+            }
+        }
+
+        foreach (var states in _states)
+        {
+            foreach (var slice in space.Slices) TurnMoments(states, slice.Tensor, slice.Axis, slice.Start, ChangeOf(slice, live));
+            foreach (var gain in space.Gains)
+            {
+                if (gain.Bias is { } bias) TurnMoments(states, bias, 0, 0, live[gain.Tensor].Inverse);
+                if (gains != GainPolicy.Fold || gain.MustBeUniform) continue;
+                foreach (var state in states.StateOf(gain.Tensor).Where(state => state.Degree < 0)) state.Tensor.zero_();
+            }
+
+            foreach (string name in Names(space)) (states as IOptimizerState)?.RefreshFromMaster(name);
+        }
+
+        void TurnMoments(IParameterState states, string name, int axis, int start, GainChange change)
+        {
+            foreach (var state in states.StateOf(name))
+            {
+                if (!state.IsElementwise) TurnGathered(state, axis, start, change);
+                else if (state.Degree == -1) Turn(state.Tensor, axis, start, change.Momenta(turn));
+                else if (state.Degree == -2 && moments == SecondMomentPolicy.Mix)
+                    Turn(state.Tensor, axis, start, change.Momenta(turn).Squared());
+                else if (state.Degree == -2 && change.After is not null)
+                    Turn(state.Tensor, axis, start, (change.After / change.Before!).Squared().diag());
+            }
+        }
+
+        // Gram matrices, bases and moments in a basis: the gain before, the rotation, the gain behind.
+        void TurnGathered(StateTensor state, int axis, int start, GainChange change)
+        {
+            if (change.Before is { } before) StateTransport.Scale(state, new AxisFactors(axis, Read(before.cpu())));
+            StateTransport.TryRotate(state, axis, start, turn);
+            if (change.After is { } after) StateTransport.Scale(state, new AxisFactors(axis, Read(after.reciprocal().cpu())));
+        }
+    }
+
+    /// <summary>Why a space cannot be rotated as the gains are now; null where it can.</summary>
+    internal string? Obstacle(RotatedSpace space)
+    {
+        using var scope = NewDisposeScope();
+        using var ungraded = no_grad();
+        foreach (var gain in space.Gains)
+        {
+            var values = Gain(Weight(gain.Tensor), gain);
+            double mean = values.abs().mean().AsDouble(), least = values.abs().amin([0]).AsDouble();
+            double spread = values.amax([0]).Plus(values.amin([0]).neg()).AsDouble();
+            if (gain.MustBeUniform && !(spread <= UniformTolerance * mean))
+                return $"the elements of gain '{gain.Tensor}' are not all equal, and it has no reader of its own to take up the difference";
+            if (!gain.MustBeUniform && !(least >= LeastGain * mean))
+                return string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"gain '{gain.Tensor}' has an element of {least:0.###e+0} beside a mean of {mean:0.###}: too near to zero");
+        }
+
+        return null;
+    }
+
+    /// <summary>
+    /// How what reads and writes a space is spread over its axes: the sum over tensors of their products with themselves, each divided by
+    /// its trace. Weights that read behind a norm are taken with its gain g, W diag(g), which is what reads the plain stream. Gradients are
+    /// taken as the optimizer has them. G diag(1/g), the gradient of W diag(g), would make a single reader's covariance exactly diagonal
+    /// whatever g' is; but then a channel with a small gain outweighs all others in its share, and training gained less.
+    /// </summary>
+    /// <param name="space">The space.</param>
+    /// <param name="values">The tensor to take for a parameter; null to leave it out.</param>
+    /// <param name="areWeights">True where the values are weights, false where they are gathered from gradients.</param>
+    /// <param name="innerOnly">True to leave embeddings and the output projection out.</param>
+    /// <returns>[size, size] in float64 on the CPU.</returns>
+    internal Tensor Covariance(RotatedSpace space, Func<string, Tensor?> values, bool areWeights, bool innerOnly)
+    {
+        using var scope = NewDisposeScope();
+        using var ungraded = no_grad();
+        var sum = zeros([space.Size, space.Size], ScalarType.Float64);
+        var gains = space
+            .Gains.Where(gain => areWeights && !gain.MustBeUniform)
+            .ToDictionary(gain => gain.Tensor, gain => Gain(Weight(gain.Tensor), gain));
+        foreach (var slices in space.Slices.GroupBy(slice => slice.Tensor))
+        {
+            if (slices.First().Role is SliceRole.Bias) continue;
+            if (innerOnly && slices.First().Role is SliceRole.Embedding or SliceRole.Head) continue;
+            if (values(slices.Key) is not { } tensor) continue;
+            using var inner = NewDisposeScope();
+            var type = tensor.dtype == ScalarType.Float64 ? ScalarType.Float64 : ScalarType.Float32;
+            var parts = slices.Select(slice =>
+            {
+                var part = tensor.narrow(slice.Axis, slice.Start, space.Size).transpose(slice.Axis, -1).to(type).reshape(-1, space.Size);
+                if (slice.Gain is null || !gains.TryGetValue(slice.Gain, out var gain)) return part;
+                return part * gain.to(type);
+            }).ToList();
+            var rows = parts.Count == 1 ? parts[0] : cat(parts, 0);
+            double length = rows.norm().AsDouble();
+            if (!double.IsFinite(length))
+                throw new WiscaException(
+                    $"what is kept for parameter '{slices.Key}' holds NaN or infinity",
+                    "the run has diverged; go back to an earlier checkpoint, with a lower learning rate");
+            if (length == 0) continue;
+            rows = rows.Over(length);
+            sum.Plus_(rows.transpose(0, 1).matmul(rows).to(ScalarType.Float64).cpu());
+        }
+
+        return sum.MoveToOuterDisposeScope();
+    }
+
+    /// <summary>The optimizer's momentum of a parameter; null where it has none.</summary>
+    internal Tensor? Momentum(string tensor) =>
+        _states.SelectMany(states => states.StateOf(tensor)).FirstOrDefault(state => state.Degree == -1)?.Tensor;
+
+    /// <summary>The tensor that holds the weight: the parameter, or its master.</summary>
+    internal Tensor Weight(string tensor) => Master(tensor) ?? _parameters[tensor];
+
+    /// <summary>Copies all that a rotation of a space changes, to put it back.</summary>
+    /// <returns>What puts it back and frees the copies; call it once, or free them.</returns>
+    internal IReadOnlyList<(Tensor Tensor, Tensor Copy)> Copied(RotatedSpace space, bool moments)
+    {
+        using var ungraded = no_grad();
+        return
+        [
+            .. Names(space)
+                .SelectMany(name =>
+                    _states.SelectMany(states => states.StateOf(name))
+                        .Where(state => moments || state.Degree > 0)
+                        .Select(state => state.Tensor)
+                        .Prepend(_parameters[name]))
+                .Select(tensor => (tensor, tensor.detach().clone().DetachFromDisposeScope())),
+        ];
+    }
+
     /// <summary>The products of a matrix's rows (axis 0) or columns (axis 1) with each other.</summary>
     public double[,] Gram(string name, int axis)
     {
@@ -142,13 +317,65 @@ public sealed class LiveModel : ITensorSource
         return gram;
     }
 
-    private Tensor Weight(string tensor) => Master(tensor) ?? _parameters[tensor];
+    /// <summary>What is to be read and written as the weights are: they themselves, and every average of them.</summary>
+    private IEnumerable<Func<string, Tensor?>> Copies(string[] tensors)
+    {
+        yield return Weight;
+        foreach (var states in _states)
+        {
+            var names = tensors
+                .SelectMany(states.StateOf)
+                .Where(state => state.Degree > 0 && state.Name != OptimizedParameter.MasterName)
+                .Select(state => state.Name)
+                .Distinct();
+            foreach (string name in names)
+                yield return tensor => states.StateOf(tensor).FirstOrDefault(state => state.Name == name)?.Tensor;
+        }
+    }
+
+    private Dictionary<string, GainChange> Changes(RotatedSpace space, Tensor turn, GainPolicy policy, Func<string, Tensor?> copy) =>
+        space.Gains.ToDictionary(
+            gain => gain.Tensor,
+            gain =>
+            {
+                if (gain.MustBeUniform) return GainChange.None;
+                var before = Gain(copy(gain.Tensor) ?? Weight(gain.Tensor), gain);
+                if (policy == GainPolicy.Fold) return new GainChange(before, ones_like(before));
+
+                // The sign of the channel that weighs most; any would be exact.
+                var sign = before.index_select(0, turn.abs().argmax(0)).sign();
+                return new GainChange(before, turn.Squared().transpose(0, 1).matmul(before.Squared()).sqrt() * sign);
+            },
+            StringComparer.Ordinal);
+
+    private static GainChange ChangeOf(RotatedSlice slice, Dictionary<string, GainChange> changes) =>
+        slice.Gain is { } gain ? changes[gain] : GainChange.None;
+
+    private static Tensor Gain(Tensor stored, RotatedGain gain)
+    {
+        var wide = stored.detach().to(ScalarType.Float64, copy: true);
+        return gain.AddsOne ? wide.Plus(1) : wide;
+    }
+
+    private static IEnumerable<string> Names(RotatedSpace space) =>
+        space.Slices.Select(slice => slice.Tensor)
+            .Concat(space.Gains.Select(gain => gain.Tensor))
+            .Concat(space.Gains.Select(gain => gain.Bias).OfType<string>())
+            .Distinct();
+
+    /// <summary>T'[.., start + j, ..] = sum over i of T[.., start + i, ..] matrix[i, j].</summary>
+    private static void Turn(Tensor target, int axis, int start, Tensor matrix)
+    {
+        using var scope = NewDisposeScope();
+        var part = target.narrow(axis, start, matrix.shape[0]);
+        part.copy_(part.to(ScalarType.Float64).transpose(axis, -1).matmul(matrix).transpose(axis, -1));
+    }
 
     private Tensor? Master(string tensor) =>
         _states
             .OfType<IOptimizerState>()
             .SelectMany(states => states.StateOf(tensor))
-            .FirstOrDefault(state => state.Name == "master")
+            .FirstOrDefault(state => state.Name == OptimizedParameter.MasterName)
             ?.Tensor;
 
     /// <summary>For each index along an axis the sum of the second moments; null where none are kept.</summary>
@@ -173,4 +400,19 @@ public sealed class LiveModel : ITensorSource
     }
 
     private static double[] Read(Tensor values) => values.cpu().data<double>().ToArray();
+
+    /// <summary>A gain before and after a rotation; both null where it commutes with any.</summary>
+    private readonly record struct GainChange(Tensor? Before, Tensor? After)
+    {
+        public static GainChange None => default;
+
+        /// <summary>The change of what is multiplied by the gain instead of dividing by it: a norm's bias.</summary>
+        public GainChange Inverse => Before is null ? this : new GainChange(Before.reciprocal(), After!.reciprocal());
+
+        /// <summary>diag(g) R diag(1/g').</summary>
+        public Tensor Weights(Tensor turn) => Before is null ? turn : Before.unsqueeze(1) * turn / After!;
+
+        /// <summary>diag(1/g) R diag(g').</summary>
+        public Tensor Momenta(Tensor turn) => Inverse.Weights(turn);
+    }
 }

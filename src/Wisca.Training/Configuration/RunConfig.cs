@@ -1,4 +1,5 @@
 using Wisca.Settings;
+using Wisca.Torch.Transitions;
 using Wisca.Transitions;
 
 namespace Wisca.Training.Configuration;
@@ -93,7 +94,7 @@ public abstract record RunConfig
     /// <exception cref="WiscaException">The file cannot be read.</exception>
     public abstract IReadOnlyList<(string Key, string Before, string After)> ChangesSince(string path);
 
-    /// <summary>Reports transitions that the update rule does not allow.</summary>
+    /// <summary>Reports transitions and rotations that the update rule does not allow.</summary>
     /// <param name="given">Where faults are reported.</param>
     /// <param name="whole">True where the weights that transitions scale are trained themselves.</param>
     private protected void CheckTransitions(GivenSettings given, bool whole)
@@ -104,5 +105,13 @@ public abstract record RunConfig
                 "fisher needs the second moments of the gradients, expected optimizer.name: adamw or soap");
         if (Wisca.TransportEpsilon && Optimizer.Name is OptimizerKind.Sgd or OptimizerKind.Lion)
             given.Contradict(["wisca.transport_epsilon", "optimizer.name"], "true, expected false: this optimizer has no epsilon");
+        if (!whole && Wisca.Rotate.IsActive)
+            given.Contradict(
+                ["wisca.rotate.stream", "adapter.type"],
+                "rotates a base that does not train, expected none, or adapter.type: none to train the whole model");
+        if (Wisca.Rotate.Stream == RotationSource.Momentum && Optimizer is { Name: OptimizerKind.Sgd, MomentumOrDefault: 0 })
+            given.Contradict(
+                ["wisca.rotate.stream", "optimizer.momentum"],
+                "momentum, which this optimizer does not keep; expected gradient, or a momentum above 0");
     }
 }

@@ -100,7 +100,11 @@ public sealed record WiscaSection : ISettingsSection
     [Setting("Whether the loss on a fixed batch is compared before and after every transition; a difference beyond rounding ends the run.")]
     public bool Verify { get; init; }
 
-    /// <summary>True where there is anything to do.</summary>
+    /// <summary>Rotations of the residual stream, alone or beside the transitions above.</summary>
+    [Setting("Rotations of the residual stream, alone or beside the transitions above.")]
+    public RotationSection Rotate { get; init; } = new();
+
+    /// <summary>True where there is anything to scale.</summary>
     public bool IsActive =>
         (QueryKey is not null || ValueOutput is not null) && (Init || Every > 0 || At.Count > 0 || Threshold is not null);
 
@@ -134,6 +138,10 @@ public sealed record WiscaSection : ISettingsSection
             given.Contradict(
                 ["transport_epsilon", "state"],
                 "true although the state is not transported, expected false or state: transport");
+        if (Rotate is { IsActive: true, Values: not null } && ValueOutput == Granularity.Channel)
+            given.Contradict(
+                ["vo", "rotate.values"],
+                "channel although values are rotated, expected tensor or kv-head: factors of single channels do not outlast a rotation");
         if (Until is { } until && At.Any(step => step > until))
             given.Contradict(["at", "until"], $"step {At.Max()}, expected at most {until} as wisca.until says");
         if (Criterion == Criterion.Fisher && Init)

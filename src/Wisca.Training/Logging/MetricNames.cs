@@ -101,6 +101,27 @@ public static class MetricNames
     /// <summary>The loss on the same batch after it.</summary>
     public const string LossAfter = "wisca/loss_after";
 
+    /// <summary>Quantity of a rotation (<see cref="OfRotation"/>): how far axes moved, in degrees.</summary>
+    public const string RotationAngle = "angle";
+
+    /// <summary>Quantity of a rotation: the share of the covariance's squared Frobenius norm on its diagonal, before.</summary>
+    public const string DiagonalBefore = "diagonal_before";
+
+    /// <summary>Quantity of a rotation: the same after.</summary>
+    public const string DiagonalAfter = "diagonal_after";
+
+    /// <summary>The spaces that a rotation left as they are, objects of name and reason.</summary>
+    public const string SkippedSpaces = "rotation/skipped";
+
+    /// <summary>Seconds of a rotation.</summary>
+    public const string RotationSeconds = "time/rotation_seconds";
+
+    /// <summary>The loss on a fixed batch before a rotation.</summary>
+    public const string RotationLossBefore = "rotation/loss_before";
+
+    /// <summary>The loss on the same batch after it.</summary>
+    public const string RotationLossAfter = "rotation/loss_after";
+
     /// <summary>Number of an adapter's modules that were balanced.</summary>
     public const string BalancedModules = "adapter/balanced";
 
@@ -132,6 +153,11 @@ public static class MetricNames
     public const string Norm = "norm";
 
     private const string Layer = "layer";
+
+    /// <summary>The name of a quantity of the rotations of one kind of space, a mean over them: <c>rotation/stream/angle</c>.</summary>
+    /// <param name="kind">The kind's name.</param>
+    /// <param name="quantity"><see cref="RotationAngle"/> and the like.</param>
+    public static string OfRotation(string kind, string quantity) => $"rotation/{kind}/{quantity}";
 
     /// <summary>The name of a quantity of one layer: <c>imbalance/qk/layer3</c>.</summary>
     /// <param name="quantity"><see cref="Imbalance"/> or <see cref="Norm"/>.</param>

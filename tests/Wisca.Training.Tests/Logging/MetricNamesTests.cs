@@ -14,17 +14,18 @@ public sealed class MetricNamesTests
             "train/tokens", "train/auxiliary_loss", "time/tokens_per_second", "time/outside_share", "time/evaluation_seconds",
             "time/transition_seconds", "time/balance_seconds", "validation/loss", "validation/perplexity", "validation/average_loss",
             "test/loss", "test/perplexity", "wisca/largest_log2", "wisca/scaled_groups", "wisca/groups", "layer", "transition", "factor",
-            "norms", "kv_head", "channel", "note", "wisca/loss_before", "wisca/loss_after", "adapter/balanced", "adapter/skipped",
-            "adapter/clamped", "adapter/mean_factor", "adapter/least_factor", "adapter/greatest_factor", "sample/prompt", "sample/text",
-            "imbalance", "norm",
+            "norms", "kv_head", "channel", "note", "wisca/loss_before", "wisca/loss_after", "angle", "diagonal_before", "diagonal_after",
+            "rotation/skipped", "time/rotation_seconds", "rotation/loss_before", "rotation/loss_after", "adapter/balanced",
+            "adapter/skipped", "adapter/clamped", "adapter/mean_factor", "adapter/least_factor", "adapter/greatest_factor", "sample/prompt",
+            "sample/text", "imbalance", "norm",
         ]);
 
     [Fact]
     public void RunLayout_Stays() =>
         Values(typeof(RunLayout)).ShouldBe([
             "config.yaml", "metrics.jsonl", "tensorboard", "cache", "checkpoints", ".lock", "latest.json", "best.json", "step-", "training",
-            "training/state.json", "training/optimizer.safetensors", "training/average.safetensors", "training/adapter.safetensors",
-            "training/transitions.json", "average",
+            "training/state.json", "training/optimizer.safetensors", "training/average.safetensors", "training/rotations.safetensors",
+            "training/adapter.safetensors", "training/transitions.json", "average",
         ]);
 
     [Theory]

@@ -1,0 +1,344 @@
+using System.Collections.Immutable;
+using System.Diagnostics;
+using System.Globalization;
+using TorchSharp.Modules;
+using Wisca.Architectures;
+using Wisca.Rotations;
+using Wisca.Safetensors;
+using Wisca.Torch.Models;
+using Wisca.Torch.Optimizers;
+using static TorchSharp.torch;
+
+namespace Wisca.Torch.Transitions;
+
+/// <summary>
+/// Rotates a model's spaces while it trains: the same function in a basis in which the covariance of its gradients is nearer to diagonal,
+/// which is how an optimizer with a diagonal preconditioner sees it. Call <see cref="Observe"/> between backward pass and update, and
+/// <see cref="Step"/> after the update. Not for use from several threads.
+/// </summary>
+public sealed class RotationScheduler : IDisposable
+{
+    private const string TransitionsKey = "wisca.rotations";
+
+    // A step of the covariance costs D / 3T of a training step on T tokens: of every fourth it is little at two thousand.
+    private const int ObservedEvery = 4;
+
+    private readonly LiveModel _model;
+    private readonly RotationOptions _options;
+    private readonly Dictionary<string, Parameter> _parameters;
+    private readonly Dictionary<string, Tensor> _totals = new(StringComparer.Ordinal), _averages = new(StringComparer.Ordinal);
+
+    /// <param name="parameters">The model's parameters by name.</param>
+    /// <param name="plan">What may be rotated; made from the same names.</param>
+    /// <param name="options">Which of it, when, and how.</param>
+    /// <param name="states">What is kept beside the parameters: the optimizer, averages of weights.</param>
+    /// <exception cref="WiscaException">What is to be rotated cannot be, or the plan is not this model's.</exception>
+    public RotationScheduler(
+        IEnumerable<(string Name, Parameter Parameter)> parameters,
+        RotationPlan plan,
+        RotationOptions options,
+        params IReadOnlyList<IParameterState> states)
+    {
+        ArgumentNullException.ThrowIfNull(parameters);
+        ArgumentNullException.ThrowIfNull(plan);
+        ArgumentNullException.ThrowIfNull(options);
+        ArgumentNullException.ThrowIfNull(states);
+        ArgumentOutOfRangeException.ThrowIfLessThan(options.Every, 1, nameof(options));
+        OptionCheck.Decay("average of the covariance", options.Average);
+        _parameters = parameters.ToDictionary(entry => entry.Name, entry => entry.Parameter, StringComparer.Ordinal);
+        _model = new LiveModel(_parameters.Select(entry => (entry.Key, (Tensor)entry.Value)), states);
+        _options = options;
+        RotationKind[] kinds =
+        [
+            .. options.Stream ? (RotationKind[])[RotationKind.Stream] : [],
+            .. options.Values ? (RotationKind[])[RotationKind.ValueOutput] : [],
+        ];
+        foreach (var kind in kinds)
+        {
+            if (plan.Spaces.Any(space => space.Kind == kind)) continue;
+            throw new WiscaException(
+                $"rotate {kind.Name()}: not exact in this model"
+                + $"{(plan.Refusals.FirstOrDefault(refusal => refusal.Kind == kind) is { } refusal ? $": {refusal.Reason}" : "")}",
+                "leave it out of rotate");
+        }
+
+        Spaces = [.. plan.Spaces.Where(space => kinds.Contains(space.Kind))];
+        foreach (var space in Spaces)
+        {
+            Check(space);
+            _totals[space.Name] = eye(space.Size, dtype: ScalarType.Float64).DetachFromDisposeScope();
+        }
+    }
+
+    /// <summary>What is rotated.</summary>
+    public ImmutableArray<RotatedSpace> Spaces { get; }
+
+    /// <summary>Number of rotations so far.</summary>
+    public long Rotations { get; private set; }
+
+    /// <summary>
+    /// Gains that must stay uniform, as where the output projection is tied to the embedding: <see cref="Observe"/> drops their gradients,
+    /// so that they are not trained.
+    /// </summary>
+    public IReadOnlyList<string> FrozenGains =>
+        [.. Spaces.SelectMany(space => space.Gains).Where(gain => gain.MustBeUniform).Select(gain => gain.Tensor).Distinct()];
+
+    /// <summary>Sees that gains that must be uniform are, which only the weights can tell.</summary>
+    /// <exception cref="WiscaException">They are not: the model cannot be rotated.</exception>
+    public void CheckGains()
+    {
+        foreach (var space in Spaces.Where(space => space.Gains.Any(gain => gain.MustBeUniform)))
+        {
+            if (_model.Obstacle(space) is { } obstacle)
+                throw new WiscaException(
+                    $"rotate {space.Kind.Name()}: not exact in this model: {obstacle}",
+                    "a model whose output projection is tied to its embedding can be rotated where its last norm's gain is uniform, as in "
+                    + "a new model");
+        }
+    }
+
+    /// <summary>
+    /// What may be rotated in a decoder in training. Gains of norms that write into the stream must be uniform, and training does not keep
+    /// them so: then the stream is refused.
+    /// </summary>
+    /// <param name="model">The decoder, whose configuration came from a <c>config.json</c>.</param>
+    /// <exception cref="WiscaException">No architecture table fits it.</exception>
+    public static RotationPlan PlanFor(Decoder model)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        var source = model.Config.Source ?? throw new ArgumentException("the decoder has no config.json", nameof(model));
+        var parameters = model.named_parameters().Select(entry => (entry.name, (Tensor)entry.parameter));
+        var layout = ModelLayout.Resolve(source, new LiveModel(parameters, []).Infos);
+        var plan = RotationPlan.Create(layout);
+        if (layout.Map.Norms.All(norm => norm.Writes != ModelMap.Stream)) return plan;
+        return plan with
+        {
+            Spaces = [.. plan.Spaces.Where(space => space.Kind != RotationKind.Stream)],
+            Refusals =
+            [
+                .. plan.Refusals,
+                new RotationRefusal(
+                    RotationKind.Stream, [],
+                    $"in {layout.Table.Name} norms write into the residual stream, and their gains act in the stream's own basis"),
+            ],
+        };
+    }
+
+    /// <summary>
+    /// Takes up the gradients of every fourth step where the basis goes by them, and drops those of <see cref="FrozenGains"/>. Call it
+    /// between the backward pass and clipping.
+    /// </summary>
+    /// <param name="step">Number of optimizer steps before this one.</param>
+    /// <exception cref="WiscaException">Gradients hold NaN or infinity.</exception>
+    public void Observe(long step)
+    {
+        using var scope = NewDisposeScope();
+        if (_options.Source == RotationSource.Gradient && step % ObservedEvery == 0 && step < (_options.Until ?? long.MaxValue))
+        {
+            double kept = Math.Pow(_options.Average, ObservedEvery);
+            foreach (var space in Spaces)
+            {
+                var covariance = _model.Covariance(
+                    space, name => _parameters[name].grad, areWeights: false, innerOnly: _options.InnerOnly);
+                if (_averages.TryGetValue(space.Name, out var average))
+                    average.Times_(kept).Plus_(covariance, 1 - kept);
+                else _averages[space.Name] = covariance.Times(1 - kept).DetachFromDisposeScope();
+            }
+        }
+
+        foreach (string gain in FrozenGains) _parameters[gain].grad = null;
+    }
+
+    /// <summary>Rotates where that is due after so many optimizer steps.</summary>
+    /// <param name="step">Number of optimizer steps taken.</param>
+    /// <param name="probe">The loss on a batch that stays the same, to verify that the function did; null to trust it.</param>
+    /// <returns>What was done; null where nothing was due.</returns>
+    /// <exception cref="WiscaException">What the basis goes by is not there or not finite, or the probe shows that the function changed; it
+    /// is then taken back.</exception>
+    public RotationEvent? Step(long step, Func<double>? probe = null) => _options.IsDue(step) ? Apply(step, probe) : null;
+
+    /// <summary>Rotates now.</summary>
+    /// <param name="step">Number of optimizer steps taken.</param>
+    /// <param name="probe">The loss on a batch that stays the same, to verify that the function did; null to trust it.</param>
+    /// <exception cref="WiscaException">As for <see cref="Step"/>.</exception>
+    public RotationEvent Apply(long step, Func<double>? probe = null)
+    {
+        double before = probe?.Invoke() ?? 0;
+        var copies = new List<(Tensor Tensor, Tensor Copy)>();
+        try
+        {
+            if (probe is not null)
+                copies.AddRange(Spaces.SelectMany(space => _model.Copied(space, _options.State != SecondMomentPolicy.Reset)));
+            var watch = Stopwatch.StartNew();
+            var rotations = new List<(SpaceRotation Done, double[,] Matrix)>();
+            foreach (var space in Spaces) rotations.Add(Rotate(space, step));
+            watch.Stop();
+            var done = new RotationEvent(step, [.. rotations.Select(entry => entry.Done)], watch.Elapsed);
+            if (probe is not null)
+            {
+                double after = probe();
+                done = done with { Loss = (before, after) };
+                if (!(Math.Abs(after - before) <= Tolerance * Math.Abs(before))) throw TakenBack(step, before, after, copies);
+            }
+
+            foreach (var (rotation, matrix) in rotations)
+            {
+                if (rotation.Skipped is null) Remember(rotation.Space, matrix);
+            }
+
+            Rotations++;
+            return done;
+        }
+        finally
+        {
+            foreach (var (_, copy) in copies) copy.Dispose();
+        }
+    }
+
+    /// <summary>The product of all rotations of a space so far: what lay along axis i at first is x R now, row i of R.</summary>
+    /// <param name="space">The space.</param>
+    /// <returns>[size, size].</returns>
+    public double[,] TotalOf(RotatedSpace space)
+    {
+        ArgumentNullException.ThrowIfNull(space);
+        return RotationBasis.ToArray(_totals[space.Name]);
+    }
+
+    /// <summary>Writes the products of all rotations, and the averages that the next go by, as a safetensors file in float64.</summary>
+    /// <param name="path">The file; it is replaced once the new one is complete.</param>
+    /// <exception cref="WiscaException">The file cannot be written.</exception>
+    public void Save(string path) => StateFile.Write(
+        path,
+        [
+            .. _totals.Select(entry => (RotationName(entry.Key), entry.Value)),
+            .. _averages.Select(entry => (CovarianceName(entry.Key), entry.Value)),
+        ],
+        new Dictionary<string, string> { [TransitionsKey] = Rotations.ToString(CultureInfo.InvariantCulture) });
+
+    /// <summary>Reads what <see cref="Save"/> wrote, to the bit.</summary>
+    /// <param name="path">The file.</param>
+    /// <exception cref="WiscaException">It is not the state of these rotations; nothing has changed.</exception>
+    public void Load(string path)
+    {
+        using var file = SafetensorsFile.Open(path);
+        string[] averaged = [.. Spaces.Select(space => space.Name).Where(name => file.Header.Find(CovarianceName(name)) is not null)];
+        if (_options.Source != RotationSource.Gradient) averaged = [];
+        StateFile.ThrowIfAny(
+            [
+                .. Spaces
+                    .SelectMany(space => averaged.Contains(space.Name)
+                        ? (string[])[RotationName(space.Name), CovarianceName(space.Name)]
+                        : [RotationName(space.Name)],
+                        (space, name) => StateFile.Difference(file, name, _totals[space.Name].shape, ScalarType.Float64))
+                    .OfType<string>(),
+            ],
+            path, "the rotations are not those of this run");
+        foreach (var space in Spaces) Replace(_totals, space.Name, RotationName(space.Name));
+        foreach (string name in averaged) Replace(_averages, name, CovarianceName(name));
+        Rotations = file.Header.Metadata.TryGetValue(TransitionsKey, out string? count)
+            && long.TryParse(count, NumberStyles.None, CultureInfo.InvariantCulture, out long number) ? number : 0;
+
+        void Replace(Dictionary<string, Tensor> tensors, string space, string name)
+        {
+            if (tensors.TryGetValue(space, out var old)) old.Dispose();
+            tensors[space] = StateFile.Read(file, file.Header.Find(name)!, ScalarType.Float64, CPU);
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        foreach (var tensor in _totals.Values.Concat(_averages.Values)) tensor.Dispose();
+    }
+
+    private static string RotationName(string space) => $"{space}/rotation";
+
+    private static string CovarianceName(string space) => $"{space}/covariance";
+
+    /// <summary>How far a loss may move, relatively: by the rounding of weights.</summary>
+    private double Tolerance => Spaces.SelectMany(space => space.Slices).Max(slice => _parameters[slice.Tensor].dtype switch
+    {
+        ScalarType.Float64 => 1e-11,
+        ScalarType.Float32 => 1e-5,
+        _ => 3e-2,
+    });
+
+    private (SpaceRotation Done, double[,] Matrix) Rotate(RotatedSpace space, long step)
+    {
+        using var scope = NewDisposeScope();
+        if (_model.Obstacle(space) is { } obstacle)
+            return (new SpaceRotation(space, 0, obstacle), OrthogonalMatrix.Identity(space.Size));
+        var covariance = _options.Source switch
+        {
+            RotationSource.Gradient => _averages.GetValueOrDefault(space.Name),
+            RotationSource.Momentum => Momenta(space),
+            RotationSource.Weights => _model.Covariance(space, _model.Weight, areWeights: true, innerOnly: _options.InnerOnly),
+            _ => null,
+        };
+        ulong seed = unchecked(_options.Seed + ((ulong)step * 0x9E3779B97F4A7C15UL) + (ulong)Spaces.IndexOf(space));
+        double[,] matrix = _options.Source switch
+        {
+            RotationSource.Random => OrthogonalMatrix.Random(space.Size, seed, space.KeepsOnes),
+            _ when covariance is null => OrthogonalMatrix.Identity(space.Size),
+            _ => RotationBasis.Find(covariance, space.KeepsOnes),
+        };
+        _model.Rotate(space, matrix, _options.Gains, _options.State);
+        double cosine = Enumerable.Range(0, space.Size).Average(index => matrix[index, index]);
+        return (
+            new SpaceRotation(space, double.RadiansToDegrees(Math.Acos(Math.Clamp(cosine, -1, 1))))
+            {
+                Diagonal = covariance is null
+                    ? null
+                    : (RotationBasis.DiagonalShare(covariance), RotationBasis.DiagonalShare(RotationBasis.Turned(covariance, matrix))),
+            },
+            matrix);
+    }
+
+    private Tensor Momenta(RotatedSpace space)
+    {
+        if (!space.Slices.Any(slice => _model.Momentum(slice.Tensor) is not null))
+            throw new WiscaException(
+                $"a rotation of {space.Name} goes by the optimizer's momenta, but it keeps none",
+                "choose an optimizer with momentum, or another source: gradient");
+        return _model.Covariance(space, _model.Momentum, areWeights: false, innerOnly: _options.InnerOnly);
+    }
+
+    private void Remember(RotatedSpace space, double[,] matrix)
+    {
+        using var scope = NewDisposeScope();
+        var turn = tensor(matrix);
+        var total = _totals[space.Name];
+        total.copy_(total.matmul(turn));
+        if (_averages.TryGetValue(space.Name, out var average)) average.copy_(turn.transpose(0, 1).matmul(average).matmul(turn));
+    }
+
+    private static WiscaException TakenBack(long step, double before, double after, List<(Tensor Tensor, Tensor Copy)> copies)
+    {
+        using (no_grad())
+        {
+            foreach (var (tensor, copy) in copies) tensor.copy_(copy);
+        }
+
+        return new WiscaException(
+            string.Create(
+                CultureInfo.InvariantCulture,
+                $"the rotation after step {step} changed the loss of a fixed batch from {before:R} to {after:R}; it was taken back"),
+            "what reads and writes the residual stream of this model is not what it is taken for");
+    }
+
+    private void Check(RotatedSpace space)
+    {
+        foreach (string name in space.Slices.Select(slice => slice.Tensor).Concat(space.Gains.Select(gain => gain.Tensor)))
+        {
+            if (!_parameters.TryGetValue(name, out var parameter))
+                throw new WiscaException(
+                    $"a rotation needs parameter '{name}', which the model does not have", "make the plan from the model's own names");
+            if (space.Slices.FirstOrDefault(slice => slice.Tensor == name
+                && (slice.Axis >= parameter.dim() || slice.Start + space.Size > parameter.shape[slice.Axis])) is { } slice)
+                throw new WiscaException(
+                    $"a rotation of {space.Size} dimensions needs {slice.Start + space.Size} along axis {slice.Axis} of parameter "
+                    + $"'{name}', which is [{string.Join(", ", parameter.shape)}]",
+                    "make the plan from the model's own configuration");
+        }
+    }
+}

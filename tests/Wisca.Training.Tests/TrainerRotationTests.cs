@@ -1,0 +1,173 @@
+using System.Text.Json.Nodes;
+using Wisca.Rotations;
+using Wisca.Tests;
+using Wisca.Tests.Torch;
+using Wisca.Torch.Transitions;
+using Wisca.Training.Configuration;
+using Wisca.Transitions;
+
+namespace Wisca.Training.Tests;
+
+[Collection(TorchCollection.Name)]
+public sealed class TrainerRotationTests
+{
+    [Theory]
+    [InlineData("llama")]
+    [InlineData("mistral")]
+    [InlineData("qwen2")]
+    [InlineData("qwen3")]
+    [InlineData("mixtral")]
+    [InlineData("qwen2_moe")]
+    [InlineData("gpt2")]
+    [InlineData("gpt_neox")]
+    public void Run_VerifiedRotations_KeepTheLossAndAreLogged(string modelType)
+    {
+        using var folder = new TemporaryFolder();
+        var config = TinyRun.Config(folder, modelType) with
+        {
+            Steps = 5,
+            Ema = 0.5,
+            Optimizer = new() { LearningRate = 1e-2 },
+            Wisca = new()
+            {
+                QueryKey = null,
+                ValueOutput = null,
+                Verify = true,
+                Rotate = new() { Stream = RotationSource.Momentum, Values = ValueRotation.Same, Start = 2, Every = 2 },
+            },
+        };
+        var recorder = TinyRun.Train(config);
+        recorder.Rotations.Select(rotation => rotation.Step).ShouldBe([2, 4]);
+        recorder.Transitions.ShouldBeEmpty();
+        foreach (var rotation in recorder.Rotations)
+        {
+            var (before, after) = rotation.Loss.ShouldNotBeNull();
+            Math.Abs(after - before).ShouldBeLessThan(3e-6 * before);
+            rotation.Spaces.ShouldAllBe(space => space.Skipped == null);
+            var (angle, diagonal) = rotation.Mean(RotationKind.Stream).ShouldNotBeNull();
+            angle.ShouldBeGreaterThan(1);
+            diagonal!.Value.After.ShouldBeGreaterThan(diagonal.Value.Before);
+        }
+
+        bool tied = modelType is "llama" or "gpt2";
+        recorder
+            .Notices.Count(notice => notice.EndsWith(
+                "is not trained: the output projection is tied to the embedding, so it must stay the same for all channels",
+                StringComparison.Ordinal))
+            .ShouldBe(tied ? 1 : 0);
+        var logged = File.ReadAllLines(Path.Combine(config.Output, "metrics.jsonl"))
+            .Select(line => JsonNode.Parse(line)!)
+            .Where(line => line["rotation/stream/angle"] is not null)
+            .ToList();
+        logged.Count.ShouldBe(2);
+        foreach (var (line, rotation) in logged.Zip(recorder.Rotations))
+        {
+            var (angle, diagonal) = rotation.Mean(RotationKind.ValueOutput)!.Value;
+            ((long)line["step"]!).ShouldBe(rotation.Step);
+            ((double)line["rotation/vo/angle"]!).ShouldBe(angle);
+            ((double)line["rotation/vo/diagonal_after"]!).ShouldBe(diagonal!.Value.After);
+            ((double)line["rotation/loss_after"]!).ShouldBe(rotation.Loss!.Value.After);
+            ((double)line["time/rotation_seconds"]!).ShouldBeGreaterThan(0);
+        }
+    }
+
+    /// <summary>Weights, optimizer state, averages, rotations so far: all files of the last checkpoint, to the byte.</summary>
+    [Theory]
+    [InlineData(RotationSource.Momentum, GainPolicy.Follow, SecondMomentPolicy.Keep)]
+    [InlineData(RotationSource.Gradient, GainPolicy.Fold, SecondMomentPolicy.Mix)]
+    [InlineData(RotationSource.Random, GainPolicy.Follow, SecondMomentPolicy.Reset)]
+    public void Run_FortySteps_AreTwentyAndTwentyMoreToTheBit(RotationSource source, GainPolicy gains, SecondMomentPolicy state)
+    {
+        using TemporaryFolder folder = new(), other = new();
+        var straight = Busy(folder);
+        var recorder = TinyRun.Train(straight);
+        recorder.Rotations.Select(rotation => rotation.Step).ShouldBe([7, 14, 21, 28, 35]);
+
+        using var stop = new CancellationTokenSource();
+        var parted = Busy(other);
+        TinyRun.Train(
+            parted,
+            new TrainingRecorder
+            {
+                OnTrained = report =>
+                {
+                    if (report.Step == 20) stop.Cancel();
+                },
+            }, stop: stop.Token);
+        var resumed = TinyRun.Train(Busy(other));
+        resumed.Notices.ShouldBeEmpty();
+        resumed.Rotations.Select(rotation => rotation.Step).ShouldBe([21, 28, 35]);
+        string[] contents = TinyRun.Contents(TinyRun.Checkpoint(straight, 40));
+        contents.ShouldContain(file => file.Contains("rotations.safetensors", StringComparison.Ordinal));
+        TinyRun.Contents(TinyRun.Checkpoint(parted, 40)).ShouldBe(contents);
+
+        TrainingConfig Busy(TemporaryFolder folder) => TinyRun.Config(folder, "mistral") with
+        {
+            Steps = 40,
+            Ema = 0.9,
+            Optimizer = new() { LearningRate = 1e-2 },
+            Wisca = new()
+            {
+                Every = 5,
+                Round = FactorRounding.None,
+                Rotate = new()
+                {
+                    Stream = source,
+                    Values = ValueRotation.Same,
+                    Start = 7,
+                    Every = 7,
+                    Gains = gains,
+                    State = state,
+                },
+            },
+            Logging = new() { Every = 20, Tensorboard = false },
+        };
+    }
+
+    [Fact]
+    public void Prepare_ModelThatCannotBeRotated_SaysWhy()
+    {
+        using var folder = new TemporaryFolder();
+        var config = TinyRun.Config(folder, "gemma3_text");
+        config = config with { Wisca = config.Wisca with { Rotate = new() { Stream = RotationSource.Momentum } } };
+        string reason = "rotate stream: not exact in this model: in gemma3_text norms write into the residual stream";
+        Should
+            .Throw<WiscaException>(() => Trainer.Prepare(config, ResumeMode.Never, new TrainingRecorder(), CancellationToken.None))
+            .Message.ShouldStartWith(reason);
+        Should.Throw<WiscaException>(() => TrainingCheck.Of(config)).Message.ShouldStartWith(reason);
+    }
+
+    [Theory]
+    [InlineData(
+        "wisca: { preset: origin, rotate: { values: same } }",
+        "wisca.rotate.values: the same as none, expected a stream that says what decides the basis")]
+    [InlineData(
+        "wisca: { preset: origin, rotate: { stream: gradient, start: 30, until: 20 } }",
+        "wisca.rotate.until: step 20, expected at least 30, where rotations start")]
+    [InlineData(
+        "wisca: { qk: none, vo: channel, rotate: { stream: gradient, values: same } }",
+        "wisca.vo: channel although values are rotated, expected tensor or kv-head: factors of single channels do not outlast a rotation")]
+    [InlineData(
+        "{ optimizer: { name: sgd, momentum: 0 }, wisca: { preset: origin, rotate: { stream: momentum } } }",
+        "wisca.rotate.stream: momentum, which this optimizer does not keep; expected gradient, or a momentum above 0")]
+    [InlineData(
+        "wisca: { preset: origin, rotate: { stream: gradients } }",
+        "wisca.rotate.stream: 'gradients', expected one of gradient, momentum")]
+    public void Load_ContradictionOrUnknownValue_IsReported(string yaml, string expected)
+    {
+        using var folder = new TemporaryFolder();
+        File.WriteAllText(folder["c.yaml"], yaml);
+        Should.Throw<WiscaException>(() => TrainingConfig.Load(folder["c.yaml"])).Message.ShouldContain(expected);
+    }
+
+    [Fact]
+    public void Load_RotationOfAFrozenBase_IsRefused()
+    {
+        using var folder = new TemporaryFolder();
+        File.WriteAllText(
+            folder["c.yaml"], "{ base: { model: m }, data: { train: [a] }, wisca: { rotate: { stream: momentum } } }");
+        Should
+            .Throw<WiscaException>(() => FinetuneConfig.Load(folder["c.yaml"]))
+            .Message.ShouldContain("rotates a base that does not train, expected none, or adapter.type: none to train the whole model");
+    }
+}
