@@ -24,6 +24,7 @@ public sealed class ModelKindTests
     [InlineData("unigram.model")]
     [InlineData("symbols.model")]
     [InlineData("fallback.model")]
+    [InlineData("sums.model")]
     public void EncodeDecode_SentencePiece_AgreesWithReference(string name)
     {
         var tokenizer = TokenizerLoader.Load(Fixture.PathOf(name));
