@@ -1,3 +1,4 @@
+using TorchSharp;
 using Wisca.Attention;
 using Wisca.Checkpoints;
 using Wisca.Rescaling;
@@ -70,6 +71,24 @@ public sealed class TrainedLedgerTests : IDisposable
         using var ratio = a.get_parameter(key)! / b.get_parameter(key)!;
         using var firstHead = ratio.narrow(0, 0, a.Config.Attention.HeadDim);
         firstHead.mean().AsDouble().ShouldBe(1 / factors[0], Rounding.Of(Rounding.Float32, (int)firstHead.numel()) / factors[0]);
+
+        // Of the one kv head: the sum of the absolute values of its queries, and of its keys, in the one gauge and in the other.
+        var first = move.Groups.First(group => group is { Transition: TransitionKind.QueryKey, Layer: 0 });
+        first.Factor.ShouldNotBe(1);
+        (move.Criterion, first.NormsBefore.Count, first.NormsAfter.Count).ShouldBe((Criterion.L1, 2, 2));
+        string[] sides = [key.Replace("k_proj", "q_proj", StringComparison.Ordinal), key];
+        for (int side = 0; side < 2; side++)
+        {
+            double before = Sum(b, sides[side]), after = Sum(a, sides[side]);
+            first.NormsBefore[side].ShouldBe(before, before * Rounding.Of(Rounding.Float32, 4));
+            first.NormsAfter[side].ShouldBe(after, after * 1e-12);
+        }
+
+        static double Sum(Decoder model, string weight)
+        {
+            using var scope = torch.NewDisposeScope();
+            return model.get_parameter(weight)!.to(torch.ScalarType.Float64).abs().sum().AsDouble();
+        }
     }
 
     [Fact]

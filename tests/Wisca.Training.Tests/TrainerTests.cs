@@ -194,6 +194,32 @@ public sealed class TrainerTests
         };
     }
 
+    /// <summary>A rate at which the loss only rises: the lowest one was measured before the run was resumed.</summary>
+    [Fact]
+    public void Run_Resumed_KnowsTheLowestLossOfBefore()
+    {
+        using TemporaryFolder folder = new(), other = new();
+        TrainingConfig config = Config(folder), resumed = Config(other);
+        var losses = TinyRun.Train(config).Evaluations.Select(report => report.Loss).ToList();
+        losses.Count.ShouldBe(5);
+        losses.Min().ShouldBe(losses[0]);
+        var whole = TrainingState.Load(TinyRun.Checkpoint(config, 4));
+        (whole.BestLoss, whole.BestStep).ShouldBe((losses[0], 0));
+        Directory.CreateDirectory(resumed.Output);
+        TinyRun.Train(resumed, ResumeMode.From(TinyRun.Checkpoint(config, 2)));
+        var state = TrainingState.Load(TinyRun.Checkpoint(resumed, 4));
+        (state.BestLoss, state.BestStep).ShouldBe((losses[0], 0));
+
+        static TrainingConfig Config(TemporaryFolder folder)
+        {
+            var config = TinyRun.Config(folder) with
+            {
+                Steps = 4, Optimizer = new() { LearningRate = 1 }, Checkpoints = new() { Every = 2, Keep = 9 },
+            };
+            return config with { Evaluation = config.Evaluation with { Every = 1, AtStart = true } };
+        }
+    }
+
     [Fact]
     public void Prepare_OtherSettingsOrThreads_SaysSo()
     {

@@ -32,6 +32,9 @@ public sealed class StudyStatisticsTests : IDisposable
         return 3 + seed + arm + rate + noise;
     }
 
+    private static HeldOutPoint[] Curve(params (long Tokens, double Loss)[] points) =>
+        [.. points.Select(point => new HeldOutPoint(point.Tokens / 10, point.Tokens, Validation: 9, Test: point.Loss))];
+
     private static Dictionary<string, RunResult> Results(Study study, Func<PlannedRun, RunResult>? make = null) =>
         study
             .Plan(new Dictionary<string, RunResult>())
@@ -70,6 +73,26 @@ public sealed class StudyStatisticsTests : IDisposable
         (tokens.Reached, tokens.Seeds).ShouldBe((3, 3));
         tokens.Share!.Value.ShouldBeInRange(0.9, 0.99);
         arms["worse"].EqualLoss!.ShouldBe(new TokensToEqualLoss(0, 3, null, null));
+    }
+
+    /// <summary>From 5 to 4 to 2 at 100, 200 and 400 tokens: by a straight line between points, and at a point itself.</summary>
+    [Theory]
+    [InlineData(6, 100.0)]
+    [InlineData(5, 100.0)]
+    [InlineData(4.5, 150.0)]
+    [InlineData(4, 200.0)]
+    [InlineData(3, 300.0)]
+    [InlineData(2, 400.0)]
+    [InlineData(1.999, null)]
+    public void Reached_Loss_IsTheFirstPlaceThatHasIt(double loss, double? tokens) =>
+        StudyStatistics.Reached(Curve((100, 5), (200, 4), (400, 2)), loss).ShouldBe(tokens);
+
+    [Fact]
+    public void Reached_CurveThatStaysOrRisesAgain_IsStillTheFirst()
+    {
+        StudyStatistics.Reached(Curve((100, 5), (200, 3), (300, 3), (400, 3)), 3).ShouldBe(200);
+        StudyStatistics.Reached(Curve((100, 5), (200, 3), (300, 4), (400, 2)), 3).ShouldBe(200);
+        StudyStatistics.Reached([], 3).ShouldBeNull();
     }
 
     [Fact]

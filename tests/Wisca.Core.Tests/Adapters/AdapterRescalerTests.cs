@@ -113,6 +113,26 @@ public sealed class AdapterRescalerTests : IDisposable
         Merge("m2", "a2");
     }
 
+    /// <summary>An adapter that was made for a rescaled base knows the moves since then, which are the last ones of the base.</summary>
+    [Fact]
+    public void Merge_BaseMovedTwice_TakesTheAdapterOfItsLastMoveOnly()
+    {
+        Write(false);
+        Rescale(new RescaleOptions());
+        using (var once = Checkpoint.Open(_folder["m2"]))
+        using (var adapter = Adapter.Open(_folder["a"]))
+        {
+            AdapterRescaler.Rescale(
+                adapter.Bind(once), _folder["m3"], _folder["a3"],
+                new RescaleOptions { QueryKey = Granularity.Pair, ValueOutput = Granularity.Channel });
+        }
+
+        Ledger.Load(_folder["m3"])!.Moves.Count.ShouldBe(2);
+        Ledger.Load(_folder["a3"])!.Moves.Count.ShouldBe(1);
+        Merge("m3", "a3");
+        Should.Throw<WiscaException>(() => Merge("m3", "a2")).Message.ShouldContain("tell of different factors");
+    }
+
     [Fact]
     public void Balance_OfAMovedAdapter_KeepsItsLedgerAndStillComesBack()
     {

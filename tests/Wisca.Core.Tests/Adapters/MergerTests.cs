@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using Wisca.Adapters;
 using Wisca.Checkpoints;
 using Wisca.Rescaling;
@@ -92,8 +93,8 @@ public sealed class MergerTests : IDisposable
             Modules = [(layer + adapted, 4, 16)],
             Edit = json =>
             {
-                json["target_modules"] = new System.Text.Json.Nodes.JsonArray("q_proj");
-                json["target_parameters"] = new System.Text.Json.Nodes.JsonArray(target);
+                json["target_modules"] = new JsonArray("q_proj");
+                json["target_parameters"] = new JsonArray(target);
             },
         };
         adapter.Write(_folder["a"]);
@@ -116,8 +117,8 @@ public sealed class MergerTests : IDisposable
             Saved = [saved],
             Edit = json =>
             {
-                json["target_modules"] = new System.Text.Json.Nodes.JsonArray("q_proj");
-                json["modules_to_save"] = new System.Text.Json.Nodes.JsonArray("gate");
+                json["target_modules"] = new JsonArray("q_proj");
+                json["modules_to_save"] = new JsonArray("gate");
             },
         };
         adapter.Write(_folder["a"]);
@@ -129,8 +130,8 @@ public sealed class MergerTests : IDisposable
             Saved = [],
             Edit = json =>
             {
-                json["target_modules"] = new System.Text.Json.Nodes.JsonArray("q_proj");
-                json["target_parameters"] = new System.Text.Json.Nodes.JsonArray("other.weight");
+                json["target_modules"] = new JsonArray("q_proj");
+                json["target_parameters"] = new JsonArray("other.weight");
             },
         }).Write(_folder["b"]);
         Should.Throw<WiscaException>(() => Merge("m", "b", "none"))
@@ -202,8 +203,8 @@ public sealed class MergerTests : IDisposable
             {
                 json["ensure_weight_tying"] = ensured;
                 if (trained)
-                    json["modules_to_save"] = new System.Text.Json.Nodes.JsonArray(
-                        [.. saved.Select(tensor => (System.Text.Json.Nodes.JsonNode?)tensor.Name.Split('.')[^2])]);
+                    json["modules_to_save"] = new JsonArray(
+                        [.. saved.Select(tensor => (JsonNode?)tensor.Name.Split('.')[^2])]);
             },
         }).Write(_folder["a"]);
         Merge("m", "a");
@@ -216,6 +217,35 @@ public sealed class MergerTests : IDisposable
 
         void Add(string module, byte[] bytes) =>
             saved.Add(new TestTensor($"base_model.model.{module}.weight", "F32", [11, 16], bytes));
+    }
+
+    /// <summary>A text model within another: both places of its configuration that may tie the matrices say that they are two.</summary>
+    [Theory]
+    [InlineData("text_config")]
+    [InlineData("llm_config")]
+    public void Merge_TiedHeadOfAnInnerTextModel_IsUntiedInItsSection(string section)
+    {
+        var llama = new SmallLlama();
+        var inner = JsonNode.Parse(llama.Config)!.AsObject();
+        inner["tie_word_embeddings"] = true;
+        var config = new JsonObject { ["model_type"] = "llava", [section] = inner, ["vision_config"] = new JsonObject { ["depth"] = 2 } };
+        TestCheckpoint.Write(
+            _folder["m"], config.ToJsonString(),
+            [.. llama.Tensors().Select(tensor => tensor with { Name = "language_model." + tensor.Name })]);
+        byte[] head = ReferenceFloat.Bytes("F32", Enumerable.Range(0, 11 * 16).Select(index => (double)index));
+        var adapter = SmallAdapter.Of(llama);
+        (adapter with
+        {
+            Modules = [.. adapter.Modules.Select(module => module with { Name = "language_model." + module.Name })],
+            Saved = [new TestTensor("base_model.model.language_model.lm_head.weight", "F32", [11, 16], head)],
+            Edit = json => json["modules_to_save"] = new JsonArray("lm_head"),
+        }).Write(_folder["a"]);
+        Merge("m", "a");
+        TestCheckpoint.Read(_folder["out"])["language_model.lm_head.weight"].Bytes.ShouldBe(head);
+        using var merged = Checkpoint.Open(_folder["out"]);
+        merged.Config.FindBool("tie_word_embeddings").ShouldBe(false);
+        merged.Config.FindBool(section + ".tie_word_embeddings").ShouldBe(false);
+        merged.Config.Find("vision_config")!.Value.GetRawText().ShouldNotContain("tie_word_embeddings");
     }
 
     [Theory]
@@ -246,7 +276,7 @@ public sealed class MergerTests : IDisposable
             Edit = json =>
             {
                 json["task_type"] = "SEQ_CLS";
-                json["modules_to_save"] = new System.Text.Json.Nodes.JsonArray("classifier", "score");
+                json["modules_to_save"] = new JsonArray("classifier", "score");
             },
         };
         adapter.Write(_folder["a"]);

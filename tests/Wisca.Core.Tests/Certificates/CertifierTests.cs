@@ -1,5 +1,7 @@
 using System.Runtime.InteropServices;
+using System.Text;
 using System.Text.Json.Nodes;
+using Wisca.Architectures;
 using Wisca.Certificates;
 using Wisca.Checkpoints;
 using Wisca.Core.Tests.Architectures;
@@ -245,6 +247,45 @@ public sealed class CertifierTests : IDisposable
         WeightEditor.Scale(paired, "model.layers.0.self_attn.k_proj.weight", 32, 32, (row, _) => Pair(row) == 5 ? 0.5 : 1);
         using var exact = Checkpoint.Open(paired);
         Certifier.Compare(model, exact).Equivalent.ShouldBeTrue();
+    }
+
+    /// <summary>
+    /// Stored [in, out], one matrix holds what an exchange scales (the first two thirds of its columns) and what none does: rows and
+    /// columns have the same numbers, and it is the column that decides.
+    /// </summary>
+    [Fact]
+    public void Compare_ColumnThatNoExchangeScales_IsNamed()
+    {
+        string json = TestRepository.ReadText("src", "Wisca.Core", "Architectures", "Tables", "gpt2.json").Replace(
+            "\"refuse\": []", "\"refuse\": [{ \"reason\": \"values are not linear\", \"transitions\": [\"vo\"] }]",
+            StringComparison.Ordinal);
+        var table = ArchitectureTable.Parse(Encoding.UTF8.GetBytes(json), "own.json");
+        using var model = TinyCheckpoint.Create(TinyFamilies.ByName["gpt2"], _folder["model"], Dtype.F32);
+        const string fused = "transformer.h.1.attn.c_attn.weight";
+        const int rows = 16, columns = 48, queryAndKey = 32;
+        foreach (int row in (int[])[0, 3, rows - 1])
+        {
+            foreach (int column in (int[])[queryAndKey, columns - 1])
+            {
+                string copy = _folder[$"{row}-{column}"];
+                WeightEditor.Copy(model.Folder, copy);
+                WeightEditor.Nudge(copy, fused, (row * columns) + column, 1, Dtype.F32);
+                using var changed = Checkpoint.Open(copy);
+                Certifier.Compare(model, changed, table: table).Differences.ShouldHaveSingleItem()
+                    .ShouldBe($"tensor '{fused}' differs in column {column}, which no exact transition scales");
+            }
+        }
+
+        // What the table does allow.
+        WeightEditor.Copy(model.Folder, _folder["moved"]);
+        WeightEditor.Scale(_folder["moved"], fused, rows, columns, (_, column) => column < 16 ? 2 : column < queryAndKey ? 0.5 : 1);
+        WeightEditor.Scale(
+            _folder["moved"], "transformer.h.1.attn.c_attn.bias", 1, columns,
+            (_, column) => column < 16 ? 2 : column < queryAndKey ? 0.5 : 1);
+        using var moved = Checkpoint.Open(_folder["moved"]);
+        var report = Certifier.Compare(model, moved, table: table);
+        report.Differences.ShouldBeEmpty();
+        report.ChangedTensors.ShouldBe(2);
     }
 
     [Fact]

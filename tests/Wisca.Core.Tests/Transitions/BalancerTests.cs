@@ -141,6 +141,19 @@ public sealed class BalancerTests
         double.IsPow2(Balancer.Solve(exchange, new Typed(dtype), statistics, new BalanceOptions())[0].Factor).ShouldBe(powersOfTwo);
     }
 
+    /// <summary>A factor that is exact in one of two types must be a power of two already for the coarser one.</summary>
+    [Theory]
+    [InlineData(Dtype.BF16, Dtype.F32, true)]
+    [InlineData(Dtype.F32, Dtype.F16, true)]
+    [InlineData(Dtype.F64, Dtype.F32, false)]
+    public void Solve_AutomaticRoundingOfMixedTypes_IsThatOfTheCoarsest(Dtype query, Dtype key, bool powersOfTwo)
+    {
+        var exchange = TinyLayout.Exchange(TinyLayout.Create(1, 1, 1), TransitionKind.QueryKey, Granularity.Tensor);
+        var statistics = new Dictionary<string, AxisStatistics> { ["q.weight"] = One(1), ["k.weight"] = One(3) };
+        var source = new Typed(tensor => tensor == "q.weight" ? query : key);
+        double.IsPow2(Balancer.Solve(exchange, source, statistics, new BalanceOptions())[0].Factor).ShouldBe(powersOfTwo);
+    }
+
     [Fact]
     public void Solve_Fisher_MinimisesTheTraceOfTheCurvature() =>
         Gen.Select(Gen.Double[1e-9, 1e3], Gen.Double[1e-9, 1e3]).Sample((a, b) =>
@@ -203,10 +216,15 @@ public sealed class BalancerTests
 
     private static double[] Filled(int length, double value) => [.. Enumerable.Repeat(value, length)];
 
-    /// <summary>A source that knows its element type; all else was measured before.</summary>
-    private sealed class Typed(Dtype dtype) : ITensorSource
+    /// <summary>A source that knows its element types; all else was measured before.</summary>
+    private sealed class Typed(Func<string, Dtype> dtypeOf) : ITensorSource
     {
-        public Dtype DtypeOf(string tensor) => dtype;
+        public Typed(Dtype dtype)
+            : this(_ => dtype)
+        {
+        }
+
+        public Dtype DtypeOf(string tensor) => dtypeOf(tensor);
 
         public AxisStatistics Measure(string tensor, int axis) => throw new InvalidOperationException("measured before");
 

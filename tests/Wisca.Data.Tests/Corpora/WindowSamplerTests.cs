@@ -96,6 +96,19 @@ public sealed class WindowSamplerTests : IDisposable
         kept.ShouldBeInRange(199, 199 * 4);
     }
 
+    /// <summary>Fewer targets than two windows: one window an epoch, at every place that it has, the last included.</summary>
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1)]
+    [InlineData(8)]
+    public void Locate_OneWindowAnEpoch_ComesToEveryPlace(int spare)
+    {
+        using var file = Create(9 + 1 + spare);
+        var sampler = new WindowSampler(file, 9, seed: 0);
+        sampler.WindowsPerEpoch.ShouldBe(1);
+        Starts(sampler, 0, 200).Distinct().Order().ShouldBe(Enumerable.Range(0, spare + 1).Select(start => (long)start));
+    }
+
     [Fact]
     public void Open_ShorterThanOneWindow_IsAnError()
     {

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""Writes models.json, and with --train unigram.model, symbols.model and fallback.model. See README.md."""
+"""Writes models.json, and with --train unigram.model, symbols.model, fallback.model and sums.model. See README.md."""
 import base64
 import io
 import json
 import pathlib
 import random
+import struct
 import sys
 import tempfile
 
@@ -38,6 +39,26 @@ def train_sentencepiece():
         sentencepiece.SentencePieceTrainer.train(
             sentence_iterator=iter(text), model_writer=model, model_type="unigram", num_threads=1, hard_vocab_limit=False, minloglevel=2, **options)
         (here / name).write_bytes(model.getvalue())
+
+
+def field(number, content):
+    """A field of a protocol buffer: an int, a float, or bytes of less than 128."""
+    if isinstance(content, float):
+        return bytes([number << 3 | 5]) + struct.pack("<f", content)
+    return bytes([number << 3, content]) if isinstance(content, int) else bytes([number << 3 | 2, len(content)]) + content
+
+
+def write_sums():
+    """By hand: every piece scores what its letters do but for some units of float32, so that its rounding decides between paths."""
+    source = random.Random(3)
+    scores = {letter: -source.uniform(3, 9) for letter in "abc"}
+    for length in [2, 3]:
+        for _ in range(8):
+            piece = "".join(source.choice("abc") for _ in range(length))
+            scores[piece] = sum(scores[letter] for letter in piece) * (1 + source.choice([-1, 0, 1, 2]) * 2 ** -23)
+    pieces = [("<unk>", 0.0, 2)] + [(piece, score, 1) for piece, score in scores.items()]
+    model = b"".join(field(1, field(1, text.encode()) + field(2, score) + field(3, kind)) for text, score, kind in pieces)
+    (here / "sums.model").write_bytes(model + field(2, field(3, 1)) + field(3, field(1, b"identity") + field(3, 0)))
 
 
 def charsmap(name):
@@ -157,17 +178,19 @@ def random_texts(count):
 
 if "--train" in sys.argv:
     train_sentencepiece()
+    write_sums()
 texts = story + extra + random_texts(40)
 golden = []
 for name, whole in variants():
     tokenizer = Tokenizer.from_str(json.dumps(whole))
     golden.append({"name": name, "patch": whole, "rows": list(rows(
         lambda text: tokenizer.encode(text).ids, lambda text: tokenizer.encode(text, add_special_tokens=False).ids, tokenizer.decode, texts))})
-for name in ["unigram.model", "symbols.model", "fallback.model"]:
+letters = ["".join(random.Random(seed).choices("abc", k=20)) for seed in range(30)]
+for name in ["unigram.model", "symbols.model", "fallback.model", "sums.model"]:
     processor = sentencepiece.SentencePieceProcessor(model_file=str(here / name))
     before = [processor.bos_id()] if processor.bos_id() >= 0 else []
     golden.append({"path": name, "rows": list(rows(
         lambda text: before + processor.encode(text.replace("\0", "")), lambda text: processor.encode(text.replace("\0", "")),
-        processor.decode, [text for text in texts if "\0" not in text]))})
+        processor.decode, letters if name == "sums.model" else [text for text in texts if "\0" not in text]))})
 (here / "models.json").write_text(json.dumps(golden, separators=(",", ":")).replace('{"text"', '\n{"text"') + "\n")
 print({row.get("name") or row["path"]: len(row["rows"]) for row in golden})

@@ -57,6 +57,24 @@ public sealed class LanczosTests
         estimate.Smallest.Value.ShouldBe(spectrum.Min(), 1e-9);
     }
 
+    /// <summary>
+    /// Clusters of almost equal eigenvalues: what is left of a product is a billionth of it, so that the rounding of what was taken off
+    /// is a millionth of the rest. A basis that is orthogonal to that only finds values that the Hessian does not have.
+    /// </summary>
+    [Fact]
+    public void Largest_ClustersOfAlmostEqualValues_AreAllFound()
+    {
+        using var scope = NewDisposeScope();
+        double[] spectrum =
+        [
+            5, 5 - 1e-9, 5 - 2e-9, .. Enumerable.Range(0, 10).Select(i => 3 - (1e-10 * i)),
+            .. Enumerable.Range(0, 5).Select(i => 0 - (1e-9 * i)),
+        ];
+        var objective = FormulaObjective.Quadratic(FormulaObjective.Symmetric(spectrum), FormulaObjective.Normal(2, spectrum.Length));
+        var estimate = Lanczos.Largest(objective, new LanczosOptions { Eigenvalues = spectrum.Length, Tolerance = 1e-12 });
+        foreach (var (found, expected) in estimate.Largest.Zip(spectrum)) found.Value.ShouldBe(expected, 1e-11);
+    }
+
     [Fact]
     public void Largest_ConstantGradient_IsZero()
     {

@@ -37,6 +37,26 @@ public sealed class SharpnessTests
         SharpnessMeter.Measure(objective, new SharpnessOptions { Radius = 0.2, Steps = 30 }).Sharpness.ShouldBe(9 * 0.04 / 2, 1e-9);
     }
 
+    /// <summary>x - 0.4 x^2 from 0: the ascent goes to 2 (0.4), where the slope points back, and so to -2 (-3.6).</summary>
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    public void Measure_AscentThatComesDownAgain_KeepsTheHighestItSaw(int steps)
+    {
+        using var scope = NewDisposeScope();
+        var objective = new FormulaObjective(p => (p[0] - (0.4 * p[0] * p[0])).sum(), zeros([1], ScalarType.Float64));
+        SharpnessMeter.Measure(objective, new SharpnessOptions { Radius = 2, Steps = steps }).Highest.ShouldBe(0.4, 1e-12);
+    }
+
+    /// <summary>x - x^2 from 0, where 3 away all is lower: the ball's middle belongs to it.</summary>
+    [Fact]
+    public void Measure_AllThatIsSeenLower_IsTheMiddle()
+    {
+        using var scope = NewDisposeScope();
+        var objective = new FormulaObjective(p => (p[0] - (p[0] * p[0])).sum(), zeros([1], ScalarType.Float64));
+        SharpnessMeter.Measure(objective, new SharpnessOptions { Radius = 3, Steps = 2 }).Sharpness.ShouldBe(0);
+    }
+
     [Fact]
     public void Measure_ConstantLoss_IsZero()
     {

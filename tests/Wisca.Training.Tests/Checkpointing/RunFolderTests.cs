@@ -39,6 +39,21 @@ public sealed class RunFolderTests : IDisposable
     }
 
     [Fact]
+    public void Save_LossThatEqualsTheLowest_LeavesTheFirstTheBest()
+    {
+        using var run = RunFolder.Open(Place);
+        run.Save(100, 2, Options, Writer(100));
+        run.Save(200, 1, Options, Writer(200));
+        run.Save(300, 1, Options, Writer(300));
+        run.BestCheckpoint.ShouldBe(RunFolder.CheckpointPath(run.FullPath, 200));
+        run.Save(400, 1, Options, Writer(400));
+        run.Save(500, double.PositiveInfinity, Options, Writer(500));
+        run.BestCheckpoint.ShouldBe(RunFolder.CheckpointPath(run.FullPath, 200));
+        run.Save(600, Math.BitDecrement(1.0), Options, Writer(600));
+        run.BestCheckpoint.ShouldBe(RunFolder.CheckpointPath(run.FullPath, 600));
+    }
+
+    [Fact]
     public void Save_FailingAnywhere_LeavesTheEarlierCheckpoint()
     {
         using var run = RunFolder.Open(Place);

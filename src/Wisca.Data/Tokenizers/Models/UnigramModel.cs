@@ -104,9 +104,9 @@ internal sealed class UnigramModel : IPieceModel
 
         private void Offer(int start, int end, int token, double score)
         {
-            double sum = _sums[start] + score;
+            double sum = model._options.AsSentencePiece ? (float)(_sums[start] + score) : _sums[start] + score;
             if (_starts[end] >= 0 && !(sum > _sums[end])) return;
-            _sums[end] = model._options.AsSentencePiece ? (float)sum : sum;
+            _sums[end] = sum;
             _starts[end] = start;
             _tokens[end] = token;
         }

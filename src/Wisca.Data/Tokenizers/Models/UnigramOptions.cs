@@ -13,8 +13,8 @@ internal sealed record UnigramOptions
     public required double UnknownScore { get; init; }
 
     /// <summary>
-    /// True to add as SentencePiece does, whose sums along a path are float32; false for tokenizer.json, whose sums are float64 and whose
-    /// runs of unknown characters are looked up once more as a whole. Between paths of all but equal scores this decides.
+    /// True to add as SentencePiece does, whose sums are float32 before paths are compared; false for tokenizer.json, whose sums are
+    /// float64 and whose runs of unknown characters are looked up once more as a whole. Between paths of all but equal scores this decides.
     /// </summary>
     public bool AsSentencePiece { get; init; }
 

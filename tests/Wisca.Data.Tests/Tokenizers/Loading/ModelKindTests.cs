@@ -24,10 +24,32 @@ public sealed class ModelKindTests
     [InlineData("unigram.model")]
     [InlineData("symbols.model")]
     [InlineData("fallback.model")]
+    [InlineData("sums.model")]
     public void EncodeDecode_SentencePiece_AgreesWithReference(string name)
     {
         var tokenizer = TokenizerLoader.Load(Fixture.PathOf(name));
         foreach (var row in Golden.Single(golden => golden.Path == name).Rows) Fixture.ShouldAgree(tokenizer, row);
+    }
+
+    /// <summary>Words are counted in characters, of which some take two places in UTF-16, as by Hugging Face's tokenizers.</summary>
+    [Theory]
+    [InlineData("aaaaa", new[] { 1, 2, 2, 2, 2 })]
+    [InlineData("aaaaaa", new[] { 0 })]
+    [InlineData("\U0001D49C\U0001D49C\U0001D49C\U0001D49C\U0001D49C", new[] { 3, 4, 4, 4, 4 })]
+    [InlineData("\U0001D49C\U0001D49C\U0001D49C\U0001D49C\U0001D49C\U0001D49C", new[] { 0 })]
+    [InlineData("aa\U0001D49Caa", new[] { 1, 2, 4, 2, 2 })]
+    [InlineData("aa\U0001D49Caaa", new[] { 0 })]
+    public void Encode_WordPieceOfAsManyCharactersAsAllowed_IsSpelled(string word, int[] ids)
+    {
+        var json = Json("wordpiece, cased");
+        json["added_tokens"] = new JsonArray();
+        json["normalizer"] = null;
+        json["model"]!["max_input_chars_per_word"] = 5;
+        json["model"]!["vocab"] = new JsonObject
+        {
+            ["[UNK]"] = 0, ["a"] = 1, ["##a"] = 2, ["\U0001D49C"] = 3, ["##\U0001D49C"] = 4,
+        };
+        Fixture.Load(json).Encode(word).ShouldBe(ids);
     }
 
     [Fact]
