@@ -116,12 +116,16 @@ internal sealed class ConfigReader
     /// <param name="pairs">How channels are paired.</param>
     /// <param name="parameters">The section of newer files.</param>
     /// <param name="scaling">The section of older files; null where they do not scale.</param>
+    /// <param name="positions">The longest sequence where none is stated.</param>
+    /// <param name="originalPositions">The longest sequence before it was stretched, where the family has a number for that.</param>
     public RopeConfig Rope(
         double theta = 10000,
         string thetaKey = "rope_theta",
         RopePairs pairs = RopePairs.Half,
         string parameters = "rope_parameters",
-        string? scaling = "rope_scaling")
+        string? scaling = "rope_scaling",
+        int positions = 2048,
+        int? originalPositions = null)
     {
         foreach (string key in new[] { parameters, scaling }.OfType<string>())
         {
@@ -140,30 +144,7 @@ internal sealed class ConfigReader
         int dims = Sizes.RotaryDims;
         if (dims == 0) throw Wrong($"no channel of {Sizes.HeadDim} rotates", "expected an even number from 2 of them");
 
-        var frequencies = RopeConfig.Unscaled(dims, theta);
-        switch (RopeType(section))
-        {
-            case "default":
-                break;
-            case "linear":
-                double stretch = RopeNumber(section, "factor");
-                frequencies = [.. frequencies.Select(frequency => frequency / stretch)];
-                break;
-            case "llama3":
-                double factor = RopeNumber(section, "factor");
-                double low = RopeNumber(section, "low_freq_factor"), high = RopeNumber(section, "high_freq_factor");
-                if (high <= low)
-                    throw Wrong(
-                        $"{section}.high_freq_factor is {high}, expected more than low_freq_factor, {low}",
-                        "mend the configuration");
-                int context = Size($"{section}.original_max_position_embeddings");
-                frequencies = [.. frequencies.Select(frequency => RopeConfig.ScaleLlama3(frequency, factor, low, high, context))];
-                break;
-            case var other:
-                throw Unsupported($"{section}.rope_type is '{other}'", "supported are default, linear and llama3");
-        }
-
-        return new RopeConfig(pairs, frequencies);
+        return new RopeReader(this, _config, section, RopeType(section), positions, originalPositions).Read(pairs, dims, theta);
     }
 
     /// <summary>The layers of a model whose layers are alike.</summary>
@@ -218,9 +199,13 @@ internal sealed class ConfigReader
     private double? Positive(string key, double? number) =>
         number is <= 0 ? throw Wrong($"{key} is {number}, expected a positive number", "mend the configuration") : number;
 
-    private string RopeType(string section) =>
-        _config.FindString($"{section}.rope_type") ?? _config.FindString($"{section}.type") ?? "default";
+    /// <summary>How a section stretches RoPE, by the newer of two names.</summary>
+    private string RopeType(string section) => (RopeString(section, "rope_type") ?? RopeString(section, "type")) switch
+    {
+        null or "mrope" => "default",
+        "su" => "longrope",
+        var type => type,
+    };
 
-    private double RopeNumber(string section, string key) =>
-        FindPositive($"{section}.{key}") ?? throw Wrong($"no {section}.{key}", $"rope_type {RopeType(section)} needs it");
+    private string? RopeString(string section, string key) => _config.FindString($"{section}.{key}");
 }

@@ -176,8 +176,14 @@ public sealed class Decoder : nn.Module<Tensor, Tensor>
         cache.Check(this, ids);
         using var ungraded = no_grad();
         using var scope = NewDisposeScope();
-        var hidden = Run(ids, null, cache, null, CancellationToken.None);
-        cache.Advance(ids.shape[1]);
+
+        // Keys that were rotated for a shorter sequence may not hold any more.
+        long end = cache.Length + ids.shape[1];
+        bool stale = cache.Length > 0
+            && _rotary.Keys.Any(rope => !rope.FrequenciesOf(cache.Length).SequenceEqual(rope.FrequenciesOf(end)));
+        var all = stale ? cache.Restart(ids) : ids;
+        var hidden = Run(all, null, cache, null, CancellationToken.None);
+        cache.Advance(all);
         return Logits(hidden.select(1, -1)).MoveToOuterDisposeScope();
     }
 

@@ -8,7 +8,7 @@ namespace Wisca.Torch.Models;
 /// What each family's <c>config.json</c> means. Where a key is absent, the value is that of the family's configuration class in
 /// Hugging Face transformers.
 /// </summary>
-internal static class DecoderFamilies
+internal static partial class DecoderFamilies
 {
     public static FrozenDictionary<string, Func<ConfigReader, DecoderConfig>> ByModelType { get; } =
         new Dictionary<string, Func<ConfigReader, DecoderConfig>>
@@ -25,6 +25,7 @@ internal static class DecoderFamilies
             ["olmo2"] = Olmo2,
             ["opt"] = Opt,
             ["phi"] = Phi,
+            ["phi3"] = Phi3,
             ["qwen2"] = Qwen2,
             ["qwen2_moe"] = Qwen2Mixture,
             ["qwen3"] = Qwen3,
@@ -45,6 +46,7 @@ internal static class DecoderFamilies
         "olmo2" => "Olmo2ForCausalLM",
         "opt" => "OPTForCausalLM",
         "phi" => "PhiForCausalLM",
+        "phi3" => "Phi3ForCausalLM",
         "qwen2" => "Qwen2ForCausalLM",
         "qwen2_moe" => "Qwen2MoeForCausalLM",
         "qwen3" => "Qwen3ForCausalLM",
@@ -174,6 +176,8 @@ internal static class DecoderFamilies
         };
     }
 
+    private const int Gemma3Positions = 131072;
+
     private static DecoderConfig Gemma3(ConfigReader reader)
     {
         bool bias = reader.FlagOr("attention_bias", false);
@@ -181,9 +185,10 @@ internal static class DecoderFamilies
         reader.ExpectAbsent("final_logit_softcapping");
         reader.Expect("use_bidirectional_attention", expected: false, missing: false);
         int window = reader.SizeOr("sliding_window", 4096), pattern = reader.SizeOr("sliding_window_pattern", 6);
-        var config = LlamaLike(reader, positions: 131072, epsilon: 1e-6, tied: true, rope: FullRope(reader));
+        var config = LlamaLike(reader, positions: Gemma3Positions, epsilon: 1e-6, tied: true, rope: FullRope(reader));
         bool[] sliding = reader.SlidingLayers(config.Layers.Length, layer => (layer + 1) % pattern != 0);
-        var local = reader.Rope(10000, "rope_local_base_freq", parameters: "rope_parameters.sliding_attention", scaling: null);
+        var local = reader.Rope(10000, "rope_local_base_freq", parameters: "rope_parameters.sliding_attention", scaling: null,
+            positions: Gemma3Positions);
         return config with
         {
             Layers = [.. config.Layers.Select((layer, index) => sliding[index] ? new LayerConfig(window, local) : layer)],
@@ -209,7 +214,8 @@ internal static class DecoderFamilies
         static RopeConfig FullRope(ConfigReader reader)
         {
             const string section = "rope_parameters.full_attention";
-            return reader.Rope(1e6, parameters: reader.Has("rope_parameters", "full_attention") ? section : "rope_parameters");
+            return reader.Rope(
+                1e6, parameters: reader.Has("rope_parameters", "full_attention") ? section : "rope_parameters", positions: Gemma3Positions);
         }
     }
 
@@ -463,7 +469,7 @@ internal static class DecoderFamilies
             VocabularySize = reader.Size("vocab_size"),
             HiddenSize = hidden,
             MaxPositions = reader.SizeOr("max_position_embeddings", positions),
-            Layers = reader.Alike(window, rope ?? reader.Rope(theta, pairs: pairs)),
+            Layers = reader.Alike(window, rope ?? reader.Rope(theta, pairs: pairs, positions: positions)),
             Attention = new AttentionConfig(heads, kvHeads, channels, 1 / Math.Sqrt(channels)),
             FeedForward = new FeedForwardConfig(reader.Size("intermediate_size"), reader.Activation("hidden_act", "silu")),
             Norm = new NormConfig(NormKind.RootMeanSquare, reader.PositiveOr(epsilonKey, epsilon)),

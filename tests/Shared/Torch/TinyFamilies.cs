@@ -19,6 +19,12 @@ internal static class TinyFamilies
         "falcon" => Base(modelType, """, "bias": true"""),
         "opt" => Base(modelType, """, "ffn_dim": 20"""),
         "phi" => Base(modelType, """, "intermediate_size": 20"""),
+        "phi3" => Grouped(
+            modelType,
+            """
+            , "sliding_window": 6, "partial_rotary_factor": 0.5, "original_max_position_embeddings": 16,
+            "rope_scaling": {"type": "longrope", "short_factor": [1.5], "long_factor": [4.5]}
+            """),
         "llama" => Grouped(modelType, """, "attention_bias": true, "tie_word_embeddings": true"""),
         "mistral" => Grouped(modelType, """, "sliding_window": 3"""),
         "gemma3_text" => Grouped(

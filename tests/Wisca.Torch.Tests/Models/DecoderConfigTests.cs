@@ -134,8 +134,23 @@ public sealed class DecoderConfigTests
     [Theory]
     [InlineData("bloom", "", "model_type 'bloom' has no forward pass here; there is one for cohere, falcon, gemma,")]
     [InlineData("llama", """, "hidden_act": "xielu" """, "hidden_act is 'xielu'")]
-    [InlineData("llama", """, "rope_scaling": {"rope_type": "yarn", "factor": 4.0}""", "rope_scaling.rope_type is 'yarn'")]
-    [InlineData("llama", """, "rope_parameters": {"rope_type": "dynamic", "factor": 4.0}""", "rope_parameters.rope_type is 'dynamic'")]
+    [InlineData("llama", """, "rope_scaling": {"rope_type": "proportional"}""", "rope_scaling.rope_type is 'proportional'")]
+    [InlineData("llama", """, "rope_parameters": {"rope_type": "dynamic"}""", "no rope_parameters.factor")]
+    [InlineData("llama", """, "head_dim": 2, "rope_scaling": {"type": "dynamic", "factor": 2}""", "but one pair of channels rotates")]
+    [InlineData("llama", """, "rope_scaling": {"type": "longrope", "short_factor": [1, 1, 1, 1]}""", "no rope_scaling.long_factor")]
+    [InlineData("llama", """, "rope_scaling": {"type": "longrope", "short_factor": [1, 1, 1]}""", "short_factor is not a list of 4 numbers")]
+    [InlineData(
+        "llama", """, "rope_scaling": {"type": "longrope", "short_factor": [1, 0, 1, 1]}""", "rope_scaling.short_factor[1] is 0, expected")]
+    [InlineData(
+        "llama",
+        """, "original_max_position_embeddings": 8, "rope_scaling": {"type": "yarn", "original_max_position_embeddings": 16}""",
+        "original_max_position_embeddings is 8, but rope_scaling.original_max_position_embeddings is 16")]
+    [InlineData(
+        "phi3",
+        """
+        , "rope_scaling": {"type": "longrope", "original_max_position_embeddings": 16, "short_factor": [1, 1, 1, 1],
+        "long_factor": [1, 1, 1, 1]}
+        """, "but original_max_position_embeddings, which rules, is not stated and 4096 then")]
     [InlineData("llama", """, "rope_scaling": {"rope_type": "linear"}""", "no rope_scaling.factor")]
     [InlineData(
         "llama", """, "rope_scaling": {"rope_type": "linear", "factor": "two"}""", "rope_scaling.factor is \"two\", expected a number")]

@@ -1,0 +1,115 @@
+"""Tiny random models of Hugging Face transformers, as it saves them, with the logits, the loss and the gradients that it computes.
+
+    make-golden.py FOLDER SEED [NAME...]
+
+writes FOLDER/NAME.safetensors and FOLDER/NAME.json for every case below. transformers computes rotations, norms and softmax in
+float32, whatever the model is in; here its float32 is made float64 before it is loaded, so that only the formulas count.
+"""
+
+import copy
+import json
+import os
+import sys
+import tempfile
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["TRANSFORMERS_VERBOSITY"] = "error"
+
+import torch
+
+torch.set_default_dtype(torch.float64)
+torch.set_num_threads(1)
+torch.float32 = torch.float = torch.float64
+torch.Tensor.float = torch.Tensor.double
+
+from safetensors.torch import load_file, save_file  # noqa: E402
+from transformers import AutoConfig, AutoModelForCausalLM  # noqa: E402
+
+VOCABULARY = 19
+
+# Keys of each model; "length" is that of the sequence, "older" the same configuration in older spellings: keys to set, null to remove.
+BASE = dict(
+    hidden_size=12, num_hidden_layers=2, num_attention_heads=6, num_key_value_heads=2, intermediate_size=10,
+    max_position_embeddings=32, vocab_size=VOCABULARY, bos_token_id=None, eos_token_id=None, pad_token_id=None,
+)
+PHI3 = dict(model_type="phi3", hidden_size=24, num_attention_heads=3, num_key_value_heads=1, partial_rotary_factor=0.75)
+LONG = dict(short_factor=[1.0, 1.25, 1.5], long_factor=[1.0, 3.0, 7.5])
+CASES = {
+    "phi3": PHI3 | dict(sliding_window=5, rope_theta=500.0, tie_word_embeddings=True),
+    # Longer than the model was before it was stretched, and generated across that length.
+    "phi3-longrope": PHI3 | dict(
+        original_max_position_embeddings=8,
+        rope_parameters=LONG | dict(rope_type="longrope", rope_theta=500.0),
+        older=dict(rope_parameters=None, rope_theta=500.0, rope_scaling=LONG | dict(type="su")),
+    ),
+}
+
+
+def fill(model, seed):
+    """Gains around 1 and biases around 0, matrices that make attention far from uniform; all of them numbers of bfloat16."""
+    generator = torch.Generator().manual_seed(seed)
+    tensors = dict(model.named_parameters()) | {
+        name: buffer for name, buffer in model.named_buffers() if name in model.state_dict()
+    }
+    for name, tensor in sorted(tensors.items()):
+        noise = torch.randn(tensor.shape, generator=generator)
+        if tensor.dim() > 1:
+            value = 0.45 * noise
+        elif name.endswith("bias") or "gemma" in model.config.model_type:
+            value = 0.3 * noise
+        else:
+            value = 1 + 0.3 * noise
+        tensor.data.copy_(value.to(torch.bfloat16))
+
+
+def saved(model, dtype):
+    """The tensors as transformers saves them: experts one by one, tied matrices once."""
+    with tempfile.TemporaryDirectory() as folder:
+        model.to(dtype).save_pretrained(folder)
+        tensors = load_file(os.path.join(folder, "model.safetensors"))
+        with open(os.path.join(folder, "config.json")) as file:
+            return tensors, json.load(file)
+
+
+def along(tensor):
+    """The product with a fixed direction of length about one."""
+    index = torch.arange(tensor.numel())
+    return float((tensor.flatten() * torch.sin(index * 1.7 + 0.3)).sum() / tensor.numel() ** 0.5)
+
+
+def make(folder, seed, name, case):
+    keys = BASE | case
+    length, older = keys.pop("length", 14), keys.pop("older", None)
+    config = AutoConfig.for_model(keys.pop("model_type"), **keys)
+    model = AutoModelForCausalLM.from_config(config, attn_implementation="eager", experts_implementation="eager").double().eval()
+    fill(model, seed)
+    tensors, written = saved(copy.deepcopy(model), torch.bfloat16)
+    generator = torch.Generator().manual_seed(seed)
+    ids = torch.randint(VOCABULARY, (1, length), generator=generator)
+    mixture = hasattr(config, "router_aux_loss_coef")
+    output = model(ids, labels=ids, use_cache=False, **(dict(output_router_logits=True) if mixture else {}))
+    output.loss.backward()
+    slopes = copy.deepcopy(model)
+    for target, source in zip(slopes.parameters(), model.parameters()):
+        target.data.copy_(torch.zeros_like(source) if source.grad is None else source.grad)
+    gradients, _ = saved(slopes, torch.float64)
+    save_file(tensors, os.path.join(folder, name + ".safetensors"), metadata={"format": "pt"})
+    generated = model.generate(ids[:, :4], max_new_tokens=8, do_sample=False, use_cache=True)
+    golden = dict(
+        config=written,
+        older=older,
+        tokens=ids[0].tolist(),
+        logits=output.logits[0].tolist(),
+        loss=output.loss.item(),
+        auxiliary=output.aux_loss.item() if mixture else None,
+        gradients={key: along(value) for key, value in sorted(gradients.items())},
+        greedy=generated[0, 4:].tolist(),
+    )
+    with open(os.path.join(folder, name + ".json"), "w") as file:
+        json.dump(golden, file)
+        file.write("\n")
+
+
+if __name__ == "__main__":
+    for case in sys.argv[3:] or CASES:
+        make(sys.argv[1], int(sys.argv[2]), case, CASES[case])

@@ -1,0 +1,106 @@
+using System.Diagnostics;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Wisca.Checkpoints;
+using Wisca.Tests;
+using Wisca.Tests.Torch;
+using Wisca.Torch.Generation;
+using Wisca.Torch.Models;
+using static TorchSharp.torch;
+
+namespace Wisca.Torch.Tests.Models;
+
+/// <summary>
+/// Tiny models that transformers made and saved, against what it computes for them in float64: logits, loss, gradients, and what it writes
+/// with a cache. See Fixtures/transformers/README.md.
+/// </summary>
+[Collection(TorchCollection.Name)]
+public sealed class TransformersTests
+{
+    private const string Variable = "WISCA_PYTHON";
+
+    private static readonly string Fixtures = TestRepository.PathOf("tests", "Wisca.Torch.Tests", "Fixtures", "transformers");
+
+    public static TheoryData<string> Cases =>
+        [.. Directory.GetFiles(Fixtures, "*.json").Select(path => Path.GetFileNameWithoutExtension(path)).Order(StringComparer.Ordinal)];
+
+    [Theory]
+    [MemberData(nameof(Cases))]
+    public void Model_OfTransformers_ComputesTheSame(string name) => Compare(Fixtures, name);
+
+    /// <summary>The same with other numbers, made on the spot.</summary>
+    [Fact]
+    public void Model_OfTransformersAtHand_ComputesTheSame()
+    {
+        string? python = Environment.GetEnvironmentVariable(Variable);
+        Assert.SkipWhen(string.IsNullOrEmpty(python), $"{Variable} is not set: it names a Python with transformers");
+        using var folder = new TemporaryFolder();
+        string[] arguments = [Path.Combine(Fixtures, "make-golden.py"), folder.FullPath, "7"];
+        using var process = Process.Start(new ProcessStartInfo(python!, arguments) { RedirectStandardError = true })!;
+        string errors = process.StandardError.ReadToEnd();
+        process.WaitForExit();
+        process.ExitCode.ShouldBe(0, errors);
+        string[] made = [.. Directory.GetFiles(folder.FullPath, "*.json").Select(path => Path.GetFileNameWithoutExtension(path))];
+        made.Order(StringComparer.Ordinal).ShouldBe(Cases.Select(row => row.Data));
+        foreach (string name in made) Compare(folder.FullPath, name);
+    }
+
+    private static void Compare(string root, string name)
+    {
+        var golden = JsonNode.Parse(File.ReadAllText(Path.Combine(root, name + ".json")))!.AsObject();
+        var config = golden["config"]!.AsObject();
+        using var folder = new TemporaryFolder();
+        Compare(Path.Combine(root, name + ".safetensors"), config, golden, folder["written"]);
+        if (golden["older"] is not JsonObject older) return;
+        foreach (var (key, value) in older)
+        {
+            config.Remove(key);
+            if (value is not null) config[key] = value.DeepClone();
+        }
+
+        Compare(Path.Combine(root, name + ".safetensors"), config, golden, folder["older"]);
+    }
+
+    private static void Compare(string weights, JsonObject config, JsonObject golden, string folder)
+    {
+        Directory.CreateDirectory(folder);
+        File.CreateSymbolicLink(Path.Combine(folder, Checkpoint.WeightsName), weights);
+        File.WriteAllText(Path.Combine(folder, "config.json"), config.ToJsonString());
+        using var checkpoint = Checkpoint.Open(folder);
+        int[] tokens = golden["tokens"]!.Deserialize<int[]>()!;
+        double[][] logits = golden["logits"]!.Deserialize<double[][]>()!;
+        using (var single = Decoder.Load(checkpoint))
+            Reference.RelativeDifference(Reference.Logits(single, tokens), logits)
+                .ShouldBeLessThan(PassRounding.OfLogits(single.Config, tokens.Length));
+        using var decoder = Decoder.Load(checkpoint, ComputePrecision.F64);
+        decoder.named_parameters().Select(entry => entry.name)
+            .ShouldBe(golden["gradients"]!.AsObject().Select(entry => entry.Key), ignoreOrder: true);
+        foreach (var path in Enum.GetValues<AttentionPath>())
+        {
+            decoder.AttentionPath = path;
+            Reference.RelativeDifference(Reference.Logits(decoder, tokens), logits)
+                .ShouldBeLessThan(PassRounding.OfLogits(decoder.Config, tokens.Length, Rounding.Float64));
+            CompareLoss(decoder, tokens, golden);
+            TokenGenerator.Generate(decoder, tokens[..4], 8, new SamplingOptions { Temperature = 0 })
+                .ShouldBe(golden["greedy"]!.Deserialize<int[]>()!);
+        }
+    }
+
+    private static void CompareLoss(Decoder decoder, int[] tokens, JsonObject golden)
+    {
+        using var scope = NewDisposeScope();
+        foreach (var parameter in decoder.parameters()) parameter.grad?.zero_();
+        var ids = tensor(Array.ConvertAll(tokens, token => (long)token)).unsqueeze(0);
+        var targets = full_like(ids, Decoder.IgnoredTarget);
+        targets.narrow(1, 0, tokens.Length - 1).copy_(ids.narrow(1, 1, tokens.Length - 1));
+        var loss = decoder.Loss(ids, targets);
+        (loss.Total.AsDouble() / loss.Targets).ShouldBe(golden["loss"]!.GetValue<double>(), 1e-12);
+        (loss.Total / loss.Targets).backward();
+        foreach (var (name, parameter) in decoder.named_parameters())
+        {
+            double[] gradient = (parameter.grad ?? zeros_like(parameter)).contiguous().data<double>().ToArray();
+            double along = gradient.Select((value, index) => value * Math.Sin((index * 1.7) + 0.3)).Sum() / Math.Sqrt(gradient.Length);
+            along.ShouldBe(golden["gradients"]![name]!.GetValue<double>(), 1e-11, name);
+        }
+    }
+}
