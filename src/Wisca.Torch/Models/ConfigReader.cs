@@ -60,6 +60,9 @@ internal sealed class ConfigReader
 
     public double PositiveOr(string key, double missing) => FindPositive(key) ?? missing;
 
+    /// <summary>A number under a key, another where it is absent, and none where it is null.</summary>
+    public double? PositiveOrNone(string key, double missing) => Has(key) ? FindPositive(key) : missing;
+
     public double? FindPositive(string key) => Positive(key, _config.FindNumber(key));
 
     /// <summary>A number from 0.</summary>
@@ -171,6 +174,22 @@ internal sealed class ConfigReader
                                 $"{key}[{layer}] is {entry.GetRawText()}",
                                 "supported are full_attention and sliding_attention"),
                         }),
+        ];
+    }
+
+    /// <summary>True for each layer that a list of zeros and ones gives one, or, where there is no list, that the rule says.</summary>
+    public bool[] LayerSwitches(string key, int layers, Func<int, bool> rule)
+    {
+        if (_config.Find(key) is not { } list) return [.. Enumerable.Range(0, layers).Select(rule)];
+        if (list.ValueKind != JsonValueKind.Array || list.GetArrayLength() != layers)
+            throw Wrong($"{key} is not a list of {layers} numbers", "it needs one a layer, 0 or 1");
+        return
+        [
+            .. list.EnumerateArray()
+                .Select((entry, layer) =>
+                    entry.ValueKind == JsonValueKind.Number && entry.TryGetInt32(out int value) && value is 0 or 1
+                        ? value == 1
+                        : throw Wrong($"{key}[{layer}] is {entry.GetRawText()}, expected 0 or 1", "mend the configuration")),
         ];
     }
 

@@ -54,7 +54,8 @@ public sealed class Decoder : nn.Module<Tensor, Tensor>
     /// <summary>Where the parameters are.</summary>
     public Device Device => parameters().First().device;
 
-    /// <summary>Which operators compute attention; the fused ones by default.</summary>
+    /// <summary>Which operators compute attention; the fused ones by default, where the model has no
+    /// <see cref="AttentionConfig.ScoreCap"/>.</summary>
     public AttentionPath AttentionPath { get; set; }
 
     /// <summary>
@@ -194,7 +195,9 @@ public sealed class Decoder : nn.Module<Tensor, Tensor>
         ArgumentNullException.ThrowIfNull(hidden);
         using var scope = NewDisposeScope();
         var logits = _head?.forward(hidden) ?? _embedding.Project(hidden);
-        return (Config.LogitScale == 1 ? logits : logits.Times(Config.LogitScale)).MoveToOuterDisposeScope();
+        if (Config.LogitScale != 1) logits = logits.Times(Config.LogitScale);
+        if (Config.LogitCap is { } cap) logits = logits.Capped(cap);
+        return logits.MoveToOuterDisposeScope();
     }
 
     /// <summary>Not by reflection over the fields: the constructor has registered every module under its full name.</summary>
@@ -235,6 +238,8 @@ public sealed class Decoder : nn.Module<Tensor, Tensor>
         base.Dispose(disposing);
     }
 
+    private AttentionPath Operators => Config.Attention.ScoreCap is null ? AttentionPath : AttentionPath.Eager;
+
     private Tensor Run(Tensor ids, Branching? branching, KeyValueCache? cache, List<Routing>? routings, CancellationToken cancellation)
     {
         ArgumentNullException.ThrowIfNull(ids);
@@ -257,7 +262,7 @@ public sealed class Decoder : nn.Module<Tensor, Tensor>
                     ? _positions.Rows(Config.PositionOffset + begin, length)
                     : _positions.forward(branching.Positions.Plus(Config.PositionOffset)));
 
-        var pass = new ForwardPass(AttentionPath, ComputeType ?? x.dtype)
+        var pass = new ForwardPass(Operators, ComputeType ?? x.dtype)
         {
             Cache = cache,
             Positions = branching?.Positions,
@@ -305,7 +310,7 @@ public sealed class Decoder : nn.Module<Tensor, Tensor>
     private Tensor? Mask(long begin, long length, int? window, ScalarType dtype, Device device)
     {
         bool all = window is null || window >= begin + length;
-        if (all && AttentionPath == AttentionPath.Fused && (begin == 0 || length == 1)) return null;
+        if (all && Operators == AttentionPath.Fused && (begin == 0 || length == 1)) return null;
         long[] shape = [length, begin + length];
         using var unseen = double.NegativeInfinity.ToScalar();
         var mask = full(shape, unseen, dtype, device).triu(begin + 1);

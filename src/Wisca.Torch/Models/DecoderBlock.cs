@@ -6,6 +6,7 @@ namespace Wisca.Torch.Models;
 internal sealed class DecoderBlock
 {
     private readonly bool _parallel;
+    private readonly double _scale;
     private readonly NormLayer? _attentionNorm, _feedForwardNorm, _attentionPostNorm, _feedForwardPostNorm;
     private readonly SelfAttention _attention;
     private readonly IFeedForward _feedForward;
@@ -15,6 +16,7 @@ internal sealed class DecoderBlock
         var names = config.Names;
         string feedForward = names.FeedForward.Length == 0 ? $"{path}." : $"{path}.{names.FeedForward}.";
         _parallel = config.Parallel;
+        _scale = config.ResidualScale;
         _attentionNorm = Norm(names.AttentionNorm);
         _attention = new SelfAttention(tree, $"{path}.{names.Attention}", config, layer);
         _attentionPostNorm = Norm(names.AttentionPostNorm);
@@ -33,6 +35,7 @@ internal sealed class DecoderBlock
         var read = Read(_attentionNorm, x, pass);
         var attended = _attention.Forward(read, rotary, mask, pass);
         if (_attentionPostNorm is not null) attended = _attentionPostNorm.forward(attended);
+        attended = Scaled(attended);
         if (_parallel) return x.Plus(attended).Plus(FeedForward(_feedForwardNorm is null ? read : Read(_feedForwardNorm, x, pass), pass));
         x = x.Plus(attended);
         return x.Plus(FeedForward(Read(_feedForwardNorm, x, pass), pass));
@@ -43,6 +46,8 @@ internal sealed class DecoderBlock
     private Tensor FeedForward(Tensor read, ForwardPass pass)
     {
         var result = _feedForward.Forward(read, pass);
-        return _feedForwardPostNorm?.forward(result) ?? result;
+        return Scaled(_feedForwardPostNorm?.forward(result) ?? result);
     }
+
+    private Tensor Scaled(Tensor x) => _scale == 1 ? x : x.Times(_scale);
 }

@@ -16,19 +16,27 @@ internal static partial class DecoderFamilies
             ["cohere"] = Cohere,
             ["falcon"] = Falcon,
             ["gemma"] = Gemma,
+            ["gemma2"] = Gemma2,
             ["gemma3_text"] = Gemma3,
+            ["glm"] = Glm,
+            ["glm4"] = Glm4,
             ["gpt2"] = Gpt2,
             ["gpt_neox"] = GptNeoX,
+            ["granite"] = Granite,
             ["llama"] = Llama,
             ["mistral"] = Mistral,
             ["mixtral"] = Mixtral,
             ["olmo2"] = Olmo2,
+            ["olmoe"] = OlmoMixture,
             ["opt"] = Opt,
             ["phi"] = Phi,
             ["phi3"] = Phi3,
             ["qwen2"] = Qwen2,
             ["qwen2_moe"] = Qwen2Mixture,
             ["qwen3"] = Qwen3,
+            ["smollm3"] = SmolLm3,
+            ["stablelm"] = StableLm,
+            ["starcoder2"] = Starcoder2,
         }.ToFrozenDictionary(StringComparer.Ordinal);
 
     /// <summary>What Hugging Face transformers calls a family's model with an output projection.</summary>
@@ -37,19 +45,27 @@ internal static partial class DecoderFamilies
         "cohere" => "CohereForCausalLM",
         "falcon" => "FalconForCausalLM",
         "gemma" => "GemmaForCausalLM",
+        "gemma2" => "Gemma2ForCausalLM",
         "gemma3_text" => "Gemma3ForCausalLM",
+        "glm" => "GlmForCausalLM",
+        "glm4" => "Glm4ForCausalLM",
         "gpt2" => "GPT2LMHeadModel",
         "gpt_neox" => "GPTNeoXForCausalLM",
+        "granite" => "GraniteForCausalLM",
         "llama" => "LlamaForCausalLM",
         "mistral" => "MistralForCausalLM",
         "mixtral" => "MixtralForCausalLM",
         "olmo2" => "Olmo2ForCausalLM",
+        "olmoe" => "OlmoeForCausalLM",
         "opt" => "OPTForCausalLM",
         "phi" => "PhiForCausalLM",
         "phi3" => "Phi3ForCausalLM",
         "qwen2" => "Qwen2ForCausalLM",
         "qwen2_moe" => "Qwen2MoeForCausalLM",
         "qwen3" => "Qwen3ForCausalLM",
+        "smollm3" => "SmolLM3ForCausalLM",
+        "stablelm" => "StableLmForCausalLM",
+        "starcoder2" => "Starcoder2ForCausalLM",
         _ => throw new ArgumentOutOfRangeException(nameof(modelType), modelType, null),
     };
 
@@ -178,6 +194,13 @@ internal static partial class DecoderFamilies
 
     private const int Gemma3Positions = 131072;
 
+    private static DecoderNames GemmaNames { get; } = new()
+    {
+        AttentionPostNorm = "post_attention_layernorm",
+        FeedForwardNorm = "pre_feedforward_layernorm",
+        FeedForwardPostNorm = "post_feedforward_layernorm",
+    };
+
     private static DecoderConfig Gemma3(ConfigReader reader)
     {
         bool bias = reader.FlagOr("attention_bias", false);
@@ -202,12 +225,7 @@ internal static partial class DecoderFamilies
                 QkNorm = QkNorm.EachHeadAlike,
             },
             FeedForward = config.FeedForward with { Activation = reader.Activation("hidden_activation", "gelu_pytorch_tanh") },
-            Names = config.Names with
-            {
-                AttentionPostNorm = "post_attention_layernorm",
-                FeedForwardNorm = "pre_feedforward_layernorm",
-                FeedForwardPostNorm = "post_feedforward_layernorm",
-            },
+            Names = GemmaNames,
         };
 
         // Newer files have a section for each kind of layer.

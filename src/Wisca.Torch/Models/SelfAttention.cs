@@ -11,7 +11,7 @@ internal sealed class SelfAttention
     private readonly int _layer;
     private readonly DenseLayer? _qkv, _query, _key, _value;
     private readonly DenseLayer _output;
-    private readonly NormLayer? _queryNorm, _keyNorm;
+    private readonly NormLayer[] _queryNorms = [], _keyNorms = [];
 
     public SelfAttention(ModuleTree tree, string path, DecoderConfig config, int layer)
     {
@@ -32,8 +32,17 @@ internal sealed class SelfAttention
 
         _output = tree.Dense($"{path}.{names.Output}", queries, hidden, _config.OutputBias, _config.Orientation);
         if (_config.QkNorm == QkNorm.None) return;
-        _queryNorm = tree.Norm($"{path}.{names.QueryNorm}", config.Norm, GainShape(_config.Heads));
-        _keyNorm = tree.Norm($"{path}.{names.KeyNorm}", config.Norm, GainShape(_config.KvHeads));
+        _queryNorms = Norms(names.QueryNorm, _config.Heads);
+        _keyNorms = Norms(names.KeyNorm, _config.KvHeads);
+
+        // Norms of heads have no biases, whatever the others have.
+        NormLayer[] Norms(string name, int heads)
+        {
+            var norm = config.Norm with { Bias = false };
+            return _config.QkNorm == QkNorm.EachHeadApart
+                ? [.. Enumerable.Range(0, heads).Select(head => tree.Norm($"{path}.{name}.norms.{head}", norm, _config.HeadDim))]
+                : [tree.Norm($"{path}.{name}", norm, GainShape(heads))];
+        }
 
         long[] GainShape(int heads) => _config.QkNorm switch
         {
@@ -54,9 +63,9 @@ internal sealed class SelfAttention
     public Tensor Forward(Tensor x, RotaryTable? rotary, Tensor? mask, ForwardPass pass)
     {
         var (q_BTE, k_BTE, v_BTE) = Project(x);
-        Tensor q_BTHd = Heads(q_BTE, _config.Heads, _queryNorm),
-            k_BTGd = Heads(k_BTE, _config.KvHeads, _keyNorm),
-            v_BTGd = Heads(v_BTE, _config.KvHeads, null);
+        Tensor q_BTHd = Heads(q_BTE, _config.Heads, _queryNorms),
+            k_BTGd = Heads(k_BTE, _config.KvHeads, _keyNorms),
+            v_BTGd = Heads(v_BTE, _config.KvHeads, []);
         if (rotary is not null) (q_BTHd, k_BTGd) = (rotary.Rotate(q_BTHd, pass), rotary.Rotate(k_BTGd, pass));
         Tensor q_BHTd = q_BTHd.transpose(1, 2), k_BGTd = k_BTGd.transpose(1, 2), v_BGTd = v_BTGd.transpose(1, 2);
         if (pass.Cache is { } cache) (k_BGTd, v_BGTd) = cache.Append(_layer, k_BGTd, v_BGTd);
@@ -83,13 +92,15 @@ internal sealed class SelfAttention
         return (qkv.narrow(2, 0, queries), qkv.narrow(2, queries, keys), qkv.narrow(2, queries + keys, keys));
     }
 
-    /// <summary>[B, T, heads x d] to [B, T, heads, d], normalised where the family does.</summary>
-    private Tensor Heads(Tensor projected, int heads, NormLayer? norm)
+    /// <summary>[B, T, heads x d] to [B, T, heads, d], normalised and clipped where the family does.</summary>
+    private Tensor Heads(Tensor projected, int heads, NormLayer[] norms)
     {
-        if (norm is not null && _config.QkNorm == QkNorm.AllHeads) projected = norm.forward(projected);
+        if (norms.Length > 0 && _config.QkNorm == QkNorm.AllHeads) projected = norms[0].forward(projected);
         var split = projected.unflatten(2, heads, _config.HeadDim);
-        if (norm is not null && _config.QkNorm != QkNorm.AllHeads) split = norm.forward(split);
-        return split;
+        if (norms.Length > 0 && _config.QkNorm == QkNorm.EachHeadApart)
+            split = cat([.. norms.Select((norm, head) => norm.forward(split.narrow(2, head, 1)))], 2);
+        else if (norms.Length > 0 && _config.QkNorm != QkNorm.AllHeads) split = norms[0].forward(split);
+        return _config.Clip is { } clip ? split.Clipped(clip) : split;
     }
 
     /// <summary>The query heads of a group are laid behind each other, so that one product with the group's keys serves them all.</summary>
@@ -98,7 +109,9 @@ internal sealed class SelfAttention
         long length = q_BHTd.shape[2];
         if (mask.dim() == 4) mask = mask.unsqueeze(1);
         var grouped = q_BHTd.unflatten(1, _config.KvHeads, _config.Heads / _config.KvHeads).flatten(2, 3);
-        var scores = grouped.matmul(k_BGTd.transpose(-1, -2)).Times(_config.Scale).unflatten(2, -1, length).Plus(mask);
+        var scores = grouped.matmul(k_BGTd.transpose(-1, -2)).Times(_config.Scale);
+        if (_config.ScoreCap is { } cap) scores = scores.Capped(cap);
+        scores = scores.unflatten(2, -1, length).Plus(mask);
         var weights = scores.softmax(-1, NormLayer.AtLeastFloat32(scores.dtype)).to(v_BGTd.dtype);
         return weights.flatten(2, 3).matmul(v_BGTd).unflatten(2, -1, length).flatten(1, 2);
     }

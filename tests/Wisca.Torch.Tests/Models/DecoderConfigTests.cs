@@ -138,7 +138,7 @@ public sealed class DecoderConfigTests
     [InlineData("llama", """, "rope_parameters": {"rope_type": "dynamic"}""", "no rope_parameters.factor")]
     [InlineData("llama", """, "head_dim": 2, "rope_scaling": {"type": "dynamic", "factor": 2}""", "but one pair of channels rotates")]
     [InlineData("llama", """, "rope_scaling": {"type": "longrope", "short_factor": [1, 1, 1, 1]}""", "no rope_scaling.long_factor")]
-    [InlineData("llama", """, "rope_scaling": {"type": "longrope", "short_factor": [1, 1, 1]}""", "short_factor is not a list of 4 numbers")]
+    [InlineData("llama", """, "rope_scaling": {"type": "longrope", "short_factor": [1, 1, 1]}""", "short_factor is not a list of 4")]
     [InlineData(
         "llama", """, "rope_scaling": {"type": "longrope", "short_factor": [1, 0, 1, 1]}""", "rope_scaling.short_factor[1] is 0, expected")]
     [InlineData(

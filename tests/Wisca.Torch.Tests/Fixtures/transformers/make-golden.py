@@ -42,6 +42,50 @@ CASES = {
         rope_parameters=LONG | dict(rope_type="longrope", rope_theta=500.0),
         older=dict(rope_parameters=None, rope_theta=500.0, rope_scaling=LONG | dict(type="su")),
     ),
+    "gemma2": dict(
+        model_type="gemma2", num_hidden_layers=3, head_dim=4, sliding_window=3, query_pre_attn_scalar=9,
+        attn_logit_softcapping=2.5, final_logit_softcapping=4.0, attention_bias=True,
+    ),
+    "gemma2-uncapped": dict(
+        model_type="gemma2", head_dim=6, num_attention_heads=3, num_key_value_heads=3, attn_logit_softcapping=None,
+        final_logit_softcapping=None, layer_types=["full_attention", "sliding_attention"], sliding_window=4,
+    ),
+    "olmoe": dict(
+        model_type="olmoe", num_attention_heads=3, num_key_value_heads=1, num_experts=5, num_experts_per_tok=2,
+        attention_bias=True, clip_qkv=0.7, router_aux_loss_coef=0.3,
+    ),
+    "olmoe-normalised": dict(
+        model_type="olmoe", num_attention_heads=3, num_key_value_heads=3, num_experts=4, num_experts_per_tok=3,
+        norm_topk_prob=True, tie_word_embeddings=True,
+    ),
+    "granite": dict(
+        model_type="granite", num_attention_heads=3, num_key_value_heads=1, attention_bias=True, mlp_bias=True,
+        embedding_multiplier=3.5, residual_multiplier=0.6, logits_scaling=1.7, attention_multiplier=0.4,
+    ),
+    "smollm3": dict(
+        model_type="smollm3", num_hidden_layers=3, num_attention_heads=3, num_key_value_heads=1,
+        no_rope_layer_interval=2, use_sliding_window=True, sliding_window=4, attention_bias=True, mlp_bias=True,
+    ),
+    "smollm3-listed": dict(
+        model_type="smollm3", num_hidden_layers=3, no_rope_layers=[0, 1, 1], rope_theta=300.0,
+        tie_word_embeddings=False, older=dict(rope_parameters=None, rope_theta=300.0, layer_types=None),
+    ),
+    "starcoder2": dict(model_type="starcoder2", num_attention_heads=3, num_key_value_heads=1, sliding_window=5),
+    "starcoder2-unbiased": dict(model_type="starcoder2", use_bias=False, tie_word_embeddings=False),
+    "stablelm": dict(
+        model_type="stablelm", hidden_size=24, num_attention_heads=3, num_key_value_heads=1, use_qkv_bias=True,
+        partial_rotary_factor=0.5,
+    ),
+    "stablelm-parallel": dict(
+        model_type="stablelm", hidden_size=24, num_attention_heads=3, num_key_value_heads=3, qk_layernorm=True,
+        use_parallel_residual=True, tie_word_embeddings=True,
+        older=dict(rope_parameters=None, rope_theta=10000, partial_rotary_factor=0.25),
+    ),
+    "glm": dict(model_type="glm", head_dim=6, num_attention_heads=3, num_key_value_heads=1, partial_rotary_factor=0.67),
+    "glm4": dict(
+        model_type="glm4", head_dim=8, num_attention_heads=3, num_key_value_heads=3, tie_word_embeddings=True,
+        older=dict(rope_parameters=None),
+    ),
 }
 
 
