@@ -34,6 +34,18 @@ BASE = dict(
 )
 PHI3 = dict(model_type="phi3", hidden_size=24, num_attention_heads=3, num_key_value_heads=1, partial_rotary_factor=0.75)
 LONG = dict(short_factor=[1.0, 1.25, 1.5], long_factor=[1.0, 3.0, 7.5])
+ROPE = dict(model_type="llama", hidden_size=24, num_attention_heads=3, num_key_value_heads=1, head_dim=10, attention_bias=True)
+
+
+def scaled(rope_type, theta=100.0, **keys):
+    """A llama that is longer than what it was made for, by the newer and the older spelling."""
+    stretch = {key: value for key, value in keys.items() if key != "max_position_embeddings"}
+    return ROPE | {key: value for key, value in keys.items() if key == "max_position_embeddings"} | dict(
+        rope_parameters=dict(rope_type=rope_type, rope_theta=theta) | stretch,
+        older=dict(rope_parameters=None, rope_theta=theta, rope_scaling=dict(type=rope_type) | stretch),
+    )
+
+
 CASES = {
     "phi3": PHI3 | dict(sliding_window=5, rope_theta=500.0, tie_word_embeddings=True),
     # Longer than the model was before it was stretched, and generated across that length.
@@ -85,6 +97,60 @@ CASES = {
     "glm4": dict(
         model_type="glm4", head_dim=8, num_attention_heads=3, num_key_value_heads=3, tie_word_embeddings=True,
         older=dict(rope_parameters=None),
+    ),
+    "rope-linear": scaled("linear", factor=3.0),
+    "rope-dynamic": scaled("dynamic", factor=2.5, max_position_embeddings=8),
+    "rope-llama3": scaled(
+        "llama3", factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0, original_max_position_embeddings=8,
+    ),
+    "rope-yarn": scaled("yarn", factor=4.0, original_max_position_embeddings=8),
+    "rope-yarn-untruncated": scaled(
+        "yarn", factor=4.0, original_max_position_embeddings=8, beta_fast=2.0, beta_slow=0.5, mscale=0.8,
+        mscale_all_dim=1.3, truncate=False,
+    ),
+    "rope-yarn-attention": scaled("yarn", factor=None, original_max_position_embeddings=20, attention_factor=1.3),
+    "rope-longrope": scaled(
+        "longrope", factor=6.0, original_max_position_embeddings=16, short_factor=[1.0, 1.0, 1.1, 1.2, 1.5],
+        long_factor=[1.0, 2.0, 3.0, 4.0, 5.0],
+    ),
+    "rope-interleaved-partial": dict(
+        model_type="glm", head_dim=12, num_attention_heads=3, num_key_value_heads=1,
+        rope_parameters=dict(
+            rope_type="yarn", rope_theta=100.0, factor=4.0, original_max_position_embeddings=8, partial_rotary_factor=0.5,
+        ),
+    ),
+    # Text takes the same position three times, so that sections of channels make no difference.
+    "rope-sections": dict(
+        model_type="qwen2", num_attention_heads=3, num_key_value_heads=1,
+        older=dict(rope_parameters=None, rope_theta=10000.0, rope_scaling=dict(type="mrope", mrope_section=[1, 1, 0])),
+    ),
+    "gemma3": dict(
+        model_type="gemma3_text", num_hidden_layers=3, head_dim=6, num_attention_heads=3, num_key_value_heads=1,
+        sliding_window=4, query_pre_attn_scalar=9, attention_bias=True,
+        layer_types=["sliding_attention", "full_attention", "sliding_attention"],
+        rope_parameters=dict(
+            full_attention=dict(rope_type="linear", rope_theta=500.0, factor=8.0),
+            sliding_attention=dict(rope_type="default", rope_theta=20.0),
+        ),
+        older=dict(
+            rope_parameters=None, layer_types=None, sliding_window_pattern=2, rope_theta=500.0, rope_local_base_freq=20.0,
+            rope_scaling=dict(rope_type="linear", factor=8.0),
+        ),
+    ),
+    "olmo2": dict(model_type="olmo2", num_attention_heads=3, num_key_value_heads=1, attention_bias=True),
+    "qwen3": dict(model_type="qwen3", num_attention_heads=3, num_key_value_heads=1, head_dim=6, attention_bias=True),
+    "cohere": dict(
+        model_type="cohere", num_attention_heads=3, num_key_value_heads=1, use_qk_norm=True, attention_bias=True,
+        logit_scale=0.7,
+    ),
+    "mixtral": dict(
+        model_type="mixtral", num_attention_heads=3, num_key_value_heads=1, num_local_experts=3, num_experts_per_tok=2,
+        router_aux_loss_coef=0.3, sliding_window=5,
+    ),
+    "qwen2_moe": dict(
+        model_type="qwen2_moe", num_hidden_layers=3, num_attention_heads=3, num_key_value_heads=1, num_experts=4,
+        num_experts_per_tok=2, moe_intermediate_size=6, shared_expert_intermediate_size=7, router_aux_loss_coef=0.3,
+        mlp_only_layers=[1],
     ),
 }
 
@@ -138,7 +204,10 @@ def make(folder, seed, name, case):
         target.data.copy_(torch.zeros_like(source) if source.grad is None else source.grad)
     gradients, _ = saved(slopes, torch.float64)
     save_file(tensors, os.path.join(folder, name + ".safetensors"), metadata={"format": "pt"})
-    generated = model.generate(ids[:, :4], max_new_tokens=8, do_sample=False, use_cache=True)
+
+    # Dynamic scaling leaves cached keys as they were for shorter sequences, and so makes generation depend on the cache.
+    cached = "dynamic" not in name
+    generated = model.generate(ids[:, :4], max_new_tokens=8, do_sample=False, use_cache=cached)
     golden = dict(
         config=written,
         older=older,
