@@ -13,6 +13,7 @@ internal sealed class ConfigReader
     private const int MaxSize = 1 << 24, MaxCount = 4096;
 
     private readonly ModelConfig _config;
+    private readonly Lazy<ModelSizes> _sizes;
 
     public ConfigReader(ModelConfig config)
     {
@@ -26,13 +27,14 @@ internal sealed class ConfigReader
                     + "weights have no forward pass here");
         }
 
-        Sizes = ModelSizes.Read(config);
-        if (Sizes.HiddenSize > MaxSize)
-            throw Wrong($"the hidden size is {Sizes.HiddenSize}, expected at most {MaxSize}", "mend the configuration");
+        _sizes = new Lazy<ModelSizes>(() =>
+            ModelSizes.Read(config) is { HiddenSize: > MaxSize and var absurd }
+                ? throw Wrong($"the hidden size is {absurd}, expected at most {MaxSize}", "mend the configuration")
+                : ModelSizes.Read(config));
     }
 
     /// <summary>The sizes of attention, as every other reader of the configuration sees them.</summary>
-    public ModelSizes Sizes { get; }
+    public ModelSizes Sizes => _sizes.Value;
 
     public string ModelType => _config.ModelType;
 
@@ -120,6 +122,7 @@ internal sealed class ConfigReader
     /// <param name="parameters">The section of newer files.</param>
     /// <param name="scaling">The section of older files; null where they do not scale.</param>
     /// <param name="positions">The longest sequence where none is stated.</param>
+    /// <param name="dims">Number of channels that rotate; null for that of the <see cref="Sizes"/>.</param>
     /// <param name="originalPositions">The longest sequence before it was stretched, where the family has a number for that.</param>
     public RopeConfig Rope(
         double theta = 10000,
@@ -128,7 +131,8 @@ internal sealed class ConfigReader
         string parameters = "rope_parameters",
         string? scaling = "rope_scaling",
         int positions = 2048,
-        int? originalPositions = null)
+        int? originalPositions = null,
+        int? dims = null)
     {
         foreach (string key in new[] { parameters, scaling }.OfType<string>())
         {
@@ -144,10 +148,18 @@ internal sealed class ConfigReader
         string[] older = scaling is null ? [] : ["rope_theta", $"{scaling}.rope_theta"];
         string[] places = [thetaKey, $"{parameters}.rope_theta", .. older];
         theta = Positive(thetaKey, _config.FindNumber(places)) ?? theta;
-        int dims = Sizes.RotaryDims;
-        if (dims == 0) throw Wrong($"no channel of {Sizes.HeadDim} rotates", "expected an even number from 2 of them");
+        int rotated = dims ?? Sizes.RotaryDims;
+        if (rotated == 0) throw Wrong($"no channel of {Sizes.HeadDim} rotates", "expected an even number from 2 of them");
+        return new RopeReader(this, _config, section, RopeType(section), positions, originalPositions).Read(pairs, rotated, theta);
+    }
 
-        return new RopeReader(this, _config, section, RopeType(section), positions, originalPositions).Read(pairs, dims, theta);
+    /// <summary>A number of how RoPE is stretched, in newer files or older; null where it is not stretched.</summary>
+    public double? FindRopeNumber(string key)
+    {
+        string[] sections = ["rope_parameters", "rope_scaling"];
+        return sections.All(section => RopeType(section) == "default")
+            ? null
+            : _config.FindNumber([.. sections.Select(section => $"{section}.{key}")]);
     }
 
     /// <summary>The layers of a model whose layers are alike.</summary>

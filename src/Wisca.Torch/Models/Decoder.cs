@@ -45,6 +45,11 @@ public sealed class Decoder : nn.Module<Tensor, Tensor>
             .ToDictionary(rope => rope, rope => new RotaryTable(rope));
     }
 
+    /// <summary>Every tensor that a checkpoint holds: the parameters, and what takes no gradient.</summary>
+    internal IEnumerable<(string Name, Tensor Tensor)> Stored =>
+        named_parameters().Select(entry => (entry.name, (Tensor)entry.parameter))
+            .Concat(named_buffers().Select(entry => (entry.name, entry.buffer)));
+
     /// <summary>What the model was built from.</summary>
     public DecoderConfig Config { get; }
 
@@ -212,7 +217,7 @@ public sealed class Decoder : nn.Module<Tensor, Tensor>
         using var ungraded = no_grad();
         using var scope = NewDisposeScope();
         string model = Source ?? $"the {Config.ModelType} model";
-        foreach (var (name, parameter) in named_parameters())
+        foreach (var (name, parameter) in Stored)
         {
             var broken = parameter.isfinite().logical_not();
             if (!broken.any().item<bool>()) continue;

@@ -8,7 +8,7 @@ internal sealed class DecoderBlock
     private readonly bool _parallel;
     private readonly double _scale;
     private readonly NormLayer? _attentionNorm, _feedForwardNorm, _attentionPostNorm, _feedForwardPostNorm;
-    private readonly SelfAttention _attention;
+    private readonly IAttention _attention;
     private readonly IFeedForward _feedForward;
 
     public DecoderBlock(ModuleTree tree, string path, DecoderConfig config, int layer)
@@ -18,7 +18,10 @@ internal sealed class DecoderBlock
         _parallel = config.Parallel;
         _scale = config.ResidualScale;
         _attentionNorm = Norm(names.AttentionNorm);
-        _attention = new SelfAttention(tree, $"{path}.{names.Attention}", config, layer);
+        string attention = $"{path}.{names.Attention}";
+        _attention = config.Attention.Latent is { } latent
+            ? new LatentAttention(tree, attention, config, latent, layer)
+            : new SelfAttention(tree, attention, config, layer);
         _attentionPostNorm = Norm(names.AttentionPostNorm);
         _feedForwardNorm = Norm(names.FeedForwardNorm);
         _feedForward = config.Layers[layer].Mixture is { } mixture
@@ -29,7 +32,7 @@ internal sealed class DecoderBlock
         NormLayer? Norm(string? name) => name is null ? null : tree.Norm($"{path}.{name}", config.Norm, config.HiddenSize);
     }
 
-    /// <summary>The residual stream behind the layer; the parameters are those of <see cref="SelfAttention.Forward"/>.</summary>
+    /// <summary>The residual stream behind the layer; the parameters are those of <see cref="IAttention.Forward"/>.</summary>
     public Tensor Forward(Tensor x, RotaryTable? rotary, Tensor? mask, ForwardPass pass)
     {
         var read = Read(_attentionNorm, x, pass);

@@ -14,6 +14,7 @@ internal static partial class DecoderFamilies
         new Dictionary<string, Func<ConfigReader, DecoderConfig>>
         {
             ["cohere"] = Cohere,
+            ["deepseek_v3"] = DeepseekV3,
             ["falcon"] = Falcon,
             ["gemma"] = Gemma,
             ["gemma2"] = Gemma2,
@@ -43,6 +44,7 @@ internal static partial class DecoderFamilies
     public static string ClassName(string modelType) => modelType switch
     {
         "cohere" => "CohereForCausalLM",
+        "deepseek_v3" => "DeepseekV3ForCausalLM",
         "falcon" => "FalconForCausalLM",
         "gemma" => "GemmaForCausalLM",
         "gemma2" => "Gemma2ForCausalLM",

@@ -72,8 +72,11 @@ public sealed record DecoderNames
     /// <summary>The expert of a mixture that every token goes through, where there is one.</summary>
     public string SharedExpert { get; init; } = "shared_expert";
 
-    /// <summary>What weighs the shared expert.</summary>
-    public string SharedExpertGate { get; init; } = "shared_expert_gate";
+    /// <summary>The bias of a router's choice, where there is one, beside its weight.</summary>
+    public string RouterBias { get; init; } = "e_score_correction_bias";
+
+    /// <summary>What weighs the shared expert; null where nothing does.</summary>
+    public string? SharedExpertGate { get; init; } = "shared_expert_gate";
 
     /// <summary>The norm in front of the attention.</summary>
     public string? AttentionNorm { get; init; } = "input_layernorm";

@@ -12,7 +12,8 @@ public sealed class KeyValueCache : IDisposable
     private readonly Tensor[] _keys, _values;
     private readonly Tensor _ids;
 
-    /// <summary>Takes memory for a model's keys and values: two tensors [sequences, kv heads, capacity, head dim] a layer.</summary>
+    /// <summary>Takes memory for a model's keys and values: two tensors [sequences, kv heads, capacity, head dim] a layer, or, where they
+    /// are projected from a latent, the latent and the key that heads share.</summary>
     /// <param name="decoder">The model.</param>
     /// <param name="capacity">The largest number of positions.</param>
     /// <param name="sequences">Number of sequences that are continued together.</param>
@@ -26,11 +27,12 @@ public sealed class KeyValueCache : IDisposable
         Sequences = sequences;
         var parameter = decoder.parameters().First();
         _ids = empty([sequences, capacity], int64, parameter.device).DetachFromDisposeScope();
-        long[] shape = [sequences, _config.Attention.KvHeads, capacity, _config.Attention.HeadDim];
-        _keys = [.. _config.Layers.Select(_ => Allocate())];
-        _values = [.. _config.Layers.Select(_ => Allocate())];
+        var (heads, first, second) = _config.Attention.Cached;
+        _keys = [.. _config.Layers.Select(_ => Allocate(first))];
+        _values = [.. _config.Layers.Select(_ => Allocate(second))];
 
-        Tensor Allocate() => empty(shape, decoder.ComputeType ?? parameter.dtype, parameter.device).DetachFromDisposeScope();
+        Tensor Allocate(int width) => empty([sequences, heads, capacity, width], decoder.ComputeType ?? parameter.dtype, parameter.device)
+            .DetachFromDisposeScope();
     }
 
     /// <summary>The largest number of positions.</summary>

@@ -132,7 +132,7 @@ public sealed class DecoderConfigTests
     }
 
     [Theory]
-    [InlineData("bloom", "", "model_type 'bloom' has no forward pass here; there is one for cohere, falcon, gemma,")]
+    [InlineData("bloom", "", "model_type 'bloom' has no forward pass here; there is one for cohere, deepseek_v3, falcon,")]
     [InlineData("llama", """, "hidden_act": "xielu" """, "hidden_act is 'xielu'")]
     [InlineData("llama", """, "rope_scaling": {"rope_type": "proportional"}""", "rope_scaling.rope_type is 'proportional'")]
     [InlineData("llama", """, "rope_parameters": {"rope_type": "dynamic"}""", "no rope_parameters.factor")]
@@ -205,6 +205,25 @@ public sealed class DecoderConfigTests
     [InlineData("qwen2_moe", """, "router_aux_loss_coef": -1""", "router_aux_loss_coef is -1")]
     [InlineData("gemma3_text", """, "final_logit_softcapping": 30.0""", "final_logit_softcapping is 30")]
     [InlineData("gemma3_text", """, "use_bidirectional_attention": true""", "use_bidirectional_attention is true")]
+    [InlineData("gemma2", """, "sliding_window": null""", "sliding_window is null, but there are sliding layers")]
+    [InlineData("gemma2", """, "final_logit_softcapping": 0""", "final_logit_softcapping is 0, expected a positive number")]
+    [InlineData("smollm3", """, "no_rope_layers": [1, 2]""", "no_rope_layers[1] is 2, expected 0 or 1")]
+    [InlineData("smollm3", """, "no_rope_layers": [1]""", "no_rope_layers is not a list of 2 numbers")]
+    [InlineData(
+        "smollm3", """, "layer_types": ["full_attention", "sliding_attention"]""",
+        "layer_types names sliding layers, but there is no sliding window")]
+    [InlineData("olmoe", """, "num_experts": 2, "num_experts_per_tok": 3""", "num_experts_per_tok is 3, expected at most num_experts, 2")]
+    [InlineData("olmoe", """, "clip_qkv": -1""", "clip_qkv is -1, expected a positive number")]
+    [InlineData("deepseek_v3", """, "num_key_value_heads": 2""", "num_key_value_heads is 2, but each of the 4 heads has keys of its own")]
+    [InlineData("deepseek_v3", """, "num_key_value_heads": 4""", "head_dim is 8, but qk_rope_head_dim, which it stands for, is 64")]
+    [InlineData(
+        "deepseek_v3", """, "num_key_value_heads": 4, "head_dim": 64, "n_routed_experts": 12""",
+        "12 experts in 8 groups, expected equal groups of at least two")]
+    [InlineData(
+        "deepseek_v3", """, "num_key_value_heads": 4, "head_dim": 64, "topk_group": 9""", "topk_group is 9, expected at most n_group, 8")]
+    [InlineData(
+        "deepseek_v3", """, "num_key_value_heads": 4, "head_dim": 64, "n_routed_experts": 16, "topk_group": 1""",
+        "num_experts_per_tok is 8, expected at most the 2 experts of topk_group groups")]
     [InlineData("llama", """, "initializer_range": -0.02""", "initializer_range is -0.02")]
     [InlineData(
         "gpt2", """, "n_embd": 32, "n_head": 4, "scale_attn_by_inverse_layer_idx": true""", "scale_attn_by_inverse_layer_idx is true")]

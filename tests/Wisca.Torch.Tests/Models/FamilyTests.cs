@@ -137,6 +137,8 @@ public sealed class FamilyTests
     [MemberData(nameof(TinyFamilies.ModelTypes), MemberType = typeof(TinyFamilies))]
     public void Gradient_ScaledPairs_HaveEqualProductsWithTheirWeights(string modelType)
     {
+        // What has no table has no transitions.
+        if (!KnownArchitectures.All.Any(table => table.ModelTypes.Contains(modelType))) return;
         using var folder = new TemporaryFolder();
         using var decoder = TinyFamilies.Create(modelType);
         decoder.Save(folder["model"], new SaveOptions { Dtype = Dtype.F64 });

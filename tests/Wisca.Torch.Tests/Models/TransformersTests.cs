@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Wisca.Checkpoints;
+using Wisca.Safetensors;
 using Wisca.Tests;
 using Wisca.Tests.Torch;
 using Wisca.Torch.Generation;
@@ -75,6 +76,7 @@ public sealed class TransformersTests
         using var decoder = Decoder.Load(checkpoint, ComputePrecision.F64);
         decoder.named_parameters().Select(entry => entry.name)
             .ShouldBe(golden["gradients"]!.AsObject().Select(entry => entry.Key), ignoreOrder: true);
+        CompareSaved(checkpoint, decoder, folder + "-saved");
         foreach (var path in Enum.GetValues<AttentionPath>())
         {
             decoder.AttentionPath = path;
@@ -87,6 +89,16 @@ public sealed class TransformersTests
             Reference.RelativeDifference([NextInPieces(decoder, tokens)], logits[^1..])
                 .ShouldBeLessThan(PassRounding.OfLogits(decoder.Config, tokens.Length, Rounding.Float64));
         }
+    }
+
+    /// <summary>What is saved is what transformers saved, tensor by tensor and byte by byte.</summary>
+    private static void CompareSaved(Checkpoint checkpoint, Decoder decoder, string folder)
+    {
+        decoder.Save(folder, new SaveOptions { Dtype = Dtype.BF16 });
+        using var saved = Checkpoint.Open(folder);
+        saved.Tensors.Select(tensor => tensor.Info.Name).ShouldBe(checkpoint.Tensors.Select(tensor => tensor.Info.Name), ignoreOrder: true);
+        foreach (var tensor in checkpoint.Tensors) saved.Find(tensor.Info.Name)!.HasBytesOf(tensor).ShouldBeTrue(tensor.Info.Name);
+        JsonElement.DeepEquals(saved.Config.Root, checkpoint.Config.Root).ShouldBeTrue();
     }
 
     /// <summary>The logits behind all tokens, which go through the cache piece by piece.</summary>

@@ -34,6 +34,11 @@ BASE = dict(
 )
 PHI3 = dict(model_type="phi3", hidden_size=24, num_attention_heads=3, num_key_value_heads=1, partial_rotary_factor=0.75)
 LONG = dict(short_factor=[1.0, 1.25, 1.5], long_factor=[1.0, 3.0, 7.5])
+DEEPSEEK = dict(
+    model_type="deepseek_v3", num_attention_heads=3, num_key_value_heads=3, q_lora_rank=7, kv_lora_rank=5,
+    qk_nope_head_dim=3, qk_rope_head_dim=4, v_head_dim=5, moe_intermediate_size=4, first_k_dense_replace=1,
+)
+YARN = dict(factor=4.0, original_max_position_embeddings=8, mscale=0.8, mscale_all_dim=1.3)
 ROPE = dict(model_type="llama", hidden_size=24, num_attention_heads=3, num_key_value_heads=1, head_dim=10, attention_bias=True)
 
 
@@ -137,6 +142,16 @@ CASES = {
             rope_scaling=dict(rope_type="linear", factor=8.0),
         ),
     ),
+    "deepseek_v3": DEEPSEEK | dict(
+        num_hidden_layers=3, n_routed_experts=6, n_group=3, topk_group=2, num_experts_per_tok=3, n_shared_experts=2,
+        attention_bias=True,
+    ),
+    "deepseek_v3-yarn": DEEPSEEK | dict(
+        q_lora_rank=None, rope_interleave=False, n_routed_experts=4, n_group=1, topk_group=1, num_experts_per_tok=2,
+        norm_topk_prob=False, routed_scaling_factor=1.0, tie_word_embeddings=True,
+        rope_parameters=YARN | dict(rope_type="yarn", rope_theta=100.0),
+        older=dict(rope_parameters=None, rope_theta=100.0, rope_scaling=YARN | dict(type="yarn")),
+    ),
     "olmo2": dict(model_type="olmo2", num_attention_heads=3, num_key_value_heads=1, attention_bias=True),
     "qwen3": dict(model_type="qwen3", num_attention_heads=3, num_key_value_heads=1, head_dim=6, attention_bias=True),
     "cohere": dict(
@@ -203,6 +218,7 @@ def make(folder, seed, name, case):
     for target, source in zip(slopes.parameters(), model.parameters()):
         target.data.copy_(torch.zeros_like(source) if source.grad is None else source.grad)
     gradients, _ = saved(slopes, torch.float64)
+    buffers = dict(model.named_buffers())
     save_file(tensors, os.path.join(folder, name + ".safetensors"), metadata={"format": "pt"})
 
     # Dynamic scaling leaves cached keys as they were for shorter sequences, and so makes generation depend on the cache.
@@ -215,7 +231,7 @@ def make(folder, seed, name, case):
         logits=output.logits[0].tolist(),
         loss=output.loss.item(),
         auxiliary=output.aux_loss.item() if mixture else None,
-        gradients={key: along(value) for key, value in sorted(gradients.items())},
+        gradients={key: along(value) for key, value in sorted(gradients.items()) if key not in buffers},
         greedy=generated[0, 4:].tolist(),
     )
     with open(os.path.join(folder, name + ".json"), "w") as file:
