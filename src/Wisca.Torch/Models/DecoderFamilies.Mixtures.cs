@@ -2,8 +2,90 @@ using Wisca.Attention;
 
 namespace Wisca.Torch.Models;
 
+/// <summary>Mixtures of experts.</summary>
 internal static partial class DecoderFamilies
 {
+    private static DecoderConfig Mixtral(ConfigReader reader)
+    {
+        var config = LlamaLike(reader, positions: 131072, epsilon: 1e-5, window: reader.FindSize("sliding_window"), theta: 1e6);
+        int experts = reader.Count(reader.SizeOr("num_local_experts", 8), "experts"), each = reader.SizeOr("num_experts_per_tok", 2);
+        if (each > experts)
+            throw reader.Wrong($"num_experts_per_tok is {each}, expected at most num_local_experts, {experts}", "mend the configuration");
+        var mixture = new MixtureConfig(experts, each)
+        {
+            IntermediateSize = config.FeedForward.IntermediateSize,
+            BalanceWeight = reader.NumberOr("router_aux_loss_coef", 0.001),
+        };
+        return config with
+        {
+            Layers = [.. config.Layers.Select(layer => layer with { Mixture = mixture })],
+            Names = config.Names with { FeedForward = "block_sparse_moe", Gate = "w1", Up = "w3", Down = "w2" },
+        };
+    }
+
+    private static DecoderConfig Qwen2Mixture(ConfigReader reader)
+    {
+        var config = LlamaLike(reader, positions: 32768, epsilon: 1e-6);
+        int layers = config.Layers.Length,
+            step = reader.SizeOr("decoder_sparse_step", 1),
+            before = reader.SizeOr("max_window_layers", 28, minimum: 0);
+        var dense = reader.LayerNumbers("mlp_only_layers", layers);
+        var mixture = new MixtureConfig(
+            reader.Count(reader.SizeOr("num_experts", 60, minimum: 0), "experts"),
+            reader.SizeOr("num_experts_per_tok", 4))
+        {
+            NormalizeWeights = reader.FlagOr("norm_topk_prob", false),
+            IntermediateSize = reader.SizeOr("moe_intermediate_size", 1408),
+            SharedIntermediateSize = reader.SizeOr("shared_expert_intermediate_size", 5632),
+            BalanceWeight = reader.NumberOr("router_aux_loss_coef", 0.001),
+        };
+        if (mixture.Experts > 0 && mixture.ExpertsPerToken > mixture.Experts)
+            throw reader.Wrong(
+                $"num_experts_per_tok is {mixture.ExpertsPerToken}, expected at most num_experts, {mixture.Experts}",
+                "mend the configuration");
+        var windows = QwenWindows(reader, config, layer => layer % 2 == 0 && layer < before);
+        return config with
+        {
+            Layers =
+            [
+                .. windows.Select((layer, index) => layer with
+                {
+                    Mixture = mixture.Experts > 0 && (index + 1) % step == 0 && !dense.Contains(index) ? mixture : null,
+                }),
+            ],
+            Attention = config.Attention with { QkvBias = reader.FlagOr("qkv_bias", true) },
+        };
+    }
+
+    private static DecoderConfig OlmoMixture(ConfigReader reader)
+    {
+        bool bias = reader.FlagOr("attention_bias", false);
+        var config = LlamaLike(reader, positions: 4096, epsilon: 1e-5);
+        var mixture = new MixtureConfig(
+            reader.Count(reader.FindSize(["num_experts", "num_local_experts"]) ?? 64, "experts"),
+            reader.SizeOr("num_experts_per_tok", 8))
+        {
+            NormalizeWeights = reader.FlagOr("norm_topk_prob", false),
+            IntermediateSize = config.FeedForward.IntermediateSize,
+            BalanceWeight = reader.NumberOr("router_aux_loss_coef", 0.01),
+        };
+        if (mixture.ExpertsPerToken > mixture.Experts)
+            throw reader.Wrong(
+                $"num_experts_per_tok is {mixture.ExpertsPerToken}, expected at most num_experts, {mixture.Experts}",
+                "mend the configuration");
+        return config with
+        {
+            Layers = [.. config.Layers.Select(layer => layer with { Mixture = mixture })],
+            Attention = config.Attention with
+            {
+                QkvBias = bias,
+                OutputBias = bias,
+                QkNorm = QkNorm.AllHeads,
+                Clip = reader.FindPositive("clip_qkv"),
+            },
+        };
+    }
+
     private static DecoderConfig DeepseekV3(ConfigReader reader)
     {
         const int positions = 4096;
