@@ -29,6 +29,62 @@ public sealed class TransformersTests
     [MemberData(nameof(Cases))]
     public void Model_OfTransformers_ComputesTheSame(string name) => Compare(Fixtures, name);
 
+    /// <summary>With another value of a key, the function is another: what is compared depends on what the key says.</summary>
+    [Theory]
+    [InlineData("phi3", "sliding_window", "4")]
+    [InlineData("phi3", "rope_parameters.rope_theta", "400")]
+    [InlineData("phi3-longrope", "rope_parameters.long_factor.1", "3.5")]
+    [InlineData("phi3-longrope", "max_position_embeddings", "48")]
+    [InlineData("gemma2", "attn_logit_softcapping", "null")]
+    [InlineData("gemma2", "final_logit_softcapping", "null")]
+    [InlineData("gemma2", "query_pre_attn_scalar", "10")]
+    [InlineData("gemma2", "layer_types.1", "\"sliding_attention\"")]
+    [InlineData("olmoe", "clip_qkv", "null")]
+    [InlineData("olmoe", "num_experts_per_tok", "1")]
+    [InlineData("olmoe", "norm_topk_prob", "true")]
+    [InlineData("granite", "embedding_multiplier", "1")]
+    [InlineData("granite", "residual_multiplier", "1")]
+    [InlineData("granite", "logits_scaling", "1")]
+    [InlineData("granite", "attention_multiplier", "1")]
+    [InlineData("smollm3", "no_rope_layers.0", "0")]
+    [InlineData("smollm3", "sliding_window", "3")]
+    [InlineData("starcoder2", "sliding_window", "4")]
+    [InlineData("starcoder2", "hidden_act", "\"gelu\"")]
+    [InlineData("stablelm", "layer_norm_eps", "0.1")]
+    [InlineData("glm", "rms_norm_eps", "0.1")]
+    [InlineData("rope-linear", "rope_parameters.factor", "2")]
+    [InlineData("rope-dynamic", "rope_parameters.factor", "2")]
+    [InlineData("rope-llama3", "rope_parameters.low_freq_factor", "2")]
+    [InlineData("rope-yarn", "rope_parameters.factor", "2")]
+    [InlineData("rope-yarn", "rope_parameters.original_max_position_embeddings", "30")]
+    [InlineData("rope-yarn-untruncated", "rope_parameters.truncate", "true")]
+    [InlineData("rope-yarn-untruncated", "rope_parameters.beta_slow", "0.3")]
+    [InlineData("rope-yarn-untruncated", "rope_parameters.mscale", "0.9")]
+    [InlineData("rope-yarn-attention", "rope_parameters.attention_factor", "1")]
+    [InlineData("rope-longrope", "rope_parameters.factor", "3")]
+    [InlineData("rope-longrope", "rope_parameters.short_factor.3", "2")]
+    [InlineData("gemma3", "rope_parameters.full_attention.factor", "2")]
+    [InlineData("deepseek_v3", "routed_scaling_factor", "1")]
+    [InlineData("deepseek_v3", "topk_group", "3")]
+    [InlineData("deepseek_v3", "norm_topk_prob", "false")]
+    [InlineData("deepseek_v3", "rope_interleave", "false")]
+    [InlineData("deepseek_v3-yarn", "rope_parameters.mscale_all_dim", "1.2")]
+    public void Model_WithAnotherValue_ComputesSomethingElse(string name, string key, string value)
+    {
+        var golden = JsonNode.Parse(File.ReadAllText(Path.Combine(Fixtures, name + ".json")))!.AsObject();
+        var config = golden["config"]!.AsObject();
+        JsonNode place = config;
+        string[] parts = key.Split('.');
+        foreach (string part in parts[..^1]) place = place[part]!;
+        if (place is JsonArray list) list[int.Parse(parts[^1])] = JsonNode.Parse(value);
+        else place[parts[^1]] = JsonNode.Parse(value);
+        using var folder = new TemporaryFolder();
+        using var checkpoint = Open(Path.Combine(Fixtures, name + ".safetensors"), config, folder["model"]);
+        using var decoder = Decoder.Load(checkpoint, ComputePrecision.F64);
+        Reference.RelativeDifference(Reference.Logits(decoder, golden["tokens"]!.Deserialize<int[]>()!), Logits(golden))
+            .ShouldBeGreaterThan(1e-5);
+    }
+
     /// <summary>The same with other numbers, made on the spot.</summary>
     [Fact]
     public void Model_OfTransformersAtHand_ComputesTheSame()
@@ -64,12 +120,9 @@ public sealed class TransformersTests
 
     private static void Compare(string weights, JsonObject config, JsonObject golden, string folder)
     {
-        Directory.CreateDirectory(folder);
-        File.CreateSymbolicLink(Path.Combine(folder, Checkpoint.WeightsName), weights);
-        File.WriteAllText(Path.Combine(folder, "config.json"), config.ToJsonString());
-        using var checkpoint = Checkpoint.Open(folder);
+        using var checkpoint = Open(weights, config, folder);
         int[] tokens = golden["tokens"]!.Deserialize<int[]>()!;
-        double[][] logits = golden["logits"]!.Deserialize<double[][]>()!;
+        double[][] logits = Logits(golden);
         using (var single = Decoder.Load(checkpoint))
             Reference.RelativeDifference(Reference.Logits(single, tokens), logits)
                 .ShouldBeLessThan(PassRounding.OfLogits(single.Config, tokens.Length));
@@ -90,6 +143,16 @@ public sealed class TransformersTests
                 .ShouldBeLessThan(PassRounding.OfLogits(decoder.Config, tokens.Length, Rounding.Float64));
         }
     }
+
+    private static Checkpoint Open(string weights, JsonObject config, string folder)
+    {
+        Directory.CreateDirectory(folder);
+        File.CreateSymbolicLink(Path.Combine(folder, Checkpoint.WeightsName), weights);
+        File.WriteAllText(Path.Combine(folder, "config.json"), config.ToJsonString());
+        return Checkpoint.Open(folder);
+    }
+
+    private static double[][] Logits(JsonObject golden) => golden["logits"]!.Deserialize<double[][]>()!;
 
     /// <summary>What is saved is what transformers saved, tensor by tensor and byte by byte.</summary>
     private static void CompareSaved(Checkpoint checkpoint, Decoder decoder, string folder)
