@@ -136,8 +136,12 @@ internal sealed class ConfigReader
     {
         foreach (string key in new[] { parameters, scaling }.OfType<string>())
         {
-            if (_config.Find(key) is { ValueKind: not JsonValueKind.Object })
-                throw Wrong($"{key} is not an object", "mend the configuration");
+            if (_config.Find(key) is not { } content) continue;
+            if (content.ValueKind != JsonValueKind.Object) throw Wrong($"{key} is not an object", "mend the configuration");
+            string? kind = content.EnumerateObject().Where(entry => entry.Value.ValueKind == JsonValueKind.Object)
+                .Select(entry => entry.Name).FirstOrDefault();
+            if (kind is not null)
+                throw Unsupported($"{key} has a section of its own for '{kind}'", $"all layers of a {ModelType} model rotate by one");
         }
 
         string section = _config.Find(parameters) is null && scaling is not null ? scaling : parameters;

@@ -163,6 +163,9 @@ public sealed class DecoderConfigTests
         "no rope_scaling.original_max_")]
     [InlineData("llama", """, "rope_scaling": "linear" """, "rope_scaling is not an object")]
     [InlineData(
+        "qwen2", """, "rope_parameters": {"full_attention": {"rope_theta": 1e6}}""",
+        "rope_parameters has a section of its own for 'full_attention', which the forward pass does not have")]
+    [InlineData(
         "llama", """, "rope_scaling": {"rope_type": "linear", "factor": 2}, "rope_parameters": {"rope_type": "default"}""",
         "rope_scaling.rope_type is 'linear', but rope_parameters.rope_type is 'default'")]
     [InlineData(
