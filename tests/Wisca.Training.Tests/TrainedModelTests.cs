@@ -67,6 +67,7 @@ public sealed class TrainedModelTests
         losses[^1].ShouldBeLessThan(losses[0]);
         using var checkpoint = Checkpoint.Open(TinyRun.Checkpoint(config, 8));
         checkpoint.Config.ModelType.ShouldBe(modelType);
+        checkpoint.Config.IsNull("pad_token_id").ShouldBeTrue();
         using var decoder = Decoder.Load(checkpoint);
         var evaluation = run.Evaluations.Single();
         int[] tokens = HeldOut(folder, (int)evaluation.Tokens + 1);

@@ -91,9 +91,11 @@ internal static partial class DecoderFamilies
         const int positions = 4096;
         int heads = reader.Size("num_attention_heads"), layers = reader.Count(reader.Size("num_hidden_layers"), "layers");
         int plain = reader.SizeOr("qk_nope_head_dim", 128), turned = reader.SizeOr("qk_rope_head_dim", 64), width = plain + turned;
-        if (reader.FindSize("num_key_value_heads") is { } kvHeads && kvHeads != heads)
+        int kvHeads = reader.Has("num_key_value_heads") ? reader.FindSize("num_key_value_heads") ?? heads : 128;
+        if (kvHeads != heads)
             throw reader.Wrong(
-                $"num_key_value_heads is {kvHeads}, but each of the {heads} heads has keys of its own", "take num_key_value_heads out");
+                $"num_key_value_heads is {kvHeads}, but each of the {heads} heads has keys of its own",
+                $"set num_key_value_heads to {heads}; where it is absent it is 128");
         if (reader.FindSize("head_dim") is { } headDim && headDim != turned)
             throw reader.Wrong($"head_dim is {headDim}, but qk_rope_head_dim, which it stands for, is {turned}", "take head_dim out");
         if (turned % 2 != 0) throw reader.Wrong($"qk_rope_head_dim is {turned}, expected an even number", "mend the configuration");

@@ -69,7 +69,8 @@ internal static class TinyFamilies
             """
             , "intermediate_size": 20, "q_lora_rank": 10, "kv_lora_rank": 8, "qk_nope_head_dim": 3, "qk_rope_head_dim": 4,
             "v_head_dim": 5, "n_routed_experts": 6, "n_group": 3, "topk_group": 2, "num_experts_per_tok": 3,
-            "moe_intermediate_size": 6, "n_shared_experts": 2, "first_k_dense_replace": 1, "attention_bias": true
+            "moe_intermediate_size": 6, "n_shared_experts": 2, "first_k_dense_replace": 1, "attention_bias": true,
+            "num_key_value_heads": 4
             """),
         "cohere" => Grouped(modelType, """, "use_qk_norm": true"""),
         _ => Grouped(modelType, ""),
