@@ -99,6 +99,16 @@ public static class TensorArithmetic
     /// <summary>x * x.</summary>
     public static Tensor Squared(this Tensor x) => x.pow(Two);
 
+    /// <summary>limit * tanh(x / limit).</summary>
+    internal static Tensor Capped(this Tensor x, double limit) => x.Over(limit).tanh().Times(limit);
+
+    /// <summary>x, and -limit or limit where it lies beyond.</summary>
+    internal static Tensor Clipped(this Tensor x, double limit)
+    {
+        using Scalar least = (-limit).ToScalar(), most = limit.ToScalar();
+        return x.clamp(least, most);
+    }
+
     /// <summary>Calls a function of TorchScript, whose arguments are tensors, lists of tensors and doubles.</summary>
     public static object Call(this jit.CompilationUnit unit, string name, params object[] arguments)
     {

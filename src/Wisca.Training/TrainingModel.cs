@@ -82,6 +82,9 @@ internal static class TrainingModel
         json.TryAdd("vocab_size", vocabulary);
         if (eosId is { } eos) json.TryAdd("eos_token_id", eos);
         if (bosId is { } bos) json.TryAdd("bos_token_id", bos);
+
+        // Nothing is padded; where the key is absent, transformers has the family's own number, which a small vocabulary may not have.
+        json.TryAdd("pad_token_id", null);
         return DecoderConfig.From(ModelConfig.Parse(json.ToJsonString()));
     }
 }

@@ -22,7 +22,10 @@ public sealed class GoldenLossTests
     private const int Steps = 20, TransitionAfter = 10, Sequences = 4, Length = 12;
 
     public static TheoryData<string> Families =>
-        ["llama", "mistral", "qwen2", "gemma", "gpt2", "gpt_neox", "qwen3", "gemma3_text", "mixtral", "qwen2_moe"];
+    [
+        "llama", "mistral", "qwen2", "gemma", "gpt2", "gpt_neox", "qwen3", "gemma3_text", "mixtral", "qwen2_moe", "phi3", "gemma2", "olmoe",
+        "granite", "smollm3", "starcoder2", "stablelm", "glm4",
+    ];
 
     [Theory]
     [MemberData(nameof(Families))]

@@ -1,9 +1,11 @@
+using TorchSharp;
 using Wisca.Certificates;
 using Wisca.Checkpoints;
 using Wisca.Data.Corpora;
 using Wisca.Rescaling;
 using Wisca.Tests;
 using Wisca.Tests.Torch;
+using Wisca.Torch;
 using Wisca.Torch.Models;
 using Wisca.Torch.Proofs;
 using Wisca.Transitions;
@@ -51,6 +53,36 @@ public sealed class TrainedModelTests
         double allowed = 2 * Rounding.Of(Rounding.Float32, 500) * evaluation.Loss;
         Math.Log(proof.PerplexityA).ShouldBe(evaluation.Loss, allowed);
         Math.Log(proof.PerplexityB).ShouldBe(evaluation.Loss, allowed);
+    }
+
+    /// <summary>Any family: from random weights to a folder that holds what was trained.</summary>
+    [Theory]
+    [MemberData(nameof(TinyFamilies.ModelTypes), MemberType = typeof(TinyFamilies))]
+    public void Train_FromScratch_LearnsAndSavesTheModel(string modelType)
+    {
+        using var folder = new TemporaryFolder();
+        var config = TinyRun.Config(folder, modelType) with { Steps = 8, Optimizer = new() { LearningRate = 1e-2 } };
+        var run = TinyRun.Train(config);
+        var losses = run.Steps.Select(step => step.Loss).ToList();
+        losses[^1].ShouldBeLessThan(losses[0]);
+        using var checkpoint = Checkpoint.Open(TinyRun.Checkpoint(config, 8));
+        checkpoint.Config.ModelType.ShouldBe(modelType);
+        checkpoint.Config.IsNull("pad_token_id").ShouldBeTrue();
+        using var decoder = Decoder.Load(checkpoint);
+        var evaluation = run.Evaluations.Single();
+        int[] tokens = HeldOut(folder, (int)evaluation.Tokens + 1);
+        double sum = 0;
+        using var ungraded = torch.no_grad();
+        for (int begin = 0; begin < tokens.Length - 1; begin += config.Data.SequenceLength)
+        {
+            using var scope = torch.NewDisposeScope();
+            int end = Math.Min(begin + config.Data.SequenceLength, tokens.Length - 1);
+            sum += decoder.Loss(Ids(tokens[begin..end]), Ids(tokens[(begin + 1)..(end + 1)])).Sum.AsDouble();
+        }
+
+        (sum / evaluation.Tokens).ShouldBe(evaluation.Loss, 2 * Rounding.Of(Rounding.Float32, 500) * evaluation.Loss);
+
+        static torch.Tensor Ids(int[] tokens) => torch.tensor(Array.ConvertAll(tokens, token => (long)token)).unsqueeze(0);
     }
 
     [Fact]

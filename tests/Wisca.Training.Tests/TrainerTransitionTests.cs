@@ -46,7 +46,7 @@ public sealed class TrainerTransitionTests
             transition.LargestLog2.ShouldBeGreaterThan(1e-4);
         }
 
-        bool normed = modelType is "qwen3" or "gemma3_text";
+        bool normed = modelType is "qwen3" or "gemma3_text" or "olmoe" or "stablelm";
         recorder
             .Notices.Count(notice => notice.StartsWith("qk is left out in 2 of 2 layers: ", StringComparison.Ordinal))
             .ShouldBe(normed ? 1 : 0);

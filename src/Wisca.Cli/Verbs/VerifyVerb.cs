@@ -62,7 +62,8 @@ internal static class VerifyVerb
         context.NoteAdapter(a);
         context.NoteAdapter(b);
         var table = SharedOptions.Table(options.Architecture);
-        int[]? tokens = Tokens(left, options);
+        string? lacking = options.TextFile is null && options.Tokens is null ? null : WithoutForwardPass(left, right);
+        int[]? tokens = lacking is null ? Tokens(left, options) : null;
         var certificate = ProgressBar.Run(context, report => Certifier.Compare(
             left, right, (ulong)options.Seed, table, options.Threads, ProgressBar.Share("certificate", left, report), cancellation));
         ForwardProofReport? forward = null;
@@ -86,10 +87,25 @@ internal static class VerifyVerb
                     ["equivalent"] = equivalent,
                     ["certificate"] = ToJson(certificate),
                     ["forward"] = forward is null ? null : ToJson(forward),
+                    ["no_forward_pass"] = lacking,
                     ["disagreement"] = forward is null ? null : Disagreement(certificate, forward),
                 });
-        else Print(context.Out, certificate, forward, options);
+        else Print(context.Out, certificate, forward, lacking, options);
         return equivalent ? 0 : 1;
+    }
+
+    /// <summary>Why the models cannot be run, which takes nothing from the certificate; null where they can.</summary>
+    private static string? WithoutForwardPass(params Checkpoint[] models)
+    {
+        try
+        {
+            foreach (var model in models) DecoderConfig.From(model.Config);
+            return null;
+        }
+        catch (WiscaException exception)
+        {
+            return exception.Message;
+        }
     }
 
     /// <summary>What to run the models on; null for the certificate alone.</summary>
@@ -106,7 +122,8 @@ internal static class VerifyVerb
         return options.Tokens is { } most && most < tokens.Length ? tokens[..most] : tokens;
     }
 
-    private static void Print(IAnsiConsole console, CertificateReport certificate, ForwardProofReport? forward, VerifyOptions options)
+    private static void Print(
+        IAnsiConsole console, CertificateReport certificate, ForwardProofReport? forward, string? lacking, VerifyOptions options)
     {
         console.WriteLine($"certificate    {(certificate.Equivalent ? "equivalent" : "NOT equivalent")}");
         foreach (string difference in certificate.Differences) console.WriteLine($"               {PrintableText.Of(difference)}");
@@ -126,7 +143,10 @@ internal static class VerifyVerb
 
         if (forward is null)
         {
-            console.WriteLine("forward proof  not asked for (--text FILE or --tokens N)");
+            console.WriteLine(
+                lacking is null
+                    ? "forward proof  not asked for (--text FILE or --tokens N)"
+                    : $"forward proof  none, the certificate stands by itself: {PrintableText.Of(lacking)}");
             return;
         }
 

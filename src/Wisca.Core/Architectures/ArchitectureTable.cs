@@ -25,6 +25,10 @@ namespace Wisca.Architectures;
 /// </param>
 /// <param name="Buffers">Patterns (<c>*</c> stands for anything) of tensors that are saved but are no weights: masks, inverse
 /// frequencies.</param>
+/// <param name="Known">
+/// Patterns of a layer's tensors of which only this is known: they do not act between projection and dot product. Nothing that depends on
+/// them is moved otherwise. Null for none, as in a table that describes the whole model.
+/// </param>
 /// <param name="Wrappers">
 /// Values of <c>model_type</c> of multimodal models whose text part is of this family where they do not say of which: they have its sizes
 /// at the top level, or under a <c>text_config</c> without a <c>model_type</c>.
@@ -45,6 +49,7 @@ public sealed record ArchitectureTable(
     IReadOnlyList<WeightTable> ModelWeights,
     IReadOnlyList<WeightTable> LayerWeights,
     IReadOnlyList<string> Buffers,
+    IReadOnlyList<string>? Known = null,
     IReadOnlyList<string>? Wrappers = null,
     IReadOnlyDictionary<string, int>? TextDefaults = null)
 {
@@ -96,6 +101,7 @@ public sealed record ArchitectureTable(
             .. Prefixes,
             .. Wrappers ?? [],
             .. Buffers,
+            .. Known ?? [],
             .. Refuse.Select(rule => rule?.Reason),
             .. ModelWeights.Concat(LayerWeights).Select(weight => weight?.Name),
             .. ModelWeights.Concat(LayerWeights).SelectMany(weight => weight?.Parts ?? []),
@@ -110,7 +116,7 @@ public sealed record ArchitectureTable(
             return $"layer must contain {index}. once, with a dot behind it";
         foreach (var list in (IReadOnlyList<string>[])
             [
-                ModelTypes, Prefixes, Wrappers ?? [], Buffers, [.. ModelWeights.Select(weight => weight.Name)],
+                ModelTypes, Prefixes, Wrappers ?? [], Buffers, Known ?? [], [.. ModelWeights.Select(weight => weight.Name)],
                 [.. LayerWeights.Select(weight => weight.Name).Concat(Attention.SelectMany(layout => layout.Modules).Distinct())],
             ])
         {

@@ -12,7 +12,7 @@ namespace Wisca.Architectures;
 /// <param name="Qkv">The fused projection, where there is one.</param>
 /// <param name="Orientation">How the matrices are stored.</param>
 /// <param name="When">The condition (on a key) under which this layout is used; null for always.</param>
-/// <param name="From">The space that queries, keys and values read, as in <see cref="WeightTable"/>.</param>
+/// <param name="From">The space that queries, keys and values read, as in <see cref="WeightTable"/>; null where the table does not say.</param>
 /// <param name="To">The space that the output projection writes; the residual stream where it is null.</param>
 public sealed record AttentionTable(
     NumberTable KvHeads,
@@ -34,8 +34,8 @@ public sealed record AttentionTable(
         : Qkv is not null && (Q ?? K ?? V) is not null ? "a layout of attention has both qkv and separate projections"
         : Modules.Any(string.IsNullOrEmpty) || Modules.Distinct(StringComparer.Ordinal).Count() != Modules.Count()
             ? "a layout of attention names a projection twice, or not at all"
-        : From is null || From.Concat(To ?? [""]).Count(string.IsNullOrEmpty) != (To is null ? 1 : 0) || From.Count == 0 || To?.Count == 0
-            ? "a layout of attention needs from, the norm (or stream) that its projections read"
+        : From is { Count: 0 } || To is { Count: 0 } || (From ?? []).Concat(To ?? []).Any(string.IsNullOrEmpty)
+            ? "a layout of attention has an empty from or to"
         : !Enum.IsDefined(Orientation) ? "orientation must be linear or conv1d"
         : Qkv?.Check() ?? KvHeads.Check("kv_heads", "heads") ?? When?.Check("attention.when", tensorAllowed: false);
 }

@@ -130,12 +130,18 @@ internal sealed class MapResolver
         string module = dot < 0 ? "" : relative[..dot], part = dot < 0 ? "" : relative[(dot + 1)..];
         if (_attention.Modules.Contains(module) && part is "weight" or "bias")
         {
+            if (_attention.From is null)
+            {
+                _undeclared.Add(info.Name);
+                return;
+            }
+
             bool output = module == _attention.O;
             if (!info.Dtype.IsRescalable() || info.Shape.Length != (part == "weight" ? 2 : 1)) _packed.Add(info.Name);
             else if (part == "weight")
             {
                 int axis = (_attention.Orientation == Orientation.Linear) == output ? 0 : 1;
-                Add(info, layer, axis, SpaceOf(output ? To(_attention.To) : _attention.From!, layer, ""), output, isBias: false);
+                Add(info, layer, axis, SpaceOf(output ? To(_attention.To) : _attention.From, layer, ""), output, isBias: false);
             }
             else if (output) Add(info, layer, 0, SpaceOf(To(_attention.To), layer, ""), writes: true, isBias: true);
         }

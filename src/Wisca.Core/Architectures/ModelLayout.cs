@@ -228,7 +228,7 @@ public sealed record ModelLayout(
                     KindsOf(attention, module));
             }
 
-            string[] known = [.. _table.Refuse.Select(rule => rule.When?.Tensor).OfType<string>()];
+            string[] known = [.. _table.Known ?? [], .. _table.Refuse.Select(rule => rule.When?.Tensor).OfType<string>()];
             string? unexpected = others.FirstOrDefault(other =>
                 !_weights.IsBuffer(other) && _weights.Find(other) is null && !known.Any(pattern => Matches(pattern, other)));
             if (unexpected is not null)

@@ -10,7 +10,7 @@ internal static class WeightSpaces
     public static string? Check(ArchitectureTable table) =>
         Check("model_weights", table.ModelWeights, [], [])
         ?? Check(
-            "layer_weights", table.LayerWeights, table.Attention.SelectMany(layout => layout.From!),
+            "layer_weights", table.LayerWeights, table.Attention.SelectMany(layout => layout.From ?? []),
             table.Attention.SelectMany(layout => layout.To ?? []));
 
     private static string? Check(

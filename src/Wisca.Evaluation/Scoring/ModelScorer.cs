@@ -125,7 +125,7 @@ public sealed class ModelScorer : ILogLikelihoodScorer
             RequestTokens = Counts.RequestTokens + fitted.Sum(request => (long)request.Context.Length + request.Continuation.Length - 1),
         };
         using var ungraded = no_grad();
-        foreach (var batch in ScoringPlan.Batches(ScoringPlan.Rows(fitted), _options))
+        foreach (var batch in ScoringPlan.Batches(ScoringPlan.Rows(fitted, Limits()), _options))
         {
             cancellation.ThrowIfCancellationRequested();
             Answer(batch, answers, cancellation);
@@ -144,6 +144,8 @@ public sealed class ModelScorer : ILogLikelihoodScorer
         Counts = counts;
         return answers;
     }
+
+    private int[] Limits() => [.. _decoder.Config.Layers.Select(layer => layer.Rope?.Limit).OfType<int>().Distinct()];
 
     private (string Message, string Hint)? Fault(TokenRequest request)
     {

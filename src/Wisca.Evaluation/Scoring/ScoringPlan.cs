@@ -10,7 +10,10 @@ internal static class ScoringPlan
     // Tokens of continuations in a row: attention looks at every pair of them.
     private const int MostBranchTokens = 512;
 
-    public static List<ScoringRow> Rows(IReadOnlyList<TokenRequest> requests)
+    /// <summary>The rows of all requests.</summary>
+    /// <param name="requests">The requests.</param>
+    /// <param name="limits">Lengths of sequences from which the model rotates all positions otherwise.</param>
+    public static List<ScoringRow> Rows(IReadOnlyList<TokenRequest> requests, IReadOnlyCollection<int> limits)
     {
         var groups = new Dictionary<int[], List<int>>(new ContentComparer());
         for (int i = 0; i < requests.Count; i++)
@@ -19,7 +22,7 @@ internal static class ScoringPlan
             members.Add(i);
         }
 
-        var rows = groups.SelectMany(group => Rows(group.Key, group.Value, requests)).ToList();
+        var rows = groups.SelectMany(group => Rows(group.Key, group.Value, requests, limits)).ToList();
         rows.Sort();
         return rows;
     }
@@ -31,7 +34,10 @@ internal static class ScoringPlan
         {
             bool full =
                 batch.Count == options.BatchSize
-                || (batch.Count > 0 && (batch[0].Forks != row.Forks || (long)batch[0].Length * (batch.Count + 1) > options.BatchTokens));
+                || (batch.Count > 0 && (
+                    batch[0].Forks != row.Forks
+                    || batch[0].Beyond != row.Beyond
+                    || (long)batch[0].Length * (batch.Count + 1) > options.BatchTokens));
             if (full)
             {
                 yield return batch;
@@ -44,7 +50,8 @@ internal static class ScoringPlan
         if (batch.Count > 0) yield return batch;
     }
 
-    private static IEnumerable<ScoringRow> Rows(int[] context, List<int> members, IReadOnlyList<TokenRequest> requests)
+    private static IEnumerable<ScoringRow> Rows(
+        int[] context, List<int> members, IReadOnlyList<TokenRequest> requests, IReadOnlyCollection<int> limits)
     {
         // Texts that differ can have the same ids.
         var branches = members
@@ -55,9 +62,9 @@ internal static class ScoringPlan
         var row = new List<ScoringRow.Branch>();
         foreach (var branch in branches)
         {
-            if (row.Count > 0 && fed + branch.Fed > most)
+            if (row.Count > 0 && (fed + branch.Fed > most || Beyond(branch) != Beyond(row[0])))
             {
-                yield return new ScoringRow(context, row);
+                yield return new ScoringRow(context, row, Beyond(row[0]));
                 (row, fed) = ([], 0);
             }
 
@@ -65,7 +72,9 @@ internal static class ScoringPlan
             fed += branch.Fed;
         }
 
-        yield return new ScoringRow(context, row);
+        yield return new ScoringRow(context, row, Beyond(row[0]));
+
+        int Beyond(ScoringRow.Branch branch) => limits.Count(limit => context.Length + branch.Fed > limit);
     }
 
     private sealed class ContentComparer : IEqualityComparer<int[]>

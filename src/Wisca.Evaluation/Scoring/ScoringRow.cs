@@ -3,8 +3,13 @@ namespace Wisca.Evaluation.Scoring;
 /// <summary>A row of a batch: a context, and the continuations that are scored behind it.</summary>
 internal sealed class ScoringRow : IComparable<ScoringRow>
 {
-    public ScoringRow(int[] context, IReadOnlyList<Branch> branches)
+    /// <summary>Creates a row.</summary>
+    /// <param name="context">The context.</param>
+    /// <param name="branches">What is scored behind it.</param>
+    /// <param name="beyond">How many of the model's limits its sequences are longer than.</param>
+    public ScoringRow(int[] context, IReadOnlyList<Branch> branches, int beyond = 0)
     {
+        Beyond = beyond;
         Context = context;
         Branches = branches;
         Length = context.Length + branches.Sum(branch => branch.Fed);
@@ -14,6 +19,12 @@ internal sealed class ScoringRow : IComparable<ScoringRow>
     public int[] Context { get; }
 
     public IReadOnlyList<Branch> Branches { get; }
+
+    /// <summary>
+    /// How many of the lengths from which the model rotates all positions otherwise its sequences are beyond. What is computed together
+    /// rotates alike, so that it is beyond as many.
+    /// </summary>
+    public int Beyond { get; }
 
     /// <summary>Number of tokens.</summary>
     public int Length { get; }
@@ -26,6 +37,7 @@ internal sealed class ScoringRow : IComparable<ScoringRow>
     public int CompareTo(ScoringRow? other)
     {
         int order = other!.Forks.CompareTo(Forks);
+        if (order == 0) order = other.Beyond.CompareTo(Beyond);
         if (order == 0) order = other.Length.CompareTo(Length);
         if (order == 0) order = Context.AsSpan().SequenceCompareTo(other.Context);
         for (int i = 0; order == 0 && i < Math.Min(Branches.Count, other.Branches.Count); i++)

@@ -13,6 +13,7 @@ internal sealed class ConfigReader
     private const int MaxSize = 1 << 24, MaxCount = 4096;
 
     private readonly ModelConfig _config;
+    private readonly Lazy<ModelSizes> _sizes;
 
     public ConfigReader(ModelConfig config)
     {
@@ -26,13 +27,14 @@ internal sealed class ConfigReader
                     + "weights have no forward pass here");
         }
 
-        Sizes = ModelSizes.Read(config);
-        if (Sizes.HiddenSize > MaxSize)
-            throw Wrong($"the hidden size is {Sizes.HiddenSize}, expected at most {MaxSize}", "mend the configuration");
+        _sizes = new Lazy<ModelSizes>(() =>
+            ModelSizes.Read(config) is { HiddenSize: > MaxSize and var absurd }
+                ? throw Wrong($"the hidden size is {absurd}, expected at most {MaxSize}", "mend the configuration")
+                : ModelSizes.Read(config));
     }
 
     /// <summary>The sizes of attention, as every other reader of the configuration sees them.</summary>
-    public ModelSizes Sizes { get; }
+    public ModelSizes Sizes => _sizes.Value;
 
     public string ModelType => _config.ModelType;
 
@@ -59,6 +61,9 @@ internal sealed class ConfigReader
     public int SizeOr(string key, int missing, int minimum = 1) => FindSize(key, minimum) ?? missing;
 
     public double PositiveOr(string key, double missing) => FindPositive(key) ?? missing;
+
+    /// <summary>A number under a key, another where it is absent, and none where it is null.</summary>
+    public double? PositiveOrNone(string key, double missing) => Has(key) ? FindPositive(key) : missing;
 
     public double? FindPositive(string key) => Positive(key, _config.FindNumber(key));
 
@@ -116,17 +121,27 @@ internal sealed class ConfigReader
     /// <param name="pairs">How channels are paired.</param>
     /// <param name="parameters">The section of newer files.</param>
     /// <param name="scaling">The section of older files; null where they do not scale.</param>
+    /// <param name="positions">The longest sequence where none is stated.</param>
+    /// <param name="dims">Number of channels that rotate; null for that of the <see cref="Sizes"/>.</param>
+    /// <param name="originalPositions">The longest sequence before it was stretched, where the family has a number for that.</param>
     public RopeConfig Rope(
         double theta = 10000,
         string thetaKey = "rope_theta",
         RopePairs pairs = RopePairs.Half,
         string parameters = "rope_parameters",
-        string? scaling = "rope_scaling")
+        string? scaling = "rope_scaling",
+        int positions = 2048,
+        int? originalPositions = null,
+        int? dims = null)
     {
         foreach (string key in new[] { parameters, scaling }.OfType<string>())
         {
-            if (_config.Find(key) is { ValueKind: not JsonValueKind.Object })
-                throw Wrong($"{key} is not an object", "mend the configuration");
+            if (_config.Find(key) is not { } content) continue;
+            if (content.ValueKind != JsonValueKind.Object) throw Wrong($"{key} is not an object", "mend the configuration");
+            string? kind = content.EnumerateObject().Where(entry => entry.Value.ValueKind == JsonValueKind.Object)
+                .Select(entry => entry.Name).FirstOrDefault();
+            if (kind is not null)
+                throw Unsupported($"{key} has a section of its own for '{kind}'", $"all layers of a {ModelType} model rotate by one");
         }
 
         string section = _config.Find(parameters) is null && scaling is not null ? scaling : parameters;
@@ -137,33 +152,18 @@ internal sealed class ConfigReader
         string[] older = scaling is null ? [] : ["rope_theta", $"{scaling}.rope_theta"];
         string[] places = [thetaKey, $"{parameters}.rope_theta", .. older];
         theta = Positive(thetaKey, _config.FindNumber(places)) ?? theta;
-        int dims = Sizes.RotaryDims;
-        if (dims == 0) throw Wrong($"no channel of {Sizes.HeadDim} rotates", "expected an even number from 2 of them");
+        int rotated = dims ?? Sizes.RotaryDims;
+        if (rotated == 0) throw Wrong($"no channel of {Sizes.HeadDim} rotates", "expected an even number from 2 of them");
+        return new RopeReader(this, _config, section, RopeType(section), positions, originalPositions).Read(pairs, rotated, theta);
+    }
 
-        var frequencies = RopeConfig.Unscaled(dims, theta);
-        switch (RopeType(section))
-        {
-            case "default":
-                break;
-            case "linear":
-                double stretch = RopeNumber(section, "factor");
-                frequencies = [.. frequencies.Select(frequency => frequency / stretch)];
-                break;
-            case "llama3":
-                double factor = RopeNumber(section, "factor");
-                double low = RopeNumber(section, "low_freq_factor"), high = RopeNumber(section, "high_freq_factor");
-                if (high <= low)
-                    throw Wrong(
-                        $"{section}.high_freq_factor is {high}, expected more than low_freq_factor, {low}",
-                        "mend the configuration");
-                int context = Size($"{section}.original_max_position_embeddings");
-                frequencies = [.. frequencies.Select(frequency => RopeConfig.ScaleLlama3(frequency, factor, low, high, context))];
-                break;
-            case var other:
-                throw Unsupported($"{section}.rope_type is '{other}'", "supported are default, linear and llama3");
-        }
-
-        return new RopeConfig(pairs, frequencies);
+    /// <summary>A number of how RoPE is stretched, in newer files or older; null where it is not stretched.</summary>
+    public double? FindRopeNumber(string key)
+    {
+        string[] sections = ["rope_parameters", "rope_scaling"];
+        return sections.All(section => RopeType(section) == "default")
+            ? null
+            : _config.FindNumber([.. sections.Select(section => $"{section}.{key}")]);
     }
 
     /// <summary>The layers of a model whose layers are alike.</summary>
@@ -193,6 +193,22 @@ internal sealed class ConfigReader
         ];
     }
 
+    /// <summary>True for each layer that a list of zeros and ones gives one, or, where there is no list, that the rule says.</summary>
+    public bool[] LayerSwitches(string key, int layers, Func<int, bool> rule)
+    {
+        if (_config.Find(key) is not { } list) return [.. Enumerable.Range(0, layers).Select(rule)];
+        if (list.ValueKind != JsonValueKind.Array || list.GetArrayLength() != layers)
+            throw Wrong($"{key} is not a list of {layers} numbers", "it needs one a layer, 0 or 1");
+        return
+        [
+            .. list.EnumerateArray()
+                .Select((entry, layer) =>
+                    entry.ValueKind == JsonValueKind.Number && entry.TryGetInt32(out int value) && value is 0 or 1
+                        ? value == 1
+                        : throw Wrong($"{key}[{layer}] is {entry.GetRawText()}, expected 0 or 1", "mend the configuration")),
+        ];
+    }
+
     /// <summary>Layer numbers under a key; none where it is absent.</summary>
     public ImmutableArray<int> LayerNumbers(string key, int layers)
     {
@@ -218,9 +234,13 @@ internal sealed class ConfigReader
     private double? Positive(string key, double? number) =>
         number is <= 0 ? throw Wrong($"{key} is {number}, expected a positive number", "mend the configuration") : number;
 
-    private string RopeType(string section) =>
-        _config.FindString($"{section}.rope_type") ?? _config.FindString($"{section}.type") ?? "default";
+    /// <summary>How a section stretches RoPE, by the newer of two names.</summary>
+    private string RopeType(string section) => (RopeString(section, "rope_type") ?? RopeString(section, "type")) switch
+    {
+        null or "mrope" => "default",
+        "su" => "longrope",
+        var type => type,
+    };
 
-    private double RopeNumber(string section, string key) =>
-        FindPositive($"{section}.{key}") ?? throw Wrong($"no {section}.{key}", $"rope_type {RopeType(section)} needs it");
+    private string? RopeString(string section, string key) => _config.FindString($"{section}.{key}");
 }

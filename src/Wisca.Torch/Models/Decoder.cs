@@ -45,6 +45,11 @@ public sealed class Decoder : nn.Module<Tensor, Tensor>
             .ToDictionary(rope => rope, rope => new RotaryTable(rope));
     }
 
+    /// <summary>Every tensor that a checkpoint holds: the parameters, and what takes no gradient.</summary>
+    internal IEnumerable<(string Name, Tensor Tensor)> Stored =>
+        named_parameters().Select(entry => (entry.name, (Tensor)entry.parameter))
+            .Concat(named_buffers().Select(entry => (entry.name, entry.buffer)));
+
     /// <summary>What the model was built from.</summary>
     public DecoderConfig Config { get; }
 
@@ -54,7 +59,8 @@ public sealed class Decoder : nn.Module<Tensor, Tensor>
     /// <summary>Where the parameters are.</summary>
     public Device Device => parameters().First().device;
 
-    /// <summary>Which operators compute attention; the fused ones by default.</summary>
+    /// <summary>Which operators compute attention; the fused ones by default, where the model has no
+    /// <see cref="AttentionConfig.ScoreCap"/>.</summary>
     public AttentionPath AttentionPath { get; set; }
 
     /// <summary>
@@ -176,8 +182,14 @@ public sealed class Decoder : nn.Module<Tensor, Tensor>
         cache.Check(this, ids);
         using var ungraded = no_grad();
         using var scope = NewDisposeScope();
-        var hidden = Run(ids, null, cache, null, CancellationToken.None);
-        cache.Advance(ids.shape[1]);
+
+        // Keys that were rotated for a shorter sequence may not hold any more.
+        long end = cache.Length + ids.shape[1];
+        bool stale = cache.Length > 0
+            && _rotary.Keys.Any(rope => !rope.FrequenciesOf(cache.Length).SequenceEqual(rope.FrequenciesOf(end)));
+        var all = stale ? cache.Restart(ids) : ids;
+        var hidden = Run(all, null, cache, null, CancellationToken.None);
+        cache.Advance(all);
         return Logits(hidden.select(1, -1)).MoveToOuterDisposeScope();
     }
 
@@ -188,7 +200,9 @@ public sealed class Decoder : nn.Module<Tensor, Tensor>
         ArgumentNullException.ThrowIfNull(hidden);
         using var scope = NewDisposeScope();
         var logits = _head?.forward(hidden) ?? _embedding.Project(hidden);
-        return (Config.LogitScale == 1 ? logits : logits.Times(Config.LogitScale)).MoveToOuterDisposeScope();
+        if (Config.LogitScale != 1) logits = logits.Times(Config.LogitScale);
+        if (Config.LogitCap is { } cap) logits = logits.Capped(cap);
+        return logits.MoveToOuterDisposeScope();
     }
 
     /// <summary>Not by reflection over the fields: the constructor has registered every module under its full name.</summary>
@@ -203,7 +217,7 @@ public sealed class Decoder : nn.Module<Tensor, Tensor>
         using var ungraded = no_grad();
         using var scope = NewDisposeScope();
         string model = Source ?? $"the {Config.ModelType} model";
-        foreach (var (name, parameter) in named_parameters())
+        foreach (var (name, parameter) in Stored)
         {
             var broken = parameter.isfinite().logical_not();
             if (!broken.any().item<bool>()) continue;
@@ -229,6 +243,8 @@ public sealed class Decoder : nn.Module<Tensor, Tensor>
         base.Dispose(disposing);
     }
 
+    private AttentionPath Operators => Config.Attention.ScoreCap is null ? AttentionPath : AttentionPath.Eager;
+
     private Tensor Run(Tensor ids, Branching? branching, KeyValueCache? cache, List<Routing>? routings, CancellationToken cancellation)
     {
         ArgumentNullException.ThrowIfNull(ids);
@@ -251,7 +267,7 @@ public sealed class Decoder : nn.Module<Tensor, Tensor>
                     ? _positions.Rows(Config.PositionOffset + begin, length)
                     : _positions.forward(branching.Positions.Plus(Config.PositionOffset)));
 
-        var pass = new ForwardPass(AttentionPath, ComputeType ?? x.dtype)
+        var pass = new ForwardPass(Operators, ComputeType ?? x.dtype)
         {
             Cache = cache,
             Positions = branching?.Positions,
@@ -299,7 +315,7 @@ public sealed class Decoder : nn.Module<Tensor, Tensor>
     private Tensor? Mask(long begin, long length, int? window, ScalarType dtype, Device device)
     {
         bool all = window is null || window >= begin + length;
-        if (all && AttentionPath == AttentionPath.Fused && (begin == 0 || length == 1)) return null;
+        if (all && Operators == AttentionPath.Fused && (begin == 0 || length == 1)) return null;
         long[] shape = [length, begin + length];
         using var unseen = double.NegativeInfinity.ToScalar();
         var mask = full(shape, unseen, dtype, device).triu(begin + 1);

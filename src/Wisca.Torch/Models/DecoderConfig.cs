@@ -54,6 +54,12 @@ public sealed record DecoderConfig
     /// <summary>The factor on logits.</summary>
     public double LogitScale { get; init; } = 1;
 
+    /// <summary>The limit c of logits, which become c tanh(logit / c) (gemma2); null for none.</summary>
+    public double? LogitCap { get; init; }
+
+    /// <summary>The factor on what attention and feed-forward part add to the residual stream.</summary>
+    public double ResidualScale { get; init; } = 1;
+
     /// <summary>Standard deviation of the weights of a new model.</summary>
     public double StandardDeviation { get; init; } = 0.02;
 

@@ -51,10 +51,13 @@ public sealed record DecoderNames
     /// <summary>A layer's feed-forward part; empty where its projections stand in the layer itself.</summary>
     public string FeedForward { get; init; } = "mlp";
 
-    /// <summary>The gate projection; null where the feed-forward part has no gate.</summary>
+    /// <summary>The gate's projection and that to the inner width as one, the gate's rows first; null where they are separate.</summary>
+    public string? FusedGateUp { get; init; }
+
+    /// <summary>The gate projection, where it is separate; null where the feed-forward part has no gate.</summary>
     public string? Gate { get; init; } = "gate_proj";
 
-    /// <summary>The projection to the inner width.</summary>
+    /// <summary>The projection to the inner width, where it is separate.</summary>
     public string Up { get; init; } = "up_proj";
 
     /// <summary>The projection back.</summary>
@@ -69,8 +72,11 @@ public sealed record DecoderNames
     /// <summary>The expert of a mixture that every token goes through, where there is one.</summary>
     public string SharedExpert { get; init; } = "shared_expert";
 
-    /// <summary>What weighs the shared expert.</summary>
-    public string SharedExpertGate { get; init; } = "shared_expert_gate";
+    /// <summary>The bias of a router's choice, where there is one, beside its weight.</summary>
+    public string RouterBias { get; init; } = "e_score_correction_bias";
+
+    /// <summary>What weighs the shared expert; null where nothing does.</summary>
+    public string? SharedExpertGate { get; init; } = "shared_expert_gate";
 
     /// <summary>The norm in front of the attention.</summary>
     public string? AttentionNorm { get; init; } = "input_layernorm";

@@ -7,8 +7,8 @@ namespace Wisca.Torch.Models;
 internal sealed class FeedForward : IFeedForward
 {
     private readonly Activation _activation;
-    private readonly DenseLayer? _gate;
-    private readonly DenseLayer _up, _down;
+    private readonly DenseLayer? _gateUp, _gate, _up;
+    private readonly DenseLayer _down;
 
     /// <summary>Creates it.</summary>
     /// <param name="tree">Where its modules go.</param>
@@ -20,13 +20,29 @@ internal sealed class FeedForward : IFeedForward
         var (_, activation, bias) = config.FeedForward;
         var orientation = config.Attention.Orientation;
         _activation = activation;
-        if (config.Names.Gate is { } gate) _gate = tree.Dense(path + gate, config.HiddenSize, inner, bias, orientation);
-        _up = tree.Dense(path + config.Names.Up, config.HiddenSize, inner, bias, orientation);
+        if (config.Names.FusedGateUp is { } fused)
+        {
+            _gateUp = tree.Dense(path + fused, config.HiddenSize, 2 * inner, bias, orientation);
+        }
+        else
+        {
+            if (config.Names.Gate is { } gate) _gate = tree.Dense(path + gate, config.HiddenSize, inner, bias, orientation);
+            _up = tree.Dense(path + config.Names.Up, config.HiddenSize, inner, bias, orientation);
+        }
+
         _down = tree.Dense(path + config.Names.Down, inner, config.HiddenSize, bias, orientation);
     }
 
-    public Tensor Forward(Tensor x, ForwardPass pass) =>
-        _down.forward(_gate is null ? Activate(_up.forward(x)) : Activate(_gate.forward(x)) * _up.forward(x));
+    public Tensor Forward(Tensor x, ForwardPass pass)
+    {
+        if (_gateUp is not null)
+        {
+            var parts = _gateUp.forward(x).chunk(2, -1);
+            return _down.forward(Activate(parts[0]) * parts[1]);
+        }
+
+        return _down.forward(_gate is null ? Activate(_up!.forward(x)) : Activate(_gate.forward(x)) * _up!.forward(x));
+    }
 
     private Tensor Activate(Tensor x) => _activation switch
     {

@@ -1,7 +1,7 @@
 namespace Wisca.Torch.Models;
 
 /// <summary>
-/// The feed-forward layers of a decoder: down(act(gate(x)) * up(x)) where <see cref="DecoderNames.Gate"/> is set, down(act(up(x))) else.
+/// The feed-forward layers of a decoder: down(act(gate(x)) * up(x)) where there is a gate, down(act(up(x))) else.
 /// </summary>
 /// <param name="IntermediateSize">Width of the inner layer.</param>
 /// <param name="Activation">The non-linearity.</param>

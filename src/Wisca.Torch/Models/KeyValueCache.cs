@@ -10,8 +10,10 @@ public sealed class KeyValueCache : IDisposable
 {
     private readonly DecoderConfig _config;
     private readonly Tensor[] _keys, _values;
+    private readonly Tensor _ids;
 
-    /// <summary>Takes memory for a model's keys and values: two tensors [sequences, kv heads, capacity, head dim] a layer.</summary>
+    /// <summary>Takes memory for a model's keys and values: two tensors [sequences, kv heads, capacity, head dim] a layer, or, where they
+    /// are projected from a latent, the latent and the key that heads share.</summary>
     /// <param name="decoder">The model.</param>
     /// <param name="capacity">The largest number of positions.</param>
     /// <param name="sequences">Number of sequences that are continued together.</param>
@@ -24,11 +26,13 @@ public sealed class KeyValueCache : IDisposable
         Capacity = capacity;
         Sequences = sequences;
         var parameter = decoder.parameters().First();
-        long[] shape = [sequences, _config.Attention.KvHeads, capacity, _config.Attention.HeadDim];
-        _keys = [.. _config.Layers.Select(_ => Allocate())];
-        _values = [.. _config.Layers.Select(_ => Allocate())];
+        _ids = empty([sequences, capacity], int64, parameter.device).DetachFromDisposeScope();
+        var (heads, first, second) = _config.Attention.Cached;
+        _keys = [.. _config.Layers.Select(_ => Allocate(first))];
+        _values = [.. _config.Layers.Select(_ => Allocate(second))];
 
-        Tensor Allocate() => empty(shape, decoder.ComputeType ?? parameter.dtype, parameter.device).DetachFromDisposeScope();
+        Tensor Allocate(int width) => empty([sequences, heads, capacity, width], decoder.ComputeType ?? parameter.dtype, parameter.device)
+            .DetachFromDisposeScope();
     }
 
     /// <summary>The largest number of positions.</summary>
@@ -46,7 +50,7 @@ public sealed class KeyValueCache : IDisposable
     /// <inheritdoc />
     public void Dispose()
     {
-        foreach (var tensor in _keys.Concat(_values)) tensor.Dispose();
+        foreach (var tensor in _keys.Concat(_values).Append(_ids)) tensor.Dispose();
     }
 
     internal void Check(Decoder decoder, Tensor ids)
@@ -62,7 +66,20 @@ public sealed class KeyValueCache : IDisposable
     internal (Tensor Keys, Tensor Values) Append(int layer, Tensor keys, Tensor values) =>
         (Append(_keys[layer], keys), Append(_values[layer], values));
 
-    internal void Advance(long count) => Length += (int)count;
+    /// <summary>Counts ids [B, T] as cached, whose keys and values have been appended.</summary>
+    internal void Advance(Tensor ids)
+    {
+        _ids.narrow(1, Length, ids.shape[1]).copy_(ids);
+        Length += (int)ids.shape[1];
+    }
+
+    /// <summary>Forgets every position, and returns the ids that were cached with these behind them.</summary>
+    internal Tensor Restart(Tensor ids)
+    {
+        var all = cat([_ids.narrow(1, 0, Length), ids], 1);
+        Clear();
+        return all;
+    }
 
     private Tensor Append(Tensor all, Tensor added)
     {

@@ -11,7 +11,23 @@ public sealed record MixtureConfig(int Experts, int ExpertsPerToken)
     /// <summary>Inner width of each expert.</summary>
     public required int IntermediateSize { get; init; }
 
-    /// <summary>Inner width of the expert that every token goes through, behind a sigmoid gate of its own; null for none.</summary>
+    /// <summary>
+    /// True where an expert's score is the sigmoid of the router's output, and a bias for each expert, which no gradient reaches, joins the
+    /// scores where experts are chosen but not where they are weighted (DeepSeek-AI, DeepSeek-V3, 2024).
+    /// </summary>
+    public bool SigmoidScores { get; init; }
+
+    /// <summary>Number of equal groups of experts; a token's experts are of those groups whose two best scores add up to most.</summary>
+    public int Groups { get; init; } = 1;
+
+    /// <summary>How many groups a token's experts are chosen from.</summary>
+    public int GroupsPerToken { get; init; } = 1;
+
+    /// <summary>The factor on the weights of a token's experts.</summary>
+    public double WeightScale { get; init; } = 1;
+
+    /// <summary>Inner width of the expert that every token goes through, behind a sigmoid gate of its own where
+    /// <see cref="DecoderNames.SharedExpertGate"/> is set; null for none.</summary>
     public int? SharedIntermediateSize { get; init; }
 
     /// <summary>

@@ -22,7 +22,7 @@ internal sealed class ModelWriter(Decoder decoder, SaveOptions options)
     public void Write(string folder)
     {
         string config = Config();
-        (string Name, Tensor Tensor)[] parameters = [.. decoder.named_parameters().Select(entry => (entry.name, (Tensor)entry.parameter))];
+        (string Name, Tensor Tensor)[] parameters = [.. decoder.Stored];
         using var output = OutputFolder.Prepare(folder, parameters.Sum(Bytes) + config.Length);
         var shards = Split(parameters);
         var map = new JsonObject();

@@ -23,6 +23,10 @@ internal sealed class ModuleTree(nn.Module root, ScalarType dtype, Device device
 
     public EmbeddingTable Embedding(string path, int rows, int width) => Add(path, new EmbeddingTable(Allocate(rows, width)));
 
+    /// <summary>Zeros that belong to a module's state and take no gradient.</summary>
+    public void Buffer(nn.Module module, string name, int width) =>
+        module.register_buffer(name, zeros([width], dtype, device).DetachFromDisposeScope());
+
     private TorchSharp.Modules.Parameter Allocate(params long[] shape) => new(empty(shape, dtype, device).DetachFromDisposeScope());
 
     private T Add<T>(string path, T module)

@@ -12,6 +12,9 @@ public enum QkNorm
     /// <summary>Each head by itself, with a gain for each of its channels: [Heads, HeadDim] (cohere).</summary>
     EachHead,
 
+    /// <summary>The same with the gain of each head, [HeadDim], in a tensor of its own (stablelm).</summary>
+    EachHeadApart,
+
     /// <summary>Each head by itself, with one gain for each channel that all heads share: [HeadDim] (qwen3, gemma3).</summary>
     EachHeadAlike,
 }

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Wisca.Attention;
 using static TorchSharp.torch;
 
@@ -5,21 +6,25 @@ namespace Wisca.Torch.Models;
 
 /// <summary>
 /// Cosines and sines of RoPE, [positions, rotated channels], computed in float64 and rounded once; the sine of a pair's first channel is
-/// negated. They grow with the longest sequence and are no part of the model's state.
+/// negated. They grow with the longest sequence, change with its length where the frequencies do, and are no part of the model's state.
 /// </summary>
 internal sealed class RotaryTable(RopeConfig config) : IDisposable
 {
     private Tensor? _cos, _sin;
+    private ImmutableArray<double> _frequencies;
 
     /// <summary>Makes sure that the table reaches far enough, in the right type and place.</summary>
     public void Reach(long positions, ScalarType dtype, Device device)
     {
-        if (_cos is not null && _cos.shape[0] >= positions && _cos.dtype == dtype && _cos.device_type == device.type) return;
+        var frequencies = config.FrequenciesOf(positions);
+        bool same = !_frequencies.IsDefault && (_frequencies == frequencies || _frequencies.SequenceEqual(frequencies));
+        if (same && _cos is not null && _cos.shape[0] >= positions && _cos.dtype == dtype && _cos.device_type == device.type) return;
 
         // A sequence that grows token by token asks again and again.
-        if (_cos is not null) positions = Math.Max(positions, 2 * _cos.shape[0]);
+        if (same && _cos is not null) positions = Math.Max(positions, 2 * _cos.shape[0]);
         Dispose();
-        int pairs = config.Frequencies.Length, width = 2 * pairs;
+        _frequencies = frequencies;
+        int pairs = frequencies.Length, width = 2 * pairs;
         var (stride, apart) = config.Pairs == RopePairs.Half ? (1, pairs) : (2, 1);
         double[] cos = new double[positions * width], sin = new double[positions * width];
         for (int position = 0; position < positions; position++)
@@ -27,7 +32,8 @@ internal sealed class RotaryTable(RopeConfig config) : IDisposable
             for (int pair = 0; pair < pairs; pair++)
             {
                 int first = (position * width) + (pair * stride), second = first + apart;
-                (sin[second], cos[second]) = Math.SinCos(position * config.Frequencies[pair]);
+                var (sine, cosine) = Math.SinCos(position * frequencies[pair]);
+                (sin[second], cos[second]) = (config.Magnitude * sine, config.Magnitude * cosine);
                 (sin[first], cos[first]) = (-sin[second], cos[second]);
             }
         }

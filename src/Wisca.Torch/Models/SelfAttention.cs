@@ -5,13 +5,13 @@ namespace Wisca.Torch.Models;
 /// <summary>
 /// Causal self-attention with grouped keys. Letters: B sequences, T positions, D hidden, H query heads, G kv heads, d channels of a head.
 /// </summary>
-internal sealed class SelfAttention
+internal sealed class SelfAttention : IAttention
 {
     private readonly AttentionConfig _config;
     private readonly int _layer;
     private readonly DenseLayer? _qkv, _query, _key, _value;
     private readonly DenseLayer _output;
-    private readonly NormLayer? _queryNorm, _keyNorm;
+    private readonly NormLayer[] _queryNorms = [], _keyNorms = [];
 
     public SelfAttention(ModuleTree tree, string path, DecoderConfig config, int layer)
     {
@@ -32,8 +32,17 @@ internal sealed class SelfAttention
 
         _output = tree.Dense($"{path}.{names.Output}", queries, hidden, _config.OutputBias, _config.Orientation);
         if (_config.QkNorm == QkNorm.None) return;
-        _queryNorm = tree.Norm($"{path}.{names.QueryNorm}", config.Norm, GainShape(_config.Heads));
-        _keyNorm = tree.Norm($"{path}.{names.KeyNorm}", config.Norm, GainShape(_config.KvHeads));
+        _queryNorms = Norms(names.QueryNorm, _config.Heads);
+        _keyNorms = Norms(names.KeyNorm, _config.KvHeads);
+
+        // Norms of heads have no biases, whatever the others have.
+        NormLayer[] Norms(string name, int heads)
+        {
+            var norm = config.Norm with { Bias = false };
+            return _config.QkNorm == QkNorm.EachHeadApart
+                ? [.. Enumerable.Range(0, heads).Select(head => tree.Norm($"{path}.{name}.norms.{head}", norm, _config.HeadDim))]
+                : [tree.Norm($"{path}.{name}", norm, GainShape(heads))];
+        }
 
         long[] GainShape(int heads) => _config.QkNorm switch
         {
@@ -43,29 +52,16 @@ internal sealed class SelfAttention
         };
     }
 
-    /// <summary>Attention of x [B, T, D] to itself.</summary>
-    /// <param name="x">The normalised residual stream.</param>
-    /// <param name="rotary">RoPE, which reaches far enough; null for none.</param>
-    /// <param name="mask">
-    /// What is added to scores, [T, cached positions + T] or [B, 1, T, T]; null for the fused kernel where T positions see each other
-    /// causally, or where one position sees all that are cached.
-    /// </param>
-    /// <param name="pass">The whole pass; eager operators need a mask.</param>
     public Tensor Forward(Tensor x, RotaryTable? rotary, Tensor? mask, ForwardPass pass)
     {
         var (q_BTE, k_BTE, v_BTE) = Project(x);
-        Tensor q_BTHd = Heads(q_BTE, _config.Heads, _queryNorm),
-            k_BTGd = Heads(k_BTE, _config.KvHeads, _keyNorm),
-            v_BTGd = Heads(v_BTE, _config.KvHeads, null);
+        Tensor q_BTHd = Heads(q_BTE, _config.Heads, _queryNorms),
+            k_BTGd = Heads(k_BTE, _config.KvHeads, _keyNorms),
+            v_BTGd = Heads(v_BTE, _config.KvHeads, []);
         if (rotary is not null) (q_BTHd, k_BTGd) = (rotary.Rotate(q_BTHd, pass), rotary.Rotate(k_BTGd, pass));
         Tensor q_BHTd = q_BTHd.transpose(1, 2), k_BGTd = k_BTGd.transpose(1, 2), v_BGTd = v_BTGd.transpose(1, 2);
         if (pass.Cache is { } cache) (k_BGTd, v_BGTd) = cache.Append(_layer, k_BGTd, v_BGTd);
-        var type = MatrixProduct.TypeFor(q_BHTd);
-        (q_BHTd, k_BGTd, v_BGTd, mask) = (q_BHTd.to(type), k_BGTd.to(type), v_BGTd.to(type), mask?.to(type));
-        var mixed_BHTd = pass.Path == AttentionPath.Eager ? Eager(q_BHTd, k_BGTd, v_BGTd, mask!)
-            : mask is null && pass.Begin > 0 ? TorchScriptKernels.AttendAll(q_BHTd, k_BGTd, v_BGTd, _config.Scale)
-            : mask is null ? TorchScriptKernels.AttendCausal(q_BHTd, k_BGTd, v_BGTd, _config.Scale)
-            : TorchScriptKernels.AttendMasked(q_BHTd, k_BGTd, v_BGTd, mask, _config.Scale);
+        var mixed_BHTd = AttentionOperators.Attend(q_BHTd, k_BGTd, v_BGTd, mask, _config, pass);
         return _output.forward(mixed_BHTd.transpose(1, 2).flatten(2).to(x.dtype));
     }
 
@@ -83,23 +79,14 @@ internal sealed class SelfAttention
         return (qkv.narrow(2, 0, queries), qkv.narrow(2, queries, keys), qkv.narrow(2, queries + keys, keys));
     }
 
-    /// <summary>[B, T, heads x d] to [B, T, heads, d], normalised where the family does.</summary>
-    private Tensor Heads(Tensor projected, int heads, NormLayer? norm)
+    /// <summary>[B, T, heads x d] to [B, T, heads, d], normalised and clipped where the family does.</summary>
+    private Tensor Heads(Tensor projected, int heads, NormLayer[] norms)
     {
-        if (norm is not null && _config.QkNorm == QkNorm.AllHeads) projected = norm.forward(projected);
+        if (norms.Length > 0 && _config.QkNorm == QkNorm.AllHeads) projected = norms[0].forward(projected);
         var split = projected.unflatten(2, heads, _config.HeadDim);
-        if (norm is not null && _config.QkNorm != QkNorm.AllHeads) split = norm.forward(split);
-        return split;
-    }
-
-    /// <summary>The query heads of a group are laid behind each other, so that one product with the group's keys serves them all.</summary>
-    private Tensor Eager(Tensor q_BHTd, Tensor k_BGTd, Tensor v_BGTd, Tensor mask)
-    {
-        long length = q_BHTd.shape[2];
-        if (mask.dim() == 4) mask = mask.unsqueeze(1);
-        var grouped = q_BHTd.unflatten(1, _config.KvHeads, _config.Heads / _config.KvHeads).flatten(2, 3);
-        var scores = grouped.matmul(k_BGTd.transpose(-1, -2)).Times(_config.Scale).unflatten(2, -1, length).Plus(mask);
-        var weights = scores.softmax(-1, NormLayer.AtLeastFloat32(scores.dtype)).to(v_BGTd.dtype);
-        return weights.flatten(2, 3).matmul(v_BGTd).unflatten(2, -1, length).flatten(1, 2);
+        if (norms.Length > 0 && _config.QkNorm == QkNorm.EachHeadApart)
+            split = cat([.. norms.Select((norm, head) => norm.forward(split.narrow(2, head, 1)))], 2);
+        else if (norms.Length > 0 && _config.QkNorm != QkNorm.AllHeads) split = norms[0].forward(split);
+        return _config.Clip is { } clip ? split.Clipped(clip) : split;
     }
 }

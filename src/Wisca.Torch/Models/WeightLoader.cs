@@ -34,10 +34,10 @@ internal sealed class WeightLoader(Checkpoint checkpoint, DecoderConfig config)
         try
         {
             using var ungraded = no_grad();
-            var parameters = decoder.named_parameters().ToList();
+            var parameters = decoder.Stored.ToList();
             foreach (var ((_, parameter), source) in parameters.Zip(sources)) Copy(source, parameter);
             foreach (var shard in checkpoint.Shards) shard.CheckUnchanged();
-            stored = parameters.Zip(sources).ToDictionary(pair => pair.First.name, pair => pair.Second, StringComparer.Ordinal);
+            stored = parameters.Zip(sources).ToDictionary(pair => pair.First.Name, pair => pair.Second, StringComparer.Ordinal);
             return decoder;
         }
         catch
@@ -52,7 +52,7 @@ internal sealed class WeightLoader(Checkpoint checkpoint, DecoderConfig config)
     {
         var sources = new List<StoredTensor>();
         using var outline = new Decoder(config, type, META);
-        foreach (var (name, parameter) in outline.named_parameters())
+        foreach (var (name, parameter) in outline.Stored)
         {
             if (Find(name) is not { } source) _differences.Add($"no {name} {Text(parameter.shape)}");
             else if (Fits(source, parameter.shape)) sources.Add(source);

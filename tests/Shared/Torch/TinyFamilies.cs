@@ -19,6 +19,12 @@ internal static class TinyFamilies
         "falcon" => Base(modelType, """, "bias": true"""),
         "opt" => Base(modelType, """, "ffn_dim": 20"""),
         "phi" => Base(modelType, """, "intermediate_size": 20"""),
+        "phi3" => Grouped(
+            modelType,
+            """
+            , "sliding_window": 6, "partial_rotary_factor": 0.5, "original_max_position_embeddings": 16,
+            "rope_scaling": {"type": "longrope", "short_factor": [1.5], "long_factor": [4.5]}
+            """),
         "llama" => Grouped(modelType, """, "attention_bias": true, "tie_word_embeddings": true"""),
         "mistral" => Grouped(modelType, """, "sliding_window": 3"""),
         "gemma3_text" => Grouped(
@@ -35,6 +41,36 @@ internal static class TinyFamilies
             """
             , "num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 6, "shared_expert_intermediate_size": 10,
             "router_aux_loss_coef": 0.3, "mlp_only_layers": [1]
+            """),
+        "gemma2" => Grouped(
+            modelType,
+            """
+            , "sliding_window": 3, "query_pre_attn_scalar": 9, "attn_logit_softcapping": 2.5, "final_logit_softcapping": 4.0,
+            "attention_bias": true
+            """),
+        "granite" => Grouped(
+            modelType,
+            """
+            , "embedding_multiplier": 3.5, "residual_multiplier": 0.6, "logits_scaling": 1.7, "attention_multiplier": 0.4,
+            "attention_bias": true, "mlp_bias": true
+            """),
+        "smollm3" => Grouped(modelType, """, "no_rope_layer_interval": 2, "use_sliding_window": true, "sliding_window": 3"""),
+        "starcoder2" => Grouped(modelType, """, "sliding_window": 5"""),
+        "stablelm" => Grouped(
+            modelType, """, "partial_rotary_factor": 0.5, "use_qkv_bias": true, "qk_layernorm": true, "use_parallel_residual": true"""),
+        "olmoe" => Grouped(
+            modelType, """, "num_experts": 5, "num_experts_per_tok": 2, "router_aux_loss_coef": 0.3, "attention_bias": true"""),
+
+        // What a norm reads does not depend on its scale but for epsilon, which is large here, so that a transition's two sides differ.
+        "glm4" => Base(
+            modelType, """, "num_key_value_heads": 2, "head_dim": 4, "intermediate_size": 20, "rms_norm_eps": 0.01, "rope_theta": 100"""),
+        "deepseek_v3" => Base(
+            modelType,
+            """
+            , "intermediate_size": 20, "q_lora_rank": 10, "kv_lora_rank": 8, "qk_nope_head_dim": 3, "qk_rope_head_dim": 4,
+            "v_head_dim": 5, "n_routed_experts": 6, "n_group": 3, "topk_group": 2, "num_experts_per_tok": 3,
+            "moe_intermediate_size": 6, "n_shared_experts": 2, "first_k_dense_replace": 1, "attention_bias": true,
+            "num_key_value_heads": 4
             """),
         "cohere" => Grouped(modelType, """, "use_qk_norm": true"""),
         _ => Grouped(modelType, ""),

@@ -111,6 +111,34 @@ public sealed class VerifyVerbTests : IDisposable
         run.Output.ShouldContain("not asked for (--text FILE or --tokens N)");
     }
 
+    [Theory]
+    [InlineData("\"model_type\": \"internlm\"", "config.json: model_type 'internlm' has no forward pass here")]
+    [InlineData(
+        "\"model_type\": \"llama\", \"rope_scaling\": { \"rope_type\": \"spiral\" }",
+        "config.json: rope_scaling.rope_type is 'spiral', which the forward pass does not have")]
+    public async Task Verify_ModelWithoutForwardPass_SaysSoAndTheCertificateDecides(string keys, string reason)
+    {
+        await Model();
+        foreach (string name in (string[])["model", "exact"])
+        {
+            string config = _folder["demo", name, "config.json"], json = File.ReadAllText(config);
+            json.ShouldContain("\"model_type\": \"llama\"");
+            File.WriteAllText(config, json.Replace("\"model_type\": \"llama\"", keys, StringComparison.Ordinal));
+        }
+
+        string[] verify = ["verify", _folder["demo", "model"], _folder["demo", "exact"], "--tokens", "64"];
+        var run = await CommandRun.RunAsync(verify);
+        run.ExitCode.ShouldBe(0, run.Error);
+        run.Output.ShouldContain("certificate    equivalent");
+        string.Join(' ', run.Output.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries))
+            .ShouldContain($"forward proof none, the certificate stands by itself: {reason}");
+        run = await CommandRun.RunAsync([.. verify, "--json"]);
+        var result = JsonDocument.Parse(run.Output).RootElement;
+        result.GetProperty("equivalent").GetBoolean().ShouldBeTrue();
+        result.GetProperty("forward").ValueKind.ShouldBe(JsonValueKind.Null);
+        result.GetProperty("no_forward_pass").GetString()!.ShouldStartWith(reason);
+    }
+
     [Fact]
     public async Task Verify_Text_UsesTheModelsOwnTokenizer()
     {

@@ -45,7 +45,7 @@ public sealed class ArchitectureTableTests
         Error(Valid.Replace("\"rope\"", "\"ropes\"")).ShouldContain("ropes");
         Error(Valid.Replace("\"keys\": [\"n\"]", "\"keys\": [\"n\"], \"key\": 1")).ShouldContain("key");
         Error(Valid.Replace("\"buffers\": [\"mask\"]", "\"buffers\": [], \"buffers\": []")).ShouldContain("buffers");
-        Error(Valid.Replace("\"buffers\": [\"mask\"]", "\"known\": [\"mask\"]")).ShouldContain("known");
+        Error(Valid.Replace("\"buffers\": [\"mask\"]", "\"known\": [\"mask\"]")).ShouldContain("buffers");
         Error(Valid.Replace("\"pairs\": \"half\"", "\"pairs\": \"halves\"")).ShouldContain("rope.pairs");
         Error(Valid.Replace("[\"qk\"]", "[\"qv\"]")).ShouldContain("transitions");
     }
@@ -58,8 +58,8 @@ public sealed class ArchitectureTableTests
     [InlineData("prefixes", "[]", "prefixes is empty")]
     [InlineData("prefixes", "[\"\", \"\"]", "stands twice")]
     [InlineData("buffers", "[\"a\", null]", "null stands in a list")]
-    [InlineData("attention.0.from", "null", "needs from")]
-    [InlineData("attention.0.from", "[]", "needs from")]
+    [InlineData("attention.0.from", "[]", "an empty from or to")]
+    [InlineData("known", "[\"a\", \"a\"]", "stands twice")]
     [InlineData("attention.0.from", "\"other\"", "attention reads 'other', expected stream or a norm of layer_weights")]
     [InlineData("attention.0.to", "\"norm\"", "attention writes 'norm', expected stream or a norm of layer_weights that writes it")]
     [InlineData("layer_weights.0.name", "\"\"", "a weight without a name")]

@@ -100,6 +100,29 @@ public sealed class ModelScorerTests
         scorer.Counts.ShouldBe(new ScoringCounts(5, 3, 0, (4 * context) + 2 + 1, context + 2 + 1, context + 2 + 1, 6));
     }
 
+    /// <summary>A model that rotates every position otherwise in sequences of more than 16 tokens.</summary>
+    [Fact]
+    public void Score_AcrossTheLengthFromWhichRopeIsStretched_IsThatOfEachSequenceByItself()
+    {
+        using var decoder = TinyFamilies.Create("phi3");
+        decoder.Config.Layers[0].Rope!.Limit.ShouldBe(16);
+        TokenRequest[] requests =
+        [
+            .. from context in (int[])[9, 12, 16, 18]
+               from continuation in (int[])[1, 2, 5, 6, 9, 12]
+               select new TokenRequest(TinyFamilies.Tokens(context, seed: 1), TinyFamilies.Tokens(continuation, seed: continuation + 2)),
+        ];
+        var scorer = new ModelScorer(decoder, new WordTokenizer(TinyFamilies.Vocabulary));
+        var answers = scorer.Score(requests, null, null, CancellationToken.None);
+        foreach (var (request, answer) in requests.Zip(answers))
+        {
+            double[][] logits = Reference.Logits(decoder, [.. request.Context, .. request.Continuation[..^1]]);
+            double expected = logits[(request.Context.Length - 1)..]
+                .Zip(request.Continuation, (row, token) => row[token] - Math.Log(row.Sum(Math.Exp))).Sum();
+            answer.Sum.ShouldBe(expected, 1e-10, $"{request.Context.Length} + {request.Continuation.Length}");
+        }
+    }
+
     [Fact]
     public void Score_GreedyContinuation_IsToldApart()
     {

@@ -132,10 +132,25 @@ public sealed class DecoderConfigTests
     }
 
     [Theory]
-    [InlineData("bloom", "", "model_type 'bloom' has no forward pass here; there is one for cohere, falcon, gemma,")]
+    [InlineData("bloom", "", "model_type 'bloom' has no forward pass here; there is one for cohere, deepseek_v3, falcon,")]
     [InlineData("llama", """, "hidden_act": "xielu" """, "hidden_act is 'xielu'")]
-    [InlineData("llama", """, "rope_scaling": {"rope_type": "yarn", "factor": 4.0}""", "rope_scaling.rope_type is 'yarn'")]
-    [InlineData("llama", """, "rope_parameters": {"rope_type": "dynamic", "factor": 4.0}""", "rope_parameters.rope_type is 'dynamic'")]
+    [InlineData("llama", """, "rope_scaling": {"rope_type": "proportional"}""", "rope_scaling.rope_type is 'proportional'")]
+    [InlineData("llama", """, "rope_parameters": {"rope_type": "dynamic"}""", "no rope_parameters.factor")]
+    [InlineData("llama", """, "head_dim": 2, "rope_scaling": {"type": "dynamic", "factor": 2}""", "but one pair of channels rotates")]
+    [InlineData("llama", """, "rope_scaling": {"type": "longrope", "short_factor": [1, 1, 1, 1]}""", "no rope_scaling.long_factor")]
+    [InlineData("llama", """, "rope_scaling": {"type": "longrope", "short_factor": [1, 1, 1]}""", "short_factor is not a list of 4")]
+    [InlineData(
+        "llama", """, "rope_scaling": {"type": "longrope", "short_factor": [1, 0, 1, 1]}""", "rope_scaling.short_factor[1] is 0, expected")]
+    [InlineData(
+        "llama",
+        """, "original_max_position_embeddings": 8, "rope_scaling": {"type": "yarn", "original_max_position_embeddings": 16}""",
+        "original_max_position_embeddings is 8, but rope_scaling.original_max_position_embeddings is 16")]
+    [InlineData(
+        "phi3",
+        """
+        , "rope_scaling": {"type": "longrope", "original_max_position_embeddings": 16, "short_factor": [1, 1, 1, 1],
+        "long_factor": [1, 1, 1, 1]}
+        """, "but original_max_position_embeddings, which rules, is not stated and 4096 then")]
     [InlineData("llama", """, "rope_scaling": {"rope_type": "linear"}""", "no rope_scaling.factor")]
     [InlineData(
         "llama", """, "rope_scaling": {"rope_type": "linear", "factor": "two"}""", "rope_scaling.factor is \"two\", expected a number")]
@@ -147,6 +162,9 @@ public sealed class DecoderConfigTests
         "llama", """, "rope_scaling": {"type": "llama3", "factor": 8, "low_freq_factor": 1, "high_freq_factor": 4}""",
         "no rope_scaling.original_max_")]
     [InlineData("llama", """, "rope_scaling": "linear" """, "rope_scaling is not an object")]
+    [InlineData(
+        "qwen2", """, "rope_parameters": {"full_attention": {"rope_theta": 1e6}}""",
+        "rope_parameters has a section of its own for 'full_attention', which the forward pass does not have")]
     [InlineData(
         "llama", """, "rope_scaling": {"rope_type": "linear", "factor": 2}, "rope_parameters": {"rope_type": "default"}""",
         "rope_scaling.rope_type is 'linear', but rope_parameters.rope_type is 'default'")]
@@ -190,6 +208,25 @@ public sealed class DecoderConfigTests
     [InlineData("qwen2_moe", """, "router_aux_loss_coef": -1""", "router_aux_loss_coef is -1")]
     [InlineData("gemma3_text", """, "final_logit_softcapping": 30.0""", "final_logit_softcapping is 30")]
     [InlineData("gemma3_text", """, "use_bidirectional_attention": true""", "use_bidirectional_attention is true")]
+    [InlineData("gemma2", """, "sliding_window": null""", "sliding_window is null, but there are sliding layers")]
+    [InlineData("gemma2", """, "final_logit_softcapping": 0""", "final_logit_softcapping is 0, expected a positive number")]
+    [InlineData("smollm3", """, "no_rope_layers": [1, 2]""", "no_rope_layers[1] is 2, expected 0 or 1")]
+    [InlineData("smollm3", """, "no_rope_layers": [1]""", "no_rope_layers is not a list of 2 numbers")]
+    [InlineData(
+        "smollm3", """, "layer_types": ["full_attention", "sliding_attention"]""",
+        "layer_types names sliding layers, but there is no sliding window")]
+    [InlineData("olmoe", """, "num_experts": 2, "num_experts_per_tok": 3""", "num_experts_per_tok is 3, expected at most num_experts, 2")]
+    [InlineData("olmoe", """, "clip_qkv": -1""", "clip_qkv is -1, expected a positive number")]
+    [InlineData("deepseek_v3", """, "num_key_value_heads": 2""", "num_key_value_heads is 2, but each of the 4 heads has keys of its own")]
+    [InlineData("deepseek_v3", """, "num_key_value_heads": 4""", "head_dim is 8, but qk_rope_head_dim, which it stands for, is 64")]
+    [InlineData(
+        "deepseek_v3", """, "num_key_value_heads": 4, "head_dim": 64, "n_routed_experts": 12""",
+        "12 experts in 8 groups, expected equal groups of at least two")]
+    [InlineData(
+        "deepseek_v3", """, "num_key_value_heads": 4, "head_dim": 64, "topk_group": 9""", "topk_group is 9, expected at most n_group, 8")]
+    [InlineData(
+        "deepseek_v3", """, "num_key_value_heads": 4, "head_dim": 64, "n_routed_experts": 16, "topk_group": 1""",
+        "num_experts_per_tok is 8, expected at most the 2 experts of topk_group groups")]
     [InlineData("llama", """, "initializer_range": -0.02""", "initializer_range is -0.02")]
     [InlineData(
         "gpt2", """, "n_embd": 32, "n_head": 4, "scale_attn_by_inverse_layer_idx": true""", "scale_attn_by_inverse_layer_idx is true")]

@@ -22,7 +22,7 @@ ROWS = [
     ("ministral3", dict(head_dim=4)), ("mixtral", EXPERTS), ("qwen2", {}), ("qwen2_moe", EXPERTS),
     ("qwen2_moe", EXPERTS | dict(decoder_sparse_step=2)), ("qwen3", dict(head_dim=6)), ("qwen3_moe", EXPERTS | dict(head_dim=6)),
     ("gemma", dict(head_dim=4)), ("gemma2", dict(head_dim=4)), ("gemma3_text", dict(head_dim=4)), ("glm", dict(head_dim=4)),
-    ("glm4", dict(head_dim=4)), ("olmo", {}), ("olmo2", {}), ("olmo3", {}), ("flex_olmo", EXPERTS), ("exaone4", dict(head_dim=4)),
+    ("glm4", dict(head_dim=4)), ("olmo", {}), ("olmo2", {}), ("olmo3", {}), ("flex_olmo", EXPERTS), ("olmoe", EXPERTS), ("exaone4", dict(head_dim=4)),
     ("granite", {}), ("granitemoe", EXPERTS), ("granitemoeshared", EXPERTS | dict(shared_intermediate_size=6)),
     ("helium", dict(head_dim=8)), ("ernie4_5", dict(head_dim=4)),
     ("falcon", dict(new_decoder_architecture=True, num_kv_heads=2)), ("falcon", dict(multi_query=True)),
