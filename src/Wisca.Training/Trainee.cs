@@ -37,7 +37,7 @@ internal abstract class Trainee(Decoder model) : IDisposable
     /// <summary>Called once, when all is made and before the optimizer's state is restored.</summary>
     /// <param name="scheduler">The scheduler of transitions; null for none.</param>
     /// <param name="states">The optimizer, and the average where there is one.</param>
-    public abstract void Begin(WiscaScheduler? scheduler, IReadOnlyList<IParameterState> states);
+    public abstract void Begin(WiscaScheduler? scheduler, IReadOnlyList<IParameterState> states, bool rotationsContinue);
 
     /// <summary>Adds the gradients of a step.</summary>
     public virtual (double Loss, double Auxiliary) AddGradients(long step, IReadOnlyList<TrainingBatch> batches) =>
@@ -55,7 +55,9 @@ internal abstract class Trainee(Decoder model) : IDisposable
     public abstract void Save(string folder, Dtype dtype, TrainingData data);
 
     /// <summary>Writes what resuming needs beside that and the optimizer's state into a checkpoint's folder.</summary>
-    public virtual void SaveState(string folder)
+    /// <param name="folder">The folder.</param>
+    /// <param name="rotations">The rotations of the run; null for none.</param>
+    public virtual void SaveState(string folder, RotationScheduler? rotations)
     {
     }
 

@@ -57,7 +57,9 @@ public sealed class Trainer : IDisposable
             if (config.Ema is { } decay) _average = new WeightAverage(Trainee.Trained, decay);
             (_scheduler, _gauge) = CreateSchedulers();
             _rotations = CreateRotations();
-            Trainee.Begin(_scheduler, States);
+            Trainee.Begin(
+                _scheduler, States,
+                _rotations is not null && _checkpoint is not null && File.Exists(Path.Combine(_checkpoint, RunLayout.Rotations)));
             if (config.Wisca.Verify && (_scheduler is not null || _rotations is not null))
                 _probe = _task.Data.Batches.Read(0, config.BatchSize);
             if (state is not null) Restore(state, _checkpoint!);
@@ -465,7 +467,7 @@ public sealed class Trainer : IDisposable
             var dtype = _config.Checkpoints.Dtype == WeightDtype.Bf16 ? Dtype.BF16 : Dtype.F32;
             Trainee.Save(staging, dtype, _task.Data);
             Directory.CreateDirectory(Path.Combine(staging, RunLayout.Training));
-            Trainee.SaveState(staging);
+            Trainee.SaveState(staging, _rotations);
             _optimizer.Save(Path.Combine(staging, RunLayout.Optimizer));
             _rotations?.Save(Path.Combine(staging, RunLayout.Rotations));
             if (_average is not null)

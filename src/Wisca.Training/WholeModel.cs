@@ -20,11 +20,11 @@ internal sealed class WholeModel(Decoder model, string? origin) : Trainee(model)
     public override IReadOnlyList<(string Name, Parameter Parameter)> Trained { get; } =
     [.. model.named_parameters().Select(entry => (entry.name, entry.parameter))];
 
-    public override void Begin(WiscaScheduler? scheduler, IReadOnlyList<IParameterState> states)
+    public override void Begin(WiscaScheduler? scheduler, IReadOnlyList<IParameterState> states, bool rotationsContinue)
     {
         _scheduler = scheduler;
         if (origin is null) return;
-        (_history, ImmutableArray<ImmutableArray<double>>? product) = TrainedMove.Continue(origin, scheduler?.Plan);
+        (_history, ImmutableArray<ImmutableArray<double>>? product) = TrainedMove.Continue(origin, scheduler?.Plan, rotationsContinue);
         if (product is { } factors) scheduler!.Product = factors;
     }
 
@@ -35,5 +35,8 @@ internal sealed class WholeModel(Decoder model, string? origin) : Trainee(model)
         data.CopyTokenizer(folder);
     }
 
-    public override void SaveState(string folder) => TrainedMove.Write(folder, _scheduler?.Plan, _scheduler?.Product ?? [], _history);
+    public override void SaveState(string folder, RotationScheduler? rotations) =>
+        TrainedMove.Write(
+            folder, _scheduler?.Plan, _scheduler?.Product ?? [], _history,
+            rotations is { Rotations: > 0 } ? [.. rotations.Spaces.Select(space => (space, rotations.TotalOf(space)))] : null, origin);
 }

@@ -12,7 +12,8 @@ namespace Wisca.Architectures;
 /// <param name="Qkv">The fused projection, where there is one.</param>
 /// <param name="Orientation">How the matrices are stored.</param>
 /// <param name="When">The condition (on a key) under which this layout is used; null for always.</param>
-/// <param name="From">The space that queries, keys and values read, as in <see cref="WeightTable"/>; null where the table does not say.</param>
+/// <param name="From">The space that queries, keys and values read, as in <see cref="WeightTable"/>; null where the table does not
+/// say.</param>
 /// <param name="To">The space that the output projection writes; the residual stream where it is null.</param>
 public sealed record AttentionTable(
     NumberTable KvHeads,

@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using System.IO.Hashing;
 using Wisca.Checkpoints;
 using Wisca.Numerics;
+using Wisca.Rotations;
 using Wisca.Transitions;
 
 namespace Wisca.Rescaling;
@@ -17,30 +18,78 @@ public static class TrainedMove
     /// <param name="plan">The transitions; null for a training without.</param>
     /// <param name="product">For each exchange of the plan and each of its groups, the product of its factors.</param>
     /// <param name="history">The moves that were made before.</param>
+    /// <param name="rotations">The spaces that were rotated, each with the product of its rotations; null for none.</param>
+    /// <param name="origin">The folder that the files of rotations before are in; null where there were none.</param>
     /// <exception cref="WiscaException">The folder is not a model with the plan's tensors.</exception>
     public static void Write(
-        string folder, TransitionPlan? plan, ImmutableArray<ImmutableArray<double>> product, IReadOnlyList<LedgerMove> history)
+        string folder, TransitionPlan? plan, ImmutableArray<ImmutableArray<double>> product, IReadOnlyList<LedgerMove> history,
+        IReadOnlyList<(RotatedSpace Space, double[,] Total)>? rotations = null, string? origin = null)
     {
         ArgumentNullException.ThrowIfNull(folder);
         ArgumentNullException.ThrowIfNull(history);
-        bool moved = plan is not null && product.Any(factors => factors.Any(factor => factor != 1));
+        var moves = history.ToList();
+        foreach (string file in history.SelectMany(move => move.Rotations ?? []).Select(rotation => rotation.File).Distinct())
+            File.Copy(Path.Combine(origin ?? folder, file), Path.Combine(folder, file), overwrite: true);
+        if (plan is not null && product.Any(factors => factors.Any(factor => factor != 1))) moves.Add(Create(folder, plan, product));
+        if (rotations is { Count: > 0 }) moves.Add(Rotated(folder, RotationFile.NameFor(moves), rotations));
 
         // No files are listed: a checkpoint of a training is not an output that --force may replace.
-        if (moved || history.Count > 0)
-            new Ledger(Ledger.CurrentVersion, moved ? [.. history, Create(folder, plan!, product)] : history, []).Save(folder);
+        if (moves.Count > 0) new Ledger(Ledger.CurrentVersion, moves, []).Save(folder);
+    }
+
+    /// <summary>
+    /// All rotations of a space as one. What its gains were at first is no longer known once they are trained: they go back as gains
+    /// follow, which is as exact.
+    /// </summary>
+    private static LedgerMove Rotated(string folder, string file, IReadOnlyList<(RotatedSpace Space, double[,] Total)> rotations)
+    {
+        using var checkpoint = Checkpoint.Open(folder);
+        var plan = new TurnPlan(checkpoint);
+        var turns = new List<SpaceTurn>();
+        var biases = new Dictionary<string, (double[] Before, double[] After)>(StringComparer.Ordinal);
+        var moved = new List<LedgerRotation>();
+        foreach (var (trained, total) in rotations)
+        {
+            // A tied matrix is a parameter under one name, and may be stored under another.
+            var space = trained with { Slices = [.. trained.Slices.Where(slice => checkpoint.Find(slice.Tensor) is not null)] };
+            var back = SpaceTurn.Of(
+                space, new SpaceTurn(space, total, new Dictionary<string, (double[], double[])>()).Inverse().Matrix, plan.Gain,
+                GainPolicy.Follow);
+            back = back with
+            {
+                Gains = space.Gains.ToDictionary(
+                    gain => gain.Tensor,
+                    gain => (back.Gains[gain.Tensor].Before, plan.Rounded(gain, back.Gains[gain.Tensor].After)), StringComparer.Ordinal),
+            };
+            foreach (var (bias, values) in plan.Add(back)) biases[bias] = (values.After, values.Before);
+            turns.Add(back.Inverse());
+            moved.Add(new LedgerRotation(space.Name, space.Kind, space.Size, file, [.. space.Slices], [.. space.Gains]));
+        }
+
+        RotationFile.Write(Path.Combine(folder, file), turns, biases);
+        var tensors = new SortedDictionary<string, TensorDigests>(StringComparer.Ordinal);
+        foreach (string name in plan.Edits().Keys)
+        {
+            // What the bytes would have been, nobody ever saw.
+            string digest = Ledger.Digest(checkpoint.Find(name)!);
+            tensors.Add(name, new TensorDigests(digest, digest));
+        }
+
+        return new LedgerMove(default, FactorRounding.None, 0, [], tensors, [], InTraining: true, Rotations: moved);
     }
 
     /// <summary>Splits the ledger of a checkpoint for a training that goes on from it.</summary>
     /// <param name="folder">The checkpoint.</param>
     /// <param name="plan">The transitions of the training that goes on; null for none.</param>
+    /// <param name="rotationsContinue">True where the product of its rotations goes on too: then its last one is no history.</param>
     /// <returns>The moves that are history, and the product of factors that goes on; null where it begins anew.</returns>
     /// <exception cref="WiscaException">The ledger is broken.</exception>
     public static (IReadOnlyList<LedgerMove> History, ImmutableArray<ImmutableArray<double>>? Product) Continue(
-        string folder,
-        TransitionPlan? plan)
+        string folder, TransitionPlan? plan, bool rotationsContinue = false)
     {
         var moves = Ledger.Load(folder)?.Moves ?? [];
-        if (plan is null || moves is not [.., { InTraining: true } last]) return (moves, null);
+        if (rotationsContinue && moves is [.., { InTraining: true, Rotations: not null }]) moves = [.. moves.SkipLast(1)];
+        if (plan is null || moves is not [.., { InTraining: true, Rotations: null } last]) return (moves, null);
         var groups = plan.Exchanges.SelectMany(
             exchange => exchange.Groups,
             (exchange, label) => (exchange.Layer, exchange.Kind, exchange.Granularity, label.KvHead, label.Channel));

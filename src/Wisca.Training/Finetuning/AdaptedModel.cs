@@ -82,7 +82,7 @@ internal sealed class AdaptedModel : Trainee
 
     public override WiscaOptions Remaining(WiscaOptions options) => options with { Trigger = options.Trigger with { AtStart = false } };
 
-    public override void Begin(WiscaScheduler? scheduler, IReadOnlyList<IParameterState> states)
+    public override void Begin(WiscaScheduler? scheduler, IReadOnlyList<IParameterState> states, bool rotationsContinue)
     {
         _scheduler = scheduler;
         if (scheduler is not null) scheduler.Product = _base!.Product;
@@ -136,7 +136,7 @@ internal sealed class AdaptedModel : Trainee
                 Dtype = dtype,
             });
 
-    public override void SaveState(string folder)
+    public override void SaveState(string folder, RotationScheduler? rotations)
     {
         _lora.SaveState(Path.Combine(folder, RunLayout.AdapterState));
         File.WriteAllBytes(

@@ -175,7 +175,8 @@ public sealed class RotatorTests : IDisposable
             stream.Slices.ShouldContain(slice => slice.Role == SliceRole.Embedding);
             bool layerNorm = !((string[])[
                 "llama", "seed_oss", "arcee", "mistral", "ministral", "ministral3", "mixtral", "qwen2", "qwen2_moe", "qwen3", "qwen3_moe",
-                "gemma", "gemma2", "gemma3_text", "glm", "glm4", "olmo2", "olmo3", "flex_olmo", "exaone4", "granite", "granitemoe",
+                "gemma", "gemma2", "gemma3_text", "glm", "glm4", "olmo2", "olmo3", "flex_olmo", "olmoe", "exaone4", "granite",
+                "granitemoe",
                 "helium", "ernie4_5", "gpt_oss", "phi3", "smollm3", "internlm2",
             ]).Contains(type);
             stream.KeepsOnes.ShouldBe(layerNorm);
