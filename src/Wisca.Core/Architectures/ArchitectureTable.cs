@@ -29,6 +29,10 @@ namespace Wisca.Architectures;
 /// <param name="TextDefaults">
 /// What stands for keys that a <c>text_config</c> leaves out, because they are those of the configuration class of <c>name</c>.
 /// </param>
+/// <param name="WithoutAttention">
+/// Patterns of tensors that stand where other layers have attention (state space models, convolutions, linear attention). A layer that
+/// has one of them and no projection of attention has nothing to exchange.
+/// </param>
 public sealed record ArchitectureTable(
     string Name,
     IReadOnlyList<string> ModelTypes,
@@ -41,7 +45,8 @@ public sealed record ArchitectureTable(
     IReadOnlyList<RefusalTable> Refuse,
     IReadOnlyList<string> Known,
     IReadOnlyList<string>? Wrappers = null,
-    IReadOnlyDictionary<string, int>? TextDefaults = null)
+    IReadOnlyDictionary<string, int>? TextDefaults = null,
+    IReadOnlyList<string>? WithoutAttention = null)
 {
     /// <summary>Reads a table of the user's own.</summary>
     /// <exception cref="WiscaException">The file is missing, not JSON, or has an unknown, missing or contradictory field.</exception>
@@ -90,6 +95,7 @@ public sealed record ArchitectureTable(
             .. ModelTypes,
             .. Prefixes,
             .. Wrappers ?? [],
+            .. WithoutAttention ?? [],
             .. Known,
             .. Refuse.Select(rule => rule?.Reason),
             .. Attention.Select(layout => layout?.O),
@@ -101,7 +107,7 @@ public sealed record ArchitectureTable(
         int at = Layer.IndexOf(index, StringComparison.Ordinal);
         if (at < 0 || Layer.LastIndexOf(index, StringComparison.Ordinal) != at || Layer.IndexOf('.', at) != at + index.Length)
             return $"layer must contain {index}. once, with a dot behind it";
-        foreach (var list in (IReadOnlyList<string>[])[ModelTypes, Prefixes, Wrappers ?? [], Known])
+        foreach (var list in (IReadOnlyList<string>[])[ModelTypes, Prefixes, Wrappers ?? [], WithoutAttention ?? [], Known])
         {
             if (list.Distinct(StringComparer.Ordinal).Count() != list.Count)
                 return $"'{list.GroupBy(entry => entry).First(entries => entries.Count() > 1).Key}' stands twice in a list";

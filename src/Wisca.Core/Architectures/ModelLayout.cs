@@ -69,7 +69,7 @@ public sealed record ModelLayout(
                     "the configuration and the weights do not belong together");
             var attention = ModelSizes.Attention(text);
             bool[] rotates = RotatingLayers(layers);
-            string prefix = FindPrefix(attention);
+            string prefix = FindPrefix(attention, _table.WithoutAttention is null ? 1 : layers);
 
             var others = OthersByLayer(prefix, attention, out int beyond, layers);
             var resolved = ImmutableArray.CreateBuilder<AttentionLayer>(layers);
@@ -124,7 +124,9 @@ public sealed record ModelLayout(
         /// The prefix under which the first layer's query projection (or anything in its place) is stored: one of the table's, behind what
         /// a wrapper calls its text model, behind what a training framework adds.
         /// </summary>
-        private string FindPrefix(AttentionTable attention)
+        /// <param name="attention">The layout.</param>
+        /// <param name="layers">Among how many layers to look for one that has attention.</param>
+        private string FindPrefix(AttentionTable attention, int layers)
         {
             string module = attention.Qkv?.Tensor ?? attention.Q!;
             string[] found =
@@ -134,7 +136,8 @@ public sealed record ModelLayout(
                     from stem in TextModel.Stems
                     from prefix in _table.Prefixes
                     select wrapping + stem + prefix
-                ).Distinct(StringComparer.Ordinal).Where(prefix => HasModule(LayerName(prefix, 0) + module)),
+                ).Distinct(StringComparer.Ordinal)
+                    .Where(prefix => Enumerable.Range(0, layers).Any(layer => HasModule(LayerName(prefix, layer) + module))),
             ];
             if (found.Length == 1) return found[0];
             string names = string.Join(" or ", _table.Prefixes.Select(prefix => $"'{LayerName(prefix, 0)}{module}.weight'"));
@@ -201,6 +204,10 @@ public sealed record ModelLayout(
                     Refuse(rule.Reason, rule.Transitions);
             }
 
+            bool without = attention.Modules.All(module => !HasModule(name + module))
+                && _table.WithoutAttention?.Any(pattern => others.Any(other => Matches(pattern, other))) == true;
+            if (without) Refuse("the layer has no attention", (TransitionKind[])[.. AttentionGeometry.Kinds]);
+
             // A weight that comes with scales, zero points or low-rank factors is not the matrix that is multiplied with. Reasons name
             // tensors without the layer, so that all layers share one.
             var inParts = new HashSet<string>(StringComparer.Ordinal);
@@ -217,7 +224,7 @@ public sealed record ModelLayout(
             }
 
             string[] known = [.. _table.Known, .. _table.Refuse.Select(rule => rule.When?.Tensor).OfType<string>()];
-            string? unexpected = others.FirstOrDefault(other => !known.Any(pattern => Matches(pattern, other)));
+            string? unexpected = without ? null : others.FirstOrDefault(other => !known.Any(pattern => Matches(pattern, other)));
             if (unexpected is not null)
                 Refuse(
                     $"tensor '{unexpected}' is not in the table of {_table.Name}: it may act between projection and dot product",
@@ -268,7 +275,7 @@ public sealed record ModelLayout(
                 string weight = name + module + ".weight";
                 if (!tensors.TryGetValue(weight, out var info))
                 {
-                    if (inParts.Contains(module)) return;
+                    if (without || inParts.Contains(module)) return;
                     throw new WiscaException(
                         $"the checkpoint has no tensor '{weight}'",
                         $"its configuration promises {_table.Name} layers up to it; the checkpoint is incomplete");

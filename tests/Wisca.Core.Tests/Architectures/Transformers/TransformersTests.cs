@@ -60,7 +60,7 @@ public sealed class TransformersTests(TransformersProcess transformers) : IClass
                     ForcedMove.Apply(model, layout, layer, kind, granularity, forced);
                     double difference = Compare(forced);
                     if (difference <= Moved)
-                        faults.Add($"{kind} {granularity} of layer {layer.Index} is refused without a cause, {difference}: {reason}");
+                        faults.Add($"{kind} {granularity} in layer {layer.Index} moves by {difference} only, yet is refused: {reason}");
                 }
             }
         }
@@ -76,7 +76,8 @@ public sealed class TransformersTests(TransformersProcess transformers) : IClass
     }
 
     /// <summary>Rescales what is exact, and asks for the logits.</summary>
-    private void Keep(Checkpoint model, Granularity? queryKey, Granularity? valueOutput, string output, double tolerance, List<string> faults)
+    private void Keep(
+        Checkpoint model, Granularity? queryKey, Granularity? valueOutput, string output, double tolerance, List<string> faults)
     {
         var options = new RescaleOptions
         {

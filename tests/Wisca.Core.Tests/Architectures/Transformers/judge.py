@@ -29,6 +29,8 @@ class Double(TorchFunctionMode):
     """Model code computes norms, softmax and rotations in float32; here, where it says float32, it gets float64."""
     def __torch_function__(self, func, types, args=(), kwargs=None):
         kwargs = dict(kwargs or {})
+        if func is torch.tensor and "dtype" not in kwargs and isinstance(args[0], float):
+            kwargs["dtype"] = torch.float64
         if func is torch.Tensor.float:
             return args[0].double()
         args = tuple(torch.float64 if a is torch.float32 else a for a in args)
@@ -80,7 +82,10 @@ def auto(config):
 
 def load(folder):
     config = transformers.AutoConfig.from_pretrained(folder)
-    return auto(config).from_pretrained(folder, attn_implementation="eager", experts_implementation="eager", dtype="auto", local_files_only=True)
+    model = auto(config).from_pretrained(
+        folder, attn_implementation="eager", experts_implementation="eager", dtype="auto", local_files_only=True)
+    # Routers and the like are kept in float32 otherwise.
+    return model.to(config.dtype)
 
 def make(folder, model_type, config, dtype="float64", seed=1, **_):
     config = make_config(model_type, config)
