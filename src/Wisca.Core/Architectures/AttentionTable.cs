@@ -10,6 +10,9 @@ namespace Wisca.Architectures;
 /// <param name="V">The value projection, where it is separate.</param>
 /// <param name="Qkv">The fused projection, where there is one.</param>
 /// <param name="Orientation">How the matrices are stored.</param>
+/// <param name="GatedQ">
+/// True where the query projection holds, for each head, its queries and then as many channels of a gate. Gates belong to no exchange.
+/// </param>
 /// <param name="When">The condition (on a key) under which this layout is used; null for always.</param>
 public sealed record AttentionTable(
     NumberTable KvHeads,
@@ -19,6 +22,7 @@ public sealed record AttentionTable(
     string? V = null,
     FusedTable? Qkv = null,
     Orientation Orientation = Orientation.Linear,
+    bool? GatedQ = null,
     ConditionTable? When = null)
 {
     /// <summary>The modules of the layout.</summary>
@@ -27,6 +31,8 @@ public sealed record AttentionTable(
     internal string? Check() =>
         Qkv is null == (Q is null || K is null || V is null) ? "a layout of attention needs either qkv or q, k and v"
         : Qkv is not null && (Q ?? K ?? V) is not null ? "a layout of attention has both qkv and separate projections"
+        : GatedQ == false ? "gated_q is true, or left out"
+        : GatedQ is not null && Qkv is not null ? "gated_q stands beside a projection that is fused"
         : Modules.Any(string.IsNullOrEmpty) || Modules.Distinct(StringComparer.Ordinal).Count() != Modules.Count()
             ? "a layout of attention names a projection twice, or not at all"
         : !Enum.IsDefined(Orientation) ? "orientation must be linear or conv1d"

@@ -111,9 +111,8 @@ public sealed record ModelLayout(
                     rotates[layer] = !JsonElement.DeepEquals(list[layer], rule.Without);
                 }
             }
-            else
+            else if ((rule.IntervalKey is { } key ? _config.FindInt(key) : null) ?? rule.IntervalDefault is { } interval)
             {
-                int interval = _config.FindInt(rule.IntervalKey) ?? rule.IntervalDefault;
                 for (int layer = interval - 1; layer < layers; layer += interval) rotates[layer] = false;
             }
 
@@ -198,15 +197,15 @@ public sealed record ModelLayout(
                 foreach (var kind in kinds) refusals.TryAdd(kind, reason);
             }
 
-            foreach (var rule in _table.Refuse)
+            bool without = _table.WithoutAttention?.Any(pattern => others.Any(other => Matches(pattern, other))) == true
+                && attention.Modules.All(module => !HasModule(name + module));
+            if (without) Refuse("the layer has no attention", (TransitionKind[])[.. AttentionGeometry.Kinds]);
+
+            foreach (var rule in _table.Refuse.Where(rule => rule.Rotating is null || rotaryDims > 0))
             {
                 if (rule.When?.Holds(_config, pattern => others.Any(other => Matches(pattern, other))) ?? true)
                     Refuse(rule.Reason, rule.Transitions);
             }
-
-            bool without = attention.Modules.All(module => !HasModule(name + module))
-                && _table.WithoutAttention?.Any(pattern => others.Any(other => Matches(pattern, other))) == true;
-            if (without) Refuse("the layer has no attention", (TransitionKind[])[.. AttentionGeometry.Kinds]);
 
             // A weight that comes with scales, zero points or low-rank factors is not the matrix that is multiplied with. Reasons name
             // tensors without the layer, so that all layers share one.
@@ -243,7 +242,7 @@ public sealed record ModelLayout(
             }
             else
             {
-                query = Separate(attention.Q!, _heads, TransitionKind.QueryKey);
+                query = Separate(attention.Q!, _heads, TransitionKind.QueryKey, attention.GatedQ == true);
                 key = Separate(attention.K!, _kvHeads, TransitionKind.QueryKey);
                 value = Separate(attention.V!, _kvHeads, TransitionKind.ValueOutput);
             }
@@ -252,10 +251,13 @@ public sealed record ModelLayout(
             CheckWeight(attention.O, 1 - outputAxis, rows, _hidden, TransitionKind.ValueOutput);
             return new AttentionLayer(layer, query, key, value, output, rotaryDims, refusals.ToImmutable());
 
-            Projection Separate(string module, int heads, TransitionKind kind)
+            Projection Separate(string module, int heads, TransitionKind kind, bool gated = false)
             {
-                CheckWeight(module, outputAxis, heads * _headDim, _hidden, kind);
-                return new Projection(name + module + ".weight", Bias(module, heads * _headDim, kind), outputAxis, Consecutive(heads));
+                int stride = gated ? 2 * _headDim : _headDim;
+                CheckWeight(module, outputAxis, heads * stride, _hidden, kind);
+                return new Projection(
+                    name + module + ".weight", Bias(module, heads * stride, kind), outputAxis,
+                    [.. Enumerable.Range(0, heads).Select(head => head * stride)]);
             }
 
             string? Bias(string module, int length, params ReadOnlySpan<TransitionKind> kinds)

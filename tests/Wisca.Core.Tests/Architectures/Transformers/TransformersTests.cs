@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using Wisca.Architectures;
 using Wisca.Attention;
+using Wisca.Certificates;
 using Wisca.Checkpoints;
 using Wisca.Inspection;
 using Wisca.Rescaling;
@@ -11,7 +12,8 @@ namespace Wisca.Core.Tests.Architectures.Transformers;
 
 /// <summary>
 /// The judge: transformers builds and saves a tiny random model of every family, we move it, and transformers says whether its logits
-/// stay. What is offered keeps them; what is refused, done all the same, moves them.
+/// stay. What is offered keeps them; what is refused, done all the same, moves them. The outcome is in the repository, for the page of
+/// architectures: set WISCA_WRITE_GOLDEN=1 to write it anew.
 /// </summary>
 public sealed class TransformersTests(TransformersProcess transformers) : IClassFixture<TransformersProcess>
 {
@@ -29,6 +31,7 @@ public sealed class TransformersTests(TransformersProcess transformers) : IClass
     {
         transformers.Require();
         var faults = new List<string>();
+        int forcedMoves = 0;
         var judged = JudgedModels.ByName[name];
         using var folder = new TemporaryFolder();
         Make(judged, folder["model"], "float64");
@@ -49,6 +52,7 @@ public sealed class TransformersTests(TransformersProcess transformers) : IClass
                 (layer.RotaryDims, layer.Refusals.GetValueOrDefault(TransitionKind.QueryKey),
                     layer.Refusals.GetValueOrDefault(TransitionKind.ValueOutput))))
         {
+            if (model.Find(layer.Output.Weight) is null) continue;
             foreach (var kind in AttentionGeometry.Kinds)
             {
                 foreach (var granularity in Granularities)
@@ -59,6 +63,7 @@ public sealed class TransformersTests(TransformersProcess transformers) : IClass
                     string forced = folder[$"forced-{layer.Index}-{kind}-{granularity}"];
                     ForcedMove.Apply(model, layout, layer, kind, granularity, forced);
                     double difference = Compare(forced);
+                    forcedMoves++;
                     if (difference <= Moved)
                         faults.Add($"{kind} {granularity} in layer {layer.Index} moves by {difference} only, yet is refused: {reason}");
                 }
@@ -73,6 +78,32 @@ public sealed class TransformersTests(TransformersProcess transformers) : IClass
         }
 
         faults.ShouldBeEmpty();
+        var judgement = new Judgement(
+            judged.ModelType,
+            Granularities.Where(granularity => layers.Any(layer => layer.QueryKeyExact.Contains(granularity))),
+            Granularities.Where(granularity => layers.Any(layer => layer.ValueOutputExact.Contains(granularity))),
+            forcedMoves);
+        if (Judgements.Written) Judgements.Write(transformers.Version, name, judgement);
+        Judgements.Read().Version.ShouldBe(transformers.Version);
+        Judgements.Read().ByModel[name].ToString().ShouldBe(judgement.ToString());
+    }
+
+    [Fact]
+    public void Types_OfTransformers_AreTheListInTheRepository()
+    {
+        transformers.Require();
+        var answer = transformers.Ask(new JsonObject { ["do"] = "types" });
+        string[] types = [.. answer["causal"]!.AsArray().Select(type => type!.GetValue<string>())];
+        string[] wrapped = [.. answer["wrapped"]!.AsObject().Select(entry => $"{entry.Key} {entry.Value!.GetValue<string>()}")];
+        string list = string.Concat(
+            new[]
+            {
+                $"# The causal model types of transformers {transformers.Version} (MODEL_FOR_CAUSAL_LM_MAPPING_NAMES), and its multimodal",
+                "# models with the type of their text model. Written by TransformersTests with WISCA_WRITE_GOLDEN=1.",
+            }.Concat(types).Concat(wrapped).Select(line => line + "\n"));
+        string path = TestRepository.PathOf("tests", "Wisca.Core.Tests", "Architectures", "Transformers", "model-types.txt");
+        if (Judgements.Written) File.WriteAllText(path, list);
+        File.ReadAllText(path).ReplaceLineEndings("\n").ShouldBe(list);
     }
 
     /// <summary>Rescales what is exact, and asks for the logits.</summary>
@@ -93,6 +124,9 @@ public sealed class TransformersTests(TransformersProcess transformers) : IClass
                 faults.Add($"{groups.Key} at {queryKey} {valueOutput} changes nothing");
         }
 
+        using var rescaled = Checkpoint.Open(output);
+        if (!Certifier.Compare(model, rescaled, threads: 1).Equivalent)
+            faults.Add($"QK {queryKey} with VO {valueOutput} has no certificate");
         double difference = Compare(output);
         if (!(difference < tolerance)) faults.Add($"QK {queryKey} with VO {valueOutput} moves the logits by {difference}");
     }

@@ -29,7 +29,7 @@ class Double(TorchFunctionMode):
     """Model code computes norms, softmax and rotations in float32; here, where it says float32, it gets float64."""
     def __torch_function__(self, func, types, args=(), kwargs=None):
         kwargs = dict(kwargs or {})
-        if func is torch.tensor and "dtype" not in kwargs and isinstance(args[0], float):
+        if func in (torch.tensor, torch.full) and "dtype" not in kwargs and isinstance(args[-1], float):
             kwargs["dtype"] = torch.float64
         if func is torch.Tensor.float:
             return args[0].double()
@@ -103,6 +103,24 @@ def compare(folder, **_):
     after = logits(model)
     before = last["logits"]
     return {"difference": ((after - before).abs().max() / before.abs().max()).item()}
+
+def types(**_):
+    """The causal model types, and the types of multimodal models around a text model, with that model's type."""
+    auto_classes = transformers.models.auto.modeling_auto
+    causal = auto_classes.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+    wrapped = {}
+    for name in sorted({*causal, *auto_classes.MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES}):
+        try:
+            config = transformers.CONFIG_MAPPING[name]()
+        except Exception:
+            continue  # a class that cannot be made of its defaults
+        for section in ("text_config", "language_config", "llm_config"):
+            text = getattr(getattr(config, section, None), "model_type", None)
+            if text:
+                wrapped[name] = text
+                break
+    return {"causal": sorted(causal), "wrapped": wrapped}
+
 
 def main():
     out = os.dup(1)
