@@ -111,7 +111,7 @@ public sealed record ModelLayout(
                     rotates[layer] = !JsonElement.DeepEquals(list[layer], rule.Without);
                 }
             }
-            else if ((rule.IntervalKey is { } key ? _config.FindInt(key) : null) ?? rule.IntervalDefault is { } interval)
+            else if (((rule.IntervalKey is { } key ? _config.FindInt(key) : null) ?? rule.IntervalDefault) is { } interval)
             {
                 for (int layer = interval - 1; layer < layers; layer += interval) rotates[layer] = false;
             }

@@ -302,7 +302,7 @@ internal static partial class TinyFamilies
             var (mixer, stem, keys) in ((string, string, string)[])
                 [
                     ("mixer.up_proj.weight:F,D", "layers.", "'num_hidden_layers':{L}"),
-                    ("mixer.gate.weight:2,D", "model.layers.", "'layer_types':['full_attention','moe']"),
+                    ("mixer.gate.weight:2,D", "model.layers.", "'layers_block_type':['attention','moe']"),
                 ])
             yield return Hybrid("nemotron_h", [mixer], ["norm.weight:D"]) with
             {

@@ -11,7 +11,8 @@ internal static class Judgements
     /// <summary>True where they are to be written anew.</summary>
     public static bool Written => Environment.GetEnvironmentVariable(Variable) == "1";
 
-    private static string FilePath => TestRepository.PathOf("tests", "Wisca.Core.Tests", "Architectures", "Transformers", "judgements.json");
+    private static string FilePath =>
+        TestRepository.PathOf("tests", "Wisca.Core.Tests", "Architectures", "Transformers", "judgements.json");
 
     /// <summary>The version of transformers that judged, and its outcomes by model.</summary>
     public static (string Version, IReadOnlyDictionary<string, string> ByModel) Read()
