@@ -1,6 +1,5 @@
 using System.Text.Json.Nodes;
 using Wisca.Architectures;
-using Wisca.Attention;
 using Wisca.Tests;
 using Wisca.Torch.Models;
 
@@ -37,8 +36,8 @@ public sealed class ArchitecturesPageTests
         var models = judgements["models"]!.AsObject().Select(model => model.Value!).ToList();
         var (causal, textOf) = ReadTypes();
         var others = textOf.Where(entry => !causal.Contains(entry.Key)).ToList();
-        var lines = new List<string>
-        {
+        List<string> lines =
+        [
             "# Architectures",
             "",
             .. Filled(
@@ -61,7 +60,7 @@ public sealed class ArchitecturesPageTests
             "",
             "| table | models | model types | QK | VO | refused | forward pass | not judged |",
             "|---|---|---|---|---|---|---|---|",
-        };
+        ];
         foreach (var table in KnownArchitectures.All) lines.Add(Row(table, [.. models.Where(model => Covers(table, model))]));
         lines.AddRange(
             [
