@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using Wisca.Architectures;
+using Wisca.Attention;
 using Wisca.Tests;
 using Wisca.Torch.Models;
 
@@ -83,7 +84,7 @@ public sealed class ArchitecturesPageTests
         string[] unjudged = [.. table.ModelTypes.Except(models.Select(Type), StringComparer.Ordinal)];
         return "| " + string.Join(
             " | ",
-            table.Name, table.Description, string.Join(", ", table.ModelTypes), Finest(models, "qk"), Finest(models, "vo"),
+            table.Name, table.Description, string.Join(", ", table.ModelTypes), Finest(table, models, "qk"), Finest(table, models, "vo"),
             string.Join("; ", refusals), forward.Length == table.ModelTypes.Count ? "yes" : string.Join(", ", forward),
             string.Join(", ", unjudged)) + " |";
     }
@@ -94,12 +95,13 @@ public sealed class ArchitecturesPageTests
         : $"`{when.Key}`";
 
     /// <summary>The finest granularities of all models: RoPE leaves pairs where other layers, or other models, have channels.</summary>
-    private static string Finest(IEnumerable<JsonNode> models, string transition)
+    private static string Finest(ArchitectureTable table, IEnumerable<JsonNode> models, string transition)
     {
         string[] finest =
         [
             .. models.Select(model => model[transition]!.AsArray().Select(name => name!.GetValue<string>()).ToArray())
-                .SelectMany(names => names.Contains("channel") && names.Contains("pair") ? ["pair", "channel"] : names.TakeLast(1))
+                .SelectMany(names => names.TakeLast(names.Contains("pair") && table.Rope.Pairs != RopePairs.None ? 2 : 1))
+                .Where(name => name is "pair" or "channel")
                 .Distinct().OrderDescending(),
         ];
         return string.Join(", ", finest);
