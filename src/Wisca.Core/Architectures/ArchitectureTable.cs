@@ -36,6 +36,10 @@ namespace Wisca.Architectures;
 /// <param name="TextDefaults">
 /// What stands for keys that a <c>text_config</c> leaves out, because they are those of the configuration class of <c>name</c>.
 /// </param>
+/// <param name="WithoutAttention">
+/// Patterns of tensors that stand where other layers have attention (state space models, convolutions, linear attention). A layer that
+/// has one of them and no projection of attention has nothing to exchange.
+/// </param>
 public sealed record ArchitectureTable(
     string Name,
     IReadOnlyList<string> ModelTypes,
@@ -51,7 +55,8 @@ public sealed record ArchitectureTable(
     IReadOnlyList<string> Buffers,
     IReadOnlyList<string>? Known = null,
     IReadOnlyList<string>? Wrappers = null,
-    IReadOnlyDictionary<string, int>? TextDefaults = null)
+    IReadOnlyDictionary<string, int>? TextDefaults = null,
+    IReadOnlyList<string>? WithoutAttention = null)
 {
     /// <summary>Reads a table of the user's own.</summary>
     /// <exception cref="WiscaException">The file is missing, not JSON, or has an unknown, missing or contradictory field.</exception>
@@ -100,6 +105,7 @@ public sealed record ArchitectureTable(
             .. ModelTypes,
             .. Prefixes,
             .. Wrappers ?? [],
+            .. WithoutAttention ?? [],
             .. Buffers,
             .. Known ?? [],
             .. Refuse.Select(rule => rule?.Reason),
@@ -116,7 +122,8 @@ public sealed record ArchitectureTable(
             return $"layer must contain {index}. once, with a dot behind it";
         foreach (var list in (IReadOnlyList<string>[])
             [
-                ModelTypes, Prefixes, Wrappers ?? [], Buffers, Known ?? [], [.. ModelWeights.Select(weight => weight.Name)],
+                ModelTypes, Prefixes, Wrappers ?? [], Buffers, WithoutAttention ?? [], Known ?? [],
+                [.. ModelWeights.Select(weight => weight.Name)],
                 [.. LayerWeights.Select(weight => weight.Name).Concat(Attention.SelectMany(layout => layout.Modules).Distinct())],
             ])
         {

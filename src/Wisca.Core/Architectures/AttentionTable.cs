@@ -11,6 +11,9 @@ namespace Wisca.Architectures;
 /// <param name="V">The value projection, where it is separate.</param>
 /// <param name="Qkv">The fused projection, where there is one.</param>
 /// <param name="Orientation">How the matrices are stored.</param>
+/// <param name="GatedQ">
+/// True where the query projection holds, for each head, its queries and then as many channels of a gate. Gates belong to no exchange.
+/// </param>
 /// <param name="When">The condition (on a key) under which this layout is used; null for always.</param>
 /// <param name="From">The space that queries, keys and values read, as in <see cref="WeightTable"/>; null where the table does not
 /// say.</param>
@@ -23,6 +26,7 @@ public sealed record AttentionTable(
     string? V = null,
     FusedTable? Qkv = null,
     Orientation Orientation = Orientation.Linear,
+    bool? GatedQ = null,
     ConditionTable? When = null,
     [property: JsonConverter(typeof(NamesConverter))] IReadOnlyList<string>? From = null,
     [property: JsonConverter(typeof(NamesConverter))] IReadOnlyList<string>? To = null)
@@ -33,6 +37,8 @@ public sealed record AttentionTable(
     internal string? Check() =>
         Qkv is null == (Q is null || K is null || V is null) ? "a layout of attention needs either qkv or q, k and v"
         : Qkv is not null && (Q ?? K ?? V) is not null ? "a layout of attention has both qkv and separate projections"
+        : GatedQ == false ? "gated_q is true, or left out"
+        : GatedQ is not null && Qkv is not null ? "gated_q stands beside a projection that is fused"
         : Modules.Any(string.IsNullOrEmpty) || Modules.Distinct(StringComparer.Ordinal).Count() != Modules.Count()
             ? "a layout of attention names a projection twice, or not at all"
         : From is { Count: 0 } || To is { Count: 0 } || (From ?? []).Concat(To ?? []).Any(string.IsNullOrEmpty)

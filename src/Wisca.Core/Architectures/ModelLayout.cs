@@ -34,6 +34,10 @@ public sealed record ModelLayout(
     /// <summary>Why the residual stream has a basis of its own; null where it has none that the table knows of.</summary>
     public string? StreamRefusal { get; init; }
 
+    /// <summary>True where a gate for each channel stands between attention and the output projection: factors pass it, no matrix
+    /// does.</summary>
+    public bool GatesValues { get; init; }
+
     /// <summary>What an exchange needs to know of it.</summary>
     public AttentionGeometry Geometry => new(KvHeads, HeadDim, RopePairs);
 
@@ -76,7 +80,7 @@ public sealed record ModelLayout(
                     "the configuration and the weights do not belong together");
             var attention = ModelSizes.Attention(text);
             bool[] rotates = RotatingLayers(layers);
-            string prefix = FindPrefix(attention);
+            string prefix = FindPrefix(attention, _table.WithoutAttention is null ? 1 : layers);
 
             var others = OthersByLayer(prefix, attention, out int beyond, layers);
             var resolved = ImmutableArray.CreateBuilder<AttentionLayer>(layers);
@@ -95,6 +99,7 @@ public sealed record ModelLayout(
                 notes.Add($"the model names code of its own (auto_map); the table of {_table.Name} describes the published one");
             return new ModelLayout(_table, prefix, _hidden, _heads, _kvHeads, _headDim, pairs, resolved.ToImmutable(), notes.ToImmutable())
             {
+                GatesValues = attention.GatedQ == true,
                 Map = new MapResolver(text, tensors, attention, prefix, layers).Resolve(),
                 StreamRefusal = _table.Refuse
                     .FirstOrDefault(rule => rule.Stream && (rule.When?.Holds(
@@ -124,9 +129,8 @@ public sealed record ModelLayout(
                     rotates[layer] = !JsonElement.DeepEquals(list[layer], rule.Without);
                 }
             }
-            else
+            else if (((rule.IntervalKey is { } key ? _config.FindInt(key) : null) ?? rule.IntervalDefault) is { } interval)
             {
-                int interval = _config.FindInt(rule.IntervalKey) ?? rule.IntervalDefault;
                 for (int layer = interval - 1; layer < layers; layer += interval) rotates[layer] = false;
             }
 
@@ -137,7 +141,9 @@ public sealed record ModelLayout(
         /// The prefix under which the first layer's query projection (or anything in its place) is stored: one of the table's, behind what
         /// a wrapper calls its text model, behind what a training framework adds.
         /// </summary>
-        private string FindPrefix(AttentionTable attention)
+        /// <param name="attention">The layout.</param>
+        /// <param name="layers">Among how many layers to look for one that has attention.</param>
+        private string FindPrefix(AttentionTable attention, int layers)
         {
             string module = attention.Qkv?.Tensor ?? attention.Q!;
             string[] found =
@@ -147,7 +153,8 @@ public sealed record ModelLayout(
                     from stem in TextModel.Stems
                     from prefix in _table.Prefixes
                     select wrapping + stem + prefix
-                ).Distinct(StringComparer.Ordinal).Where(prefix => HasModule(LayerName(prefix, 0) + module)),
+                ).Distinct(StringComparer.Ordinal)
+                    .Where(prefix => Enumerable.Range(0, layers).Any(layer => HasModule(LayerName(prefix, layer) + module))),
             ];
             if (found.Length == 1) return found[0];
             string names = string.Join(" or ", _table.Prefixes.Select(prefix => $"'{LayerName(prefix, 0)}{module}.weight'"));
@@ -207,7 +214,11 @@ public sealed record ModelLayout(
                 foreach (var kind in kinds) refusals.TryAdd(kind, reason);
             }
 
-            foreach (var rule in _table.Refuse)
+            bool without = _table.WithoutAttention?.Any(pattern => others.Any(other => Matches(pattern, other))) == true
+                && attention.Modules.All(module => !HasModule(name + module));
+            if (without) Refuse("the layer has no attention", (TransitionKind[])[.. AttentionGeometry.Kinds]);
+
+            foreach (var rule in _table.Refuse.Where(rule => rule.Rotating is null || rotaryDims > 0))
             {
                 if (rule.When?.Holds(_config, pattern => others.Any(other => Matches(pattern, other))) ?? true)
                     Refuse(rule.Reason, rule.Transitions ?? []);
@@ -229,7 +240,7 @@ public sealed record ModelLayout(
             }
 
             string[] known = [.. _table.Known ?? [], .. _table.Refuse.Select(rule => rule.When?.Tensor).OfType<string>()];
-            string? unexpected = others.FirstOrDefault(other =>
+            string? unexpected = without ? null : others.FirstOrDefault(other =>
                 !_weights.IsBuffer(other) && _weights.Find(other) is null && !known.Any(pattern => Matches(pattern, other)));
             if (unexpected is not null)
                 Refuse(
@@ -249,7 +260,7 @@ public sealed record ModelLayout(
             }
             else
             {
-                query = Separate(attention.Q!, _heads, TransitionKind.QueryKey);
+                query = Separate(attention.Q!, _heads, TransitionKind.QueryKey, attention.GatedQ == true);
                 key = Separate(attention.K!, _kvHeads, TransitionKind.QueryKey);
                 value = Separate(attention.V!, _kvHeads, TransitionKind.ValueOutput);
             }
@@ -258,10 +269,13 @@ public sealed record ModelLayout(
             CheckWeight(attention.O, 1 - outputAxis, rows, _hidden, TransitionKind.ValueOutput);
             return new AttentionLayer(layer, query, key, value, output, rotaryDims, refusals.ToImmutable());
 
-            Projection Separate(string module, int heads, TransitionKind kind)
+            Projection Separate(string module, int heads, TransitionKind kind, bool gated = false)
             {
-                CheckWeight(module, outputAxis, heads * _headDim, _hidden, kind);
-                return new Projection(name + module + ".weight", Bias(module, heads * _headDim, kind), outputAxis, Consecutive(heads));
+                int stride = gated ? 2 * _headDim : _headDim;
+                CheckWeight(module, outputAxis, heads * stride, _hidden, kind);
+                return new Projection(
+                    name + module + ".weight", Bias(module, heads * stride, kind), outputAxis,
+                    [.. Enumerable.Range(0, heads).Select(head => head * stride)]);
             }
 
             string? Bias(string module, int length, params ReadOnlySpan<TransitionKind> kinds)
@@ -281,7 +295,7 @@ public sealed record ModelLayout(
                 string weight = name + module + ".weight";
                 if (!tensors.TryGetValue(weight, out var info))
                 {
-                    if (inParts.Contains(module)) return;
+                    if (without || inParts.Contains(module)) return;
                     throw new WiscaException(
                         $"the checkpoint has no tensor '{weight}'",
                         $"its configuration promises {_table.Name} layers up to it; the checkpoint is incomplete");

@@ -82,7 +82,17 @@ public sealed record ModelSizes(int Layers, int HiddenSize, int Heads, int KvHea
 
         private int Number(NumberTable number, string what, bool mayDifferOutside = false)
         {
-            if (_config.FindInt(number.Keys) is { } stated)
+            string[] lists = [.. number.Keys.Where(key => _config.Find(key) is { ValueKind: JsonValueKind.Array })];
+            int? given = _config.FindInt([.. number.Keys.Except(lists)]);
+            foreach (string key in lists)
+            {
+                int length = _config.Find(key)!.Value.GetArrayLength();
+                if (given is { } other && other != length)
+                    throw Wrong($"{what} is {other}, but {key} has {length} entries", "one of the two is wrong");
+                given = length;
+            }
+
+            if (given is { } stated)
             {
                 if (!mayDifferOutside) CheckOutside(number.Keys, stated);
                 return stated;

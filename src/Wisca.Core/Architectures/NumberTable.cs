@@ -1,7 +1,7 @@
 namespace Wisca.Architectures;
 
 /// <summary>A whole number that a configuration gives: the first of some keys that is there, or what stands in for it.</summary>
-/// <param name="Keys">Dotted paths into <c>config.json</c>, tried in order.</param>
+/// <param name="Keys">Dotted paths into <c>config.json</c>, tried in order; of a list, its length counts.</param>
 /// <param name="Default">
 /// A number, <c>heads</c>, <c>head_dim</c> or <c>hidden_size / heads</c>, where no key is there; without it a key is required.
 /// </param>

@@ -7,8 +7,10 @@ namespace Wisca.Architectures;
 /// <param name="Transitions">Which transitions of the attention; null for none.</param>
 /// <param name="Stream">True where the residual stream has a basis of its own, so that it cannot be rotated.</param>
 /// <param name="When">The condition; null for always.</param>
+/// <param name="Rotating">True where it holds in layers with RoPE only; null for all layers.</param>
 public sealed record RefusalTable(
-    string Reason, IReadOnlyList<TransitionKind>? Transitions = null, bool Stream = false, ConditionTable? When = null)
+    string Reason, IReadOnlyList<TransitionKind>? Transitions = null, bool Stream = false, ConditionTable? When = null,
+    bool? Rotating = null)
 {
     internal string? Check() =>
         Transitions is null ? Stream ? Rest() : "a rule of refuse has neither transitions nor stream"
@@ -19,5 +21,6 @@ public sealed record RefusalTable(
 
     private string? Rest() =>
         string.IsNullOrWhiteSpace(Reason) ? "refuse.reason is empty"
+        : Rotating == false ? "refuse.rotating is true, or left out"
         : When?.Check("refuse.when", tensorAllowed: true);
 }

@@ -99,6 +99,12 @@ internal sealed class RotationPlanner(ModelLayout layout)
             return;
         }
 
+        // Anything may stand between values and output projection that a table does not tell of.
+        if (layout.Table.LayerWeights.Count == 0)
+            _refused.Add((kind, layer.Index, $"the table of {layout.Table.Name} does not describe the whole model"));
+        else if (layout.GatesValues && kind == RotationKind.ValueOutput)
+            _refused.Add((kind, layer.Index, "a gate for each channel stands between attention and output projection"));
+        if (_refused.Any(entry => entry.Kind == kind && entry.Layer == layer.Index)) return;
         if (size < 2)
         {
             _refused.Add((kind, layer.Index, "RoPE rotates every channel by itself: queries and keys have no free basis"));

@@ -23,6 +23,14 @@ public sealed class ArchitectureTests
         using var model = TinyCheckpoint.Create(family, folder["model"]);
         foreach (var layer in Inspector.Inspect(model).Layers)
         {
+            if (family.LayersWithoutAttention.Contains(layer.Layer))
+            {
+                layer.QueryKeyExact.ShouldBeEmpty();
+                layer.ValueOutputExact.ShouldBeEmpty();
+                layer.Refusals.Values.ShouldAllBe(reason => reason == "the layer has no attention");
+                continue;
+            }
+
             Granularity[] queryKey =
             [
                 Granularity.Tensor,

@@ -17,6 +17,7 @@ internal static class AttentionOracle
         [
             .. Enumerable
                 .Range(0, family.Layers)
+                .Except(family.LayersWithoutAttention)
                 .Select(layer => Run(family, checkpoint, layer, Input(family.Hidden, layer)).SelectMany(row => row).ToArray()),
         ];
 

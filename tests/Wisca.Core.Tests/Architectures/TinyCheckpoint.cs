@@ -17,7 +17,7 @@ internal static class TinyCheckpoint
         };
         for (int layer = 0; layer < family.Layers; layer++)
         {
-            foreach (var (name, shape) in family.LayerTensors())
+            foreach (var (name, shape) in family.LayerTensors(layer))
             {
                 double[] values = Values(shape, random);
                 Unbalance(family, name, values);

@@ -2,7 +2,7 @@
 namespace Wisca.Core.Tests.Architectures;
 
 /// <summary>Every family, with every variant that changes where something is or what is exact.</summary>
-internal static class TinyFamilies
+internal static partial class TinyFamilies
 {
     private const string QkNorm = "QK-norm";
     private const string Clip = "clamps";
@@ -37,6 +37,8 @@ internal static class TinyFamilies
             .. Mpts(),
             .. Fused(),
             .. Multimodal(),
+            .. Later(),
+            .. Hybrid(),
         ];
 
         // The same model saved without its head lacks the first part of every name.

@@ -78,6 +78,15 @@ internal sealed record TinyFamily(string Name, string ModelType)
     /// <summary>The layer's other tensors: name:shape, D for the hidden size, F for the MLP's width.</summary>
     public string[] Others { get; init; } = ["input_layernorm.weight:D", "post_attention_layernorm.weight:D", .. GatedMlp];
 
+    /// <summary>Layers that have something else in the place of attention.</summary>
+    public int[] LayersWithoutAttention { get; init; } = [];
+
+    /// <summary>The tensors of such a layer, as <see cref="Others"/>.</summary>
+    public string[] InsteadOfAttention { get; init; } = [];
+
+    /// <summary>True where the query projection holds a gate of as many channels behind each head's queries.</summary>
+    public bool GatedQueries { get; init; }
+
     /// <summary>A part of the reason for which QK is refused; null where it is exact.</summary>
     public string? QueryKeyRefused { get; init; }
 
@@ -108,7 +117,7 @@ internal sealed record TinyFamily(string Name, string ModelType)
         switch (Fused)
         {
             case FusedKind.Separate:
-                return head * d;
+                return head * (GatedQueries && role == 'q' ? 2 * d : d);
             case FusedKind.Concatenated:
                 return (head * d) + (role == 'q' ? 0 : role == 'k' ? Heads * d : (Heads + KvHeads) * d);
             case FusedKind.PerHead:
@@ -128,11 +137,17 @@ internal sealed record TinyFamily(string Name, string ModelType)
     /// <summary>The module that holds a role, and its number of output channels.</summary>
     public (string Module, int Rows) ModuleOf(char role) => Fused != FusedKind.Separate
         ? (Qkv, (Heads + (2 * KvHeads)) * HeadDim)
-        : role == 'q' ? (Q, Heads * HeadDim) : (role == 'k' ? K : V, KvHeads * HeadDim);
+        : role == 'q' ? (Q, Heads * HeadDim * (GatedQueries ? 2 : 1)) : (role == 'k' ? K : V, KvHeads * HeadDim);
 
     /// <summary>Every tensor of a layer with its shape.</summary>
-    public IEnumerable<(string Name, int[] Shape)> LayerTensors()
+    public IEnumerable<(string Name, int[] Shape)> LayerTensors(int layer)
     {
+        if (LayersWithoutAttention.Contains(layer))
+        {
+            foreach (string tensor in InsteadOfAttention) yield return Shaped(tensor);
+            yield break;
+        }
+
         foreach (var (module, rows) in "qkv".Select(ModuleOf).Distinct())
         {
             yield return (module + ".weight", Transposed ? [Hidden, rows] : [rows, Hidden]);
@@ -167,19 +182,12 @@ internal sealed record TinyFamily(string Name, string ModelType)
         }
 
         if (Sinks is not null) yield return (Sinks, [Heads]);
-        foreach (string other in Others)
+        foreach (string other in Others) yield return Shaped(other);
+
+        (string, int[]) Shaped(string tensor)
         {
-            string[] parts = other.Split(':');
-            yield return (
-                parts[0],
-                [
-                    .. parts[1]
-                        .Split(',')
-                        .Select(size =>
-                            size == "D" ? Hidden
-                            : size == "F" ? Hidden + 4
-                            : int.Parse(size)),
-                ]);
+            string[] parts = tensor.Split(':');
+            return (parts[0], [.. parts[1].Split(',').Select(size => size == "D" ? Hidden : size == "F" ? Hidden + 4 : int.Parse(size))]);
         }
     }
 }

@@ -1,0 +1,38 @@
+using System.Text.Json.Nodes;
+using Wisca.Tests;
+
+namespace Wisca.Core.Tests.Architectures.Transformers;
+
+/// <summary>The outcomes in the repository, <c>judgements.json</c>.</summary>
+internal static class Judgements
+{
+    private const string Variable = "WISCA_WRITE_GOLDEN";
+
+    /// <summary>True where they are to be written anew.</summary>
+    public static bool Written => Environment.GetEnvironmentVariable(Variable) == "1";
+
+    private static string FilePath =>
+        TestRepository.PathOf("tests", "Wisca.Core.Tests", "Architectures", "Transformers", "judgements.json");
+
+    /// <summary>The version of transformers that judged, and its outcomes by model.</summary>
+    public static (string Version, IReadOnlyDictionary<string, string> ByModel) Read()
+    {
+        var json = JsonNode.Parse(File.ReadAllText(FilePath))!;
+        return (
+            json["transformers"]!.GetValue<string>(),
+            json["models"]!.AsObject().ToDictionary(
+                model => model.Key,
+                model => model.Value!.ToJsonString().Replace("{", "{ ").Replace("}", " }").Replace(":", ": ").Replace(",", ", ")));
+    }
+
+    /// <summary>Puts an outcome in its place, and takes out those of models that are no more.</summary>
+    public static void Write(string version, string name, Judgement judgement)
+    {
+        var all = File.Exists(FilePath) ? Read().ByModel.ToDictionary() : [];
+        all[name] = judgement.ToString();
+        var lines = JudgedModels.ByName.Keys.Where(all.ContainsKey).Order(StringComparer.Ordinal)
+            .Select(model => $"    \"{model}\": {all[model]}");
+        File.WriteAllText(
+            FilePath, $"{{\n  \"transformers\": \"{version}\",\n  \"models\": {{\n{string.Join(",\n", lines)}\n  }}\n}}\n");
+    }
+}

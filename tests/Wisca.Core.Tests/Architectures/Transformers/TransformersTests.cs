@@ -1,0 +1,150 @@
+using System.Text.Json.Nodes;
+using Wisca.Architectures;
+using Wisca.Attention;
+using Wisca.Certificates;
+using Wisca.Checkpoints;
+using Wisca.Inspection;
+using Wisca.Rescaling;
+using Wisca.Tests;
+using Wisca.Transitions;
+
+namespace Wisca.Core.Tests.Architectures.Transformers;
+
+/// <summary>
+/// The judge: transformers builds and saves a tiny random model of every family, we move it, and transformers says whether its logits
+/// stay. What is offered keeps them; what is refused, done all the same, moves them. The outcome is in the repository, for the page of
+/// architectures: set WISCA_WRITE_GOLDEN=1 to write it anew.
+/// </summary>
+public sealed class TransformersTests(TransformersProcess transformers) : IClassFixture<TransformersProcess>
+{
+    // Between the two lies nothing: what is exact differs by rounding, what is not by far more, were it only through a norm's epsilon.
+    private const double Kept = 1e-9, Moved = 1e-8, KeptInSingle = 1e-5;
+
+    private static readonly Granularity[] Granularities =
+        [Granularity.Tensor, Granularity.KvHead, Granularity.Pair, Granularity.Channel];
+
+    public static TheoryData<string> Models => [.. JudgedModels.ByName.Keys];
+
+    [Theory]
+    [MemberData(nameof(Models))]
+    public void Rescale_EveryMove_KeepsTheLogitsOrIsRefusedForACause(string name)
+    {
+        transformers.Require();
+        var faults = new List<string>();
+        int forcedMoves = 0;
+        var judged = JudgedModels.ByName[name];
+        using var folder = new TemporaryFolder();
+        Make(judged, folder["model"], "float64");
+        using var model = Checkpoint.Open(folder["model"]);
+        var layers = Inspector.Inspect(model, threads: 1).Layers;
+        foreach (var granularity in Granularities)
+        {
+            var queryKey = layers.Any(layer => layer.QueryKeyExact.Contains(granularity)) ? granularity : (Granularity?)null;
+            var valueOutput = layers.Any(layer => layer.ValueOutputExact.Contains(granularity)) ? granularity : (Granularity?)null;
+            if ((queryKey ?? valueOutput) is not null)
+                Keep(model, queryKey, valueOutput, folder[$"exact-{granularity}"], Kept, faults);
+        }
+
+        // What stands in the way is the same in many layers: one of each sort will do.
+        var layout = ModelLayout.Resolve(model);
+        foreach (
+            var layer in layout.Layers.DistinctBy(layer =>
+                (layer.RotaryDims, layer.Refusals.GetValueOrDefault(TransitionKind.QueryKey),
+                    layer.Refusals.GetValueOrDefault(TransitionKind.ValueOutput))))
+        {
+            if (model.Find(layer.Output.Weight) is null) continue;
+            foreach (var kind in AttentionGeometry.Kinds)
+            {
+                foreach (var granularity in Granularities)
+                {
+                    if (granularity == Granularity.Pair && kind == TransitionKind.ValueOutput) continue;
+                    if (Exchange.TryCompile(layout.Geometry, layer, kind, granularity, out string? reason) is not null) continue;
+                    reason!.ShouldNotContain("is not in the table");
+                    string forced = folder[$"forced-{layer.Index}-{kind}-{granularity}"];
+                    ForcedMove.Apply(model, layout, layer, kind, granularity, forced);
+                    double difference = Compare(forced);
+                    forcedMoves++;
+                    if (difference <= Moved)
+                        faults.Add($"{kind} {granularity} in layer {layer.Index} moves by {difference} only, yet is refused: {reason}");
+                }
+            }
+        }
+
+        if (layers.Any(layer => !layer.QueryKeyExact.IsEmpty || !layer.ValueOutputExact.IsEmpty))
+        {
+            Make(judged, folder["single"], "float32");
+            using var single = Checkpoint.Open(folder["single"]);
+            Keep(single, Granularity.Pair, Granularity.Channel, folder["single-exact"], KeptInSingle, faults);
+        }
+
+        faults.ShouldBeEmpty();
+        var judgement = new Judgement(
+            judged.ModelType,
+            Granularities.Where(granularity => layers.Any(layer => layer.QueryKeyExact.Contains(granularity))),
+            Granularities.Where(granularity => layers.Any(layer => layer.ValueOutputExact.Contains(granularity))),
+            forcedMoves);
+        if (Judgements.Written) Judgements.Write(transformers.Version, name, judgement);
+        Judgements.Read().Version.ShouldBe(transformers.Version);
+        Judgements.Read().ByModel[name].ToString().ShouldBe(judgement.ToString());
+    }
+
+    [Fact]
+    public void Types_OfTransformers_AreTheListInTheRepository()
+    {
+        transformers.Require();
+        var answer = transformers.Ask(new JsonObject { ["do"] = "types" });
+        string[] types = [.. answer["causal"]!.AsArray().Select(type => type!.GetValue<string>())];
+        string[] wrapped = [.. answer["wrapped"]!.AsObject().Select(entry => $"{entry.Key} {entry.Value!.GetValue<string>()}")];
+        string list = string.Concat(
+            new[]
+            {
+                $"# The causal model types of transformers {transformers.Version} (MODEL_FOR_CAUSAL_LM_MAPPING_NAMES), and its multimodal",
+                "# models with the type of their text model. Written by TransformersTests with WISCA_WRITE_GOLDEN=1.",
+            }.Concat(types).Concat(wrapped).Select(line => line + "\n"));
+        string path = TestRepository.PathOf("tests", "Wisca.Core.Tests", "Architectures", "Transformers", "model-types.txt");
+        if (Judgements.Written) File.WriteAllText(path, list);
+        File.ReadAllText(path).ReplaceLineEndings("\n").ShouldBe(list);
+    }
+
+    /// <summary>Rescales what is exact, and asks for the logits.</summary>
+    private void Keep(
+        Checkpoint model, Granularity? queryKey, Granularity? valueOutput, string output, double tolerance, List<string> faults)
+    {
+        var options = new RescaleOptions
+        {
+            QueryKey = queryKey,
+            ValueOutput = valueOutput,
+            Balance = new BalanceOptions(Rounding: FactorRounding.None),
+            Threads = 1,
+        };
+        var move = Rescaler.Rescale(model, output, options).Move!;
+        foreach (var groups in move.Groups.GroupBy(group => group.Transition))
+        {
+            if (groups.All(group => Math.Abs(Math.Log2(group.Factor)) < 0.001))
+                faults.Add($"{groups.Key} at {queryKey} {valueOutput} changes nothing");
+        }
+
+        using var rescaled = Checkpoint.Open(output);
+        if (!Certifier.Compare(model, rescaled, threads: 1).Equivalent)
+            faults.Add($"QK {queryKey} with VO {valueOutput} has no certificate");
+        double difference = Compare(output);
+        if (!(difference < tolerance)) faults.Add($"QK {queryKey} with VO {valueOutput} moves the logits by {difference}");
+    }
+
+    private void Make(JudgedModel model, string folder, string dtype)
+    {
+        var answer = transformers.Ask(
+            new JsonObject
+            {
+                ["do"] = "make",
+                ["folder"] = folder,
+                ["model_type"] = model.ModelType,
+                ["config"] = model.Config.DeepClone(),
+                ["dtype"] = dtype,
+            });
+        answer["finite"]!.GetValue<bool>().ShouldBeTrue();
+    }
+
+    private double Compare(string folder) =>
+        transformers.Ask(new JsonObject { ["do"] = "compare", ["folder"] = folder })["difference"]!.GetValue<double>();
+}
