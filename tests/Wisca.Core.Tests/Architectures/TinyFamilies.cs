@@ -323,25 +323,6 @@ internal static partial class TinyFamilies
             RotaryDims = 6,
             Config = KvAndHeadDim,
         };
-        var olmoe = olmo2 with
-        {
-            Name = "olmoe", ModelType = "olmoe",
-            Others =
-            [
-                "input_layernorm.weight:D", "post_attention_layernorm.weight:D", "mlp.gate.weight:2,D", "mlp.experts.0.up_proj.weight:F,D",
-                InverseFrequencies,
-            ],
-        };
-        yield return olmoe;
-        yield return olmoe with { Name = "olmoe, absent kv heads", ConfigurationOnly = true, Config = NoKv, KvHeads = 4 };
-        yield return olmoe with
-        {
-            Name = "olmoe, own head_dim", ConfigurationOnly = true, Config = KvAndHeadDim, HeadDim = 6, RotaryDims = 6,
-        };
-        yield return olmoe with
-        {
-            Name = "olmoe, clip_qkv", Config = olmoe.Config + ",'clip_qkv':0.5", Clip = 0.5, ValueOutputRefused = Clip,
-        };
         yield return olmo2 with { Name = "olmo2, absent kv heads", ConfigurationOnly = true, Config = NoKv, KvHeads = 4 };
         var gemma3 = qwen3 with
         {
