@@ -12,8 +12,25 @@ internal static partial class TinyFamilies
     private static IEnumerable<TinyFamily> Later()
     {
         var llama = new TinyFamily("llama", "llama");
-        foreach (string type in (string[])["cwm", "iquestcoder", "internlm3", "aria_text", "jais2", "solar_open"])
-            yield return Alike(llama, type);
+        foreach (string type in (string[])["cwm", "iquestcoder", "internlm3"]) yield return Alike(llama, type);
+        var jais = llama with
+        {
+            Name = "jais2", ModelType = "jais2", Config = KvAndHeadDim, HeadDim = 6, RotaryDims = 6,
+            Others = [.. LayerNorms, "mlp.up_proj.weight:F,D", "mlp.up_proj.bias:F", "mlp.down_proj.weight:D,F", "mlp.down_proj.bias:D"],
+        };
+        yield return jais;
+        yield return jais with
+        {
+            Name = "jais2, defaults", ConfigurationOnly = true, Config = NoKv, HeadDim = 4, RotaryDims = 4, KvHeads = 4,
+        };
+        yield return Alike(llama, "aria_text") with
+        {
+            Others = [.. llama.Others, "mlp.experts.fc1.weight:2,D,F", "mlp.router.weight:2,D", "mlp.shared_experts.up_proj.weight:F,D"],
+        };
+        yield return Alike(llama, "solar_open") with
+        {
+            Others = [.. llama.Others, "mlp.experts.0.up_proj.weight:F,D", "mlp.gate.weight:2,D"],
+        };
         yield return Alike(ByDefinition("granite"), "granitemoeshared");
         yield return Alike(ByDefinition("gemma2"), "vaultgemma") with { Config = KvAndHeadDim };
         yield return new TinyFamily("gpt-sw3", "gpt-sw3")

@@ -18,7 +18,7 @@ GPT = dict(n_layer=2, n_embd=32, n_inner=12, n_head=4, vocab_size=7, n_positions
 EXPERTS = dict(num_local_experts=2, num_experts=2, num_experts_per_tok=1, moe_intermediate_size=6, shared_expert_intermediate_size=6)
 ROWS = [
     ("llama", {}), ("llama", dict(attention_bias=True, mlp_bias=True)), ("llama", dict(tie_word_embeddings=True)),
-    ("seed_oss", dict(head_dim=4)), ("arcee", {}), ("mistral", dict(head_dim=6)), ("ministral", dict(head_dim=4)),
+    ("seed_oss", dict(head_dim=4)), ("arcee", {}), ("jais2", {}), ("mistral", dict(head_dim=6)), ("ministral", dict(head_dim=4)),
     ("ministral3", dict(head_dim=4)), ("mixtral", EXPERTS), ("qwen2", {}), ("qwen2_moe", EXPERTS),
     ("qwen2_moe", EXPERTS | dict(decoder_sparse_step=2)), ("qwen3", dict(head_dim=6)), ("qwen3_moe", EXPERTS | dict(head_dim=6)),
     ("gemma", dict(head_dim=4)), ("gemma2", dict(head_dim=4)), ("gemma3_text", dict(head_dim=4)), ("glm", dict(head_dim=4)),

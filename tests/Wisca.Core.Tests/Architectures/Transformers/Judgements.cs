@@ -35,4 +35,22 @@ internal static class Judgements
         File.WriteAllText(
             FilePath, $"{{\n  \"transformers\": \"{version}\",\n  \"models\": {{\n{string.Join(",\n", lines)}\n  }}\n}}\n");
     }
+
+    private static string RotationsPath =>
+        TestRepository.PathOf("tests", "Wisca.Core.Tests", "Architectures", "Transformers", "rotations.json");
+
+    /// <summary>What of each model was rotated and kept its logits; models without a rotation are left out.</summary>
+    public static Dictionary<string, string> Rotations() =>
+        JsonNode.Parse(File.ReadAllText(RotationsPath))!.AsObject()
+            .ToDictionary(model => model.Key, model => model.Value!.GetValue<string>(), StringComparer.Ordinal);
+
+    /// <summary>Puts what was rotated of a model in its place.</summary>
+    public static void WriteRotations(string name, string outcome)
+    {
+        var all = File.Exists(RotationsPath) ? Rotations() : [];
+        all[name] = outcome;
+        var lines = JudgedModels.ByName.Keys.Where(model => all.GetValueOrDefault(model, "") != "").Order(StringComparer.Ordinal)
+            .Select(model => $"  \"{model}\": \"{all[model]}\"");
+        File.WriteAllText(RotationsPath, $"{{\n{string.Join(",\n", lines)}\n}}\n");
+    }
 }

@@ -5,6 +5,7 @@ using Wisca.Certificates;
 using Wisca.Checkpoints;
 using Wisca.Inspection;
 using Wisca.Rescaling;
+using Wisca.Rotations;
 using Wisca.Tests;
 using Wisca.Transitions;
 
@@ -88,6 +89,53 @@ public sealed class TransformersTests(TransformersProcess transformers) : IClass
         Judgements.Read().ByModel[name].ToString().ShouldBe(judgement.ToString());
     }
 
+    [Theory]
+    [MemberData(nameof(Models))]
+    public void Rotate_EverySpace_KeepsTheLogits(string name)
+    {
+        transformers.Require();
+        var judged = JudgedModels.ByName[name];
+        using var folder = new TemporaryFolder();
+        Make(judged, folder["model"], "float64");
+        using var model = Checkpoint.Open(folder["model"]);
+        var plan = RotationPlan.Create(ModelLayout.Resolve(model));
+        bool stream = plan.Spaces.Any(space => space.Kind == RotationKind.Stream);
+        bool heads = plan.Spaces.Any(space => space.Kind is RotationKind.ValueOutput or RotationKind.QueryKey);
+        string outcome = "";
+        if (heads)
+        {
+            Rotator.Rotate(model, folder["heads"], new RotateOptions { Stream = null, Heads = BasisSource.Random, Threads = 1 });
+            Compare(folder["heads"]).ShouldBeLessThan(Kept, "heads");
+            outcome = "heads";
+        }
+
+        if (stream)
+        {
+            try
+            {
+                Rotate(model, "stream");
+                outcome += " stream";
+            }
+            catch (WiscaException refused) when (refused.Message.Contains("is not the same for all channels"))
+            {
+                // Gains that have nowhere to go must be uniform: then it is exact.
+                Make(judged, folder["uniform"], "float64", uniformGains: true);
+                using var uniform = Checkpoint.Open(folder["uniform"]);
+                Rotate(uniform, "uniform-stream");
+                outcome += " stream (uniform gains)";
+            }
+        }
+
+        if (Judgements.Written) Judgements.WriteRotations(name, outcome.Trim());
+        Judgements.Rotations().GetValueOrDefault(name, "").ShouldBe(outcome.Trim());
+
+        void Rotate(Checkpoint from, string to)
+        {
+            Rotator.Rotate(from, folder[to], new RotateOptions { Stream = BasisSource.Random, Seed = 5, Threads = 1 });
+            Compare(folder[to]).ShouldBeLessThan(Kept, to);
+        }
+    }
+
     [Fact]
     public void Types_OfTransformers_AreTheListInTheRepository()
     {
@@ -131,7 +179,7 @@ public sealed class TransformersTests(TransformersProcess transformers) : IClass
         if (!(difference < tolerance)) faults.Add($"QK {queryKey} with VO {valueOutput} moves the logits by {difference}");
     }
 
-    private void Make(JudgedModel model, string folder, string dtype)
+    private void Make(JudgedModel model, string folder, string dtype, bool uniformGains = false)
     {
         var answer = transformers.Ask(
             new JsonObject
@@ -141,6 +189,7 @@ public sealed class TransformersTests(TransformersProcess transformers) : IClass
                 ["model_type"] = model.ModelType,
                 ["config"] = model.Config.DeepClone(),
                 ["dtype"] = dtype,
+                ["uniform_gains"] = uniformGains,
             });
         answer["finite"]!.GetValue<bool>().ShouldBeTrue();
     }

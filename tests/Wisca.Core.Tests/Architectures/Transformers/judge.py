@@ -1,7 +1,7 @@
 """Builds tiny random models with transformers and says what rescaling them does to their logits.
 
 One JSON object a line on standard input, one answer a line on standard output:
-  {"do": "make", "folder": ..., "model_type": ..., "config": {...}, "dtype": "float64", "seed": 1}
+  {"do": "make", "folder": ..., "model_type": ..., "config": {...}, "dtype": "float64", "seed": 1, "uniform_gains": false}
   {"do": "compare", "folder": ...}     the logits of another folder against those of the last model made
 """
 import contextlib, json, os, sys
@@ -51,7 +51,7 @@ def make_config(model_type, overrides):
     names = {k: v for k, v in names.items() if v != "unset"}
     return cls(**names)
 
-def randomise(model, seed):
+def randomise(model, seed, uniform_gains):
     g = torch.Generator().manual_seed(seed)
     def normal(shape): return torch.randn(shape, generator=g, dtype=torch.float64)
     def scales(n): return 2 ** (3 * torch.rand(n, generator=g, dtype=torch.float64) - 1.5)
@@ -62,6 +62,8 @@ def randomise(model, seed):
                 v = v * scales(p.shape[-2]).unsqueeze(-1) * scales(p.shape[-1])
             elif name.endswith("bias"):
                 v = 0.5 * normal(p.shape)
+            elif uniform_gains:
+                v = p.double() + 0.25
             else:
                 v = p.double() + 0.3 * normal(p.shape)
             p.copy_(v)
@@ -87,12 +89,12 @@ def load(folder):
     # Routers and the like are kept in float32 otherwise.
     return model.to(config.dtype)
 
-def make(folder, model_type, config, dtype="float64", seed=1, **_):
+def make(folder, model_type, config, dtype="float64", seed=1, uniform_gains=False, **_):
     config = make_config(model_type, config)
     torch.manual_seed(seed)
     model = auto(config).from_config(config, attn_implementation="eager", experts_implementation="eager", dtype=getattr(torch, dtype))
     model = model.to(getattr(torch, dtype)).eval()
-    randomise(model, seed)
+    randomise(model, seed, uniform_gains)
     model.save_pretrained(folder)
     model = load(folder).eval()
     last["logits"] = before = logits(model)
