@@ -35,6 +35,9 @@ public sealed class ArchitecturesPageTests
         var judgements = JsonNode.Parse(TestRepository.ReadText([.. Judge, "judgements.json"]))!;
         string version = judgements["transformers"]!.GetValue<string>();
         var models = judgements["models"]!.AsObject().Select(model => model.Value!).ToList();
+        var names = judgements["models"]!.AsObject().ToDictionary(model => model.Value!, model => model.Key);
+        var rotated = JsonNode.Parse(TestRepository.ReadText([.. Judge, "rotations.json"]))!.AsObject()
+            .ToDictionary(entry => entry.Key, entry => entry.Value!.GetValue<string>(), StringComparer.Ordinal);
         var (causal, textOf) = ReadTypes();
         var others = textOf.Where(entry => !causal.Contains(entry.Key)).ToList();
         List<string> lines =
@@ -51,18 +54,25 @@ public sealed class ArchitecturesPageTests
             .. Filled(
                 $"transformers {version} has judged {models.Count} tiny random models of {models.Select(Type).Distinct().Count()} types: "
                 + "it built and saved each; every move that is offered kept its logits (to 1e-9 in float64, to 1e-5 in float32), and "
-                + $"{models.Sum(model => model["forced"]!.GetValue<int>())} moves that are refused, done all the same, changed them."),
+                + $"{models.Sum(model => model["forced"]!.GetValue<int>())} moves that are refused, done all the same, changed them. "
+                + $"{rotated.Count} of the models were rotated at random, their residual stream or their heads, and kept theirs too."),
             "",
             .. Filled(
                 "QK is the exchange between W_q and W_k, VO that between W_v and W_o, each with the finest granularities that are exact "
-                + "(none where it is refused); coarser ones are exact as well. A forward pass is what training and evaluation need. Any "
-                + "multimodal model around one of these types is taken for its text model. See [adding an "
-                + "architecture](adding-an-architecture.md) for one that is not here."),
+                + "(none where it is refused); coarser ones are exact as well. Rotations turn the residual stream, as it is or where gains "
+                + "that have nowhere to go are uniform, and heads: their values, and queries and keys where RoPE does not act. A forward "
+                + "pass is what training and evaluation need. Any multimodal model around one of these types is taken for its text model. "
+                + "See [adding an architecture](adding-an-architecture.md) for one that is not here."),
             "",
-            "| table | models | model types | QK | VO | refused | forward pass | not judged |",
-            "|---|---|---|---|---|---|---|---|",
+            "| table | models | model types | QK | VO | rotations | refused | forward pass | not judged |",
+            "|---|---|---|---|---|---|---|---|---|",
         ];
-        foreach (var table in KnownArchitectures.All) lines.Add(Row(table, [.. models.Where(model => Covers(table, model))]));
+        foreach (var table in KnownArchitectures.All)
+        {
+            var own = models.Where(model => Covers(table, model)).ToList();
+            lines.Add(Row(table, own, [.. own.Select(model => rotated.GetValueOrDefault(names[model], ""))]));
+        }
+
         lines.AddRange(
             [
                 "", "## Not covered", "", $"The causal model types of transformers {version} that no table covers:", "",
@@ -72,9 +82,10 @@ public sealed class ArchitecturesPageTests
         return string.Join("\n", lines) + "\n";
     }
 
-    private static string Row(ArchitectureTable table, IReadOnlyList<JsonNode> models)
+    private static string Row(ArchitectureTable table, IReadOnlyList<JsonNode> models, IReadOnlyList<string> rotations)
     {
-        var alike = table.Refuse.GroupBy(rule => (string.Join("+", rule.Transitions.Select(EnumNames.Name)), rule.Reason));
+        var alike = table.Refuse.GroupBy(rule => (
+            string.Join("+", (rule.Transitions ?? []).Select(EnumNames.Name).Concat(rule.Stream ? ["stream"] : [])), rule.Reason));
         var refusals = alike.Select(rules =>
         {
             string[] conditions = [.. rules.Select(rule => rule.When).OfType<ConditionTable>().Select(Condition)];
@@ -85,8 +96,20 @@ public sealed class ArchitecturesPageTests
         return "| " + string.Join(
             " | ",
             table.Name, table.Description, string.Join(", ", table.ModelTypes), Finest(table, models, "qk"), Finest(table, models, "vo"),
-            string.Join("; ", refusals), forward.Length == table.ModelTypes.Count ? "yes" : string.Join(", ", forward),
-            string.Join(", ", unjudged)) + " |";
+            Rotations(rotations), string.Join("; ", refusals),
+            forward.Length == table.ModelTypes.Count ? "yes" : string.Join(", ", forward),
+            string.Join(", ", unjudged))
+            + " |";
+    }
+
+    private static string Rotations(IReadOnlyList<string> rotations)
+    {
+        string stream = rotations.Any(names => names.EndsWith("stream", StringComparison.Ordinal)) ? "stream"
+            : rotations.Any(names => names.Contains("stream")) ? "stream with uniform gains"
+            : "";
+        return string.Join(", ", [.. stream.Length > 0 ? [stream] : (string[])[], .. rotations.Any(names => names.Contains("heads"))
+            ? (string[])["heads"]
+            : []]);
     }
 
     private static string Condition(ConditionTable when) =>
