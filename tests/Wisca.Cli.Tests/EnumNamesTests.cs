@@ -13,6 +13,7 @@ using Wisca.Data.Tokenizers;
 using Wisca.Evaluation.Flatness;
 using Wisca.Evaluation.Scoring;
 using Wisca.Evaluation.Tasks.Definitions;
+using Wisca.Rotations;
 using Wisca.Safetensors;
 using Wisca.Torch.Models;
 using Wisca.Torch.Optimizers;
@@ -34,6 +35,15 @@ public sealed class EnumNamesTests
     {
         [typeof(AdapterGauge)] = "original rescaled",
         [typeof(AdapterKind)] = "lora none",
+        [typeof(BasisSource)] = "weights hadamard random",
+        [typeof(CovarianceExtent)] = "all inner",
+        [typeof(GainPolicy)] = "follow fold",
+        [typeof(NormForm)] = "rms rms_plus_one layer layer_plus_one",
+        [typeof(RotationKind)] = "stream vo qk lora",
+        [typeof(RotationSource)] = "gradient momentum weights random identity",
+        [typeof(SecondMomentPolicy)] = "keep mix reset",
+        [typeof(SliceRole)] = "writes reads bias embedding head",
+        [typeof(ValueRotation)] = "same",
         [typeof(BaseDtype)] = "fp32 stored",
         [typeof(ComputePrecision)] = "float32 native float64",
         [typeof(Criterion)] = "l1 l1-mean l2 rms spectral fisher",

@@ -22,7 +22,7 @@ public sealed class WiscaApplicationTests
         var run = await CommandRun.RunAsync("reskale");
         run.ExitCode.ShouldBe(2);
         run.ErrorLines[0].ShouldContain("'reskale'");
-        run.ErrorLines[1].ShouldContain("inspect, rescale, undo, verify");
+        run.ErrorLines[1].ShouldContain("inspect, rescale, rotate, undo, verify");
     }
 
     [Theory]

@@ -1,7 +1,11 @@
 using System.Text.Json.Nodes;
+using TorchSharp;
+using Wisca.Checkpoints;
+using Wisca.Rescaling;
 using Wisca.Rotations;
 using Wisca.Tests;
 using Wisca.Tests.Torch;
+using Wisca.Torch.Models;
 using Wisca.Torch.Transitions;
 using Wisca.Training.Configuration;
 using Wisca.Transitions;
@@ -69,6 +73,46 @@ public sealed class TrainerRotationTests
             ((double)line["rotation/loss_after"]!).ShouldBe(rotation.Loss!.Value.After);
             ((double)line["time/rotation_seconds"]!).ShouldBeGreaterThan(0);
         }
+    }
+
+    [Theory]
+    [InlineData("llama")]
+    [InlineData("mistral")]
+    [InlineData("gpt2")]
+    [InlineData("gpt_neox")]
+    public void Undo_TrainedCheckpoint_IsTheSameFunctionInTheFirstBasis(string modelType)
+    {
+        using var folder = new TemporaryFolder();
+        var config = TinyRun.Config(folder, modelType) with
+        {
+            Steps = 9,
+            Optimizer = new() { LearningRate = 1e-2 },
+            Wisca = new()
+            {
+                Every = 4,
+                Round = FactorRounding.None,
+                Rotate = new() { Stream = RotationSource.Random, Values = ValueRotation.Same, Start = 3, Every = 3 },
+            },
+        };
+        TinyRun.Train(config);
+        using var trained = Checkpoint.Open(TinyRun.Checkpoint(config, 9));
+        var moves = Ledger.Load(trained.Folder).ShouldNotBeNull().Moves;
+        moves.Count.ShouldBe(2);
+        moves.ShouldAllBe(move => move.InTraining);
+        Undoer.Undo(trained, folder["undone"], threads: 1).Moves.ShouldBe(2);
+        using var undone = Checkpoint.Open(folder["undone"]);
+        using var scope = torch.NewDisposeScope();
+        using var ungraded = torch.no_grad();
+        using Decoder a = Decoder.Load(trained), b = Decoder.Load(undone);
+        var ids = torch.arange(12, torch.int64).reshape(1, 12);
+        torch.Tensor left = a.call(ids), right = b.call(ids);
+        double largest = left.abs().max().to(torch.ScalarType.Float64).item<double>();
+        (left - right).abs().max().to(torch.ScalarType.Float64).item<double>().ShouldBeLessThan(2e-5 * largest);
+
+        // Another basis, by far: a third of a turn of everything is not a matter of rounding.
+        string embedding = trained.Tensors.First(tensor => tensor.Info.Shape.Length == 2).Info.Name;
+        var change = a.get_parameter(embedding)! - b.get_parameter(embedding)!;
+        (change.norm() / a.get_parameter(embedding)!.norm()).item<float>().ShouldBeGreaterThan(0.3f);
     }
 
     /// <summary>Weights, optimizer state, averages, rotations so far: all files of the last checkpoint, to the byte.</summary>

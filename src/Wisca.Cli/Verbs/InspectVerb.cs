@@ -8,6 +8,7 @@ using Wisca.Checkpoints;
 using Wisca.Cli.CommandLine;
 using Wisca.Inspection;
 using Wisca.Rescaling;
+using Wisca.Rotations;
 using Wisca.Transitions;
 
 namespace Wisca.Cli.Verbs;
@@ -42,12 +43,14 @@ internal static class InspectVerb
         var inspection = ProgressBar.Run(context, report => Inspector.Inspect(
             checkpoint, table, threads, ProgressBar.Share("inspecting", checkpoint, report), cancellation));
         var moves = Ledger.Load(checkpoint.Folder)?.Moves.Count ?? 0;
-        if (json) context.WriteJson(ToJson(checkpoint, inspection, moves));
-        else Print(context.Out, model, checkpoint, inspection, moves);
+        var rotations = Rotator.Plan(checkpoint, inspection.Layout);
+        if (json) context.WriteJson(ToJson(checkpoint, inspection, rotations, moves));
+        else Print(context.Out, model, checkpoint, inspection, rotations, moves);
         return 0;
     }
 
-    private static void Print(IAnsiConsole console, string model, Checkpoint checkpoint, ModelInspection inspection, int moves)
+    private static void Print(
+        IAnsiConsole console, string model, Checkpoint checkpoint, ModelInspection inspection, RotationPlan rotations, int moves)
     {
         var layout = inspection.Layout;
         var facts = new Grid().AddColumn().AddColumn();
@@ -90,6 +93,16 @@ internal static class InspectVerb
                 console.WriteLine(PrintableText.Of($"refused  {kind.Name()}: {group.Key} {Layers(group, layout)}"));
         }
 
+        if (rotations.Spaces.Length > 0)
+            console.WriteLine($"rotates  {string.Join(", ", rotations.Spaces.Select(space => space.Kind.Name()).Distinct())}");
+        foreach (var refusal in rotations.Refusals)
+        {
+            string where = refusal.Layers.IsEmpty ? ""
+                : refusal.Layers.Length == layout.Layers.Length ? " (all layers)"
+                : $" (layers {Format.Ranges(refusal.Layers)})";
+            console.WriteLine(PrintableText.Of($"refused  rotation of {refusal.Kind.Name()}: {refusal.Reason}{where}"));
+        }
+
         foreach (string note in layout.Notes) console.WriteLine(PrintableText.Of($"note     {note}"));
     }
 
@@ -121,7 +134,7 @@ internal static class InspectVerb
 
     private static string Ratio(double? value) => value is { } ratio ? Format.Ratio(ratio) : "-";
 
-    private static JsonObject ToJson(Checkpoint checkpoint, ModelInspection inspection, int moves)
+    private static JsonObject ToJson(Checkpoint checkpoint, ModelInspection inspection, RotationPlan rotations, int moves)
     {
         var layout = inspection.Layout;
         return new JsonObject
@@ -139,6 +152,19 @@ internal static class InspectVerb
             ["rope_pairs"] = layout.RopePairs.Name(),
             ["moves"] = moves,
             ["notes"] = Format.Json(layout.Notes),
+            ["rotations"] = new JsonObject
+            {
+                ["exact"] = Format.Json(rotations.Spaces.Select(space => space.Kind.Name()).Distinct()),
+                ["refused"] = new JsonArray(
+                [
+                    .. rotations.Refusals.Select(refusal => (JsonNode?)new JsonObject
+                    {
+                        ["kind"] = refusal.Kind.Name(),
+                        ["layers"] = Format.Json(refusal.Layers),
+                        ["reason"] = refusal.Reason,
+                    }),
+                ]),
+            },
             ["layers"] = new JsonArray(
             [
                 .. inspection.Layers.Select(layer => (JsonNode?)new JsonObject

@@ -59,7 +59,7 @@ public sealed record ModelSizes(int Layers, int HiddenSize, int Heads, int KvHea
             _hidden = Number(_table.Config.HiddenSize, "hidden size", mayDifferOutside: true);
             _heads = Number(_table.Config.Heads, "number of heads");
             _headDim = Number(_table.Config.HeadDim, "head_dim");
-            int layers = Number(_table.Config.Layers, "number of layers");
+            int layers = Number(_table.Config.Layers, "number of layers", listsCount: true);
             var attention = Attention(text);
             int kvHeads = Number(attention.KvHeads, "number of kv heads");
             const int most = 1 << 24;
@@ -80,9 +80,10 @@ public sealed record ModelSizes(int Layers, int HiddenSize, int Heads, int KvHea
             return new ModelSizes(layers, _hidden, _heads, kvHeads, _headDim, pairs, pairs == RopePairs.None ? 0 : RotaryDims());
         }
 
-        private int Number(NumberTable number, string what, bool mayDifferOutside = false)
+        private int Number(NumberTable number, string what, bool mayDifferOutside = false, bool listsCount = false)
         {
-            string[] lists = [.. number.Keys.Where(key => _config.Find(key) is { ValueKind: JsonValueKind.Array })];
+            // A list with an entry a layer says how many there are.
+            string[] lists = [.. number.Keys.Where(key => listsCount && _config.Find(key) is { ValueKind: JsonValueKind.Array })];
             int? given = _config.FindInt([.. number.Keys.Except(lists)]);
             foreach (string key in lists)
             {

@@ -9,6 +9,23 @@ namespace Wisca.Rescaling;
 /// <summary>Rotates a checkpoint: moves it to an equivalent model in other bases of its residual stream and its heads.</summary>
 public static class Rotator
 {
+    /// <summary>What of a checkpoint may be rotated, its gains included, which only the weights can tell.</summary>
+    /// <param name="checkpoint">The model.</param>
+    /// <param name="layout">The same, resolved.</param>
+    public static RotationPlan Plan(Checkpoint checkpoint, ModelLayout layout)
+    {
+        ArgumentNullException.ThrowIfNull(checkpoint);
+        var plan = RotationPlan.Create(layout);
+        var turns = new TurnPlan(checkpoint);
+        var refused = plan.Spaces.Select(space => (Space: space, Obstacle: SpaceTurn.Obstacle(space, turns.Gain)))
+            .Where(entry => entry.Obstacle is not null).ToList();
+        return refused.Count == 0
+            ? plan
+            : new RotationPlan(
+                [.. plan.Spaces.Except(refused.Select(entry => entry.Space))],
+                [.. plan.Refusals, .. refused.Select(entry => new RotationRefusal(entry.Space.Kind, [], entry.Obstacle!))]);
+    }
+
     /// <summary>Rotates a checkpoint into a new folder, which appears when it is complete.</summary>
     /// <param name="checkpoint">The model.</param>
     /// <param name="output">The folder to write.</param>
@@ -34,10 +51,10 @@ public static class Rotator
         checkpoint.CheckNoAdapter("merge it first (wisca merge MODEL MODEL --out DIR)");
         var history = Ledger.Load(checkpoint.Folder)?.Moves ?? [];
         var layout = ModelLayout.Resolve(checkpoint, table);
-        var plan = RotationPlan.Create(layout);
+        var plan = Plan(checkpoint, layout);
         int threads = options.Threads > 0 ? options.Threads : Environment.ProcessorCount;
         var turns = new TurnPlan(checkpoint);
-        var spaces = Chosen(plan, options, layout.Layers.Length, turns);
+        var spaces = Chosen(plan, options, layout.Layers.Length);
         using var folder = OutputFolder.Prepare(output, checkpoint, force);
         var bases = Bases(checkpoint, spaces, options, turns, threads, cancellation);
         var biases = new Dictionary<string, (double[] Before, double[] After)>(StringComparer.Ordinal);
@@ -72,18 +89,16 @@ public static class Rotator
         return new RotateResult([.. spaces], plan.Refusals, rewriter.Digests.Count, bytes, sideFiles);
     }
 
-    private static List<RotatedSpace> Chosen(RotationPlan plan, RotateOptions options, int layers, TurnPlan turns)
+    private static List<RotatedSpace> Chosen(RotationPlan plan, RotateOptions options, int layers)
     {
         const string hint = "wisca inspect shows what is exact in this model";
         var covered = options.Layers.Resolve(layers);
         var spaces = new List<RotatedSpace>();
         if (options.Stream is not null)
         {
-            var stream = plan.Spaces.FirstOrDefault(space => space.Kind == RotationKind.Stream)
-                ?? throw new WiscaException($"the residual stream is not rotated: {Reason(RotationKind.Stream)}", hint);
-            if (SpaceTurn.Obstacle(stream, turns.Gain) is { } obstacle)
-                throw new WiscaException($"the residual stream is not rotated: {obstacle}", hint);
-            spaces.Add(stream);
+            spaces.Add(
+                plan.Spaces.FirstOrDefault(space => space.Kind == RotationKind.Stream)
+                ?? throw new WiscaException($"the residual stream is not rotated: {Reason(RotationKind.Stream)}", hint));
         }
 
         if (options.Heads is not null)

@@ -107,7 +107,7 @@ internal sealed class RotationPlanner(ModelLayout layout)
         if (_refused.Any(entry => entry.Kind == kind && entry.Layer == layer.Index)) return;
         if (size < 2)
         {
-            _refused.Add((kind, layer.Index, "RoPE rotates every channel by itself: queries and keys have no free basis"));
+            _refused.Add((kind, layer.Index, "RoPE rotates every channel in its pair, so that queries and keys have no free basis"));
             return;
         }
 

@@ -1,0 +1,70 @@
+using System.Text.Json.Nodes;
+using Wisca.Tests;
+
+namespace Wisca.Cli.Tests.Verbs;
+
+/// <summary><c>wisca rotate</c>.</summary>
+public sealed class RotateVerbTests : IDisposable
+{
+    private readonly TemporaryFolder _folder = new();
+
+    public RotateVerbTests()
+    {
+        var model = new SmallLlama();
+        var tensors = model.Tensors();
+        var embedding = tensors.Single(tensor => tensor.Name == "model.embed_tokens.weight");
+        model.Write(_folder["m"], [.. tensors, embedding with { Name = "lm_head.weight" }]);
+    }
+
+    public void Dispose() => _folder.Dispose();
+
+    [Fact]
+    public async Task Rotate_Model_SaysWhatItDidAndUndoTakesItBack()
+    {
+        var run = await CommandRun.RunAsync("rotate", _folder["m"], "--out", _folder["r"], "--stream", "random", "--heads", "hadamard");
+        run.ExitCode.ShouldBe(0, run.Error);
+        run.Output.ShouldContain("rotated: the residual stream");
+        run.Output.ShouldContain("spaces vo");
+        run.Output.ShouldContain("refused: qk");
+        File.Exists(Path.Combine(_folder["r"], "wisca-rotation-0.safetensors")).ShouldBeTrue();
+
+        (await CommandRun.RunAsync("inspect", _folder["r"])).Output.ShouldContain("1 move by wisca");
+        var undo = await CommandRun.RunAsync("undo", _folder["r"], "--out", _folder["u"]);
+        undo.ExitCode.ShouldBe(0, undo.Error);
+        undo.Output.ShouldContain("1 move undone");
+        Directory.GetFiles(_folder["u"], "wisca-rotation*").ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task Rotate_Json_NamesEverySpace()
+    {
+        var run = await CommandRun.RunAsync("rotate", _folder["m"], "--out", _folder["r"], "--json");
+        run.ExitCode.ShouldBe(0, run.Error);
+        var json = JsonNode.Parse(run.Output)!;
+        json["rotated"]!.AsArray().Select(space => (string?)space!["space"]).ShouldBe(["stream"]);
+        ((int)json["tensors"]!).ShouldBeGreaterThan(10);
+        json["refused"]!.AsArray().ShouldNotBeEmpty();
+    }
+
+    [Theory]
+    [InlineData(2, "--stream and --heads are both none", "--stream", "none")]
+    [InlineData(2, "--layers chooses among heads", "--layers", "0")]
+    [InlineData(2, "the model has 2 layers", "--heads", "random", "--layers", "7")]
+    [InlineData(2, "eigen", "--stream", "eigen")]
+    public async Task Rotate_Nonsense_IsOneLineAndWritesNothing(int code, string expected, params string[] options)
+    {
+        var run = await CommandRun.RunAsync(["rotate", _folder["m"], "--out", _folder["r"], .. options]);
+        run.ExitCode.ShouldBe(code);
+        run.Error.ShouldContain(expected);
+        Directory.Exists(_folder["r"]).ShouldBeFalse();
+    }
+
+    [Fact]
+    public async Task Rotate_OutputThatExists_NeedsForce()
+    {
+        (await CommandRun.RunAsync("rotate", _folder["m"], "--out", _folder["r"])).ExitCode.ShouldBe(0);
+        (await CommandRun.RunAsync("rotate", _folder["m"], "--out", _folder["r"])).ExitCode.ShouldBe(1);
+        var forced = await CommandRun.RunAsync("rotate", _folder["m"], "--out", _folder["r"], "--force");
+        forced.ExitCode.ShouldBe(0, forced.Error);
+    }
+}
