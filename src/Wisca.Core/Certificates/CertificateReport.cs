@@ -3,7 +3,8 @@ using System.Collections.Immutable;
 namespace Wisca.Certificates;
 
 /// <summary>Whether two checkpoints are the same function, as far as their weights tell.</summary>
-/// <param name="Layers">Every layer's attention.</param>
+/// <param name="Layers">Every layer's attention; empty where the residual stream is turned, since W_q, W_k, W_v and W_o are then
+/// held against what the rotation makes of them, element by element.</param>
 /// <param name="Differences">
 /// What must be equal and is not: configuration keys, missing tensors, element types, shapes, bytes outside the slices that an exchange
 /// may scale, and inside them elements that are not their channel's multiple, or multiples that do not cancel.
@@ -14,6 +15,9 @@ namespace Wisca.Certificates;
 public sealed record CertificateReport(
     ImmutableArray<LayerCertificate> Layers, ImmutableArray<string> Differences, int ChangedTensors, bool ExpectedExact)
 {
+    /// <summary>What turns the one into the other; null where only exchanges do.</summary>
+    public RotationCertificate? Rotation { get; init; }
+
     /// <summary>True where nothing differs that must not.</summary>
     public bool Equivalent => Differences.IsEmpty && Layers.All(layer => layer.Holds);
 

@@ -3,6 +3,7 @@ using Wisca.Architectures;
 using Wisca.Attention;
 using Wisca.Checkpoints;
 using Wisca.Rescaling;
+using Wisca.Rotations;
 using Wisca.Safetensors;
 using Wisca.Transitions;
 
@@ -87,21 +88,50 @@ public static class Certifier
             },
             cancellation);
 
+        var rotations = new RotationCertifier(a, b, layout, RotationPlan.Create(layout), kinship);
+        if (rotations.Suspected(changed) is { } stream)
+        {
+            if (rotations.Certify(stream, changed, threads, cancellation) is { } report)
+            {
+                CheckUnchanged();
+                progress?.Report(1);
+                return report;
+            }
+
+            string embedding = stream.Slices.First(slice => slice.Role == SliceRole.Embedding).Tensor;
+            differences.Remove($"tensor '{embedding}' differs");
+            differences.Add($"tensor '{embedding}' is no rotation of the first's that most tensors agree with");
+        }
+
+        var rotated = new List<string>();
         var layers = new LayerCertificate[layout.Layers.Length];
         Workers.Run(
             layout.Layers,
             threads,
             layer =>
             {
-                var (certificate, found) = new LayerProbe(a, b, layout, layer, changed, kinship, seed).Certify();
+                var (certificate, found, heads) = new LayerProbe(a, b, layout, layer, changed, kinship, rotations, seed).Certify();
                 layers[layer.Index] = certificate;
-                lock (differences) differences.AddRange(found);
+                lock (differences)
+                {
+                    differences.AddRange(found);
+                    rotated.AddRange(heads);
+                }
+
                 progress?.Report(0.5 + (0.5 * Interlocked.Increment(ref probed) / layers.Length));
             },
             cancellation);
-        foreach (var shard in a.Shards.Concat(b.Shards)) shard.CheckUnchanged();
+        CheckUnchanged();
         differences.Sort(StringComparer.Ordinal);
-        return new CertificateReport([.. layers], [.. differences], changed.Count, kinship.PowersOfTwo);
+        return new CertificateReport([.. layers], [.. differences], changed.Count, kinship.PowersOfTwo)
+        {
+            Rotation = rotated.Count == 0 ? null : new RotationCertificate([.. rotated.Order(StringComparer.Ordinal)], 0, 0, 0),
+        };
+
+        void CheckUnchanged()
+        {
+            foreach (var shard in a.Shards.Concat(b.Shards)) shard.CheckUnchanged();
+        }
     }
 
     private static IEnumerable<string> ConfigDifferences(ModelConfig a, ModelConfig b)

@@ -14,9 +14,11 @@ namespace Wisca.Certificates;
 /// <param name="layer">The layer.</param>
 /// <param name="changed">The tensors whose bytes differ.</param>
 /// <param name="kinship">What the ledgers say of the two.</param>
+/// <param name="rotations">Looks for heads in another basis.</param>
 /// <param name="seed">Seed of the probes.</param>
 internal sealed class LayerProbe(
-    Checkpoint a, Checkpoint b, ModelLayout layout, AttentionLayer layer, HashSet<string> changed, Kinship kinship, ulong seed)
+    Checkpoint a, Checkpoint b, ModelLayout layout, AttentionLayer layer, HashSet<string> changed, Kinship kinship,
+    RotationCertifier rotations, ulong seed)
 {
     private const int Probes = 4;
 
@@ -26,20 +28,22 @@ internal sealed class LayerProbe(
     private ulong _state = seed ^ (0x5DEE_CE66_DUL * (ulong)(layer.Index + 1));
 
     /// <summary>The layer's errors, and what its channels have in the way of an exchange.</summary>
-    public (LayerCertificate Certificate, IEnumerable<string> Differences) Certify()
+    public (LayerCertificate Certificate, IEnumerable<string> Differences, IEnumerable<string> Rotated) Certify()
     {
-        var differences = new List<string>();
+        List<string> differences = [], rotated = [];
         double? queryKey = Certify(TransitionKind.QueryKey, layer.Query, layer.Key, QueryKeyError);
         double? valueOutput = Certify(TransitionKind.ValueOutput, layer.Value, layer.Output, ValueOutputError);
         return (
             new LayerCertificate(layer.Index, queryKey, valueOutput, Tolerance(layer.Query, layer.Key, layer.Value, layer.Output)),
-            differences);
+            differences, rotated);
 
         double? Certify(TransitionKind kind, Projection multiplied, Projection divided, Func<double> error)
         {
             if (layer.Refusals.ContainsKey(kind)) return null;
             if (!Changed(multiplied) && !Changed(divided)) return 0;
-            differences.AddRange(ChannelDifferences(kind, multiplied, divided));
+            List<string> found = [.. ChannelDifferences(kind, multiplied, divided)];
+            if (found.Count > 0 && rotations.Mixed(layer, kind) is { IsEmpty: false } mixed) rotated.AddRange(mixed);
+            else differences.AddRange(found);
             return error();
         }
     }

@@ -33,8 +33,16 @@ internal sealed class TurnPlan(IWeightFolder checkpoint)
         var stored = Find(tensor);
         if (stored.Info.Shape.Length != 1)
             throw new WiscaException($"tensor '{tensor}' has shape {stored.Info.ShapeText}, expected a vector", Hint);
-        values = new double[stored.Info.ElementCount];
-        new MatrixView(stored, 0).Decode(0, values);
+        return All(tensor);
+    }
+
+    /// <summary>All elements of a tensor as they are stored.</summary>
+    public double[] All(string tensor)
+    {
+        var matrix = new MatrixView(Find(tensor), 0);
+        double[] values = new double[checked(matrix.Rows * matrix.Columns)];
+        using var reader = new RowReader(matrix);
+        for (int row = 0; row < matrix.Rows; row++) reader.Decode(row, values.AsSpan(row * matrix.Columns, matrix.Columns));
         return values;
     }
 
