@@ -191,6 +191,9 @@ internal sealed class MapResolver
     {
         if (weight.Norm is not { } form) return;
         string name = LayerName(layer) + weight.Name;
+
+        // One behind a branch that is not stored is not there: some types of a family have it, others do not.
+        if (weight.To is not null && Stored(name + ".weight") is null) return;
         _norms.Add(
             new ModelNorm(
                 name, layer, form, weight.From is { } from ? SpaceOf(from, layer, weight.Name) : null,

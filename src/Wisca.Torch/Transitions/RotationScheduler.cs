@@ -119,7 +119,7 @@ public sealed class RotationScheduler : IDisposable
                 .. plan.Refusals,
                 new RotationRefusal(
                     RotationKind.Stream, [],
-                    $"in {layout.Table.Name} norms write into the residual stream, and their gains act in the stream's own basis"),
+                    $"in {source.ModelType} norms write into the residual stream, and their gains act in the stream's own basis"),
             ],
         };
     }

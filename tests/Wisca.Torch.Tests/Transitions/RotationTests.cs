@@ -15,7 +15,8 @@ public sealed class RotationTests
 {
     public static TheoryData<string, GainPolicy> Families =>
         [.. from type in DecoderConfig.ModelTypes
-            where type is not "gemma3_text" and not "olmo2"
+            // Norms behind the branches, and latents, which no table describes yet.
+            where type is not ("gemma2" or "gemma3_text" or "glm4" or "olmo2" or "deepseek_v3")
             from gains in (GainPolicy[])[GainPolicy.Follow, GainPolicy.Fold]
             select (type, gains)];
 
@@ -36,7 +37,9 @@ public sealed class RotationTests
     }
 
     [Theory]
+    [InlineData("gemma2")]
     [InlineData("gemma3_text")]
+    [InlineData("glm4")]
     [InlineData("olmo2")]
     public void Create_NormsThatWriteIntoTheStream_AreRefusedWithTheReason(string family)
     {
