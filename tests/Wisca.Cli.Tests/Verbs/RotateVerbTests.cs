@@ -13,7 +13,17 @@ public sealed class RotateVerbTests : IDisposable
         var model = new SmallLlama();
         var tensors = model.Tensors();
         var embedding = tensors.Single(tensor => tensor.Name == "model.embed_tokens.weight");
-        model.Write(_folder["m"], [.. tensors, embedding with { Name = "lm_head.weight" }]);
+        model.Write(
+            _folder["m"],
+            [
+                .. tensors.Select(tensor => tensor.Name.EndsWith("norm.weight", StringComparison.Ordinal) ? Gains(tensor) : tensor),
+                embedding with { Name = "lm_head.weight" },
+            ]);
+
+        static TestTensor Gains(TestTensor tensor) => tensor with
+        {
+            Bytes = ReferenceFloat.Bytes(tensor.Dtype, [.. Enumerable.Range(0, (int)tensor.Shape[0]).Select(i => 0.5 + (0.1 * i))]),
+        };
     }
 
     public void Dispose() => _folder.Dispose();
@@ -49,7 +59,7 @@ public sealed class RotateVerbTests : IDisposable
     [Theory]
     [InlineData(2, "--stream and --heads are both none", "--stream", "none")]
     [InlineData(2, "--layers chooses among heads", "--layers", "0")]
-    [InlineData(2, "the model has 2 layers", "--heads", "random", "--layers", "7")]
+    [InlineData(2, "not among the model's layers 0 to 1", "--heads", "random", "--layers", "7")]
     [InlineData(2, "eigen", "--stream", "eigen")]
     public async Task Rotate_Nonsense_IsOneLineAndWritesNothing(int code, string expected, params string[] options)
     {
