@@ -43,7 +43,7 @@ public sealed class RotationCertificateTests : IDisposable
     public void Compare_RotatedModel_IsEquivalentBothWaysWithAndWithoutItsLedger(
         Dtype dtype, BasisSource? stream, BasisSource? heads, GainPolicy gains, bool layerNorm)
     {
-        for (ulong seed = 0; seed < 4; seed++)
+        for (ulong seed = 0; seed < 3; seed++)
         {
             string at = _folder[$"{seed}"];
             new StreamModel(tied: false, layerNorm).Write(at, dtype);
@@ -163,7 +163,8 @@ public sealed class RotationCertificateTests : IDisposable
                     Named(model, Changed(rotated, at + "-element", dtype, tensor, values => values[5] += off), tensor);
 
                     // Of values or keys times a factor, the other side of the head is what does not follow.
-                    if (tensor.EndsWith("bias", StringComparison.Ordinal) || tensor.Contains("v_proj") || tensor.Contains("k_proj"))
+                    if (tensor.EndsWith("bias", StringComparison.Ordinal)
+                        || tensor.Contains("v_proj") || tensor.Contains("k_proj") || tensor.Contains("query_key_value"))
                         continue;
                     Named(
                         model,
