@@ -37,6 +37,7 @@ internal abstract class Trainee(Decoder model) : IDisposable
     /// <summary>Called once, when all is made and before the optimizer's state is restored.</summary>
     /// <param name="scheduler">The scheduler of transitions; null for none.</param>
     /// <param name="states">The optimizer, and the average where there is one.</param>
+    /// <param name="rotationsContinue">True where the product of its rotations goes on.</param>
     public abstract void Begin(WiscaScheduler? scheduler, IReadOnlyList<IParameterState> states, bool rotationsContinue);
 
     /// <summary>Adds the gradients of a step.</summary>
