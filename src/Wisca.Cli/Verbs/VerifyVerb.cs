@@ -127,6 +127,7 @@ internal static class VerifyVerb
     {
         console.WriteLine($"certificate    {(certificate.Equivalent ? "equivalent" : "NOT equivalent")}");
         foreach (string difference in certificate.Differences) console.WriteLine($"               {PrintableText.Of(difference)}");
+        if (certificate.Rotation is { } rotation) PrintRotation(console, rotation, certificate.ChangedTensors);
         if (!certificate.Layers.IsEmpty)
         {
             double allowed = certificate.Layers.Max(layer => layer.Tolerance);
@@ -156,6 +157,25 @@ internal static class VerifyVerb
         console.WriteLine($"forward proof  {outcome} on {forward.Tokens} {inputs}, in {arithmetic}");
         if (forward.NonFiniteA + forward.NonFiniteB == 0) PrintNumbers(console, forward);
         if (Disagreement(certificate, forward) is { } disagreement) console.WriteLine($"the two differ  {disagreement}");
+    }
+
+    private static void PrintRotation(IAnsiConsole console, RotationCertificate rotation, int changed)
+    {
+        if (rotation.StreamTensors > 0)
+            console.WriteLine(string.Create(
+                CultureInfo.InvariantCulture,
+                $"               the residual stream is turned: {Format.Count(changed, "tensor")} changed, "
+                + $"{rotation.StreamTensors} on it to {rotation.StreamError:0.0e+00} relative, "
+                + $"{rotation.StreamTolerance:0.0e+00} is rounding"));
+        if (rotation.Spaces.Count(space => space.StartsWith("layers.", StringComparison.Ordinal)) is > 0 and var heads)
+            console.WriteLine($"               {Format.Count(heads, "head")} in another basis: {Range(rotation)}");
+    }
+
+    /// <summary>The first and the last of the heads.</summary>
+    private static string Range(RotationCertificate rotation)
+    {
+        string[] heads = [.. rotation.Spaces.Where(space => space.StartsWith("layers.", StringComparison.Ordinal))];
+        return heads.Length == 1 ? heads[0] : $"{heads[0]} to {heads[^1]}";
     }
 
     private static void PrintNumbers(IAnsiConsole console, ForwardProofReport forward)
@@ -194,6 +214,13 @@ internal static class VerifyVerb
         ["expected_exact"] = certificate.ExpectedExact,
         ["changed_tensors"] = certificate.ChangedTensors,
         ["differences"] = Format.Json(certificate.Differences),
+        ["rotation"] = certificate.Rotation is not { } rotation ? null : new JsonObject
+        {
+            ["spaces"] = Format.Json(rotation.Spaces),
+            ["stream_tensors"] = rotation.StreamTensors,
+            ["stream_error"] = Format.Json(rotation.StreamError),
+            ["stream_tolerance"] = rotation.StreamTolerance,
+        },
         ["layers"] = new JsonArray(
         [
             .. certificate.Layers.Select(layer => (JsonNode?)new JsonObject

@@ -24,7 +24,11 @@ namespace Wisca.Certificates;
 /// What is taken on trust: the architecture table. Which rows belong to which head, which channels RoPE pairs and that nothing stands
 /// between projection and dot product are its claims, and a wrong table makes a wrong exchange and a certificate that approves it.
 /// Against that stand the tests of the built-in tables, and a forward pass on real text. A table of the user's own deserves the latter.
-/// Equivalences other than exchanges (permuted heads, say) are not recognised, and so are not certified.
+/// Equivalences other than exchanges and rotations (permuted heads, say) are not recognised, and so are not certified.
+/// </para>
+/// <para>
+/// Between rotated models (<see cref="CertificateReport.Rotation"/>) the rotation of the residual stream is found from the weights, and
+/// every tensor on the stream is held against it element by element; heads may have another basis besides.
 /// </para>
 /// </summary>
 public static class Certifier

@@ -61,8 +61,10 @@ internal sealed class RotationCertifier(Checkpoint a, Checkpoint b, ModelLayout 
             threads,
             layer =>
             {
+                // The error of the rotation is the same in both sides of a head, and so adds up.
+                double spread = 1 + (2 * (basis.Spread - 1));
                 var (turned, lines, names) = OfHeads(
-                    layer, byTensor, name => onStream.Contains(name) ? comparison.Turned(name, basis) : Stored(name), basis.Spread);
+                    layer, byTensor, name => onStream.Contains(name) ? comparison.Turned(name, basis) : Stored(name), spread);
                 lock (differences)
                 {
                     spaces.AddRange(turned);

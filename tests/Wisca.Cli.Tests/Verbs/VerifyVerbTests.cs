@@ -37,6 +37,35 @@ public sealed class VerifyVerbTests : IDisposable
     }
 
     [Fact]
+    public async Task Verify_RotatedModel_SaysWhichSpacesAreTurnedAndNamesWhatIsNot()
+    {
+        await Model();
+        (await CommandRun.RunAsync("rotate", _folder["demo", "model"], "--stream", "random", "--heads", "random", "--out", _folder["out"]))
+            .ExitCode.ShouldBe(0);
+        File.Delete(_folder["out", "wisca.json"]);
+        var run = await CommandRun.RunAsync("verify", _folder["demo", "model"], _folder["out"], "--tokens", "64");
+        run.ExitCode.ShouldBe(0, run.Output);
+        run.Output.ShouldContain("certificate    equivalent");
+        run.Output.ShouldContain("the residual stream is turned");
+        run.Output.ShouldContain("layers.0.vo.0");
+        run.Output.ShouldContain("forward proof  equivalent");
+
+        run = await CommandRun.RunAsync("verify", _folder["demo", "model"], _folder["out"], "--json");
+        var rotation = JsonDocument.Parse(run.Output).RootElement.GetProperty("certificate").GetProperty("rotation");
+        rotation.GetProperty("spaces").EnumerateArray().Select(space => space.GetString()).ShouldContain("stream");
+        rotation.GetProperty("stream_error").GetDouble().ShouldBeInRange(1e-9, rotation.GetProperty("stream_tolerance").GetDouble());
+
+        string weights = _folder["out", "model.safetensors"];
+        byte[] bytes = File.ReadAllBytes(weights);
+        int at = bytes.AsSpan().IndexOf(TestCheckpoint.Read(_folder["out"])["model.layers.1.mlp.down_proj.weight"].Bytes);
+        bytes[at + 3] ^= 0x81;
+        File.WriteAllBytes(weights, bytes);
+        run = await CommandRun.RunAsync("verify", _folder["demo", "model"], _folder["out"]);
+        run.ExitCode.ShouldBe(1);
+        run.Output.ShouldContain("tensor 'model.layers.1.mlp.down_proj.weight' is not the first's in the basis of the second: at [0, 0]");
+    }
+
+    [Fact]
     public async Task Verify_OneElementChanged_Exit1ByBothProofs()
     {
         await Model();
