@@ -95,7 +95,8 @@ internal static class InspectVerb
 
         if (rotations.Spaces.Length > 0)
             console.WriteLine($"rotates  {string.Join(", ", rotations.Spaces.Select(space => space.Kind.Name()).Distinct())}");
-        foreach (var refusal in rotations.Refusals)
+        // Where RoPE acts, queries and keys have no basis to choose; that is no news.
+        foreach (var refusal in rotations.Refusals.Where(refusal => refusal.Kind != RotationKind.QueryKey))
         {
             string where = refusal.Layers.IsEmpty ? ""
                 : refusal.Layers.Length == layout.Layers.Length ? " (all layers)"

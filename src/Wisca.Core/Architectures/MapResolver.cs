@@ -213,7 +213,15 @@ internal sealed class MapResolver
             candidate == ModelMap.Stream || !IsNorm(candidate) || _tensors.ContainsKey(LayerName(layer) + candidate + ".weight"))
             ?? names[^1];
         if (name == ModelMap.Stream) return name;
-        if (IsNorm(name)) return LayerName(layer) + name;
+        if (IsNorm(name))
+        {
+            // What goes through a norm behind the branch that is not there goes where the norm leads.
+            var norm = weights.First(weight => weight.Norm is not null && weight.Name == name);
+            return norm.To is { } to && !_tensors.ContainsKey(LayerName(layer) + name + ".weight")
+                ? SpaceOf(to, layer, module)
+                : LayerName(layer) + name;
+        }
+
         string parent = module[..(module.LastIndexOf('.') + 1)].Replace("*", expert, StringComparison.Ordinal);
         return LayerName(layer) + parent + name;
 

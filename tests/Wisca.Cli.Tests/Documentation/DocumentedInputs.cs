@@ -94,6 +94,7 @@ public sealed class DocumentedInputs : IAsyncLifetime
             Copy(_folder["MODEL"], _folder[name]);
         await RunAsync("rescale", "MODEL", "--out", "BALANCED");
         await RunAsync("rescale", "MODEL", "--out", "EXACT", "--qk", "kv-head", "--vo", "kv-head", "--round", "pow2");
+        await RunAsync("rotate", "MODEL", "--out", "ROTATED");
         Write("finetune.yaml", "steps: 1\nbatch_size: 1\nthreads: 1\nbase: { model: MODEL }\noutput: adapters\nwisca: { preset: origin }\n"
             + "data: { train: [alpaca.json], sequence_length: 256 }\nevaluation: { tokens: 64 }\n");
         await RunAsync("finetune", "--config", "finetune.yaml");
