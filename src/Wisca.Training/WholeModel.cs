@@ -16,6 +16,7 @@ internal sealed class WholeModel(Decoder model, string? origin) : Trainee(model)
 {
     private WiscaScheduler? _scheduler;
     private IReadOnlyList<LedgerMove> _history = [];
+    private IReadOnlyDictionary<string, byte[]> _files = new Dictionary<string, byte[]>();
 
     public override IReadOnlyList<(string Name, Parameter Parameter)> Trained { get; } =
     [.. model.named_parameters().Select(entry => (entry.name, entry.parameter))];
@@ -25,6 +26,7 @@ internal sealed class WholeModel(Decoder model, string? origin) : Trainee(model)
         _scheduler = scheduler;
         if (origin is null) return;
         (_history, ImmutableArray<ImmutableArray<double>>? product) = TrainedMove.Continue(origin, scheduler?.Plan, rotationsContinue);
+        _files = TrainedMove.ReadFiles(origin, _history);
         if (product is { } factors) scheduler!.Product = factors;
     }
 
@@ -38,5 +40,5 @@ internal sealed class WholeModel(Decoder model, string? origin) : Trainee(model)
     public override void SaveState(string folder, RotationScheduler? rotations) =>
         TrainedMove.Write(
             folder, _scheduler?.Plan, _scheduler?.Product ?? [], _history,
-            rotations is { Rotations: > 0 } ? [.. rotations.Spaces.Select(space => (space, rotations.TotalOf(space)))] : null, origin);
+            rotations is { Rotations: > 0 } ? [.. rotations.Spaces.Select(space => (space, rotations.TotalOf(space)))] : null, _files);
 }

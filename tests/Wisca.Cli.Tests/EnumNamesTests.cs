@@ -39,7 +39,7 @@ public sealed class EnumNamesTests
         [typeof(CovarianceExtent)] = "all inner",
         [typeof(GainPolicy)] = "follow fold",
         [typeof(NormForm)] = "rms rms_plus_one layer layer_plus_one",
-        [typeof(RotationKind)] = "stream vo qk lora",
+        [typeof(RotationKind)] = "stream vo qk",
         [typeof(RotationSource)] = "gradient momentum weights random identity",
         [typeof(SecondMomentPolicy)] = "keep mix reset",
         [typeof(SliceRole)] = "writes reads bias embedding head",

@@ -75,8 +75,8 @@ internal static class UndoVerb
                 $"bit for bit: {Format.Count(result.BitExactTensors.Length, "tensor")} (their digests are the original ones)");
         if (result.RoundedTensors.Length > 0)
             context.Out.WriteLine(
-                $"to rounding: {Format.Count(result.RoundedTensors.Length, "tensor")}, as the factors were not powers of two: "
-                + $"{Some(result.RoundedTensors)}");
+                $"to rounding: {Format.Count(result.RoundedTensors.Length, "tensor")}, as they were rotated or their factors no powers "
+                + $"of two: {Some(result.RoundedTensors)}");
         if (result.TrainedTensors.Length > 0)
             context.Out.WriteLine(
                 $"trained:     {Format.Count(result.TrainedTensors.Length, "tensor")} trained or edited since the first move, and what "

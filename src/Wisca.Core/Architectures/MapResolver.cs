@@ -11,7 +11,8 @@ internal sealed class MapResolver
     private readonly TextModel _text;
     private readonly IReadOnlyDictionary<string, TensorInfo> _tensors;
     private readonly AttentionTable _attention;
-    private readonly string _prefix, _stem, _separator;
+    private readonly string _prefix;
+    private readonly LayerNames _names;
     private readonly int _layers;
     private readonly WeightNames _ofModel, _ofLayer;
     private readonly ImmutableArray<WeightAxis>.Builder _axes = ImmutableArray.CreateBuilder<WeightAxis>();
@@ -23,16 +24,10 @@ internal sealed class MapResolver
     {
         (_text, _tensors, _attention, _prefix, _layers) = (text, tensors, attention, prefix, layers);
         var table = text.Table;
-        (_stem, _separator) = LayerStem(table, prefix);
+        _names = LayerNames.Of(table, prefix);
         _ofModel = new WeightNames(table.ModelWeights.Where(weight => weight.Tied is null), table.Buffers);
         _ofLayer = new WeightNames(table.LayerWeights, table.Buffers);
     }
-
-    /// <summary>What stands in front of a layer's index in a tensor's name, and behind it.</summary>
-    public static (string Stem, string Separator) LayerStem(ArchitectureTable table, string prefix) =>
-        (
-            prefix + table.Layer[..table.Layer.IndexOf("${layer}", StringComparison.Ordinal)],
-            table.Layer[(table.Layer.IndexOf('}') + 1)..]);
 
     public ModelMap Resolve()
     {
@@ -58,7 +53,7 @@ internal sealed class MapResolver
             if (info.ElementCount == 0) continue;
             if (headModule is not null && info.Name.StartsWith(headModule + ".", StringComparison.Ordinal))
                 AddHead(info, head!, info.Name[headModule.Length..], isEmbedding ? tokens : null);
-            else if (LayerOf(info.Name, out string relative) is { } layer) AddOfLayer(info, layer, relative);
+            else if (_names.TryParse(info.Name, out int layer, out string? relative) && layer < _layers) AddOfLayer(info, layer, relative);
             else if (!info.Name.StartsWith(_prefix, StringComparison.Ordinal) || !AddOfModel(info, info.Name[_prefix.Length..]))
                 _undeclared.Add(info.Name);
         }
@@ -69,19 +64,7 @@ internal sealed class MapResolver
             head is null ? null : SpaceOf(head.From!, null, ""), [.. _packed], [.. _undeclared]);
     }
 
-    /// <summary>The layer that a tensor belongs to, if it is one of the model's.</summary>
-    private int? LayerOf(string name, out string relative)
-    {
-        relative = "";
-        if (!name.StartsWith(_stem, StringComparison.Ordinal)) return null;
-        int end = name.IndexOf(_separator, _stem.Length, StringComparison.Ordinal);
-        if (end < 0 || !int.TryParse(name.AsSpan(_stem.Length, end - _stem.Length), out int layer) || layer < 0 || layer >= _layers)
-            return null;
-        relative = name[(end + _separator.Length)..];
-        return layer;
-    }
-
-    private string LayerName(int? layer) => layer is { } index ? $"{_stem}{index}{_separator}" : _prefix;
+    private string LayerName(int? layer) => layer is { } index ? _names[index] : _prefix;
 
     /// <summary>Where the output projection is, which stands outside of what the prefix names.</summary>
     private string? HeadModule(string name)

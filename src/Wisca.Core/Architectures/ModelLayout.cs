@@ -107,8 +107,7 @@ public sealed record ModelLayout(
             };
         }
 
-        private string LayerName(string prefix, int layer) =>
-            prefix + _table.Layer.Replace("${layer}", layer.ToString(), StringComparison.Ordinal);
+        private string LayerName(string prefix, int layer) => LayerNames.Of(_table, prefix)[layer];
 
         private bool[] RotatingLayers(int layers)
         {
@@ -176,23 +175,20 @@ public sealed record ModelLayout(
         {
             var others = new List<string>[layers];
             for (int layer = 0; layer < layers; layer++) others[layer] = [];
-            var (stem, separator) = MapResolver.LayerStem(_table, prefix);
+            var names = LayerNames.Of(_table, prefix);
             HashSet<string> modules = [.. attention.Modules];
             beyond = 0;
             foreach (var (name, info) in tensors)
             {
                 // What has no elements does nothing (the empty _extra_state of Transformer Engine).
                 if (info.ElementCount == 0) continue;
-                if (!name.StartsWith(stem, StringComparison.Ordinal)) continue;
-                int end = name.IndexOf(separator, stem.Length, StringComparison.Ordinal);
-                if (end < 0 || !int.TryParse(name.AsSpan(stem.Length, end - stem.Length), out int layer) || layer < 0) continue;
+                if (!names.TryParse(name, out int layer, out string? relative)) continue;
                 if (layer >= layers)
                 {
                     beyond++;
                     continue;
                 }
 
-                string relative = name[(end + separator.Length)..];
                 string module = relative[..Math.Max(0, relative.LastIndexOf('.'))];
                 if (
                     !modules.Contains(module)
@@ -201,7 +197,7 @@ public sealed record ModelLayout(
             }
 
             // The same message whatever the order in the file.
-            foreach (var names in others) names.Sort(StringComparer.Ordinal);
+            foreach (var list in others) list.Sort(StringComparer.Ordinal);
             return others;
         }
 

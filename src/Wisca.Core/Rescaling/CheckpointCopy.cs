@@ -12,6 +12,8 @@ internal static class CheckpointCopy
     public static long Size(IWeightFolder checkpoint) =>
         checkpoint.Shards.Sum(shard => shard.Length)
         + SideFiles.Of(checkpoint).Copied.Sum(name => Length(Path.Combine(checkpoint.Folder, name)))
+        + RotationFile.NamesIn(Ledger.Load(checkpoint.Folder)?.Moves ?? [])
+            .Sum(name => RotationFile.Find(checkpoint.Folder, name).Length)
         + Reserve;
 
     /// <summary>Copies the side files, writes the ledger and puts the folder in its place.</summary>
@@ -53,10 +55,10 @@ internal static class CheckpointCopy
     private static void CompleteLedger(
         IWeightFolder checkpoint, string staging, List<LedgerFile> files, Func<IReadOnlyList<LedgerFile>, Ledger> ledgerOf)
     {
-        foreach (string name in ledgerOf(files).Moves.SelectMany(move => move.Rotations ?? []).Select(rotation => rotation.File).Distinct())
+        foreach (string name in RotationFile.NamesIn(ledgerOf([]).Moves))
         {
             string path = Path.Combine(staging, name);
-            if (!File.Exists(path)) Copy(Path.Combine(checkpoint.Folder, name), path);
+            if (!File.Exists(path)) Copy(RotationFile.Find(checkpoint.Folder, name).FullName, path);
             files.Add(new LedgerFile(name, new FileInfo(path).Length));
         }
 

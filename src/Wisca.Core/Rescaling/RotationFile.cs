@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Runtime.InteropServices;
 using Wisca.Checkpoints;
+using Wisca.Files;
 using Wisca.Rotations;
 using Wisca.Safetensors;
 
@@ -21,6 +22,23 @@ internal static class RotationFile
     /// <summary>The name of the file of a ledger's next move with rotations.</summary>
     public static string NameFor(IReadOnlyList<LedgerMove> history) =>
         string.Create(CultureInfo.InvariantCulture, $"{Prefix}{history.Count(move => move.Rotations is not null)}.safetensors");
+
+    /// <summary>The names of the files that moves need.</summary>
+    public static IEnumerable<string> NamesIn(IEnumerable<LedgerMove> moves) =>
+        moves.SelectMany(move => move.Rotations ?? []).Select(rotation => rotation.File).Distinct(StringComparer.Ordinal);
+
+    /// <summary>Finds a file beside a ledger.</summary>
+    /// <param name="folder">The folder of the ledger.</param>
+    /// <param name="name">The file's name.</param>
+    /// <exception cref="WiscaException">There is none, or it is a pipe or a device.</exception>
+    public static FileInfo Find(string folder, string name)
+    {
+        string path = Path.Combine(folder, name);
+        if (!Path.Exists(path))
+            throw new WiscaException($"{path} does not exist, and {Ledger.FileName} tells of a rotation that is in it", Hint);
+        PlainFile.Check(path);
+        return new FileInfo(path);
+    }
 
     /// <summary>Writes the turns of a move.</summary>
     /// <param name="path">The file, which is not there yet.</param>
@@ -62,7 +80,7 @@ internal static class RotationFile
     public static (SpaceTurn Turn, Dictionary<string, (double[] Before, double[] After)> Biases) Read(
         string folder, LedgerRotation rotation)
     {
-        using var file = SafetensorsFile.Open(Path.Combine(folder, rotation.File));
+        using var file = SafetensorsFile.Open(Find(folder, rotation.File).FullName);
         double[] values = Values(file, $"{rotation.Space}/rotation", (long)rotation.Size * rotation.Size);
         double[,] matrix = new double[rotation.Size, rotation.Size];
         Buffer.BlockCopy(values, 0, matrix, 0, values.Length * sizeof(double));

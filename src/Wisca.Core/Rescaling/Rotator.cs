@@ -17,7 +17,7 @@ public static class Rotator
         ArgumentNullException.ThrowIfNull(checkpoint);
         var plan = RotationPlan.Create(layout);
         var turns = new TurnPlan(checkpoint);
-        var refused = plan.Spaces.Select(space => (Space: space, Obstacle: SpaceTurn.Obstacle(space, turns.Gain)))
+        var refused = plan.Spaces.Select(space => (Space: space, Obstacle: NormGains.Obstacle(space, turns.Gain)))
             .Where(entry => entry.Obstacle is not null).ToList();
         return refused.Count == 0
             ? plan
@@ -103,8 +103,7 @@ public static class Rotator
 
         if (options.Heads is not null)
         {
-            var heads = plan.Spaces.Where(space => space.Kind is RotationKind.ValueOutput or RotationKind.QueryKey
-                && covered[int.Parse(space.Name.Split('.')[1])]).ToList();
+            var heads = plan.Spaces.Where(space => space.Layer is { } layer && covered[layer]).ToList();
             if (heads.Count == 0) throw new WiscaException($"no head is rotated: {Reason(RotationKind.ValueOutput)}", hint);
             spaces.AddRange(heads);
         }

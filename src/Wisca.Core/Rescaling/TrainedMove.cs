@@ -19,23 +19,32 @@ public static class TrainedMove
     /// <param name="product">For each exchange of the plan and each of its groups, the product of its factors.</param>
     /// <param name="history">The moves that were made before.</param>
     /// <param name="rotations">The spaces that were rotated, each with the product of its rotations; null for none.</param>
-    /// <param name="origin">The folder that the files of rotations before are in; null where there were none.</param>
+    /// <param name="files">The files of the rotations in the history (<see cref="ReadFiles"/>); null where there were none.</param>
     /// <exception cref="WiscaException">The folder is not a model with the plan's tensors.</exception>
     public static void Write(
         string folder, TransitionPlan? plan, ImmutableArray<ImmutableArray<double>> product, IReadOnlyList<LedgerMove> history,
-        IReadOnlyList<(RotatedSpace Space, double[,] Total)>? rotations = null, string? origin = null)
+        IReadOnlyList<(RotatedSpace Space, double[,] Total)>? rotations = null, IReadOnlyDictionary<string, byte[]>? files = null)
     {
         ArgumentNullException.ThrowIfNull(folder);
         ArgumentNullException.ThrowIfNull(history);
         var moves = history.ToList();
-        foreach (string file in history.SelectMany(move => move.Rotations ?? []).Select(rotation => rotation.File).Distinct())
-            File.Copy(Path.Combine(origin ?? folder, file), Path.Combine(folder, file), overwrite: true);
+        foreach (var (file, content) in files ?? new Dictionary<string, byte[]>()) File.WriteAllBytes(Path.Combine(folder, file), content);
         if (plan is not null && product.Any(factors => factors.Any(factor => factor != 1))) moves.Add(Create(folder, plan, product));
         if (rotations is { Count: > 0 }) moves.Add(Rotated(folder, RotationFile.NameFor(moves), rotations));
 
         // No files are listed: a checkpoint of a training is not an output that --force may replace.
         if (moves.Count > 0) new Ledger(Ledger.CurrentVersion, moves, []).Save(folder);
     }
+
+    /// <summary>
+    /// Reads what moves keep in files beside their ledger: a training goes on telling of them when the folder it came from is gone.
+    /// </summary>
+    /// <param name="folder">The folder of the ledger.</param>
+    /// <param name="history">The moves.</param>
+    /// <exception cref="WiscaException">A file is missing.</exception>
+    public static IReadOnlyDictionary<string, byte[]> ReadFiles(string folder, IReadOnlyList<LedgerMove> history) =>
+        RotationFile.NamesIn(history).ToDictionary(
+            name => name, name => File.ReadAllBytes(RotationFile.Find(folder, name).FullName), StringComparer.Ordinal);
 
     /// <summary>
     /// All rotations of a space as one. What its gains were at first is no longer known once they are trained: they go back as gains

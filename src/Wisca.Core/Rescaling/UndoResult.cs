@@ -6,7 +6,7 @@ namespace Wisca.Rescaling;
 /// <summary>What an undo gave back.</summary>
 /// <param name="Moves">Number of moves that were undone.</param>
 /// <param name="BitExactTensors">Tensors whose bytes are again those before the first move, by digest.</param>
-/// <param name="RoundedTensors">Tensors that are back to rounding: a factor was not a power of two.</param>
+/// <param name="RoundedTensors">Tensors that are back to rounding: a factor was not a power of two, or they were rotated.</param>
 /// <param name="TrainedTensors">
 /// Tensors whose bytes had changed since a move: they were trained (or edited), and keep what they learned in the original gauge.
 /// </param>

@@ -185,7 +185,7 @@ public static class Undoer
                             var (left, was) = back.Gains[gain.Tensor];
                             return gain.MustBeUniform ? (now, now)
                                 : now.AsSpan().SequenceEqual(left) ? (now, was)
-                                : (now, plan.Rounded(gain, SpaceTurn.Follow(now, back.Matrix)));
+                                : (now, plan.Rounded(gain, NormGains.Follow(now, back.Matrix)));
                         },
                         StringComparer.Ordinal),
                 };

@@ -83,8 +83,9 @@ public static class OrthogonalMatrix
 
     /// <summary>What a symmetric matrix of size n is on the complement of the vector of ones, in the basis of
     /// <see cref="KeepingOnes"/>.</summary>
-    internal static double[,] BesideOnes(double[,] symmetric)
+    public static double[,] BesideOnes(double[,] symmetric)
     {
+        ArgumentNullException.ThrowIfNull(symmetric);
         int size = symmetric.GetLength(0);
         double[,] matrix = (double[,])symmetric.Clone(), rest = new double[size - 1, size - 1];
         Reflect(matrix);
@@ -157,22 +158,51 @@ public static class OrthogonalMatrix
         return result;
     }
 
+    /// <summary>
+    /// Puts orthonormal vectors as columns where, and with the sign with which, they are nearest to unit vectors, the largest element of
+    /// all first: so a basis moves what it is applied to as little as it must.
+    /// </summary>
+    /// <param name="rows">The vectors, one a row.</param>
+    public static double[,] NearestToIdentity(double[,] rows)
+    {
+        ArgumentNullException.ThrowIfNull(rows);
+        int n = rows.GetLength(0);
+        double[] sizes = new double[n * n];
+        int[] order = new int[n * n];
+        for (int i = 0; i < sizes.Length; i++) (sizes[i], order[i]) = (-Math.Abs(rows[i / n, i % n]), i);
+        Array.Sort(sizes, order);
+        int[] placeOf = new int[n];
+        Array.Fill(placeOf, -1);
+        bool[] taken = new bool[n];
+        foreach (int at in order)
+        {
+            var (vector, place) = (at / n, at % n);
+            if (placeOf[vector] >= 0 || taken[place]) continue;
+            (placeOf[vector], taken[place]) = (place, true);
+        }
+
+        double[,] columns = new double[n, n];
+        for (int vector = 0; vector < n; vector++)
+        {
+            int place = placeOf[vector];
+            double sign = rows[vector, place] < 0 ? -1 : 1;
+            for (int k = 0; k < n; k++) columns[k, place] = sign * rows[vector, k];
+        }
+
+        return columns;
+    }
+
     /// <summary>The largest element of R R^T - I in magnitude: 0 for an orthogonal matrix, some 1e-15 for one in float64.</summary>
     public static double Fault(double[,] matrix)
     {
         ArgumentNullException.ThrowIfNull(matrix);
         int n = matrix.GetLength(0);
         double worst = 0;
-        for (int i = 0; i < n; i++)
-        {
-            for (int j = 0; j <= i; j++)
-            {
-                double product = 0;
-                for (int k = 0; k < n; k++) product += matrix[i, k] * matrix[j, k];
-                worst = Math.Max(worst, Math.Abs(product - (i == j ? 1 : 0)));
-            }
-        }
-
+        double[] rows = new double[n * n], columns = new double[n * n], product = new double[n * n];
+        Buffer.BlockCopy(matrix, 0, rows, 0, rows.Length * sizeof(double));
+        for (int i = 0; i < rows.Length; i++) columns[(i % n * n) + (i / n)] = rows[i];
+        MatrixProduct.Add(rows, columns, product, n, n, n);
+        for (int i = 0; i < product.Length; i++) worst = Math.Max(worst, Math.Abs(product[i] - (i % n == i / n ? 1 : 0)));
         return worst;
     }
 }

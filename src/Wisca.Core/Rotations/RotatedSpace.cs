@@ -18,4 +18,8 @@ public sealed record RotatedSpace(
     int Size,
     bool KeepsOnes,
     ImmutableArray<RotatedSlice> Slices,
-    ImmutableArray<RotatedGain> Gains);
+    ImmutableArray<RotatedGain> Gains)
+{
+    /// <summary>The layer that a head's space belongs to; null for the residual stream.</summary>
+    public int? Layer { get; init; }
+}

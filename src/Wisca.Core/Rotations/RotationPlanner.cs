@@ -120,7 +120,10 @@ internal sealed class RotationPlanner(ModelLayout layout)
             Add(shared, head, SliceRole.Writes);
             for (int query = head * sharing; query < (head + 1) * sharing; query++)
                 Add(own, query, kind == RotationKind.ValueOutput ? SliceRole.Reads : SliceRole.Writes);
-            _spaces.Add(new RotatedSpace(kind, $"layers.{layer.Index}.{kind.Name()}.{head}", size, false, slices.ToImmutable(), []));
+            _spaces.Add(new RotatedSpace(kind, $"layers.{layer.Index}.{kind.Name()}.{head}", size, false, slices.ToImmutable(), [])
+                {
+                    Layer = layer.Index,
+                });
 
             void Add(Projection projection, int index, SliceRole role)
             {

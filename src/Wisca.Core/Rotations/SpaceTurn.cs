@@ -7,9 +7,6 @@ namespace Wisca.Rotations;
 internal sealed record SpaceTurn(
     RotatedSpace Space, double[,] Matrix, IReadOnlyDictionary<string, (double[] Before, double[] After)> Gains)
 {
-    // Below this, relative to the gains' mean, what is divided by a gain would lose digits.
-    private const double SmallestGain = 1e-3;
-
     /// <summary>Decides what becomes of the gains.</summary>
     /// <param name="space">The space.</param>
     /// <param name="matrix">R.</param>
@@ -23,29 +20,12 @@ internal sealed record SpaceTurn(
                 gain =>
                 {
                     double[] before = gainOf(gain);
-                    return (before, gain.MustBeUniform ? before : policy == GainPolicy.Fold ? Ones(before.Length) : Follow(before, matrix));
+                    double[] after = gain.MustBeUniform ? before
+                        : policy == GainPolicy.Fold ? Ones(before.Length)
+                        : NormGains.Follow(before, matrix);
+                    return (before, after);
                 },
                 StringComparer.Ordinal));
-
-    /// <summary>Why the gains do not allow the rotation; null where they do.</summary>
-    /// <param name="space">The space.</param>
-    /// <param name="gainOf">A gain's values, 1 included where it is added.</param>
-    public static string? Obstacle(RotatedSpace space, Func<RotatedGain, double[]> gainOf)
-    {
-        foreach (var gain in space.Gains)
-        {
-            double[] values = gainOf(gain);
-            if (gain.MustBeUniform && values.AsSpan().ContainsAnyExcept(values[0]))
-                return $"gain '{gain.Tensor}' is not the same for all channels, and has nowhere to go: "
-                    + "the output projection is tied to the embedding, or the norm writes into the residual stream";
-            double least = SmallestGain * values.Average(Math.Abs);
-            int small = Array.FindIndex(values, value => !(Math.Abs(value) > least));
-            if (!gain.MustBeUniform && small >= 0)
-                return $"gain '{gain.Tensor}' is {values[small]:0.0e+00} at channel {small}, too near zero to be divided by";
-        }
-
-        return null;
-    }
 
     /// <summary>What becomes of a slice.</summary>
     public AxisTurn Of(RotatedSlice slice) => slice.Gain is { } gain
@@ -76,18 +56,5 @@ internal sealed record SpaceTurn(
         double[] ones = new double[length];
         Array.Fill(ones, 1);
         return ones;
-    }
-
-    /// <summary>g'_j^2 = sum over i of R_ij^2 g_i^2: near the identity a channel keeps its gain.</summary>
-    public static double[] Follow(double[] before, double[,] matrix)
-    {
-        double[] after = new double[before.Length];
-        for (int row = 0; row < before.Length; row++)
-        {
-            for (int column = 0; column < after.Length; column++)
-                after[column] += matrix[row, column] * matrix[row, column] * before[row] * before[row];
-        }
-
-        return Array.ConvertAll(after, Math.Sqrt);
     }
 }

@@ -1,5 +1,4 @@
 using System.Diagnostics.CodeAnalysis;
-using System.Globalization;
 using TorchSharp;
 using Wisca.Numerics;
 using Wisca.Rotations;
@@ -16,9 +15,6 @@ namespace Wisca.Torch.Transitions;
 /// </summary>
 public sealed class LiveModel : ITensorSource
 {
-    // A gain is divided by; and one that must be uniform was made so, and may have been rounded since.
-    private const double LeastGain = 1e-3, UniformTolerance = 1e-6;
-
     private readonly Dictionary<string, Tensor> _parameters;
     private readonly IReadOnlyList<IParameterState> _states;
 
@@ -158,8 +154,8 @@ public sealed class LiveModel : ITensorSource
         }
 
         // All gains are read before any changes.
-        var live = Changes(space, turn, gains, Weight);
-        foreach (var (copy, changes) in Copies(tensors).Select(copy => (copy, Changes(space, turn, gains, copy))).ToList())
+        var live = Changes(space, rotation, gains, Weight);
+        foreach (var (copy, changes) in Copies(tensors).Select(copy => (copy, Changes(space, rotation, gains, copy))).ToList())
         {
             foreach (var slice in space.Slices)
             {
@@ -214,20 +210,7 @@ public sealed class LiveModel : ITensorSource
     {
         using var scope = NewDisposeScope();
         using var ungraded = no_grad();
-        foreach (var gain in space.Gains)
-        {
-            var values = Gain(Weight(gain.Tensor), gain);
-            double mean = values.abs().mean().AsDouble(), least = values.abs().amin([0]).AsDouble();
-            double spread = values.amax([0]).Plus(values.amin([0]).neg()).AsDouble();
-            if (gain.MustBeUniform && !(spread <= UniformTolerance * mean))
-                return $"the elements of gain '{gain.Tensor}' are not all equal, and it has no reader of its own to take up the difference";
-            if (!gain.MustBeUniform && !(least >= LeastGain * mean))
-                return string.Create(
-                    CultureInfo.InvariantCulture,
-                    $"gain '{gain.Tensor}' has an element of {least:0.###e+0} beside a mean of {mean:0.###}: too near to zero");
-        }
-
-        return null;
+        return NormGains.Obstacle(space, gain => Read(Gain(Weight(gain.Tensor), gain)));
     }
 
     /// <summary>
@@ -333,18 +316,19 @@ public sealed class LiveModel : ITensorSource
         }
     }
 
-    private Dictionary<string, GainChange> Changes(RotatedSpace space, Tensor turn, GainPolicy policy, Func<string, Tensor?> copy) =>
+    private Dictionary<string, GainChange> Changes(
+        RotatedSpace space, double[,] rotation, GainPolicy policy, Func<string, Tensor?> copy) =>
         space.Gains.ToDictionary(
             gain => gain.Tensor,
             gain =>
             {
                 if (gain.MustBeUniform) return GainChange.None;
                 var before = Gain(copy(gain.Tensor) ?? Weight(gain.Tensor), gain);
-                if (policy == GainPolicy.Fold) return new GainChange(before, ones_like(before));
-
-                // The sign of the channel that weighs most; any would be exact.
-                var sign = before.index_select(0, turn.abs().argmax(0)).sign();
-                return new GainChange(before, turn.Squared().transpose(0, 1).matmul(before.Squared()).sqrt() * sign);
+                return new GainChange(
+                    before,
+                    policy == GainPolicy.Fold
+                        ? ones_like(before)
+                        : tensor(NormGains.Follow(Read(before), rotation), device: before.device));
             },
             StringComparer.Ordinal);
 

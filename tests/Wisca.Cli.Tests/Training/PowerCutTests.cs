@@ -44,6 +44,9 @@ public sealed class PowerCutTests(ITestOutputHelper log) : IDisposable
     [InlineData("merge")]
     [InlineData("balance")]
     [InlineData("express")]
+    [InlineData("rotate")]
+    [InlineData("undo of a rotation")]
+    [InlineData("rescale of a rotated model")]
     public async Task CommandOnModels_CutOffAnywhere_LeavesTheOldOrTheNew(string command)
     {
         WriteAdapter();
@@ -52,9 +55,13 @@ public sealed class PowerCutTests(ITestOutputHelper log) : IDisposable
             "undo" => ["undo", _folder["moved"]],
             "merge" => ["merge", _folder["model"], _folder["adapter"], "--tokens", "0"],
             "balance" => ["balance", _folder["adapter"]],
+            "rotate" => ["rotate", _folder["model"], "--stream", "none", "--heads", "random"],
+            "undo of a rotation" => ["undo", _folder["rotated"]],
+            "rescale of a rotated model" => ["rescale", _folder["rotated"]],
             _ => ["express", _folder["adapter"], "--base", _folder["moved"], "--for", "rescaled"],
         };
         await Run("rescale", _folder["model"], "--out", _folder["moved"]);
+        await Run("rotate", _folder["model"], "--out", _folder["rotated"], "--stream", "none", "--heads", "random", "--seed", "1");
         await Run("rescale", _folder["model"], "--out", _folder["out"]); // what is there before, and is replaced
         await Survives(["out"], [.. arguments, "--out", _folder["out"], "--force"]);
     }

@@ -199,6 +199,39 @@ public sealed class RotatorTests : IDisposable
         plan.Spaces.ShouldContain(space => space.Kind == RotationKind.ValueOutput);
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void RotatedModel_WhoseMatricesAreGone_IsRefusedBeforeAnythingIsWritten(bool undo)
+    {
+        using var model = Write(new StreamModel(tied: false, layerNorm: false));
+        Rotate(model, "rotated", new RotateOptions { Stream = BasisSource.Random });
+        File.Delete(Path.Combine(_folder["rotated"], "wisca-rotation-0.safetensors"));
+        using var rotated = Checkpoint.Open(_folder["rotated"]);
+        var refused = Should.Throw<WiscaException>(() =>
+        {
+            if (undo) Undoer.Undo(rotated, _folder["out"]);
+            else Rescaler.Rescale(rotated, _folder["out"], new RescaleOptions());
+        });
+        refused.Message.ShouldContain("wisca-rotation-0.safetensors does not exist");
+        refused.Hint.ShouldNotBeNull().ShouldContain("without wisca.json");
+        Directory.Exists(_folder["out"]).ShouldBeFalse();
+    }
+
+    [Fact]
+    public void RotatedModel_APipeInThePlaceOfItsMatrices_IsNotWaitedFor()
+    {
+        if (OperatingSystem.IsWindows()) return;
+        using var model = Write(new StreamModel(tied: false, layerNorm: false));
+        Rotate(model, "rotated", new RotateOptions { Stream = BasisSource.Random });
+        string file = Path.Combine(_folder["rotated"], "wisca-rotation-0.safetensors");
+        File.Delete(file);
+        using (var made = System.Diagnostics.Process.Start("mkfifo", [file])) made.WaitForExit();
+        using var rotated = Checkpoint.Open(_folder["rotated"]);
+        Should.Throw<WiscaException>(() => Rescaler.Rescale(rotated, _folder["out"], new RescaleOptions()))
+            .Message.ShouldContain("pipe");
+    }
+
     private Checkpoint Write(StreamModel model, string name = "model", Dtype dtype = Dtype.F64)
     {
         model.Write(_folder[name], dtype);

@@ -58,8 +58,8 @@ public sealed class RotationTests
         Should
             .Throw<WiscaException>(Scheduler(model, new RotationOptions()).CheckGains)
             .Message.ShouldBe(
-                "rotate stream: not exact in this model: the elements of gain 'model.norm.weight' are not all equal, and it has no reader "
-                + "of its own to take up the difference");
+                "rotate stream: not exact in this model: gain 'model.norm.weight' is not the same for all channels, and has nowhere to go: "
+                + "the output projection is tied to the embedding, or the norm writes into the residual stream");
     }
 
     /// <summary>What is wrong with the plan, and on which family it must be found.</summary>

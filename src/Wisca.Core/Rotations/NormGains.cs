@@ -1,0 +1,58 @@
+using System.Globalization;
+
+namespace Wisca.Rotations;
+
+/// <summary>What the gains of norms allow, and what becomes of them, on disk as in training.</summary>
+public static class NormGains
+{
+    // Below this, relative to the gains' mean, what is divided by a gain would lose digits.
+    private const double Smallest = 1e-3;
+
+    /// <summary>
+    /// Gains that follow: g'_j^2 = sum over i of R_ij^2 g_i^2, with the sign of the channel that weighs most; any would be exact. Near the
+    /// identity a channel keeps its gain.
+    /// </summary>
+    /// <param name="before">g, 1 included where it is added.</param>
+    /// <param name="rotation">R, [n, n].</param>
+    public static double[] Follow(double[] before, double[,] rotation)
+    {
+        ArgumentNullException.ThrowIfNull(before);
+        ArgumentNullException.ThrowIfNull(rotation);
+        double[] after = new double[before.Length];
+        int[] heaviest = new int[before.Length];
+        for (int row = 0; row < before.Length; row++)
+        {
+            for (int column = 0; column < after.Length; column++)
+            {
+                after[column] += rotation[row, column] * rotation[row, column] * before[row] * before[row];
+                if (Math.Abs(rotation[row, column]) > Math.Abs(rotation[heaviest[column], column])) heaviest[column] = row;
+            }
+        }
+
+        return [.. after.Select((square, column) => Math.CopySign(Math.Sqrt(square), before[heaviest[column]]))];
+    }
+
+    /// <summary>Why the gains do not allow a rotation; null where they do.</summary>
+    /// <param name="space">The space.</param>
+    /// <param name="gainOf">A gain's values, 1 included where it is added.</param>
+    public static string? Obstacle(RotatedSpace space, Func<RotatedGain, double[]> gainOf)
+    {
+        ArgumentNullException.ThrowIfNull(space);
+        ArgumentNullException.ThrowIfNull(gainOf);
+        foreach (var gain in space.Gains)
+        {
+            double[] values = gainOf(gain);
+            if (gain.MustBeUniform && values.AsSpan().ContainsAnyExcept(values[0]))
+                return $"gain '{gain.Tensor}' is not the same for all channels, and has nowhere to go: "
+                    + "the output projection is tied to the embedding, or the norm writes into the residual stream";
+            double least = Smallest * values.Average(Math.Abs);
+            int small = Array.FindIndex(values, value => !(Math.Abs(value) >= least));
+            if (!gain.MustBeUniform && small >= 0)
+                return string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"gain '{gain.Tensor}' is {values[small]:0.0e+00} at channel {small}, too near to zero to be divided by");
+        }
+
+        return null;
+    }
+}
