@@ -57,9 +57,7 @@ public sealed class Trainer : IDisposable
             if (config.Ema is { } decay) _average = new WeightAverage(Trainee.Trained, decay);
             (_scheduler, _gauge) = CreateSchedulers();
             _rotations = CreateRotations();
-            Trainee.Begin(
-                _scheduler, States,
-                _rotations is not null && _checkpoint is not null && File.Exists(Path.Combine(_checkpoint, RunLayout.Rotations)));
+            Trainee.Begin(_scheduler, States, rotationsContinue: _rotations is { Rotations: > 0 });
             if (config.Wisca.Verify && (_scheduler is not null || _rotations is not null))
                 _probe = _task.Data.Batches.Read(0, config.BatchSize);
             if (state is not null) Restore(state, _checkpoint!);
@@ -262,6 +260,8 @@ public sealed class Trainer : IDisposable
         foreach (string gain in rotations.FrozenGains)
             _observer.Notice(
                 $"{gain} is not trained: the output projection is tied to the embedding, so it must stay the same for all channels");
+        if (_checkpoint is not null && Path.Combine(_checkpoint, RunLayout.Rotations) is var saved && File.Exists(saved))
+            rotations.Load(saved);
         return rotations;
     }
 
@@ -532,8 +532,6 @@ public sealed class Trainer : IDisposable
         _optimizer.Load(Path.Combine(checkpoint, RunLayout.Optimizer));
         string average = Path.Combine(checkpoint, RunLayout.AverageState);
         if (_average is not null && File.Exists(average)) _average.Load(average);
-        string rotations = Path.Combine(checkpoint, RunLayout.Rotations);
-        if (_rotations is not null && File.Exists(rotations)) _rotations.Load(rotations);
     }
 
     /// <summary>The text could not be read; the model is as good as it was.</summary>
