@@ -38,6 +38,10 @@ internal static class Subjects
                 reader: ["merge", folder["both", "model"], folder["both", "adapter"], "--tokens", "0", "--out", folder["torn"]]),
             Replace("undo", "undone", ["undo", folder["rescaled"]], ["undo", folder["rescaled2"]]),
             Replace(
+                "rotate", "rotated",
+                ["rotate", folder["model"], "--stream", "none", "--heads", "random"],
+                ["rotate", folder["model"], "--stream", "none", "--heads", "random", "--seed", "2"]),
+            Replace(
                 "merge", "merged",
                 ["merge", folder["model"], folder["adapter"], "--tokens", "0"],
                 ["merge", folder["model"], folder["adapter2"], "--tokens", "0"]),
