@@ -65,7 +65,8 @@ internal static class NamedLayers
                 $"the model's parameters are {string.Join(", ", shapes.Keys.Take(4))}, ...; * stands for the layer's number");
     }
 
-    private static IEnumerable<int> Indices(IEnumerable<string> parameters, string pattern)
+    /// <summary>The numbers of the layers that have a parameter of a pattern.</summary>
+    public static IEnumerable<int> Indices(IEnumerable<string> parameters, string pattern)
     {
         string[] parts = (pattern + ".weight").Split('*');
         if (parts.Length != 2)

@@ -15,16 +15,19 @@ internal static class RotationBasis
     /// </summary>
     /// <param name="covariance">[n, n], symmetric.</param>
     /// <param name="keepsOnes">True for a matrix that keeps the vector of ones: then the covariance in its complement decides.</param>
-    /// <param name="largest">The largest n that is decomposed; null for the default.</param>
-    public static double[,] Find(Tensor covariance, bool keepsOnes, int? largest = null)
+    /// <param name="search">How the eigenvectors are looked for.</param>
+    /// <param name="fraction">How far to go there, in (0, 1]: the orthogonal matrix nearest to (1 - fraction) I + fraction R.</param>
+    public static double[,] Find(
+        Tensor covariance, bool keepsOnes, BasisSearch search = BasisSearch.Auto, double fraction = 1)
     {
         using var scope = NewDisposeScope();
         using var ungraded = no_grad();
         if (keepsOnes)
-            return OrthogonalMatrix.KeepingOnes(Find(tensor(OrthogonalMatrix.BesideOnes(ToArray(covariance))), false, largest));
-        int size = (int)covariance.shape[0];
-        var vectors = size <= (largest ?? LargestDecomposition) ? linalg.eigh(covariance).Item2 : Iterated(covariance);
-        return ToArray(Polished(tensor(OrthogonalMatrix.NearestToIdentity(ToArray(vectors.t())))));
+            return OrthogonalMatrix.KeepingOnes(Find(tensor(OrthogonalMatrix.BesideOnes(ToArray(covariance))), false, search, fraction));
+        bool whole = search == BasisSearch.Auto ? covariance.shape[0] <= LargestDecomposition : search == BasisSearch.Eigenvectors;
+        var vectors = whole ? linalg.eigh(covariance).Item2 : Iterated(covariance);
+        var nearest = tensor(OrthogonalMatrix.NearestToIdentity(ToArray(vectors.t())));
+        return ToArray(Polished(fraction < 1 ? PartOf(nearest, fraction) : nearest));
     }
 
     /// <summary>The share of a matrix's squared Frobenius norm that lies on its diagonal; 1 for a matrix of zeros.</summary>
@@ -54,6 +57,13 @@ internal static class RotationBasis
     /// <summary>Q of C with the columns of the largest variances first.</summary>
     private static Tensor Iterated(Tensor covariance) =>
         linalg.qr(covariance.index_select(1, covariance.diagonal().argsort(descending: true))).Item1;
+
+    private static Tensor PartOf(Tensor rotation, double fraction)
+    {
+        var between = eye(rotation.shape[0], dtype: ScalarType.Float64).Times(1 - fraction).Plus_(rotation, fraction);
+        var (left, _, right) = linalg.svd(between);
+        return left.matmul(right);
+    }
 
     /// <summary>R (3 I - R^T R) / 2: what the decomposition left of an error in orthogonality is squared.</summary>
     private static Tensor Polished(Tensor matrix) =>

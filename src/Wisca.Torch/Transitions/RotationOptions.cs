@@ -37,6 +37,12 @@ public sealed record RotationOptions
     /// <summary>How much of the average of gradients' covariances a step keeps, in [0, 1).</summary>
     public double Average { get; init; } = 0.95;
 
+    /// <summary>How the basis is looked for.</summary>
+    public BasisSearch Search { get; init; } = BasisSearch.Auto;
+
+    /// <summary>How far a rotation goes towards the basis, in (0, 1]; random rotations go all the way.</summary>
+    public double Fraction { get; init; } = 1;
+
     /// <summary>True where a rotation is due after so many steps.</summary>
     public bool IsDue(long step) => step >= Start && step <= (Until ?? long.MaxValue) && (step - Start) % Every == 0;
 }

@@ -3,6 +3,7 @@ using System.Diagnostics;
 using System.Globalization;
 using TorchSharp.Modules;
 using Wisca.Architectures;
+using Wisca.Checkpoints;
 using Wisca.Rotations;
 using Wisca.Safetensors;
 using Wisca.Torch.Models;
@@ -13,8 +14,8 @@ namespace Wisca.Torch.Transitions;
 
 /// <summary>
 /// Rotates a model's spaces while it trains: the same function in a basis in which the covariance of its gradients is nearer to diagonal,
-/// which is how an optimizer with a diagonal preconditioner sees it. Call <see cref="Observe"/> between backward pass and update, and
-/// <see cref="Step"/> after the update. Not for use from several threads.
+/// which is how an optimizer with a diagonal preconditioner sees it. Call <see cref="Observe(long)"/> between backward pass and update, and
+/// <see cref="Step(long, Func{double}?)"/> after the update. Not for use from several threads.
 /// </summary>
 public sealed class RotationScheduler : IDisposable
 {
@@ -45,6 +46,8 @@ public sealed class RotationScheduler : IDisposable
         ArgumentNullException.ThrowIfNull(states);
         ArgumentOutOfRangeException.ThrowIfLessThan(options.Every, 1, nameof(options));
         OptionCheck.Decay("average of the covariance", options.Average);
+        if (options.Fraction is not (> 0 and <= 1))
+            throw new WiscaException($"the fraction of a rotation is {options.Fraction}, expected a number above 0 and at most 1");
         _parameters = parameters.ToDictionary(entry => entry.Name, entry => entry.Parameter, StringComparer.Ordinal);
         _model = new LiveModel(_parameters.Select(entry => (entry.Key, (Tensor)entry.Value)), states);
         _options = options;
@@ -70,15 +73,55 @@ public sealed class RotationScheduler : IDisposable
         }
     }
 
+    /// <summary>
+    /// A scheduler for a model whose residual stream is named by hand, with one of TorchSharp's optimizers. Call
+    /// <see cref="Observe()"/> between backward pass and update, and <see cref="Step()"/> after the update.
+    /// </summary>
+    /// <param name="model">The model.</param>
+    /// <param name="optimizer">Its optimizer.</param>
+    /// <param name="names">What reads and writes the stream.</param>
+    /// <param name="options">When, how, and what becomes of the optimizer's state; values of kv heads have no names here.</param>
+    /// <exception cref="WiscaException">The names do not fit the model or leave something out, a gain that must be uniform is not,
+    /// or the optimizer is of a kind that is not known.</exception>
+    public static RotationScheduler Attach(nn.Module model, optim.Optimizer optimizer, StreamNames names, RotationOptions? options = null)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        ArgumentNullException.ThrowIfNull(names);
+        var parameters = Parameters(model);
+        return Attached(parameters, NamedStream.Find(parameters, names), optimizer, options);
+    }
+
+    /// <summary>
+    /// A scheduler for a model whose parameters carry Hugging Face names, with one of TorchSharp's optimizers. Call
+    /// <see cref="Observe()"/> between backward pass and update, and <see cref="Step()"/> after the update.
+    /// </summary>
+    /// <param name="model">The model.</param>
+    /// <param name="optimizer">Its optimizer.</param>
+    /// <param name="config">Its <c>config.json</c>.</param>
+    /// <param name="options">When, how, and what becomes of the optimizer's state.</param>
+    /// <param name="table">An architecture table of one's own; null to find the built-in one by <c>model_type</c>.</param>
+    /// <exception cref="WiscaException">The table does not fit the model, what is to be rotated cannot be,
+    /// or the optimizer is of a kind that is not known.</exception>
+    public static RotationScheduler Attach(
+        nn.Module model, optim.Optimizer optimizer, ModelConfig config, RotationOptions? options = null, ArchitectureTable? table = null)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        var parameters = Parameters(model);
+        return Attached(parameters, PlanFor(Distinct(parameters), config, table), optimizer, options);
+    }
+
     /// <summary>What is rotated.</summary>
     public ImmutableArray<RotatedSpace> Spaces { get; }
+
+    /// <summary>Number of optimizer steps that <see cref="Step()"/> has counted; set it where a run is resumed.</summary>
+    public long CompletedSteps { get; set; }
 
     /// <summary>Number of rotations so far.</summary>
     public long Rotations { get; private set; }
 
     /// <summary>
-    /// Gains that must stay uniform, as where the output projection is tied to the embedding: <see cref="Observe"/> drops their gradients,
-    /// so that they are not trained.
+    /// Gains that must stay uniform, as where the output projection is tied to the embedding: <see cref="Observe(long)"/> drops their
+    /// gradients, so that they are not trained.
     /// </summary>
     public IReadOnlyList<string> FrozenGains =>
         [.. Spaces.SelectMany(space => space.Gains).Where(gain => gain.MustBeUniform).Select(gain => gain.Tensor).Distinct()];
@@ -107,8 +150,14 @@ public sealed class RotationScheduler : IDisposable
     {
         ArgumentNullException.ThrowIfNull(model);
         var source = model.Config.Source ?? throw new ArgumentException("the decoder has no config.json", nameof(model));
-        var parameters = model.named_parameters().Select(entry => (entry.name, (Tensor)entry.parameter));
-        var layout = ModelLayout.Resolve(source, new LiveModel(parameters, []).Infos);
+        return PlanFor(Parameters(model), source, null);
+    }
+
+    private static RotationPlan PlanFor(
+        IEnumerable<(string Name, Parameter Parameter)> parameters, ModelConfig config, ArchitectureTable? table)
+    {
+        var layout = ModelLayout.Resolve(
+            config, new LiveModel(parameters.Select(entry => (entry.Name, (Tensor)entry.Parameter)), []).Infos, table);
         var plan = RotationPlan.Create(layout);
         if (layout.Map.Norms.All(norm => norm.Writes != ModelMap.Stream)) return plan;
         return plan with
@@ -119,7 +168,7 @@ public sealed class RotationScheduler : IDisposable
                 .. plan.Refusals,
                 new RotationRefusal(
                     RotationKind.Stream, [],
-                    $"in {source.ModelType} norms write into the residual stream, and their gains act in the stream's own basis"),
+                    $"in {config.ModelType} norms write into the residual stream, and their gains act in the stream's own basis"),
             ],
         };
     }
@@ -149,6 +198,14 @@ public sealed class RotationScheduler : IDisposable
         foreach (string gain in FrozenGains) _parameters[gain].grad = null;
     }
 
+    /// <summary>Counts an optimizer step, and rotates where that is due.</summary>
+    /// <returns>What was done; null where nothing was due.</returns>
+    /// <exception cref="WiscaException">What the basis goes by is not there or not finite.</exception>
+    public RotationEvent? Step() => Step(++CompletedSteps);
+
+    /// <summary>Takes up gradients for the step that is under way; see <see cref="Observe(long)"/>.</summary>
+    public void Observe() => Observe(CompletedSteps);
+
     /// <summary>Rotates where that is due after so many optimizer steps.</summary>
     /// <param name="step">Number of optimizer steps taken.</param>
     /// <param name="probe">The loss on a batch that stays the same, to verify that the function did; null to trust it.</param>
@@ -160,7 +217,7 @@ public sealed class RotationScheduler : IDisposable
     /// <summary>Rotates now.</summary>
     /// <param name="step">Number of optimizer steps taken.</param>
     /// <param name="probe">The loss on a batch that stays the same, to verify that the function did; null to trust it.</param>
-    /// <exception cref="WiscaException">As for <see cref="Step"/>.</exception>
+    /// <exception cref="WiscaException">As for <see cref="Step(long, Func{double}?)"/>.</exception>
     public RotationEvent Apply(long step, Func<double>? probe = null)
     {
         double before = probe?.Invoke() ?? 0;
@@ -251,6 +308,22 @@ public sealed class RotationScheduler : IDisposable
         foreach (var tensor in _totals.Values.Concat(_averages.Values)) tensor.Dispose();
     }
 
+    /// <summary>A parameter that two modules share has the name of the first.</summary>
+    private static List<(string Name, Parameter Parameter)> Distinct(IEnumerable<(string Name, Parameter Parameter)> parameters) =>
+        [.. parameters.DistinctBy(entry => entry.Parameter.Handle)];
+
+    private static List<(string Name, Parameter Parameter)> Parameters(nn.Module model) =>
+        [.. model.named_parameters().Select(entry => (entry.name, entry.parameter))];
+
+    private static RotationScheduler Attached(
+        List<(string Name, Parameter Parameter)> parameters, RotationPlan plan, optim.Optimizer optimizer, RotationOptions? options)
+    {
+        var scheduler = new RotationScheduler(
+            Distinct(parameters), plan, options ?? new RotationOptions(), new TorchSharpOptimizerState(optimizer, parameters));
+        scheduler.CheckGains();
+        return scheduler;
+    }
+
     private static string RotationName(string space) => $"{space}/rotation";
 
     private static string CovarianceName(string space) => $"{space}/covariance";
@@ -280,7 +353,7 @@ public sealed class RotationScheduler : IDisposable
         {
             RotationSource.Random => OrthogonalMatrix.Random(space.Size, seed, space.KeepsOnes),
             _ when covariance is null => OrthogonalMatrix.Identity(space.Size),
-            _ => RotationBasis.Find(covariance, space.KeepsOnes),
+            _ => RotationBasis.Find(covariance, space.KeepsOnes, _options.Search, _options.Fraction),
         };
         _model.Rotate(space, matrix, _options.Gains, _options.State);
         double cosine = Enumerable.Range(0, space.Size).Average(index => matrix[index, index]);

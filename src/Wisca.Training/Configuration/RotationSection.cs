@@ -58,6 +58,21 @@ public sealed record RotationSection : ISettingsSection
     [Setting("With gradient: how much of the averaged covariance a step keeps.", Minimum = 0, Maximum = 1, Below = true)]
     public double Average { get; init; } = 0.95;
 
+    /// <summary>
+    /// How the basis is looked for: eigenvectors makes the covariance diagonal at once; iteration takes one step there (QR), which moves no
+    /// axis further than the covariance is from diagonal; auto is the first up to 1,024 dimensions, the second beyond.
+    /// </summary>
+    [Setting(
+        "How the basis is looked for: eigenvectors makes the covariance diagonal at once; iteration takes one step there (QR), which moves "
+        + "no axis further than the covariance is from diagonal; auto is the first up to 1,024 dimensions, the second beyond.")]
+    public BasisSearch Search { get; init; } = BasisSearch.Auto;
+
+    /// <summary>How far a rotation goes towards the basis: the orthogonal matrix nearest to (1 - fraction) I + fraction R.</summary>
+    [Setting(
+        "How far a rotation goes towards the basis: the orthogonal matrix nearest to (1 - fraction) I + fraction R.",
+        Minimum = 0, Maximum = 1, Above = true)]
+    public double Fraction { get; init; } = 1;
+
     /// <summary>True where there is anything to do.</summary>
     public bool IsActive => Stream is not null;
 
@@ -76,6 +91,8 @@ public sealed record RotationSection : ISettingsSection
         Until = Until,
         Seed = (ulong)(Seed ?? seed),
         Average = Average,
+        Search = Search,
+        Fraction = Fraction,
     };
 
     /// <inheritdoc/>

@@ -59,7 +59,7 @@ public sealed class RotationBasisTests
         var covariance = basis.matmul(tensor(variances).diag()).matmul(basis.transpose(0, 1));
         for (int step = 0; step < 40; step++)
         {
-            double[,] rotation = RotationBasis.Find(covariance, keepsOnes: false, largest: 1);
+            double[,] rotation = RotationBasis.Find(covariance, keepsOnes: false, BasisSearch.Iteration);
             OrthogonalMatrix.Fault(rotation).ShouldBeLessThan(1e-14);
             covariance = RotationBasis.Turned(covariance, rotation);
         }
