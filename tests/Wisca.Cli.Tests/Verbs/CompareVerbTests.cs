@@ -31,7 +31,7 @@ public sealed class CompareVerbTests
         using var folder = new TemporaryFolder();
         ShippedFiles()
             .Select(Path.GetFileName)
-            .ShouldBe(["finetune.yaml", "rotations.yaml", "stories.yaml", "tinystories-1m.yaml", "tinystories.yaml"], ignoreOrder: true);
+            .ShouldBe(["finetune.yaml", "rotations.yaml", "stories.yaml", "tinystories-1m.yaml", "tinystories.yaml", "vocabularies.yaml"], ignoreOrder: true);
         foreach (string file in ShippedFiles())
         {
             string[] command = ["compare", "--config", file, "--dry-run", "--set", $"output={folder["none"]}", .. Furnished(file, folder)];

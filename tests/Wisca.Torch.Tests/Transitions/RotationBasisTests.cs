@@ -67,6 +67,29 @@ public sealed class RotationBasisTests
         RotationBasis.DiagonalShare(covariance).ShouldBe(1, 1e-9);
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Find_FractionOfTheWay_GoesFurtherTheMoreThereIsOfIt(bool keepsOnes)
+    {
+        using var scope = NewDisposeScope();
+        const int size = 24;
+        var covariance = Covariance(size, size);
+        double[] distances =
+        [
+            .. ((double[])[0.1, 0.4, 0.7, 1]).Select(fraction =>
+            {
+                double[,] rotation = RotationBasis.Find(covariance, keepsOnes, BasisSearch.Eigenvectors, fraction);
+                OrthogonalMatrix.Fault(rotation).ShouldBeLessThan(1e-14);
+                if (keepsOnes) Enumerable.Range(0, size).Sum(column => rotation[3, column]).ShouldBe(1, 1e-13);
+                return (tensor(rotation) - eye(size, dtype: ScalarType.Float64)).norm().item<double>();
+            }),
+        ];
+        distances.ShouldBe(distances.Order());
+        distances[0].ShouldBeInRange(1e-3, 0.5 * distances[^1]);
+        distances.Distinct().Count().ShouldBe(4);
+    }
+
     private static Tensor Covariance(int size, int rank)
     {
         using var scope = NewDisposeScope();
