@@ -20,9 +20,13 @@ internal static class RotateVerb
     {
         var model = SharedOptions.Model();
         var output = SharedOptions.Output();
-        var stream = Basis("--stream", "The basis of the residual stream: weights (their eigenvectors), hadamard, random or none.");
+        var stream = Basis(
+            "--stream", "The basis of the residual stream: weights (their eigenvectors), hadamard, random or none.", BasisSource.Balanced);
         stream.DefaultValueFactory = _ => BasisSource.Weights.Name();
-        var heads = Basis("--heads", "The basis of every head's values, and of its queries and keys where RoPE does not act: likewise.");
+        var heads = Basis(
+            "--heads",
+            "The basis of every head's values, and of its queries and keys where RoPE does not act: likewise, or balanced, by a matrix "
+            + "between the two sides that makes them equal.");
         heads.DefaultValueFactory = _ => Nothing;
         var gains = new Option<string>("--gains")
         {
@@ -103,6 +107,8 @@ internal static class RotateVerb
                     }),
                 ]),
                 ["tensors"] = result.Tensors,
+                ["imbalance_before"] = result.Imbalance?.Before,
+                ["imbalance_after"] = result.Imbalance?.After,
                 ["refused"] = new JsonArray(
                 [
                     .. result.Refusals.Select(refusal => (JsonNode?)new JsonObject
@@ -123,6 +129,8 @@ internal static class RotateVerb
                 spaces.Key.Kind == RotationKind.Stream
                     ? $"rotated: the residual stream, {spaces.Key.Size} channels"
                     : $"rotated: {Format.Count(spaces.Count(), "space")} {spaces.Key.Kind.Name()} of {spaces.Key.Size} channels");
+        if (result.Imbalance is var (before, after))
+            context.Out.WriteLine($"imbalance of the heads' sides, |P - Q| / (|P| + |Q|): {before:0.0000} -> {after:0.0000}");
         foreach (var refusal in result.Refusals.Where(refusal => Wanted(options, refusal.Kind)))
             context.Out.WriteLine(
                 PrintableText.Of(
@@ -138,10 +146,10 @@ internal static class RotateVerb
     private static bool Wanted(RotateOptions options, RotationKind kind) =>
         kind == RotationKind.Stream ? options.Stream is not null : options.Heads is not null;
 
-    private static Option<string> Basis(string name, string description)
+    private static Option<string> Basis(string name, string description, params BasisSource[] without)
     {
         var option = new Option<string>(name) { Description = description, HelpName = "BASIS" };
-        option.AcceptOnlyFromAmong([.. SharedOptions.Names<BasisSource>(), Nothing]);
+        option.AcceptOnlyFromAmong([.. SharedOptions.Names<BasisSource>().Except(without.Select(source => source.Name())), Nothing]);
         return option;
     }
 

@@ -9,7 +9,8 @@ namespace Wisca.Rescaling;
 
 /// <summary>
 /// The matrices of a move's rotations, in float64: <c>wisca-rotation-0.safetensors</c>. <c>SPACE/rotation</c> is R [size, size], by which
-/// x' = x R; <c>SPACE/GAIN/before</c> and <c>/after</c> are the gains of a norm (1 included where it is added), and so are a norm's biases.
+/// x' = x R, and <c>SPACE/dual</c> is R^-T where R is not orthogonal; <c>SPACE/GAIN/before</c> and <c>/after</c> are the gains of a norm
+/// (1 included where it is added), and so are a norm's biases.
 /// </summary>
 internal static class RotationFile
 {
@@ -50,10 +51,8 @@ internal static class RotationFile
         var tensors = new List<(string Name, long[] Shape, double[] Values)>();
         foreach (var turn in turns)
         {
-            int size = turn.Space.Size;
-            double[] matrix = new double[size * size];
-            Buffer.BlockCopy(turn.Matrix, 0, matrix, 0, matrix.Length * sizeof(double));
-            tensors.Add(($"{turn.Space.Name}/rotation", [size, size], matrix));
+            Matrix($"{turn.Space.Name}/rotation", turn.Matrix);
+            if (turn.Dual is { } dual) Matrix($"{turn.Space.Name}/dual", dual);
             foreach (var gain in turn.Space.Gains)
             {
                 Vectors(turn, gain.Tensor, turn.Gains[gain.Tensor]);
@@ -65,6 +64,14 @@ internal static class RotationFile
         using var writer = new SafetensorsWriter(path, header);
         foreach (var (_, _, values) in tensors) writer.Write(MemoryMarshal.AsBytes<double>(values));
         writer.Complete();
+
+        void Matrix(string name, double[,] matrix)
+        {
+            int size = matrix.GetLength(0);
+            double[] values = new double[size * size];
+            Buffer.BlockCopy(matrix, 0, values, 0, values.Length * sizeof(double));
+            tensors.Add((name, [size, size], values));
+        }
 
         void Vectors(SpaceTurn turn, string tensor, (double[] Before, double[] After) values)
         {
@@ -81,11 +88,14 @@ internal static class RotationFile
         string folder, LedgerRotation rotation)
     {
         using var file = SafetensorsFile.Open(Find(folder, rotation.File).FullName);
-        double[] values = Values(file, $"{rotation.Space}/rotation", (long)rotation.Size * rotation.Size);
-        double[,] matrix = new double[rotation.Size, rotation.Size];
-        Buffer.BlockCopy(values, 0, matrix, 0, values.Length * sizeof(double));
-        if (!(OrthogonalMatrix.Fault(matrix) < 1e-6))
-            throw new WiscaException($"{rotation.File}: '{rotation.Space}/rotation' is not orthogonal", Hint);
+        double[,] matrix = Matrix("rotation");
+        double[,]? dual = file.Header.Find($"{rotation.Space}/dual") is null ? null : Matrix("dual");
+        if (!(OrthogonalMatrix.Fault(matrix, dual) < 1e-6))
+            throw new WiscaException(
+                dual is null
+                    ? $"{rotation.File}: '{rotation.Space}/rotation' is not orthogonal"
+                    : $"{rotation.File}: '{rotation.Space}/dual' is not the transposed inverse of '{rotation.Space}/rotation'",
+                Hint);
         var gains = new Dictionary<string, (double[], double[])>(StringComparer.Ordinal);
         var biases = new Dictionary<string, (double[], double[])>(StringComparer.Ordinal);
         foreach (var gain in rotation.Gains)
@@ -94,7 +104,15 @@ internal static class RotationFile
             if (gain.Bias is { } bias) biases[bias] = Pair(bias);
         }
 
-        return (new SpaceTurn(rotation.ToSpace(), matrix, gains), biases);
+        return (new SpaceTurn(rotation.ToSpace(), matrix, gains, dual), biases);
+
+        double[,] Matrix(string name)
+        {
+            double[] values = Values(file, $"{rotation.Space}/{name}", (long)rotation.Size * rotation.Size);
+            double[,] matrix = new double[rotation.Size, rotation.Size];
+            Buffer.BlockCopy(values, 0, matrix, 0, values.Length * sizeof(double));
+            return matrix;
+        }
 
         (double[], double[]) Pair(string tensor) => (
             Values(file, $"{rotation.Space}/{tensor}/before", rotation.Size),

@@ -9,6 +9,9 @@ namespace Wisca.Rescaling;
 /// <summary>Rotates a checkpoint: moves it to an equivalent model in other bases of its residual stream and its heads.</summary>
 public static class Rotator
 {
+    /// <summary>The most that a balanced basis may stretch or shrink a direction relative to the others, as log2.</summary>
+    private const double MostLog2 = 6;
+
     /// <summary>What of a checkpoint may be rotated, its gains included, which only the weights can tell.</summary>
     /// <param name="checkpoint">The model.</param>
     /// <param name="layout">The same, resolved.</param>
@@ -59,9 +62,9 @@ public static class Rotator
         var bases = Bases(checkpoint, spaces, options, turns, threads, cancellation);
         var biases = new Dictionary<string, (double[] Before, double[] After)>(StringComparer.Ordinal);
         var done = new List<SpaceTurn>();
-        foreach (var (space, matrix) in spaces.Zip(bases))
+        foreach (var (space, basis) in spaces.Zip(bases))
         {
-            var turn = SpaceTurn.Of(space, matrix, turns.Gain, options.Gains);
+            var turn = SpaceTurn.Of(space, basis.Matrix, turns.Gain, options.Gains, basis.Dual);
             turn = turn with
             {
                 Gains = space.Gains.ToDictionary(
@@ -86,7 +89,11 @@ public static class Rotator
         ]);
         var sideFiles = CheckpointCopy.Complete(
             checkpoint, folder, files => new Ledger(Ledger.CurrentVersion, [.. history, move], files), cancellation);
-        return new RotateResult([.. spaces], plan.Refusals, rewriter.Digests.Count, bytes, sideFiles);
+        var balanced = bases.Select(basis => basis.Imbalance).OfType<(double Before, double After)>().ToList();
+        return new RotateResult([.. spaces], plan.Refusals, rewriter.Digests.Count, bytes, sideFiles)
+        {
+            Imbalance = balanced.Count > 0 ? (balanced.Average(entry => entry.Before), balanced.Average(entry => entry.After)) : null,
+        };
     }
 
     private static List<RotatedSpace> Chosen(RotationPlan plan, RotateOptions options, int layers)
@@ -94,6 +101,10 @@ public static class Rotator
         const string hint = "wisca inspect shows what is exact in this model";
         var covered = options.Layers.Resolve(layers);
         var spaces = new List<RotatedSpace>();
+        if (options.Stream == BasisSource.Balanced)
+            throw new WiscaException(
+                "the residual stream has no balanced basis: only rotations keep its norms",
+                "give weights, hadamard or random; --heads has balanced");
         if (options.Stream is not null)
         {
             spaces.Add(
@@ -115,11 +126,11 @@ public static class Rotator
         string Reason(RotationKind kind) => plan.Refusals.FirstOrDefault(refusal => refusal.Kind == kind)?.Reason ?? "nothing is exact";
     }
 
-    private static double[][,] Bases(
+    private static Basis[] Bases(
         Checkpoint checkpoint, List<RotatedSpace> spaces, RotateOptions options, TurnPlan turns, int threads,
         CancellationToken cancellation)
     {
-        double[][,] bases = new double[spaces.Count][,];
+        var bases = new Basis[spaces.Count];
         Workers.Run(
             [.. Enumerable.Range(0, spaces.Count)],
             threads,
@@ -129,13 +140,47 @@ public static class Rotator
                 ulong seed = unchecked(options.Seed + ((ulong)index * 0x9E37_79B9_7F4A_7C15));
                 bases[index] = (space.Kind == RotationKind.Stream ? options.Stream : options.Heads) switch
                 {
-                    BasisSource.Hadamard => OrthogonalMatrix.Hadamard(space.Size, seed, space.KeepsOnes),
-                    BasisSource.Random => OrthogonalMatrix.Random(space.Size, seed, space.KeepsOnes),
-                    _ => RotationBasis.Of(Covariance(checkpoint, space, turns, cancellation), space.KeepsOnes),
+                    BasisSource.Hadamard => new Basis(OrthogonalMatrix.Hadamard(space.Size, seed, space.KeepsOnes)),
+                    BasisSource.Random => new Basis(OrthogonalMatrix.Random(space.Size, seed, space.KeepsOnes)),
+                    BasisSource.Balanced => Balanced(checkpoint, space),
+                    _ => new Basis(RotationBasis.Of(Covariance(checkpoint, space, turns, cancellation), space.KeepsOnes)),
                 };
             },
             cancellation);
         return bases;
+    }
+
+    /// <summary>The matrix between the two sides of a head that makes their products with themselves equal.</summary>
+    private static Basis Balanced(Checkpoint checkpoint, RotatedSpace space)
+    {
+        double[,] first = Side(dual: false), second = Side(dual: true);
+        double before = GeneralBalance.Imbalance(first, second);
+        if (GeneralBalance.Solve(first, second, MostLog2) is not { } balance)
+            return new Basis(OrthogonalMatrix.Identity(space.Size)) { Imbalance = (before, before) };
+        double[,] m = balance.Transform, inverse = balance.Inverse;
+        return new Basis(m, inverse)
+        {
+            Imbalance = (
+                before,
+                GeneralBalance.Imbalance(
+                    GeneralBalance.Product(GeneralBalance.Product(m, first), m),
+                    GeneralBalance.Product(GeneralBalance.Product(inverse, second), inverse))),
+        };
+
+        double[,] Side(bool dual)
+        {
+            int n = space.Size;
+            double[] sum = new double[n * n];
+            foreach (var slice in space.Slices.Where(slice => slice.Dual == dual && slice.Role != SliceRole.Bias))
+                MatrixProduct.AddMultiple(sum, Gram(checkpoint.Find(slice.Tensor)!, slice, n), 1);
+            double[,] side = new double[n, n];
+            Buffer.BlockCopy(sum, 0, side, 0, sum.Length * sizeof(double));
+            return Array.TrueForAll(sum, double.IsFinite)
+                ? side
+                : throw new WiscaException(
+                    $"tensor '{space.Slices.First(slice => slice.Dual == dual).Tensor}' holds NaN or infinity",
+                    "such a model cannot be balanced");
+        }
     }
 
     /// <summary>
@@ -216,5 +261,14 @@ public static class Rotator
         }
 
         return gram;
+    }
+
+    /// <summary>The basis of a space.</summary>
+    /// <param name="Matrix">R.</param>
+    /// <param name="Dual">R^-T where R is not orthogonal.</param>
+    private sealed record Basis(double[,] Matrix, double[,]? Dual = null)
+    {
+        /// <summary>How far the sides of a head were from balance, and are.</summary>
+        public (double Before, double After)? Imbalance { get; init; }
     }
 }

@@ -17,4 +17,11 @@ public enum BasisSource
     /// <summary>A random orthogonal matrix.</summary>
     [JsonStringEnumMemberName("random")]
     Random,
+
+    /// <summary>
+    /// Of heads only, and no rotation: the invertible matrix that makes both sides' products with themselves equal, W_v W_v^T = W_o^T W_o
+    /// (and those of keys and queries), by which |W_v|^2 + |W_o|^2 is least.
+    /// </summary>
+    [JsonStringEnumMemberName("balanced")]
+    Balanced,
 }

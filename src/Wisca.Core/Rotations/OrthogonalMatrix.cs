@@ -193,14 +193,18 @@ public static class OrthogonalMatrix
     }
 
     /// <summary>The largest element of R R^T - I in magnitude: 0 for an orthogonal matrix, some 1e-15 for one in float64.</summary>
-    public static double Fault(double[,] matrix)
+    /// <param name="matrix">R.</param>
+    /// <param name="dual">Another matrix than R to multiply by, transposed: 0 for the transposed inverse.</param>
+    public static double Fault(double[,] matrix, double[,]? dual = null)
     {
         ArgumentNullException.ThrowIfNull(matrix);
         int n = matrix.GetLength(0);
         double worst = 0;
         double[] rows = new double[n * n], columns = new double[n * n], product = new double[n * n];
         Buffer.BlockCopy(matrix, 0, rows, 0, rows.Length * sizeof(double));
-        for (int i = 0; i < rows.Length; i++) columns[(i % n * n) + (i / n)] = rows[i];
+        double[] other = new double[n * n];
+        Buffer.BlockCopy(dual ?? matrix, 0, other, 0, other.Length * sizeof(double));
+        for (int i = 0; i < other.Length; i++) columns[(i % n * n) + (i / n)] = other[i];
         MatrixProduct.Add(rows, columns, product, n, n, n);
         for (int i = 0; i < product.Length; i++) worst = Math.Max(worst, Math.Abs(product[i] - (i % n == i / n ? 1 : 0)));
         return worst;

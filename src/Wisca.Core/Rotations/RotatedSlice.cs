@@ -1,3 +1,5 @@
+using System.Text.Json.Serialization;
+
 namespace Wisca.Rotations;
 
 /// <summary>
@@ -10,4 +12,9 @@ namespace Wisca.Rotations;
 /// <param name="Start">The first index; there are as many as the space has dimensions.</param>
 /// <param name="Role">What it does there.</param>
 /// <param name="Gain">The gain of the norm that it reads behind (<see cref="RotatedGain.Tensor"/>); null where there is none.</param>
-public sealed record RotatedSlice(string Tensor, int Axis, int Start, SliceRole Role, string? Gain = null);
+/// <param name="Dual">
+/// True for the side of a head that the first meets in a product: of a matrix that is not orthogonal it takes the inverse, transposed.
+/// </param>
+public sealed record RotatedSlice(
+    string Tensor, int Axis, int Start, SliceRole Role, string? Gain = null,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] bool Dual = false);

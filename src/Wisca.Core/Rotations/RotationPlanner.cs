@@ -117,18 +117,19 @@ internal sealed class RotationPlanner(ModelLayout layout)
         for (int head = 0; head < layout.KvHeads; head++)
         {
             var slices = ImmutableArray.CreateBuilder<RotatedSlice>();
-            Add(shared, head, SliceRole.Writes);
+            Add(shared, head, SliceRole.Writes, dual: false);
             for (int query = head * sharing; query < (head + 1) * sharing; query++)
-                Add(own, query, kind == RotationKind.ValueOutput ? SliceRole.Reads : SliceRole.Writes);
+                Add(own, query, kind == RotationKind.ValueOutput ? SliceRole.Reads : SliceRole.Writes, dual: true);
             _spaces.Add(new RotatedSpace(kind, $"layers.{layer.Index}.{kind.Name()}.{head}", size, false, slices.ToImmutable(), [])
                 {
                     Layer = layer.Index,
                 });
 
-            void Add(Projection projection, int index, SliceRole role)
+            void Add(Projection projection, int index, SliceRole role, bool dual)
             {
-                slices.Add(new RotatedSlice(projection.Weight, projection.Axis, projection.Starts[index] + offset, role));
-                if (projection.Bias is { } bias) slices.Add(new RotatedSlice(bias, 0, projection.Starts[index] + offset, SliceRole.Bias));
+                int start = projection.Starts[index] + offset;
+                slices.Add(new RotatedSlice(projection.Weight, projection.Axis, start, role, Dual: dual));
+                if (projection.Bias is { } bias) slices.Add(new RotatedSlice(bias, 0, start, SliceRole.Bias, Dual: dual));
             }
         }
     }

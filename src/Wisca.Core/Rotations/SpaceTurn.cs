@@ -1,18 +1,22 @@
 namespace Wisca.Rotations;
 
-/// <summary>A rotation of a space, with the gains of its norms before and after.</summary>
+/// <summary>A rotation of a space, or another change of its basis where it is a head's, with the gains of its norms before and
+/// after.</summary>
 /// <param name="Space">The space.</param>
-/// <param name="Matrix">R, orthogonal.</param>
+/// <param name="Matrix">R, orthogonal, or invertible where <paramref name="Dual"/> is given.</param>
 /// <param name="Gains">For each gain's tensor: what it is and what it becomes, 1 included where it is added.</param>
+/// <param name="Dual">R^-T, for the slices that meet the others in a product; null where R is orthogonal, and so the same.</param>
 internal sealed record SpaceTurn(
-    RotatedSpace Space, double[,] Matrix, IReadOnlyDictionary<string, (double[] Before, double[] After)> Gains)
+    RotatedSpace Space, double[,] Matrix, IReadOnlyDictionary<string, (double[] Before, double[] After)> Gains, double[,]? Dual = null)
 {
     /// <summary>Decides what becomes of the gains.</summary>
     /// <param name="space">The space.</param>
     /// <param name="matrix">R.</param>
     /// <param name="gainOf">A gain's values, 1 included where it is added.</param>
     /// <param name="policy">What becomes of them.</param>
-    public static SpaceTurn Of(RotatedSpace space, double[,] matrix, Func<RotatedGain, double[]> gainOf, GainPolicy policy) =>
+    /// <param name="dual">R^-T where R is not orthogonal.</param>
+    public static SpaceTurn Of(
+        RotatedSpace space, double[,] matrix, Func<RotatedGain, double[]> gainOf, GainPolicy policy, double[,]? dual = null) =>
         new(
             space, matrix,
             space.Gains.ToDictionary(
@@ -25,30 +29,34 @@ internal sealed record SpaceTurn(
                         : NormGains.Follow(before, matrix);
                     return (before, after);
                 },
-                StringComparer.Ordinal));
+                StringComparer.Ordinal),
+            dual);
 
     /// <summary>What becomes of a slice.</summary>
     public AxisTurn Of(RotatedSlice slice) => slice.Gain is { } gain
         ? AxisTurn.Of(slice.Axis, slice.Start, Matrix, Gains[gain].Before, Array.ConvertAll(Gains[gain].After, value => 1 / value))
-        : AxisTurn.Of(slice.Axis, slice.Start, Matrix);
+        : AxisTurn.Of(slice.Axis, slice.Start, slice.Dual ? Dual ?? Matrix : Matrix);
 
     /// <summary>What becomes of the bias of a norm: (b / g) R g'.</summary>
     public AxisTurn OfBias(RotatedGain gain) =>
         AxisTurn.Of(0, 0, Matrix, Array.ConvertAll(Gains[gain.Tensor].Before, value => 1 / value), Gains[gain.Tensor].After);
 
     /// <summary>The way back; the gains become what they were.</summary>
-    public SpaceTurn Inverse()
+    public SpaceTurn Inverse() => new(
+        Space, Transposed(Dual ?? Matrix),
+        Gains.ToDictionary(entry => entry.Key, entry => (entry.Value.After, entry.Value.Before), StringComparer.Ordinal),
+        Dual is null ? null : Transposed(Matrix));
+
+    private static double[,] Transposed(double[,] matrix)
     {
-        int size = Space.Size;
+        int size = matrix.GetLength(0);
         double[,] transposed = new double[size, size];
         for (int row = 0; row < size; row++)
         {
-            for (int column = 0; column < size; column++) transposed[column, row] = Matrix[row, column];
+            for (int column = 0; column < size; column++) transposed[column, row] = matrix[row, column];
         }
 
-        return new SpaceTurn(
-            Space, transposed,
-            Gains.ToDictionary(entry => entry.Key, entry => (entry.Value.After, entry.Value.Before), StringComparer.Ordinal));
+        return transposed;
     }
 
     private static double[] Ones(int length)

@@ -98,7 +98,7 @@ public sealed record GeneralBalance(double[,] Transform, double[,] Inverse, bool
         return result;
     }
 
-    private static double[,] Product(double[,] a, double[,] b)
+    internal static double[,] Product(double[,] a, double[,] b)
     {
         int n = a.GetLength(0);
         double[,] result = new double[n, n];

@@ -31,6 +31,8 @@ public sealed class RotationCertificateTests : IDisposable
                 cases.Add(dtype, BasisSource.Random, BasisSource.Random, GainPolicy.Fold, layerNorm);
                 cases.Add(dtype, BasisSource.Weights, BasisSource.Weights, GainPolicy.Follow, layerNorm);
                 cases.Add(dtype, null, BasisSource.Random, GainPolicy.Follow, layerNorm);
+                cases.Add(dtype, null, BasisSource.Balanced, GainPolicy.Follow, layerNorm);
+                cases.Add(dtype, BasisSource.Random, BasisSource.Balanced, GainPolicy.Follow, layerNorm);
             }
 
             cases.Add(dtype, BasisSource.Hadamard, BasisSource.Hadamard, GainPolicy.Follow, false);

@@ -25,6 +25,8 @@ public sealed class RotatorTests : IDisposable
     [InlineData(BasisSource.Hadamard, null, GainPolicy.Follow)]
     [InlineData(null, BasisSource.Random, GainPolicy.Follow)]
     [InlineData(BasisSource.Random, BasisSource.Weights, GainPolicy.Follow)]
+    [InlineData(null, BasisSource.Balanced, GainPolicy.Follow)]
+    [InlineData(BasisSource.Random, BasisSource.Balanced, GainPolicy.Follow)]
     public void Rotate_Llama_KeepsTheFunctionAndUndoGivesItBack(BasisSource? stream, BasisSource? heads, GainPolicy gains)
     {
         using var model = Write(new StreamModel(tied: false, layerNorm: false));
@@ -61,6 +63,122 @@ public sealed class RotatorTests : IDisposable
         using var back = Checkpoint.Open(_folder["undone"]);
         Difference(StreamModel.Logits(model), StreamModel.Logits(back)).ShouldBeLessThan(1e-12);
         Values(back, "gpt_neox.layers.0.input_layernorm.bias").ShouldBe(Values(model, "gpt_neox.layers.0.input_layernorm.bias"));
+    }
+
+    [Fact]
+    public void Rotate_BalancedHeads_MakesBothSidesEqualAndSmallest()
+    {
+        using var model = Write(new StreamModel(tied: false, layerNorm: false));
+        var result = Rotate(model, "balanced", new RotateOptions { Stream = null, Heads = BasisSource.Balanced });
+        using var balanced = Checkpoint.Open(_folder["balanced"]);
+        var (before, after) = result.Imbalance.ShouldNotBeNull();
+        before.ShouldBeGreaterThan(0.1);
+        after.ShouldBeLessThan(1e-12);
+
+        // V V^T of each kv head is O^T O of the query heads that share it.
+        foreach (var (first, second) in Sides(balanced))
+        {
+            first.Zip(second, (a, b) => Math.Abs(a - b)).Max().ShouldBeLessThan(1e-12 * first.Max());
+        }
+
+        foreach (var ((v, o), (wasV, wasO)) in Sides(balanced).Zip(Sides(model)))
+            (Trace(v) + Trace(o)).ShouldBeLessThan(Trace(wasV) + Trace(wasO));
+        Should.Throw<WiscaException>(() => Rotate(model, "again", new RotateOptions { Stream = BasisSource.Balanced }))
+            .Message.ShouldContain("the residual stream has no balanced basis");
+        Directory.Exists(_folder["again"]).ShouldBeFalse();
+
+        // What is balanced stays where it is.
+        Rotate(balanced, "twice", new RotateOptions { Stream = null, Heads = BasisSource.Balanced })
+            .Imbalance!.Value.Before.ShouldBeLessThan(1e-12);
+        using var twice = Checkpoint.Open(_folder["twice"]);
+        const string tensor = "model.layers.1.self_attn.o_proj.weight";
+        Values(twice, tensor).Zip(Values(balanced, tensor), (a, b) => Math.Abs(a - b)).Max().ShouldBeLessThan(1e-12);
+
+        static double Trace(double[] gram) => Enumerable.Range(0, 4).Sum(i => gram[i * 5]);
+
+        static IEnumerable<(double[] V, double[] O)> Sides(Checkpoint model)
+        {
+            const int d = 4, hidden = 16, sharing = 2;
+            for (int layer = 0; layer < 2; layer++)
+            {
+                double[] v = Values(model, $"model.layers.{layer}.self_attn.v_proj.weight"),
+                    o = Values(model, $"model.layers.{layer}.self_attn.o_proj.weight");
+                for (int head = 0; head < 2; head++)
+                {
+                    double[] first = new double[d * d], second = new double[d * d];
+                    for (int i = 0; i < d * d; i++)
+                    {
+                        for (int k = 0; k < hidden; k++)
+                        {
+                            first[i] += v[(((head * d) + (i / d)) * hidden) + k] * v[(((head * d) + (i % d)) * hidden) + k];
+                            for (int query = head * sharing; query < (head + 1) * sharing; query++)
+                                second[i] += o[(k * hidden) + (query * d) + (i / d)] * o[(k * hidden) + (query * d) + (i % d)];
+                        }
+                    }
+
+                    yield return (first, second);
+                }
+            }
+        }
+    }
+
+    [Fact]
+    public void Rotate_BalancedQueriesAndKeys_KeepsTheirProducts()
+    {
+        // OPT has positions that are learned: queries and keys meet without RoPE, with biases.
+        const int hidden = 12, heads = 3, d = 4;
+        var random = new Random(8);
+        var tensors = new List<(string, int[], double[])>();
+        foreach (string name in (string[])["q_proj", "k_proj", "v_proj", "out_proj"])
+        {
+            tensors.Add(($"model.decoder.layers.0.self_attn.{name}.weight", [hidden, hidden], Draw(hidden * hidden)));
+            tensors.Add(($"model.decoder.layers.0.self_attn.{name}.bias", [hidden], Draw(hidden)));
+        }
+
+        TinyCheckpoint.Write(
+            _folder["opt"],
+            $$"""{"model_type":"opt","num_hidden_layers":1,"hidden_size":{{hidden}},"num_attention_heads":{{heads}},"ffn_dim":8}""",
+            Dtype.F64, tensors);
+        using var model = Checkpoint.Open(_folder["opt"]);
+        var result = Rotate(model, "balanced", new RotateOptions { Stream = null, Heads = BasisSource.Balanced });
+        result.Spaces.Count(space => space.Kind == RotationKind.QueryKey).ShouldBe(heads);
+        using var balanced = Checkpoint.Open(_folder["balanced"]);
+        double[] expected = Products(model), actual = Products(balanced);
+        expected.Zip(actual, (a, b) => Math.Abs(a - b)).Max().ShouldBeLessThan(1e-13);
+        const string bias = "model.decoder.layers.0.self_attn.q_proj.bias";
+        Values(balanced, bias).ShouldNotBe(Values(model, bias));
+        Wisca.Certificates.Certifier.Compare(model, balanced).Equivalent.ShouldBeTrue();
+        Undoer.Undo(balanced, _folder["undone"]);
+        using var back = Checkpoint.Open(_folder["undone"]);
+        foreach (var tensor in model.Tensors)
+            Values(back, tensor.Info.Name).Zip(Values(model, tensor.Info.Name), (a, b) => Math.Abs(a - b)).Max().ShouldBeLessThan(1e-12);
+
+        double[] Draw(int count) => [.. Enumerable.Range(0, count).Select(_ => random.NextDouble() - 0.5)];
+
+        // (W_q x + b_q) . (W_k y + b_k) for every head and every pair of unit vectors and zero.
+        static double[] Products(Checkpoint model)
+        {
+            double[][] q = Side(model, "q_proj"), k = Side(model, "k_proj");
+            return
+            [
+                .. from head in Enumerable.Range(0, heads)
+                from x in q
+                from y in k
+                select Enumerable.Range(head * d, d).Sum(channel => x[channel] * y[channel]),
+            ];
+        }
+
+        static double[][] Side(Checkpoint model, string name)
+        {
+            double[] weight = Values(model, $"model.decoder.layers.0.self_attn.{name}.weight"),
+                bias = Values(model, $"model.decoder.layers.0.self_attn.{name}.bias");
+            return
+            [
+                bias,
+                .. Enumerable.Range(0, hidden)
+                    .Select(input => bias.Select((value, row) => value + weight[(row * hidden) + input]).ToArray()),
+            ];
+        }
     }
 
     [Fact]
