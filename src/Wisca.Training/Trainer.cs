@@ -285,9 +285,16 @@ public sealed class Trainer : IDisposable
         double rate = _schedule.At(_step),
             norm = _config.Optimizer.ClipNorm is { } clip ? _optimizer.ClipGradients(clip) : _optimizer.GradientNorm();
         if (!double.IsFinite(norm))
+        {
+            // Gradients that are all finite may have a norm that is not.
+            var names = _optimizer.NonFiniteGradients();
             throw Diverged(
                 _step + 1,
-                $"the gradients of {string.Join(", ", _optimizer.NonFiniteGradients().Take(3))} hold NaN or infinity");
+                names.Count > 0
+                    ? $"the gradients of {string.Join(", ", names.Take(3))} hold NaN or infinity"
+                    : $"the gradients are so large that their norm is {norm.ToString(CultureInfo.InvariantCulture)}");
+        }
+
         _optimizer.Step(rate);
         _average?.Update();
         _averageLoss = double.IsNaN(_averageLoss) ? loss : _averageLoss + ((loss - _averageLoss) / AverageSteps);

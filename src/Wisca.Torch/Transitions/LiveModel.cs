@@ -15,6 +15,9 @@ namespace Wisca.Torch.Transitions;
 /// </summary>
 public sealed class LiveModel : ITensorSource
 {
+    // Of the gains' root mean square: at rates that take gains near to zero, runs without it diverge.
+    private const double SmallestGain = 0.3;
+
     private readonly Dictionary<string, Tensor> _parameters;
     private readonly IReadOnlyList<IParameterState> _states;
 
@@ -129,7 +132,8 @@ public sealed class LiveModel : ITensorSource
     /// <summary>
     /// Turns a space by an orthogonal matrix R: what lies in it is multiplied by R, what reads behind a norm with gain g by
     /// diag(g) R diag(1/g'), and the norm's bias b becomes (b / g) R g'. Copies of the weights follow with their own gains, momenta
-    /// exactly; a gain's own momenta stay, or are zero where it was folded. Gains that must be uniform stay as they are.
+    /// exactly (beside second moments, where no gain is small next to the others); a gain's own momenta stay, or are zero where it was
+    /// folded. Gains that must be uniform stay as they are.
     /// </summary>
     /// <param name="space">What lies in the space.</param>
     /// <param name="rotation">R, [size, size].</param>
@@ -172,7 +176,13 @@ public sealed class LiveModel : ITensorSource
 
         foreach (var states in _states)
         {
-            foreach (var slice in space.Slices) TurnMoments(states, slice.Tensor, slice.Axis, slice.Start, ChangeOf(slice, live));
+            foreach (var slice in space.Slices)
+            {
+                var change = ChangeOf(slice, live);
+                bool hasSquares = states.StateOf(slice.Tensor).Any(state => state is { Degree: -2, IsElementwise: true });
+                TurnMoments(states, slice.Tensor, slice.Axis, slice.Start, hasSquares ? change.Guarded : change);
+            }
+
             foreach (var gain in space.Gains)
             {
                 if (gain.Bias is { } bias) TurnMoments(states, bias, 0, 0, live[gain.Tensor].Inverse);
@@ -392,6 +402,22 @@ public sealed class LiveModel : ITensorSource
 
         /// <summary>The change of what is multiplied by the gain instead of dividing by it: a norm's bias.</summary>
         public GainChange Inverse => Before is null ? this : new GainChange(Before.reciprocal(), After!.reciprocal());
+
+        /// <summary>
+        /// The change that a momentum and second moments follow, which are divided by gains and by gains' squares. They were gathered while
+        /// a gain was another one, and one that a step can take through zero would put them out of proportion by any number: none counts
+        /// as less than a part of all gains' root mean square.
+        /// </summary>
+        public GainChange Guarded
+        {
+            get
+            {
+                if (Before is null) return this;
+                double least = SmallestGain * Math.Sqrt(Before.Squared().mean().AsDouble());
+                double[] gains = Array.ConvertAll(Read(Before), gain => gain < 0 ? Math.Min(gain, -least) : Math.Max(gain, least));
+                return this with { Before = tensor(gains, device: Before.device) };
+            }
+        }
 
         /// <summary>diag(g) R diag(1/g').</summary>
         public Tensor Weights(Tensor turn) => Before is null ? turn : Before.unsqueeze(1) * turn / After!;

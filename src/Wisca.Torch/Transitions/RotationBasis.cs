@@ -6,9 +6,6 @@ namespace Wisca.Torch.Transitions;
 /// <summary>The basis in which a covariance is diagonal, near to the present one. All in float64 on the CPU.</summary>
 internal static class RotationBasis
 {
-    /// <summary>From here on one step of orthogonal iteration stands for all eigenvectors: it costs a tenth, and steps add up.</summary>
-    private const int LargestDecomposition = 1024;
-
     /// <summary>
     /// An orthogonal matrix whose columns are the eigenvectors of a covariance, in the order and with the signs that are nearest to the
     /// identity, so that axes move as little as they must.
@@ -18,14 +15,13 @@ internal static class RotationBasis
     /// <param name="search">How the eigenvectors are looked for.</param>
     /// <param name="fraction">How far to go there, in (0, 1]: the orthogonal matrix nearest to (1 - fraction) I + fraction R.</param>
     public static double[,] Find(
-        Tensor covariance, bool keepsOnes, BasisSearch search = BasisSearch.Auto, double fraction = 1)
+        Tensor covariance, bool keepsOnes, BasisSearch search = BasisSearch.Eigenvectors, double fraction = 1)
     {
         using var scope = NewDisposeScope();
         using var ungraded = no_grad();
         if (keepsOnes)
             return OrthogonalMatrix.KeepingOnes(Find(tensor(OrthogonalMatrix.BesideOnes(ToArray(covariance))), false, search, fraction));
-        bool whole = search == BasisSearch.Auto ? covariance.shape[0] <= LargestDecomposition : search == BasisSearch.Eigenvectors;
-        var vectors = whole ? linalg.eigh(covariance).Item2 : Iterated(covariance);
+        var vectors = search == BasisSearch.Eigenvectors ? linalg.eigh(covariance).Item2 : Iterated(covariance);
         var nearest = tensor(OrthogonalMatrix.NearestToIdentity(ToArray(vectors.t())));
         return ToArray(Polished(fraction < 1 ? PartOf(nearest, fraction) : nearest));
     }

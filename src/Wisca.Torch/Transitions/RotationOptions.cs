@@ -5,7 +5,7 @@ namespace Wisca.Torch.Transitions;
 public sealed record RotationOptions
 {
     /// <summary>What decides the basis.</summary>
-    public RotationSource Source { get; init; } = RotationSource.Momentum;
+    public RotationSource Source { get; init; } = RotationSource.Gradient;
 
     /// <summary>True to rotate the residual stream. True by default.</summary>
     public bool Stream { get; init; } = true;
@@ -23,10 +23,10 @@ public sealed record RotationOptions
     public SecondMomentPolicy State { get; init; } = SecondMomentPolicy.Keep;
 
     /// <summary>The number of steps between rotations.</summary>
-    public long Every { get; init; } = 20;
+    public long Every { get; init; } = 5;
 
     /// <summary>The first step that a rotation may follow.</summary>
-    public long Start { get; init; } = 20;
+    public long Start { get; init; } = 5;
 
     /// <summary>The last step that a rotation may follow; null for no end.</summary>
     public long? Until { get; init; }
@@ -38,7 +38,7 @@ public sealed record RotationOptions
     public double Average { get; init; } = 0.95;
 
     /// <summary>How the basis is looked for.</summary>
-    public BasisSearch Search { get; init; } = BasisSearch.Auto;
+    public BasisSearch Search { get; init; } = BasisSearch.Iteration;
 
     /// <summary>How far a rotation goes towards the basis, in (0, 1]; random rotations go all the way.</summary>
     public double Fraction { get; init; } = 1;

@@ -343,7 +343,10 @@ public sealed class RotationScheduler : IDisposable
             return (new SpaceRotation(space, 0, obstacle), OrthogonalMatrix.Identity(space.Size));
         var covariance = _options.Source switch
         {
-            RotationSource.Gradient => _averages.GetValueOrDefault(space.Name),
+            RotationSource.Gradient => _averages.GetValueOrDefault(space.Name)
+                ?? throw new WiscaException(
+                    $"a rotation of {space.Name} goes by gradients, and none was taken up so far",
+                    "call Observe between backward pass and update, or choose another source: momentum"),
             RotationSource.Momentum => Momenta(space),
             RotationSource.Weights => _model.Covariance(space, _model.Weight, areWeights: true, innerOnly: _options.InnerOnly),
             _ => null,

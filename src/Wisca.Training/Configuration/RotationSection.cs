@@ -31,11 +31,11 @@ public sealed record RotationSection : ISettingsSection
 
     /// <summary>A rotation every so many steps.</summary>
     [Setting("A rotation every so many steps.", Minimum = 1)]
-    public int Every { get; init; } = 20;
+    public int Every { get; init; } = 5;
 
     /// <summary>The step after which the first rotation comes.</summary>
     [Setting("The step after which the first rotation comes.", Minimum = 1)]
-    public int Start { get; init; } = 20;
+    public int Start { get; init; } = 5;
 
     /// <summary>The last step with a rotation; none for the last of the run.</summary>
     [Setting("The last step with a rotation; none for the last of the run.", Minimum = 1)]
@@ -59,13 +59,13 @@ public sealed record RotationSection : ISettingsSection
     public double Average { get; init; } = 0.95;
 
     /// <summary>
-    /// How the basis is looked for: eigenvectors makes the covariance diagonal at once; iteration takes one step there (QR), which moves no
-    /// axis further than the covariance is from diagonal; auto is the first up to 1,024 dimensions, the second beyond.
+    /// How the basis is looked for: iteration takes one step of orthogonal iteration (QR), which moves no axis further than the covariance
+    /// is from diagonal; eigenvectors makes it diagonal at once.
     /// </summary>
     [Setting(
-        "How the basis is looked for: eigenvectors makes the covariance diagonal at once; iteration takes one step there (QR), which moves "
-        + "no axis further than the covariance is from diagonal; auto is the first up to 1,024 dimensions, the second beyond.")]
-    public BasisSearch Search { get; init; } = BasisSearch.Auto;
+        "How the basis is looked for: iteration takes one step of orthogonal iteration (QR), which moves no axis further than the "
+        + "covariance is from diagonal; eigenvectors makes it diagonal at once.")]
+    public BasisSearch Search { get; init; } = BasisSearch.Iteration;
 
     /// <summary>How far a rotation goes towards the basis: the orthogonal matrix nearest to (1 - fraction) I + fraction R.</summary>
     [Setting(

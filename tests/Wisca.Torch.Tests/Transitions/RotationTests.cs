@@ -146,9 +146,15 @@ public sealed class RotationTests
         using var model = Create("mistral");
         const string reader = "model.layers.0.self_attn.q_proj.weight", gain = "model.layers.0.input_layernorm.weight";
         double[] g = Values(Named(model)[gain]);
+
+        // A gain that is passing through zero counts as a part of all others' size: nothing is multiplied by what it happens to be.
+        const int small = 2;
+        g[small] = -0.002;
+        double least = 0.3 * Math.Sqrt(g.Average(value => value * value));
         foreach (var policy in (SecondMomentPolicy[])[SecondMomentPolicy.Keep, SecondMomentPolicy.Mix])
         {
             using var copy = Create("mistral");
+            using (no_grad()) Named(copy)[gain][small].fill_(g[small].ToScalar());
             var kept = new KeptTensors(Named(copy).ToDictionary(entry => entry.Key, entry => entry.Value.detach().clone().Squared()), -2);
             double[] v = Values(kept[reader]), own = Values(kept[gain]);
             var space = RotationScheduler.PlanFor(copy).Spaces[0];
@@ -161,13 +167,15 @@ public sealed class RotationTests
                 double square = Enumerable.Range(0, space.Size).Sum(i => r[i, j] * r[i, j] * g[i] * g[i]);
                 (changed[j] * changed[j]).ShouldBe(square, 1e-12);
                 double expected = policy == SecondMomentPolicy.Keep
-                    ? v[j] * square / (g[j] * g[j])
-                    : Enumerable.Range(0, space.Size).Sum(i => v[i] * r[i, j] * r[i, j] * square / (g[i] * g[i]));
+                    ? v[j] * square / Counted(j)
+                    : Enumerable.Range(0, space.Size).Sum(i => v[i] * r[i, j] * r[i, j] * square / Counted(i));
                 after[j].ShouldBe(expected, 1e-12 * expected);
             }
 
             Values(kept[gain]).ShouldBe(own);
         }
+
+        double Counted(int channel) => Math.Max(g[channel] * g[channel], least * least);
     }
 
     [Fact]
@@ -252,7 +260,8 @@ public sealed class RotationTests
 
         Gradients(model);
         var kept = new KeptTensors(named.ToDictionary(entry => entry.Key, entry => entry.Value.grad!.clone()), -1);
-        using var scheduler = Scheduler(model, new RotationOptions { Source = source, InnerOnly = inner }, kept);
+        var options = new RotationOptions { Source = source, InnerOnly = inner, Search = BasisSearch.Eigenvectors };
+        using var scheduler = Scheduler(model, options, kept);
         scheduler.Observe(0);
         var (before, after) = scheduler.Apply(1).Spaces.Single().Diagonal!.Value;
         before.ShouldBeLessThan(0.95);
@@ -301,11 +310,13 @@ public sealed class RotationTests
     }
 
     [Fact]
-    public void Apply_MomentumWithoutAny_IsAnError()
+    public void Apply_NothingToGoBy_IsAnError()
     {
         using var model = Create("mistral");
-        using var scheduler = Scheduler(model, new RotationOptions());
-        Should.Throw<WiscaException>(() => scheduler.Apply(1)).Message.ShouldContain("it keeps none");
+        using var byMomenta = Scheduler(model, new RotationOptions { Source = RotationSource.Momentum });
+        Should.Throw<WiscaException>(() => byMomenta.Apply(1)).Message.ShouldContain("it keeps none");
+        using var byGradients = Scheduler(model, new RotationOptions());
+        Should.Throw<WiscaException>(() => byGradients.Apply(1)).Message.ShouldContain("none was taken up");
     }
 
     /// <summary>A thousand rotations in the midst of a training in single precision.</summary>
@@ -316,7 +327,8 @@ public sealed class RotationTests
         using var optimizer = new AdamW(training.Parameters.Select(entry => (entry.Name, entry.Parameter)));
         long[] probe = training.NextBatch();
         using var scheduler = new RotationScheduler(
-            training.Parameters, RotationScheduler.PlanFor(training.Model), new RotationOptions { Every = 1, Start = 1, Values = true },
+            training.Parameters, RotationScheduler.PlanFor(training.Model),
+            new RotationOptions { Source = RotationSource.Momentum, Search = BasisSearch.Eigenvectors, Values = true },
             optimizer);
         double worst = 0;
         for (int step = 0; step < 1000; step++)
