@@ -27,14 +27,24 @@ internal sealed record SpaceTurn(
                 },
                 StringComparer.Ordinal));
 
+    // One for all that turn by it: a model has hundreds of matrices.
+    private readonly Lazy<double[]> _rows = new(() =>
+    {
+        double[] rows = new double[Matrix.Length];
+        Buffer.BlockCopy(Matrix, 0, rows, 0, rows.Length * sizeof(double));
+        return rows;
+    });
+
+    private readonly Lazy<HadamardTurn?> _fast = new(() => HadamardTurn.Find(Matrix));
+
     /// <summary>What becomes of a slice.</summary>
     public AxisTurn Of(RotatedSlice slice) => slice.Gain is { } gain
-        ? AxisTurn.Of(slice.Axis, slice.Start, Matrix, Gains[gain].Before, Array.ConvertAll(Gains[gain].After, value => 1 / value))
-        : AxisTurn.Of(slice.Axis, slice.Start, Matrix);
+        ? Of(slice.Axis, slice.Start, Gains[gain].Before, Array.ConvertAll(Gains[gain].After, value => 1 / value))
+        : Of(slice.Axis, slice.Start, null, null);
 
     /// <summary>What becomes of the bias of a norm: (b / g) R g'.</summary>
     public AxisTurn OfBias(RotatedGain gain) =>
-        AxisTurn.Of(0, 0, Matrix, Array.ConvertAll(Gains[gain.Tensor].Before, value => 1 / value), Gains[gain.Tensor].After);
+        Of(0, 0, Array.ConvertAll(Gains[gain.Tensor].Before, value => 1 / value), Gains[gain.Tensor].After);
 
     /// <summary>The way back; the gains become what they were.</summary>
     public SpaceTurn Inverse()
@@ -50,6 +60,9 @@ internal sealed record SpaceTurn(
             Space, transposed,
             Gains.ToDictionary(entry => entry.Key, entry => (entry.Value.After, entry.Value.Before), StringComparer.Ordinal));
     }
+
+    private AxisTurn Of(int axis, int start, double[]? before, double[]? after) =>
+        new(axis, start, Space.Size, _rows.Value, before, after, _fast.Value);
 
     private static double[] Ones(int length)
     {
