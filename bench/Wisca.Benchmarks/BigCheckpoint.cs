@@ -24,7 +24,10 @@ internal sealed class BigCheckpoint
     private void Write(string folder, double gigabytes, bool tied)
     {
         Directory.CreateDirectory(folder);
-        var tensors = new List<(string Name, long[] Shape, double Deviation)> { ("model.embed_tokens.weight", [Vocabulary, _hidden], 0.02) };
+        var tensors = new List<(string Name, long[] Shape, double Deviation)>
+        {
+            ("model.embed_tokens.weight", [Vocabulary, _hidden], 0.02),
+        };
         if (!tied) tensors.Add(("lm_head.weight", [Vocabulary, _hidden], 0.02));
         long bytes = 2L * Vocabulary * _hidden * tensors.Count;
         int layers = 0;

@@ -82,7 +82,8 @@ Console.WriteLine(
     $"  {TorchRuntime.Threads} threads, load {File.ReadAllText("/proc/loadavg").Trim()}, "
     + $"bfloat16 instructions: {(TorchRuntime.FastBFloat16 ? "yes" : "no, products are in float32")}");
 Console.WriteLine(
-    "  model   type        step ms  cpu ms   tokens/s   GFLOP/s   2048-cube   ratio   ratio of cpu   outside passes   transition   rotation   covariance    loss");
+    "  model   type        step ms  cpu ms   tokens/s   GFLOP/s   2048-cube   ratio   ratio of cpu   outside passes   transition   "
+    + "rotation   covariance    loss");
 foreach (var entry in cases)
 {
     var (steps, passes, transitions, losses, rotations, covariances) = results[entry];
