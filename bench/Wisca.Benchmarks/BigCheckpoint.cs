@@ -4,15 +4,32 @@ using Wisca.Safetensors;
 namespace Wisca.Benchmarks;
 
 /// <summary>Generates a sharded BF16 Llama with the proportions of an 8B model and as many layers as a size asks for.</summary>
-internal static class BigCheckpoint
+internal sealed class BigCheckpoint
 {
-    private const int Hidden = 4096, Heads = 32, KvHeads = 8, HeadDim = 128, Intermediate = 14336, Vocabulary = 32000;
+    private const int HeadDim = 128, Vocabulary = 32000;
 
-    public static void Generate(string folder, double gigabytes)
+    private readonly int _hidden;
+
+    private BigCheckpoint(int hidden) => _hidden = hidden;
+
+    private int Heads => _hidden / HeadDim;
+
+    private int KvHeads => Heads / 4;
+
+    private int Intermediate => _hidden * 7 / 2;
+
+    public static void Generate(string folder, double gigabytes, int hidden = 4096, bool tied = true) =>
+        new BigCheckpoint(hidden).Write(folder, gigabytes, tied);
+
+    private void Write(string folder, double gigabytes, bool tied)
     {
         Directory.CreateDirectory(folder);
-        var tensors = new List<(string Name, long[] Shape, double Deviation)> { ("model.embed_tokens.weight", [Vocabulary, Hidden], 0.02) };
-        long bytes = 2L * Vocabulary * Hidden;
+        var tensors = new List<(string Name, long[] Shape, double Deviation)>
+        {
+            ("model.embed_tokens.weight", [Vocabulary, _hidden], 0.02),
+        };
+        if (!tied) tensors.Add(("lm_head.weight", [Vocabulary, _hidden], 0.02));
+        long bytes = 2L * Vocabulary * _hidden * tensors.Count;
         int layers = 0;
         while (layers == 0 || bytes < gigabytes * 1e9)
         {
@@ -21,31 +38,31 @@ internal static class BigCheckpoint
             tensors.AddRange(layer);
         }
 
-        tensors.Add(("model.norm.weight", [Hidden], 1));
+        tensors.Add(("model.norm.weight", [_hidden], 0.1));
         WriteShards(folder, tensors, shards: (int)Math.Max(2, Math.Ceiling(bytes / 1e9)));
         File.WriteAllText(
             Path.Combine(folder, "config.json"),
             $$"""
-            {"model_type": "llama", "hidden_size": {{Hidden}}, "num_hidden_layers": {{layers}}, "num_attention_heads": {{Heads}},
+            {"model_type": "llama", "hidden_size": {{_hidden}}, "num_hidden_layers": {{layers}}, "num_attention_heads": {{Heads}},
              "num_key_value_heads": {{KvHeads}}, "intermediate_size": {{Intermediate}}, "vocab_size": {{Vocabulary}},
-            "tie_word_embeddings": true}
+            "tie_word_embeddings": {{(tied ? "true" : "false")}}}
             """);
     }
 
-    private static IEnumerable<(string Name, long[] Shape, double Deviation)> Layer(int index)
+    private IEnumerable<(string Name, long[] Shape, double Deviation)> Layer(int index)
     {
         string name = $"model.layers.{index}.";
-        yield return (name + "input_layernorm.weight", [Hidden], 1);
-        yield return (name + "mlp.down_proj.weight", [Hidden, Intermediate], 0.02);
-        yield return (name + "mlp.gate_proj.weight", [Intermediate, Hidden], 0.02);
-        yield return (name + "mlp.up_proj.weight", [Intermediate, Hidden], 0.02);
-        yield return (name + "post_attention_layernorm.weight", [Hidden], 1);
+        yield return (name + "input_layernorm.weight", [_hidden], 0.1);
+        yield return (name + "mlp.down_proj.weight", [_hidden, Intermediate], 0.02);
+        yield return (name + "mlp.gate_proj.weight", [Intermediate, _hidden], 0.02);
+        yield return (name + "mlp.up_proj.weight", [Intermediate, _hidden], 0.02);
+        yield return (name + "post_attention_layernorm.weight", [_hidden], 0.1);
 
         // With these deviations both exchanges have factors other than 1, so that all of the attention is rewritten.
-        yield return (name + "self_attn.k_proj.weight", [KvHeads * HeadDim, Hidden], 0.02);
-        yield return (name + "self_attn.o_proj.weight", [Hidden, Heads * HeadDim], 0.02);
-        yield return (name + "self_attn.q_proj.weight", [Heads * HeadDim, Hidden], 0.04);
-        yield return (name + "self_attn.v_proj.weight", [KvHeads * HeadDim, Hidden], 0.01);
+        yield return (name + "self_attn.k_proj.weight", [KvHeads * HeadDim, _hidden], 0.02);
+        yield return (name + "self_attn.o_proj.weight", [_hidden, Heads * HeadDim], 0.02);
+        yield return (name + "self_attn.q_proj.weight", [Heads * HeadDim, _hidden], 0.04);
+        yield return (name + "self_attn.v_proj.weight", [KvHeads * HeadDim, _hidden], 0.01);
     }
 
     private static void WriteShards(string folder, List<(string Name, long[] Shape, double Deviation)> tensors, int shards)
@@ -62,7 +79,12 @@ internal static class BigCheckpoint
                 new Dictionary<string, string> { ["format"] = "pt" });
             using var writer = new SafetensorsWriter(Path.Combine(folder, file), header);
             foreach (var tensor in own)
-                WriteNormal(writer, tensor.Shape.Aggregate(1L, (product, dimension) => product * dimension), tensor.Deviation);
+            {
+                // Gains lie around one.
+                double mean = tensor.Shape.Length == 1 ? 1 : 0;
+                WriteNormal(writer, tensor.Shape.Aggregate(1L, (product, dimension) => product * dimension), mean, tensor.Deviation);
+            }
+
             writer.Complete();
         }
 
@@ -73,14 +95,14 @@ internal static class BigCheckpoint
 
     /// <summary>Normal numbers from a table that is walked with a stride:
     /// fast, and no run of zeros for a file system to compress.</summary>
-    private static void WriteNormal(SafetensorsWriter writer, long count, double deviation)
+    private static void WriteNormal(SafetensorsWriter writer, long count, double mean, double deviation)
     {
         var random = new Random(1);
         ushort[] table = new ushort[(1 << 19) + 7];
         for (int i = 0; i < table.Length; i++)
         {
             double normal = Math.Sqrt(-2 * Math.Log(1 - random.NextDouble())) * Math.Cos(2 * Math.PI * random.NextDouble());
-            table[i] = (ushort)(BitConverter.SingleToUInt32Bits((float)(normal * deviation)) >> 16);
+            table[i] = (ushort)(BitConverter.SingleToUInt32Bits((float)(mean + (normal * deviation))) >> 16);
         }
 
         for (long written = 0; written < count; written += table.Length)

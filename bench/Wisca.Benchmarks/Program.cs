@@ -1,4 +1,5 @@
-// Compares `wisca rescale` with `cp -r` of the same folder: pairs in one run, alternating, `sync` before each.
+// Compares `wisca rescale` with `cp -r` of the same folder: pairs in one run, alternating, `sync` before each. With --rotate: what
+// `wisca rotate` takes of a model of hidden size 2,048, as a ratio to `wisca rescale`, which writes as much.
 using System.Globalization;
 using Wisca.Benchmarks;
 
@@ -10,6 +11,11 @@ string folder = Path.Combine(Option("--dir") ?? Path.Combine(root, "artifacts", 
 string[] extra = Option("--options")?.Split(' ', StringSplitOptions.RemoveEmptyEntries) ?? [];
 Directory.CreateDirectory(folder);
 TimedProcess.Run(wisca, "--version");
+if (args.Contains("--rotate"))
+{
+    Rotations();
+    return 0;
+}
 
 Console.WriteLine("  size      pair   cp -r      rescale    ratio   RssAnon");
 foreach (double size in (double[])[gigabytes / 4, gigabytes])
@@ -52,6 +58,49 @@ foreach (double size in (double[])[gigabytes / 4, gigabytes])
 }
 
 return 0;
+
+void Rotations()
+{
+    string model = Path.Combine(folder, "model-2048");
+    if (!File.Exists(Path.Combine(model, "config.json"))) BigCheckpoint.Generate(model, 0.25, hidden: 2048, tied: false);
+    Console.WriteLine($"  {new DirectoryInfo(model).EnumerateFiles().Sum(file => file.Length) / 1e9:0.00} GB, hidden size 2,048");
+    Console.WriteLine("  basis      rotate     ratio to rescale   RssAnon    undo");
+    double rescale = Median(() => TimedProcess.Run(wisca, "rescale", model, "--out", Path.Combine(folder, "out")).Seconds);
+    Console.WriteLine(FormattableString.Invariant($"  (rescale)  {rescale,6:0.00} s"));
+    foreach (string basis in (string[])["hadamard", "random", "weights"])
+    {
+        long peak = 0;
+        double undo = 0;
+        string output = Path.Combine(folder, "out"), undone = Path.Combine(folder, "undone");
+        double rotate = Median(() =>
+        {
+            var run = TimedProcess.Run(wisca, "rotate", model, "--out", output, "--stream", basis);
+            peak = Math.Max(peak, run.PeakAnonymousBytes);
+            if (Directory.Exists(undone)) Directory.Delete(undone, recursive: true);
+            undo = TimedProcess.Run(wisca, "undo", output, "--out", undone).Seconds;
+            Directory.Delete(undone, recursive: true);
+            return run.Seconds;
+        });
+        Console.WriteLine(FormattableString.Invariant(
+            $"  {basis,-9}  {rotate,6:0.00} s   {rotate / rescale,10:0.0}         {peak / 1e6,6:0} MB   {undo,6:0.00} s"));
+    }
+
+    double Median(Func<double> measure)
+    {
+        var seconds = new List<double>();
+        for (int repeat = 0; repeat < pairs; repeat++)
+        {
+            string output = Path.Combine(folder, "out");
+            if (Directory.Exists(output)) Directory.Delete(output, recursive: true);
+            TimedProcess.Run("sync");
+            seconds.Add(measure());
+            Directory.Delete(output, recursive: true);
+        }
+
+        seconds.Sort();
+        return seconds[seconds.Count / 2];
+    }
+}
 
 string? Option(string name)
 {

@@ -40,12 +40,14 @@ var cases = types
     .ToList();
 ScalarType TypeOfProducts(TrainingCase entry) => TorchRuntime.FastBFloat16 ? entry.Type : ScalarType.Float32;
 var peaks = types.ToDictionary(type => type, _ => new List<Measured>());
-var results = cases.ToDictionary(entry => entry, _ => new Rounds([], [], [], []));
+var results = cases.ToDictionary(entry => entry, _ => new Rounds([], [], [], [], [], []));
 foreach (var entry in cases)
 {
     entry.Step();
     entry.Step();
     entry.Transition();
+    entry.Observe?.Invoke();
+    entry.Rotate?.Invoke();
 }
 
 for (int round = 0; round < rounds; round++)
@@ -59,7 +61,7 @@ for (int round = 0; round < rounds; round++)
 
     foreach (var entry in cases)
     {
-        var (steps, passes, transitions, losses) = results[entry];
+        var (steps, passes, transitions, losses, rotations, covariances) = results[entry];
         int repeats = entry.Parameters < 2e6 ? 4 : 1;
         for (int repeat = 0; repeat < repeats; repeat++)
         {
@@ -71,6 +73,8 @@ for (int round = 0; round < rounds; round++)
         }
 
         transitions.Add(Measured.Of(entry.Transition).Wall);
+        if (entry.Observe is { } observe) covariances.Add(Measured.Of(observe).Wall);
+        if (entry.Rotate is { } rotate) rotations.Add(Measured.Of(rotate).Wall);
     }
 }
 
@@ -78,10 +82,11 @@ Console.WriteLine(
     $"  {TorchRuntime.Threads} threads, load {File.ReadAllText("/proc/loadavg").Trim()}, "
     + $"bfloat16 instructions: {(TorchRuntime.FastBFloat16 ? "yes" : "no, products are in float32")}");
 Console.WriteLine(
-    "  model   type        step ms  cpu ms   tokens/s   GFLOP/s   2048-cube   ratio   ratio of cpu   outside passes   transition    loss");
+    "  model   type        step ms  cpu ms   tokens/s   GFLOP/s   2048-cube   ratio   ratio of cpu   outside passes   transition   "
+    + "rotation   covariance    loss");
 foreach (var entry in cases)
 {
-    var (steps, passes, transitions, losses) = results[entry];
+    var (steps, passes, transitions, losses, rotations, covariances) = results[entry];
     double wall = Measured.Median(steps.Select(step => step.Wall)), processor = Measured.Median(steps.Select(step => step.Processor));
     double work = 6.0 * entry.Parameters * entry.Tokens / 1e9, cube = 2.0 * 2048 * 2048 * 2048 / 1e9;
     double peak = cube / Measured.Median(peaks[TypeOfProducts(entry)].Select(time => time.Wall)),
@@ -90,7 +95,12 @@ foreach (var entry in cases)
         CultureInfo.InvariantCulture,
         $"  {entry.Name,-6}  {entry.Type,-9}  {wall * 1e3,7:0.0}  {processor * 1e3,7:0.0}   {entry.Tokens / wall,8:0}   "
         + $"{work / wall,7:0.0}   {peak,9:0.0}   {work / wall / peak,5:0.00}   {work / processor / cost,12:0.00}   "
-        + $"{100 * (1 - Measured.Median(passes)),12:0.0} %   {100 * Measured.Median(transitions) / wall,8:0.0} %  {losses[^1],6:0.000}"));
+        + $"{100 * (1 - Measured.Median(passes)),12:0.0} %   {100 * Measured.Median(transitions) / wall,8:0.0} %   "
+        // The covariance is taken at every fourth step.
+        + $"{Share(rotations, 1),8}   {Share(covariances, 4),10}  {losses[^1],6:0.000}"));
+
+    string Share(List<double> seconds, int every) =>
+        seconds.Count == 0 ? "-" : string.Create(CultureInfo.InvariantCulture, $"{100 * Measured.Median(seconds) / every / wall:0.0} %");
 }
 
 foreach (var entry in cases) entry.Dispose();

@@ -1,4 +1,7 @@
 namespace Wisca.TrainingBenchmarks;
 
-/// <summary>What was measured of a case: steps, the share of each that its passes took, seconds of transitions, and the losses.</summary>
-internal sealed record Rounds(List<Measured> Steps, List<double> Passes, List<double> Transitions, List<double> Losses);
+/// <summary>What was measured of a case: steps, the share of each that its passes took, seconds of transitions, the losses, and seconds
+/// of rotations and of the covariance of gradients that they go by.</summary>
+internal sealed record Rounds(
+    List<Measured> Steps, List<double> Passes, List<double> Transitions, List<double> Losses, List<double> Rotations,
+    List<double> Covariances);

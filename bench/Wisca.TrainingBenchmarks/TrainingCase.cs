@@ -14,6 +14,7 @@ internal sealed class TrainingCase : IDisposable
     private readonly Decoder _model;
     private readonly AdamW _optimizer;
     private readonly WiscaScheduler _scheduler;
+    private readonly RotationScheduler? _rotations;
     private readonly long[] _shape;
     private readonly long[] _ids;
     private readonly long[] _targets;
@@ -30,6 +31,9 @@ internal sealed class TrainingCase : IDisposable
         _optimizer = new AdamW(parameters, new AdamWOptions { Beta2 = 0.95 });
         var options = new WiscaOptions { Trigger = new WiscaTrigger { AtStart = false, Every = 0 } };
         _scheduler = new WiscaScheduler(parameters, WiscaScheduler.PlanFor(parameters, parsed, options.Transitions), options, _optimizer);
+        if (!_model.Config.TiedHead)
+            _rotations = new RotationScheduler(
+                parameters, RotationScheduler.PlanFor(_model), new RotationOptions { Source = RotationSource.Gradient }, _optimizer);
         _shape = [sequences, length];
         var random = new Random(1);
         _ids = [.. Enumerable.Range(0, sequences * length).Select(_ => (long)random.Next(_model.Config.VocabularySize))];
@@ -64,8 +68,16 @@ internal sealed class TrainingCase : IDisposable
     /// <summary>A transition on all layers.</summary>
     public void Transition() => _scheduler.Apply(_steps);
 
+    /// <summary>Takes up the covariance of the gradients of the last step, as every fourth step does; null where nothing rotates: a tied
+    /// last norm would not be trained.</summary>
+    public Action? Observe => _rotations is null ? null : () => _rotations.Observe(0);
+
+    /// <summary>A rotation of the residual stream; null likewise.</summary>
+    public Action? Rotate => _rotations is null ? null : () => _rotations.Apply(_steps);
+
     public void Dispose()
     {
+        _rotations?.Dispose();
         _optimizer.Dispose();
         _model.Dispose();
     }

@@ -1,3 +1,4 @@
+using Wisca.Rotations;
 using Wisca.Safetensors;
 using Wisca.Torch.Lora;
 using Wisca.Torch.Models;
@@ -27,6 +28,10 @@ internal abstract class Trainee(Decoder model) : IDisposable
 
     /// <summary>True where the norms of the model's projections change while it trains, so that they are worth recording.</summary>
     public virtual bool RecordsNorms => true;
+
+    /// <summary>What of it may be rotated.</summary>
+    /// <exception cref="WiscaException">No architecture table fits the model.</exception>
+    public virtual RotationPlan RotationPlan() => RotationScheduler.PlanFor(model);
 
     /// <summary>The transitions of a run as they are left to its scheduler.</summary>
     public virtual WiscaOptions Remaining(WiscaOptions options) => options;

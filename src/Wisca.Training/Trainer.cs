@@ -255,7 +255,8 @@ public sealed class Trainer : IDisposable
     {
         if (!_config.Wisca.Rotate.IsActive) return null;
         var rotations = new RotationScheduler(
-            Trainee.Movable, RotationScheduler.PlanFor(Trainee.Model), _config.Wisca.Rotate.Options(_config.Seed), States);
+            Trainee.Movable, Trainee.RotationPlan(), _config.Wisca.Rotate.Options(_config.Seed),
+            [.. States, .. Trainee.Followers]);
         rotations.CheckGains();
         foreach (string gain in rotations.FrozenGains)
             _observer.Notice(

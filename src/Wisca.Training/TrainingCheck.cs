@@ -2,6 +2,7 @@ using Wisca.Checkpoints;
 using Wisca.Data.Tokenizers.Loading;
 using Wisca.Data.Tokenizers.Training;
 using Wisca.Torch;
+using Wisca.Torch.Lora;
 using Wisca.Torch.Models;
 using Wisca.Torch.Optimizers;
 using Wisca.Torch.Transitions;
@@ -54,7 +55,11 @@ public sealed record TrainingCheck(long Parameters, long ActiveParameters, doubl
         params IReadOnlyList<IParameterState> states)
     {
         if (section.Rotate.IsActive)
-            new RotationScheduler(movable, RotationScheduler.PlanFor(model), section.Rotate.Options(0), states).Dispose();
+        {
+            var plan = states.OfType<LoraModel>().SingleOrDefault()?.RotationPlan() ?? RotationScheduler.PlanFor(model);
+            new RotationScheduler(movable, plan, section.Rotate.Options(0), states).Dispose();
+        }
+
         if (!section.IsActive) return;
         var options = section.Options;
         _ = new WiscaScheduler(

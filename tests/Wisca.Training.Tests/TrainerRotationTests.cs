@@ -246,6 +246,10 @@ public sealed class TrainerRotationTests
     [InlineData(
         "wisca: { preset: origin, rotate: { stream: gradients } }",
         "wisca.rotate.stream: 'gradients', expected one of gradient, momentum")]
+    [InlineData(
+        "wisca: { preset: origin, rotate: { adapters: gradient } }",
+        "wisca.rotate.adapters: rotates the factors of an adapter, and none is trained, expected none; "
+        + "wisca.rotate.stream rotates a model that trains")]
     public void Load_ContradictionOrUnknownValue_IsReported(string yaml, string expected)
     {
         using var folder = new TemporaryFolder();
@@ -253,14 +257,51 @@ public sealed class TrainerRotationTests
         Should.Throw<WiscaException>(() => TrainingConfig.Load(folder["c.yaml"])).Message.ShouldContain(expected);
     }
 
-    [Fact]
-    public void Load_RotationOfAFrozenBase_IsRefused()
+    [Theory]
+    [InlineData(
+        "wisca: { rotate: { stream: momentum } }",
+        "wisca.rotate.stream: rotates a base that does not train, expected none, or adapter.type: none to train the whole model; "
+        + "wisca.rotate.adapters rotates the adapter")]
+    [InlineData(
+        "{ adapter: { type: none }, wisca: { rotate: { adapters: momentum } } }",
+        "wisca.rotate.adapters: rotates the factors of an adapter, and none is trained")]
+    [InlineData(
+        "{ optimizer: { name: sgd, momentum: 0 }, wisca: { rotate: { adapters: momentum } } }",
+        "wisca.rotate.adapters: momentum, which this optimizer does not keep; expected gradient, or a momentum above 0")]
+    public void Load_RotationOfWhatDoesNotTrain_IsRefused(string yaml, string expected)
     {
         using var folder = new TemporaryFolder();
-        File.WriteAllText(
-            folder["c.yaml"], "{ base: { model: m }, data: { train: [a] }, wisca: { rotate: { stream: momentum } } }");
-        Should
-            .Throw<WiscaException>(() => FinetuneConfig.Load(folder["c.yaml"]))
-            .Message.ShouldContain("rotates a base that does not train, expected none, or adapter.type: none to train the whole model");
+        string given = yaml.StartsWith('{') ? yaml[1..^1] : yaml;
+        File.WriteAllText(folder["c.yaml"], $"{{ base: {{ model: m }}, data: {{ train: [a] }}, {given} }}");
+        Should.Throw<WiscaException>(() => FinetuneConfig.Load(folder["c.yaml"])).Message.ShouldContain(expected);
+    }
+
+    [Fact]
+    public void Prepare_HadamardOfAStreamThatKeepsTheOnes_SaysWhy()
+    {
+        using var folder = new TemporaryFolder();
+        var config = TinyRun.Config(folder, "gpt2");
+        config = config with { Wisca = config.Wisca with { Rotate = new() { Stream = RotationSource.Hadamard } } };
+        Should.Throw<WiscaException>(() => TrainingCheck.Of(config)).Message.ShouldBe(
+            "a Hadamard rotation does not keep the vector of ones, as norms that take the mean away (LayerNorm) need it");
+    }
+
+    [Fact]
+    public void Run_Hadamard_KeepsTheLoss()
+    {
+        using var folder = new TemporaryFolder();
+        var config = TinyRun.Config(folder, "mistral") with { Steps = 5 };
+        config = config with
+        {
+            Wisca = config.Wisca with
+            {
+                Verify = true,
+                Rotate = new() { Stream = RotationSource.Hadamard, Values = ValueRotation.Same, Start = 2, Every = 3 },
+            },
+        };
+        var recorder = TinyRun.Train(config);
+        recorder.Rotations.Select(rotation => rotation.Step).ShouldBe([2, 5]);
+        recorder.Rotations.SelectMany(rotation => rotation.Spaces).ShouldAllBe(space => space.Angle > 30);
+        recorder.Rotations[0].Spaces.Length.ShouldBeGreaterThan(1);
     }
 }

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.CommandLine;
 using System.Globalization;
 using System.Text.Json.Nodes;
@@ -21,22 +22,37 @@ internal static class InspectVerb
         var model = SharedOptions.Model();
         var json = SharedOptions.Json();
         var architecture = SharedOptions.Architecture();
+        var outliers = new Option<bool>("--outliers")
+        {
+            Description = "Show for every matrix how far single weights and channels stand out, as quantisation meets them.",
+        };
+        var against = new Option<string?>("--against")
+        {
+            Description = "With --outliers: the same model rotated, to show both.",
+            HelpName = "DIR",
+        };
         var threads = SharedOptions.Threads();
         var command = new Command("inspect", "Show a model's attention norms, and which transitions are exact.")
         {
-            model, architecture, threads, json,
+            model, outliers, against, architecture, threads, json,
         };
         command.SetAction(
             (parsed, cancellation) =>
                 Task.Run(() =>
-                    Run(
+                {
+                    if (parsed.GetValue(against) is not null && !parsed.GetValue(outliers))
+                        throw new UsageException("--against is compared by outliers: give --outliers too.");
+                    return Run(
                         context, parsed.GetRequiredValue(model), SharedOptions.Table(parsed.GetValue(architecture)),
-                        parsed.GetValue(threads), parsed.GetValue(json), cancellation)));
+                        parsed.GetValue(threads), parsed.GetValue(json), cancellation, parsed.GetValue(outliers),
+                        parsed.GetValue(against));
+                }));
         return command;
     }
 
     public static int Run(
-        CommandContext context, string model, ArchitectureTable? table, int threads, bool json, CancellationToken cancellation)
+        CommandContext context, string model, ArchitectureTable? table, int threads, bool json, CancellationToken cancellation,
+        bool outliers = false, string? against = null)
     {
         using var checkpoint = Checkpoint.Open(model);
         context.NoteAdapter(model);
@@ -44,9 +60,29 @@ internal static class InspectVerb
             checkpoint, table, threads, ProgressBar.Share("inspecting", checkpoint, report), cancellation));
         var moves = Ledger.Load(checkpoint.Folder)?.Moves.Count ?? 0;
         var rotations = Rotator.Plan(checkpoint, inspection.Layout);
-        if (json) context.WriteJson(ToJson(checkpoint, inspection, rotations, moves));
-        else Print(context.Out, model, checkpoint, inspection, rotations, moves);
+        var pairs = outliers ? Outliers(context, checkpoint, against, threads, cancellation) : null;
+        if (json)
+        {
+            var report = ToJson(checkpoint, inspection, rotations, moves);
+            if (against is not null) report["against"] = against;
+            if (pairs is not null) report["outliers"] = OutlierTable.Json(pairs);
+            context.WriteJson(report);
+            return 0;
+        }
+
+        Print(context.Out, model, checkpoint, inspection, rotations, moves);
+        if (pairs is not null) OutlierTable.Print(context.Out, pairs);
         return 0;
+    }
+
+    private static IReadOnlyList<(TensorOutliers Own, TensorOutliers? Other)> Outliers(
+        CommandContext context, Checkpoint checkpoint, string? against, int threads, CancellationToken cancellation)
+    {
+        using var other = against is null ? null : Checkpoint.Open(against);
+        return OutlierTable.Pair(Measured(checkpoint), other is null ? null : Measured(other), against);
+
+        ImmutableArray<TensorOutliers> Measured(Checkpoint model) => ProgressBar.Run(
+            context, report => OutlierMeter.Measure(model, threads, ProgressBar.Share("outliers", model, report), cancellation));
     }
 
     private static void Print(

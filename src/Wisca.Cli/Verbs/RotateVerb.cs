@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Diagnostics;
 using System.Text.Json.Nodes;
 using Spectre.Console;
+using Wisca.Adapters;
 using Wisca.Architectures;
 using Wisca.Checkpoints;
 using Wisca.Cli.CommandLine;
@@ -42,13 +43,20 @@ internal static class RotateVerb
             DefaultValueFactory = _ => "all",
             HelpName = "RANGE",
         };
+        var adapter = new Option<string?>("--adapter")
+        {
+            Description = "A LoRA adapter of the model, which turns with it; written to --adapter-out.",
+            HelpName = "DIR",
+        };
+        var adapterOutput = new Option<string?>("--adapter-out") { Description = "The folder to write the adapter to.", HelpName = "DIR" };
+        var partial = SharedOptions.AllowPartial();
         var threads = SharedOptions.Threads();
         var architecture = SharedOptions.Architecture();
         var force = SharedOptions.Force();
         var json = SharedOptions.Json();
         var command = new Command("rotate", "Write an equivalent model in another basis of its residual stream or its heads.")
         {
-            model, output, stream, heads, gains, seed, layers, threads, architecture, force, json,
+            model, output, stream, heads, gains, seed, layers, adapter, adapterOutput, partial, threads, architecture, force, json,
         };
         command.SetAction((parsed, cancellation) => Task.Run(() =>
         {
@@ -66,11 +74,16 @@ internal static class RotateVerb
                     Threads = parsed.GetValue(threads),
                 },
                 Table = SharedOptions.Table(parsed.GetValue(architecture)),
+                Adapter = parsed.GetValue(adapter),
+                AdapterOutput = parsed.GetValue(adapterOutput),
+                AllowPartial = parsed.GetValue(partial),
                 Force = parsed.GetValue(force),
                 Json = parsed.GetValue(json),
             };
             if (arguments.Options is { Stream: null, Heads: null })
                 throw new UsageException("--stream and --heads are both none: there is nothing to do.");
+            if ((arguments.Adapter is null) != (arguments.AdapterOutput is null))
+                throw new UsageException("--adapter and --adapter-out belong together: give both.");
             if (arguments.Options.Heads is null && parsed.GetResult(layers) is { Implicit: false })
                 throw new UsageException("--layers chooses among heads, and --heads is none: the residual stream is one for all layers.");
             return Run(context, arguments, cancellation);
@@ -82,18 +95,25 @@ internal static class RotateVerb
     {
         var (output, options) = (arguments.Output, arguments.Options);
         using var checkpoint = Checkpoint.Open(arguments.Model);
+        using var adapter = arguments.Adapter is null ? null : Adapter.Open(arguments.Adapter);
         var clock = Stopwatch.StartNew();
 
         // A range that does not fit is a mistake of the command line, not of the model.
         if (!options.Layers.TryResolve(ModelLayout.Resolve(checkpoint, arguments.Table).Layers.Length, out _, out string? mistake))
             throw new UsageException(mistake);
-        var result = ProgressBar.Run(context, report => Rotator.Rotate(
-            checkpoint, output, options, arguments.Force, arguments.Table,
-            new DirectProgress<RescaleProgress>(step => report("rotating", step.Done, step.Total)), cancellation));
-        context.Written.Add(output);
+        var binding = adapter?.Bind(checkpoint, arguments.AllowPartial);
+        var result = ProgressBar.Run(context, report =>
+        {
+            var progress = new DirectProgress<RescaleProgress>(step => report("rotating", step.Done, step.Total));
+            return binding is not null
+                ? AdapterRescaler.Rotate(
+                    binding, output, arguments.AdapterOutput!, options, arguments.Force, arguments.Table, progress, cancellation)
+                : Rotator.Rotate(checkpoint, output, options, arguments.Force, arguments.Table, progress, cancellation);
+        });
+        context.Written.AddRange(new[] { output, arguments.AdapterOutput }.OfType<string>());
         if (arguments.Json)
         {
-            context.WriteJson(new JsonObject
+            var report = new JsonObject
             {
                 ["model"] = checkpoint.Folder,
                 ["output"] = output,
@@ -120,7 +140,10 @@ internal static class RotateVerb
                 ]),
                 ["not_copied"] = Format.Json(result.SideFiles),
                 ["not_checked"] = Format.Json(result.SideFiles.Unknown),
-            });
+            };
+            if (arguments.AdapterOutput is not null) report["adapter_output"] = arguments.AdapterOutput;
+            if (binding is not null) report["notes"] = AdapterNotes.Json(AdapterNotes.Of(binding));
+            context.WriteJson(report);
             return 0;
         }
 
@@ -140,6 +163,8 @@ internal static class RotateVerb
         context.Out.WriteLine(
             $"{output}: {Format.Bytes(result.WrittenBytes)} in {clock.Elapsed.TotalSeconds:0.0} s; "
             + $"{Format.Count(result.Tensors, "tensor")} equal to rounding, and undo gives them back to rounding");
+        if (arguments.AdapterOutput is { } moved) context.Out.WriteLine($"{moved}: the adapter, for the rotated model");
+        foreach (string note in binding is null ? [] : AdapterNotes.Of(binding)) context.Out.WriteLine(note);
         return 0;
     }
 

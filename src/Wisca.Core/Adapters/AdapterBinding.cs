@@ -57,8 +57,8 @@ public sealed class AdapterBinding
     public void CheckGauge()
     {
         if (Ledger.Load(Adapter.Folder) is not { } own) return;
-        var mine = Moves(own);
-        var theirs = Moves(Ledger.Load(Checkpoint.Folder));
+        var mine = Moves(own, Adapter.Folder);
+        var theirs = Moves(Ledger.Load(Checkpoint.Folder), Checkpoint.Folder);
         bool fits =
             mine.Count == 0
                 ? !own.ForOriginal || theirs.Count == 0
@@ -66,15 +66,16 @@ public sealed class AdapterBinding
         if (fits) return;
         throw new WiscaException(
             $"{Adapter.Folder} is expressed for {(mine.Count == 0 ? "the original base" : "a rescaled base")}, and {Checkpoint.Folder} is "
-            + $"not it: their {Ledger.FileName} tell of different factors",
+            + $"not it: their {Ledger.FileName} tell of different moves",
             "express the adapter for this base with 'wisca express', or take the base that it belongs to");
 
-        static List<List<string>> Moves(Ledger? ledger) =>
+        static List<List<string>> Moves(Ledger? ledger, string folder) =>
             [
                 .. (ledger?.Moves ?? [])
                     .Select(move => move.Groups.Where(group => group.Factor != 1)
                         .Select(group => string.Create(CultureInfo.InvariantCulture, $"{group.Layer} {group.Factor:R}"))
-                        .Concat((move.Rotations ?? []).Select(rotation => move.Tensors[rotation.Slices[0].Tensor].After)).ToList())
+                        .Concat((move.Rotations ?? []).Select(rotation => $"{rotation.Space} {RotationFile.Digest(folder, rotation)}"))
+                        .ToList())
                     .Where(parts => parts.Count > 0),
             ];
     }

@@ -33,14 +33,7 @@ public static class AdapterRescaler
         ArgumentNullException.ThrowIfNull(output);
         ArgumentNullException.ThrowIfNull(adapterOutput);
         ArgumentNullException.ThrowIfNull(options);
-        if (
-            Path.TrimEndingDirectorySeparator(Path.GetFullPath(output))
-            == Path.TrimEndingDirectorySeparator(Path.GetFullPath(adapterOutput)))
-            throw new WiscaException($"base and adapter would both be written to {output}", "give --adapter-out another folder");
-        if (binding.Adapter.Folder != binding.Checkpoint.Folder)
-            binding.Checkpoint.CheckNoAdapter("move that one away, or merge it first (wisca merge MODEL MODEL --out DIR)");
-        binding.CheckWholeBase();
-        binding.CheckGauge();
+        Check(binding, output, adapterOutput);
         var history = Ledger.Load(binding.Adapter.Folder);
         using var folder = OutputFolder.Prepare(adapterOutput, binding.Adapter, force, other: binding.Checkpoint);
         AdapterMove? move = null;
@@ -57,6 +50,42 @@ public static class AdapterRescaler
                 baseIsMoved: false),
             cancellation);
         move!.Write(folder, history?.Moves ?? [], [result.Move!], forOriginal: false, options.Threads, cancellation);
+        return result;
+    }
+
+    /// <summary>Rotates a base and its adapter with it, so that the adapter fits the rotated base.</summary>
+    /// <param name="binding">The adapter and its base.</param>
+    /// <param name="output">Where the base goes; it appears when it is complete.</param>
+    /// <param name="adapterOutput">Where the adapter goes, likewise.</param>
+    /// <param name="options">What to do to the base.</param>
+    /// <param name="force">True to replace existing folders that wisca wrote.</param>
+    /// <param name="table">An architecture table of the user's own; null to find the built-in one.</param>
+    /// <param name="progress">Told how far it is.</param>
+    /// <param name="cancellation">Stops it.</param>
+    /// <exception cref="WiscaException">As for <see cref="Rotator"/>; the adapter is for the base in another gauge, or has something that
+    /// cannot follow: magnitudes of outputs that are rotated, a norm of its own, a head that the base lacks.</exception>
+    public static RotateResult Rotate(
+        AdapterBinding binding,
+        string output,
+        string adapterOutput,
+        RotateOptions options,
+        bool force = false,
+        ArchitectureTable? table = null,
+        IProgress<RescaleProgress>? progress = null,
+        CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(binding);
+        ArgumentNullException.ThrowIfNull(output);
+        ArgumentNullException.ThrowIfNull(adapterOutput);
+        ArgumentNullException.ThrowIfNull(options);
+        Check(binding, output, adapterOutput);
+        var history = Ledger.Load(binding.Adapter.Folder);
+        using var folder = OutputFolder.Prepare(adapterOutput, binding.Adapter, force, other: binding.Checkpoint);
+        AdapterTurn? turn = null;
+        var result = Rotator.Rotate(
+            binding.Checkpoint, output, options, force, table, progress, turns => turn = new AdapterTurn(binding, turns), cancellation);
+        turn!.Write(
+            folder, history?.Moves ?? [], options.Threads > 0 ? options.Threads : Environment.ProcessorCount, cancellation);
         return result;
     }
 
@@ -83,8 +112,8 @@ public static class AdapterRescaler
                 "give the rescaled base as --base");
         if (ledger.Moves.Any(move => move.Rotations is not null))
             throw new WiscaException(
-                $"{checkpoint.Folder} was rotated, which adapters do not follow yet",
-                "undo the rotation (wisca undo), and merge the adapter into the model as it was");
+                $"{checkpoint.Folder} was rotated: an adapter goes with a rotation (wisca rotate --adapter) or back from it (wisca undo)",
+                "rotate the original model once more, with the adapter; or undo the rotation, and merge the adapter into that");
         var own = Ledger.Load(adapter.Folder);
         var moves = own?.Moves ?? [];
         bool isMoved = moves.Any(move => move.IsMove);
@@ -128,5 +157,17 @@ public static class AdapterRescaler
     {
         ArgumentNullException.ThrowIfNull(adapter);
         return Undoer.Undo(adapter, forOriginal: true, output, force, threads, progress, cancellation);
+    }
+
+    private static void Check(AdapterBinding binding, string output, string adapterOutput)
+    {
+        if (
+            Path.TrimEndingDirectorySeparator(Path.GetFullPath(output))
+            == Path.TrimEndingDirectorySeparator(Path.GetFullPath(adapterOutput)))
+            throw new WiscaException($"base and adapter would both be written to {output}", "give --adapter-out another folder");
+        if (binding.Adapter.Folder != binding.Checkpoint.Folder)
+            binding.Checkpoint.CheckNoAdapter("move that one away, or merge it first (wisca merge MODEL MODEL --out DIR)");
+        binding.CheckWholeBase();
+        binding.CheckGauge();
     }
 }

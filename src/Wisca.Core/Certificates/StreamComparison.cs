@@ -72,7 +72,7 @@ internal sealed class StreamComparison(
                 AxisTurn.Scale(slice.Axis, _gains[gain].After).Apply(actual, length, inner);
             }
 
-            new AxisTurn(slice.Axis, 0, basis.Matrix, space.Size).Apply(expected, length, inner);
+            new AxisTurn(slice.Axis, 0, space.Size, basis.Matrix, null, null).Apply(expected, length, inner);
         }
 
         return (expected, actual);

@@ -7,7 +7,7 @@ namespace Wisca.Rescaling;
 /// <param name="Kind">Its kind.</param>
 /// <param name="Size">Its size.</param>
 /// <param name="File">The file's name.</param>
-/// <param name="Slices">What was turned.</param>
+/// <param name="Slices">What was turned: of an adapter, what it has there.</param>
 /// <param name="Gains">The gains of the norms on it.</param>
 public sealed record LedgerRotation(
     string Space, RotationKind Kind, int Size, string File, IReadOnlyList<RotatedSlice> Slices, IReadOnlyList<RotatedGain> Gains)
@@ -17,7 +17,7 @@ public sealed record LedgerRotation(
     internal string? FindFault() =>
         string.IsNullOrEmpty(Space) || Size < 1 || !Enum.IsDefined(Kind) ? "a rotation without a space"
         : File != Path.GetFileName(File) || !File.StartsWith(RotationFile.Prefix, StringComparison.Ordinal)
-            || !File.EndsWith(".safetensors", StringComparison.Ordinal) || Slices.Count == 0
+            || !File.EndsWith(".safetensors", StringComparison.Ordinal)
             ? $"a rotation in the file '{File}'"
         : Slices.Contains(null!) || Gains.Contains(null!) ? $"a slice or gain of {Space} that is null"
         : Slices.FirstOrDefault(slice => slice.Axis is < 0 or > 2 || slice.Start < 0 || !Enum.IsDefined(slice.Role)) is { } slice

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.IO.Hashing;
 using System.Runtime.InteropServices;
 using Wisca.Checkpoints;
 using Wisca.Files;
@@ -78,6 +79,17 @@ internal static class RotationFile
             tensors.Add(($"{turn.Space.Name}/{tensor}/before", [turn.Space.Size], values.Before));
             tensors.Add(($"{turn.Space.Name}/{tensor}/after", [turn.Space.Size], values.After));
         }
+    }
+
+    /// <summary>By what a rotation of a model and that of its adapter are known to be the same: a digest of R.</summary>
+    /// <param name="folder">The folder of the ledger.</param>
+    /// <param name="rotation">What the ledger says of it.</param>
+    /// <exception cref="WiscaException">The file is missing or broken, or does not fit the ledger.</exception>
+    public static string Digest(string folder, LedgerRotation rotation)
+    {
+        using var file = SafetensorsFile.Open(Find(folder, rotation.File).FullName);
+        double[] values = Values(file, $"{rotation.Space}/rotation", (long)rotation.Size * rotation.Size);
+        return Convert.ToHexStringLower(XxHash128.Hash(MemoryMarshal.AsBytes<double>(values)));
     }
 
     /// <summary>Reads one turn of a move, and the biases of its norms.</summary>

@@ -51,7 +51,15 @@ public static class Rotator
         ArgumentNullException.ThrowIfNull(checkpoint);
         ArgumentNullException.ThrowIfNull(output);
         ArgumentNullException.ThrowIfNull(options);
-        checkpoint.CheckNoAdapter("merge it first (wisca merge MODEL MODEL --out DIR)");
+        checkpoint.CheckNoAdapter("merge it first (wisca merge MODEL MODEL --out DIR), or move it with the model (--adapter)");
+        return Rotate(checkpoint, output, options, force, table, progress, _ => { }, cancellation);
+    }
+
+    /// <summary>As the public one; told of the rotations before anything is written.</summary>
+    internal static RotateResult Rotate(
+        Checkpoint checkpoint, string output, RotateOptions options, bool force, ArchitectureTable? table,
+        IProgress<RescaleProgress>? progress, Action<IReadOnlyList<SpaceTurn>> decided, CancellationToken cancellation)
+    {
         var history = Ledger.Load(checkpoint.Folder)?.Moves ?? [];
         var layout = ModelLayout.Resolve(checkpoint, table);
         var plan = Plan(checkpoint, layout);
@@ -76,6 +84,7 @@ public static class Rotator
             done.Add(turn);
         }
 
+        decided(done);
         var edits = turns.Edits();
         long bytes = checkpoint.Shards.Sum(shard => shard.Length);
         using var rewriter = new CheckpointRewriter(

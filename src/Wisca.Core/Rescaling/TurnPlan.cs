@@ -19,6 +19,9 @@ internal sealed class TurnPlan(IWeightFolder checkpoint)
             .Concat(_vectors.Select(entry => (entry.Key, Edit: (TensorEdit)new VectorEdit(entry.Value))))
             .ToDictionary(StringComparer.Ordinal);
 
+    /// <summary>True where a gain is in the checkpoint. An adapter has none: those of its base are in the file of a rotation.</summary>
+    public bool Holds(RotatedGain gain) => checkpoint is Checkpoint || checkpoint.Find(gain.Tensor) is not null;
+
     /// <summary>A gain as it is now, with 1 where it is added.</summary>
     public double[] Gain(RotatedGain gain)
     {
@@ -81,7 +84,7 @@ internal sealed class TurnPlan(IWeightFolder checkpoint)
         }
 
         var changed = new Dictionary<string, (double[], double[])>(StringComparer.Ordinal);
-        foreach (var gain in turn.Space.Gains)
+        foreach (var gain in turn.Space.Gains.Where(Holds))
         {
             double[] after = turn.Gains[gain.Tensor].After;
             if (gain.Bias is { } bias)

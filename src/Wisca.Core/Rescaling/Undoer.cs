@@ -47,9 +47,6 @@ public static class Undoer
             throw new WiscaException(
                 $"{Ledger.FileName} holds no move: there is nothing to undo",
                 "the weights are already in their original gauge");
-        if (ledger.Moves.Any(move => move.Rotations is not null) && checkpoint is not Checkpoint)
-            throw new WiscaException(
-                $"{checkpoint.Folder}: {Ledger.FileName} tells of a rotation, with which adapters do not go", "is it a model's ledger?");
         var turned = Turned(checkpoint, ledger.Moves);
         var factors = Factors(checkpoint, ledger.Moves, turned.Keys);
         var trained = Trained(checkpoint, ledger);
@@ -157,18 +154,24 @@ public static class Undoer
     {
         var rotations = moves.SelectMany(move => move.Rotations ?? []).ToList();
         if (rotations.Count == 0) return [];
+        var plan = new TurnPlan(checkpoint);
         HashSet<string> tensors =
         [
             .. rotations.SelectMany(rotation => rotation.Slices).Select(slice => slice.Tensor),
-            .. rotations.SelectMany(rotation => rotation.Gains).SelectMany(gain => new[] { gain.Tensor, gain.Bias }).OfType<string>(),
+            .. rotations.SelectMany(rotation => rotation.Gains).Where(plan.Holds).SelectMany(gain => new[] { gain.Tensor, gain.Bias })
+                .OfType<string>(),
         ];
-        var plan = new TurnPlan(checkpoint);
         foreach (var move in moves.Reverse())
         {
-            var rest = move with { Groups = [.. move.Groups.Select(group => group with
+            var rest = move with
             {
-                Slices = [.. group.Slices.Where(slice => tensors.Contains(slice.Tensor))],
-            })] };
+                Groups =
+                [
+                    .. move.Groups.Select(group =>
+                        group with { Slices = [.. group.Slices.Where(slice => tensors.Contains(slice.Tensor))] }),
+                ],
+                Vectors = [.. (move.Vectors ?? []).Where(vector => tensors.Contains(vector.Tensor))],
+            };
             foreach (var (tensor, (axis, factors)) in Factors(checkpoint, [rest]))
                 plan.Add(tensor, AxisTurn.Scale(axis, Array.ConvertAll(factors, factor => 1 / factor)));
             foreach (var rotation in (move.Rotations ?? []).Reverse())
@@ -181,6 +184,7 @@ public static class Undoer
                         gain => gain.Tensor,
                         gain =>
                         {
+                            if (!plan.Holds(gain)) return back.Gains[gain.Tensor];
                             double[] now = plan.Gain(gain);
                             var (left, was) = back.Gains[gain.Tensor];
                             return gain.MustBeUniform ? (now, now)

@@ -3,37 +3,21 @@ using Wisca.Numerics;
 namespace Wisca.Rotations;
 
 /// <summary>
-/// What a rotation does to a run of indices of an axis: T'[.., start + j, ..] = sum over i of T[.., start + i, ..] M[i, j].
-/// A factor for each index is the diagonal case.
+/// What a rotation does to a run of indices of an axis: T'[.., start + j, ..] = sum over i of T[.., start + i, ..] M[i, j] with
+/// M = diag(before) R diag(after). A factor for each index is the case without R. R is shared among all that turn by it.
 /// </summary>
 /// <param name="Axis">The axis.</param>
 /// <param name="Start">The first index.</param>
-/// <param name="Matrix">M, [size, size], row after row; or the factors alone, [size].</param>
 /// <param name="Size">Number of indices.</param>
-internal sealed record AxisTurn(int Axis, int Start, double[] Matrix, int Size)
+/// <param name="Rotation">R, [size, size], row after row; null for the identity.</param>
+/// <param name="Before">A factor for each index before R; null for ones.</param>
+/// <param name="After">A factor for each index behind it; null for ones.</param>
+/// <param name="Fast">R as a Hadamard matrix; null where it is none.</param>
+internal sealed record AxisTurn(
+    int Axis, int Start, int Size, double[]? Rotation, double[]? Before, double[]? After, HadamardTurn? Fast = null)
 {
     /// <summary>A factor for each index.</summary>
-    public static AxisTurn Scale(int axis, double[] factors) => new(axis, 0, factors, factors.Length);
-
-    /// <summary>diag(before) R diag(after); null stands for ones.</summary>
-    public static AxisTurn Of(int axis, int start, double[,] rotation, double[]? before = null, double[]? after = null)
-    {
-        int size = rotation.GetLength(0);
-        double[] matrix = new double[size * size];
-        Buffer.BlockCopy(rotation, 0, matrix, 0, matrix.Length * sizeof(double));
-        for (int row = 0; before is not null && row < size; row++)
-        {
-            foreach (ref double value in matrix.AsSpan(row * size, size)) value *= before[row];
-        }
-
-        for (int row = 0; after is not null && row < size; row++)
-        {
-            var values = matrix.AsSpan(row * size, size);
-            for (int column = 0; column < size; column++) values[column] *= after[column];
-        }
-
-        return new AxisTurn(axis, start, matrix, size);
-    }
+    public static AxisTurn Scale(int axis, double[] factors) => new(axis, 0, factors.Length, null, factors, null);
 
     /// <summary>Turns a tensor, or whole rows of one where the axis is its last.</summary>
     /// <param name="values">Its elements.</param>
@@ -42,41 +26,75 @@ internal sealed record AxisTurn(int Axis, int Start, double[] Matrix, int Size)
     public void Apply(Span<double> values, int length, int inner)
     {
         int outer = values.Length / (length * inner);
-        if (Matrix.Length == Size)
+        if (Rotation is null || inner > 1)
         {
+            double[]? transposed = Rotation is null || Fast is not null ? null : Transposed(Rotation);
+            double[] result = transposed is null ? [] : new double[Size * inner];
             for (int block = 0; block < outer; block++)
-            {
-                for (int index = 0; index < Size; index++)
-                {
-                    foreach (ref double value in values.Slice(((block * length) + Start + index) * inner, inner)) value *= Matrix[index];
-                }
-            }
-
+                Turn(values.Slice(((block * length) + Start) * inner, Size * inner), inner, transposed, result);
             return;
         }
 
-        if (inner == 1)
+        // Row by row a product with M; the rows of the run are gathered, so that the product is one of dense matrices.
+        double[] rows = new double[outer * Size];
+        for (int row = 0; row < outer; row++)
         {
-            // Row by row a product with M; the rows of the run are gathered, so that the product is one of dense matrices.
-            double[] rows = new double[outer * Size], turned = new double[outer * Size];
-            for (int row = 0; row < outer; row++) values.Slice((row * length) + Start, Size).CopyTo(rows.AsSpan(row * Size));
-            MatrixProduct.Add(rows, Matrix, turned, outer, Size, Size);
-            for (int row = 0; row < outer; row++) turned.AsSpan(row * Size, Size).CopyTo(values.Slice((row * length) + Start, Size));
-            return;
+            var own = rows.AsSpan(row * Size, Size);
+            values.Slice((row * length) + Start, Size).CopyTo(own);
+            Multiply(own, Before, 1);
+            Multiply(own, Fast?.Before, 1);
         }
 
-        double[] transposed = new double[Matrix.Length], result = new double[Size * inner];
-        for (int row = 0; row < Size; row++)
+        if (Fast is not null) Fast.Apply(rows, 1);
+        else
         {
-            for (int column = 0; column < Size; column++) transposed[(column * Size) + row] = Matrix[(row * Size) + column];
+            double[] turned = new double[rows.Length];
+            MatrixProduct.Add(rows, Rotation, turned, outer, Size, Size);
+            rows = turned;
         }
 
-        for (int block = 0; block < outer; block++)
+        for (int row = 0; row < outer; row++)
         {
-            var target = values.Slice(((block * length) + Start) * inner, Size * inner);
+            var own = rows.AsSpan(row * Size, Size);
+            Multiply(own, Fast?.After, 1);
+            Multiply(own, After, 1);
+            own.CopyTo(values.Slice((row * length) + Start, Size));
+        }
+    }
+
+    private void Turn(Span<double> target, int inner, double[]? transposed, double[] result)
+    {
+        Multiply(target, Before, inner);
+        Multiply(target, Fast?.Before, inner);
+        if (Fast is not null) Fast.Apply(target, inner);
+        else if (transposed is not null)
+        {
             Array.Clear(result);
             MatrixProduct.Add(transposed, target, result, Size, Size, inner);
             result.CopyTo(target);
         }
+
+        Multiply(target, Fast?.After, inner);
+        Multiply(target, After, inner);
+    }
+
+    private static void Multiply(Span<double> target, double[]? factors, int inner)
+    {
+        if (factors is null) return;
+        for (int index = 0; index < factors.Length; index++)
+        {
+            foreach (ref double value in target.Slice(index * inner, inner)) value *= factors[index];
+        }
+    }
+
+    private double[] Transposed(double[] matrix)
+    {
+        double[] transposed = new double[matrix.Length];
+        for (int row = 0; row < Size; row++)
+        {
+            for (int column = 0; column < Size; column++) transposed[(column * Size) + row] = matrix[(row * Size) + column];
+        }
+
+        return transposed;
     }
 }

@@ -2,25 +2,86 @@ namespace Wisca.Rotations;
 
 /// <summary>
 /// Hadamard matrices, whose elements are all 1 or -1 and whose rows are orthogonal: Sylvester's doubling, Paley's two constructions from
-/// the squares modulo a prime ("On orthogonal matrices", 1933), and products of such.
+/// the squares modulo a prime ("On orthogonal matrices", 1933), four circulants in the array of Goethals and Seidel ("Orthogonal matrices
+/// with zero diagonal", 1967), and products of such.
 /// </summary>
 internal static class HadamardMatrix
 {
+    /// <summary>
+    /// Signs of the first rows of four circulants A, B, C, D with A A^T + B B^T + C C^T + D D^T = 4 n I, for sizes 4 n that Paley's
+    /// constructions do not give. Found by trying all rows that stay the same under a group of multipliers modulo n.
+    /// </summary>
+    private static readonly string[][] Circulants =
+    [
+        ["+-+--++++--+-", "+-+--++++--+-", "+---+--++-+++", "++-++--++++++"],
+        [
+            "+---+-+---+-+--+-+++-+-++++-+-++-+--+-+", "++----+-+--++--++-+++-+---+-+-++----+--",
+            "++-+-----+------++-+--++--+++--+------+", "++-----+----+++-++---++++-+--++--++++++",
+        ],
+        [
+            "+-+-+----+-++-++---++--++---++-++-+----+-+-", "++-++-++-+-+---+--++++++++--+---+-+-++-++-+",
+            "+++---++-++++-+-++--+--+--++-+-++++-++---++", "+++-+++++---++++---+----+---++++---+++++-++",
+        ],
+    ];
+
     /// <summary>A Hadamard matrix of a size; null where none is known here.</summary>
     public static sbyte[,]? Of(int size)
     {
-        if (size == 1) return new sbyte[,] { { 1 } };
-        if (size == 2) return new sbyte[,] { { 1, 1 }, { 1, -1 } };
-        if (size % 4 != 0) return null;
-        if (Paley(size) is { } whole) return whole;
+        if (Parts(size) is not var (doublings, core)) return null;
+        sbyte[,] two = { { 1, 1 }, { 1, -1 } };
+        for (int doubling = 0; doubling < doublings; doubling++) core = Kronecker(two, core);
+        return core;
+    }
 
-        // The smaller factor is as small as can be, so that most of it is doubling.
-        for (int factor = 2; (long)factor * factor <= size; factor++)
+    /// <summary>The matrix of a size as so many doublings of a core that is as small as can be; null where none is known here.</summary>
+    public static (int Doublings, sbyte[,] Core)? Parts(int size)
+    {
+        if (size < 1) return null;
+        for (int doublings = int.TrailingZeroCount(size); doublings >= 0; doublings--)
         {
-            if (size % factor == 0 && Of(factor) is { } left && Of(size / factor) is { } right) return Kronecker(left, right);
+            if (Core(size >> doublings) is { } core) return (doublings, core);
+        }
+
+        // A product of two that are no doublings: the first is as small as can be.
+        for (int factor = 12; (long)factor * factor <= size; factor += 4)
+        {
+            if (size % factor == 0 && Core(factor) is { } left && Of(size / factor) is { } right) return (0, Kronecker(left, right));
         }
 
         return null;
+    }
+
+    private static sbyte[,]? Core(int size) =>
+        size == 1 ? new sbyte[,] { { 1 } }
+        : size % 4 != 0 ? null
+        : Paley(size) ?? (Circulants.FirstOrDefault(rows => 4 * rows[0].Length == size) is { } found ? GoethalsSeidel(found) : null);
+
+    /// <summary>
+    /// [A, BR, CR, DR; -BR, A, D'R, -C'R; -CR, -D'R, A, B'R; -DR, C'R, -B'R, A] with X' the transpose and R the reversal of columns.
+    /// </summary>
+    private static sbyte[,] GoethalsSeidel(string[] rows)
+    {
+        int n = rows[0].Length;
+        (int Part, int Sign, bool Turned)[,] array =
+        {
+            { (0, 1, false), (1, 1, false), (2, 1, false), (3, 1, false) },
+            { (1, -1, false), (0, 1, false), (3, 1, true), (2, -1, true) },
+            { (2, -1, false), (3, -1, true), (0, 1, false), (1, 1, true) },
+            { (3, -1, false), (2, 1, true), (1, -1, true), (0, 1, false) },
+        };
+        sbyte[,] matrix = new sbyte[4 * n, 4 * n];
+        for (int row = 0; row < 4 * n; row++)
+        {
+            for (int column = 0; column < 4 * n; column++)
+            {
+                var (part, sign, turned) = array[row / n, column / n];
+                int i = row % n, j = part == 0 ? column % n : n - 1 - (column % n);
+                if (turned) (i, j) = (j, i);
+                matrix[row, column] = (sbyte)(rows[part][(j - i + n) % n] == '+' ? sign : -sign);
+            }
+        }
+
+        return matrix;
     }
 
     private static sbyte[,]? Paley(int size)

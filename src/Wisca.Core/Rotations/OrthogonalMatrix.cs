@@ -38,7 +38,7 @@ public static class OrthogonalMatrix
     /// A Hadamard matrix over sqrt(n) with rows of random signs, which spreads what lies in one channel over all of them evenly (QuaRot,
     /// arXiv 2404.00456).
     /// </summary>
-    /// <param name="size">Its size: a power of two, or one times 12, 20, 28, 36 and other sizes that have such a matrix.</param>
+    /// <param name="size">Its size: a power of two, or one times 12, 20, 28, 36, 52, 156, 172 and others that have such a matrix.</param>
     /// <param name="seed">What the signs depend on.</param>
     /// <param name="keepsOnes">True where the vector of ones must be kept, which no such matrix does.</param>
     /// <exception cref="WiscaException">No Hadamard matrix of this size is known, or the vector of ones must be kept.</exception>

@@ -16,4 +16,8 @@ public enum RotationKind
     /// <summary>The channels of a key/value head in which queries meet keys, where RoPE does not act.</summary>
     [JsonStringEnumMemberName("qk")]
     QueryKey,
+
+    /// <summary>The ranks of a LoRA module, between A and B.</summary>
+    [JsonStringEnumMemberName("lora")]
+    LoraFactors,
 }

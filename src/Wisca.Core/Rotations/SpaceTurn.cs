@@ -32,14 +32,22 @@ internal sealed record SpaceTurn(
                 StringComparer.Ordinal),
             dual);
 
+    // One for all that turn by it: a model has hundreds of matrices.
+    private readonly Lazy<double[]> _rows = new(() => Rows(Matrix));
+
+    private readonly Lazy<double[]> _dualRows = new(() => Rows(Dual!));
+
+    private readonly Lazy<HadamardTurn?> _fast = new(() => HadamardTurn.Find(Matrix));
+
     /// <summary>What becomes of a slice.</summary>
     public AxisTurn Of(RotatedSlice slice) => slice.Gain is { } gain
-        ? AxisTurn.Of(slice.Axis, slice.Start, Matrix, Gains[gain].Before, Array.ConvertAll(Gains[gain].After, value => 1 / value))
-        : AxisTurn.Of(slice.Axis, slice.Start, slice.Dual ? Dual ?? Matrix : Matrix);
+        ? Of(slice.Axis, slice.Start, Gains[gain].Before, Array.ConvertAll(Gains[gain].After, value => 1 / value))
+        : slice.Dual && Dual is not null ? new(slice.Axis, slice.Start, Space.Size, _dualRows.Value, null, null, null)
+        : Of(slice.Axis, slice.Start, null, null);
 
     /// <summary>What becomes of the bias of a norm: (b / g) R g'.</summary>
     public AxisTurn OfBias(RotatedGain gain) =>
-        AxisTurn.Of(0, 0, Matrix, Array.ConvertAll(Gains[gain.Tensor].Before, value => 1 / value), Gains[gain.Tensor].After);
+        Of(0, 0, Array.ConvertAll(Gains[gain.Tensor].Before, value => 1 / value), Gains[gain.Tensor].After);
 
     /// <summary>The way back; the gains become what they were.</summary>
     public SpaceTurn Inverse() => new(
@@ -58,6 +66,16 @@ internal sealed record SpaceTurn(
 
         return transposed;
     }
+
+    private static double[] Rows(double[,] matrix)
+    {
+        double[] rows = new double[matrix.Length];
+        Buffer.BlockCopy(matrix, 0, rows, 0, rows.Length * sizeof(double));
+        return rows;
+    }
+
+    private AxisTurn Of(int axis, int start, double[]? before, double[]? after) =>
+        new(axis, start, Space.Size, _rows.Value, before, after, _fast.Value);
 
     private static double[] Ones(int length)
     {

@@ -2,6 +2,7 @@ using TorchSharp;
 using Wisca.Adapters;
 using Wisca.Architectures;
 using Wisca.Attention;
+using Wisca.Rotations;
 using Wisca.Safetensors;
 using Wisca.Torch.Models;
 using Wisca.Torch.Optimizers;
@@ -290,6 +291,23 @@ public sealed class LoraModel : IParameterState, ITransitionFollower, IDisposabl
             .. _layers.Select(
                 (layer, index) =>
                     Exchange.OfFactors(index, $"{layer.Name}.lora_A.weight", $"{layer.Name}.lora_B.weight", layer.Rank, perRank)),
+        ],
+        []);
+
+    /// <summary>
+    /// The ranks of every module as spaces to rotate, for a <see cref="RotationScheduler"/> that is given <see cref="AllParameters"/>, and
+    /// the adapter as one of its states: with an orthogonal U, A becomes U^T A and B becomes B U. That is exact for any adapter; DoRA's
+    /// magnitudes do not move.
+    /// </summary>
+    public RotationPlan RotationPlan() => new(
+        [
+            .. _layers.Select(layer => new RotatedSpace(
+                RotationKind.LoraFactors, layer.Name, layer.Rank, KeepsOnes: false,
+                [
+                    new RotatedSlice($"{layer.Name}.lora_A.weight", 0, 0, SliceRole.Writes),
+                    new RotatedSlice($"{layer.Name}.lora_B.weight", 1, 0, SliceRole.Reads),
+                ],
+                [])),
         ],
         []);
 

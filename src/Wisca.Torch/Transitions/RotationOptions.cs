@@ -13,6 +13,9 @@ public sealed record RotationOptions
     /// <summary>True to rotate the values of each kv head too.</summary>
     public bool Values { get; init; }
 
+    /// <summary>True to rotate the ranks of each module of an adapter, between A and B.</summary>
+    public bool Adapters { get; init; }
+
     /// <summary>True to leave embeddings and the output projection out of the covariance; they are rotated all the same.</summary>
     public bool InnerOnly { get; init; }
 

@@ -55,6 +55,7 @@ public sealed class RotationScheduler : IDisposable
         [
             .. options.Stream ? (RotationKind[])[RotationKind.Stream] : [],
             .. options.Values ? (RotationKind[])[RotationKind.ValueOutput] : [],
+            .. options.Adapters ? (RotationKind[])[RotationKind.LoraFactors] : [],
         ];
         foreach (var kind in kinds)
         {
@@ -69,6 +70,7 @@ public sealed class RotationScheduler : IDisposable
         foreach (var space in Spaces)
         {
             Check(space);
+            if (options.Source == RotationSource.Hadamard) _ = OrthogonalMatrix.Hadamard(space.Size, options.Seed, space.KeepsOnes);
             _totals[space.Name] = eye(space.Size, dtype: ScalarType.Float64).DetachFromDisposeScope();
         }
     }
@@ -355,6 +357,7 @@ public sealed class RotationScheduler : IDisposable
         double[,] matrix = _options.Source switch
         {
             RotationSource.Random => OrthogonalMatrix.Random(space.Size, seed, space.KeepsOnes),
+            RotationSource.Hadamard => OrthogonalMatrix.Hadamard(space.Size, seed, space.KeepsOnes),
             _ when covariance is null => OrthogonalMatrix.Identity(space.Size),
             _ => RotationBasis.Find(covariance, space.KeepsOnes, _options.Search, _options.Fraction),
         };

@@ -24,4 +24,8 @@ public enum RotationSource
     /// <summary>No rotation. With gains that are folded, the control of folding them.</summary>
     [JsonStringEnumMemberName("identity")]
     Identity,
+
+    /// <summary>A Hadamard matrix with random signs, new ones each time: it spreads what lies in one channel over all of them.</summary>
+    [JsonStringEnumMemberName("hadamard")]
+    Hadamard,
 }

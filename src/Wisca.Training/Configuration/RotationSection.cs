@@ -9,17 +9,22 @@ public sealed record RotationSection : ISettingsSection
 {
     /// <summary>
     /// What decides the basis of the residual stream: gradient and momentum make the covariance of gradients diagonal, from their average
-    /// or from the optimizer's momenta; weights makes that of the weights so; random and identity are controls; none for no rotation.
+    /// or from the optimizer's momenta; weights makes that of the weights so; hadamard spreads what lies in one channel over all; random
+    /// and identity are controls; none for no rotation.
     /// </summary>
     [Setting(
         "What decides the basis of the residual stream: gradient and momentum make the covariance of gradients diagonal, from their "
-        + "average or from the optimizer's momenta; weights makes that of the weights so; random and identity are controls; none for no "
-        + "rotation.")]
+        + "average or from the optimizer's momenta; weights makes that of the weights so; hadamard spreads what lies in one channel over "
+        + "all; random and identity are controls; none for no rotation.")]
     public RotationSource? Stream { get; init; }
 
     /// <summary>Whether the values of each kv head are rotated too: the same way, or none.</summary>
     [Setting("Whether the values of each kv head are rotated too: the same way, or none.")]
     public ValueRotation? Values { get; init; }
+
+    /// <summary>In fine-tuning: what decides the basis of each module's ranks, between A and B, the values as for stream.</summary>
+    [Setting("In fine-tuning: what decides the basis of each module's ranks, between A and B, the values as for stream.")]
+    public RotationSource? Adapters { get; init; }
 
     /// <summary>What goes into the covariance: inner leaves embeddings and the output projection out.</summary>
     [Setting("What goes into the covariance: inner leaves embeddings and the output projection out.")]
@@ -74,15 +79,19 @@ public sealed record RotationSection : ISettingsSection
     public double Fraction { get; init; } = 1;
 
     /// <summary>True where there is anything to do.</summary>
-    public bool IsActive => Stream is not null;
+    public bool IsActive => Source is not null;
+
+    /// <summary>What decides the basis of whatever is rotated; null where nothing is.</summary>
+    public RotationSource? Source => Stream ?? Adapters;
 
     /// <summary>The same for a scheduler of rotations.</summary>
     /// <param name="seed">The run's seed.</param>
     public RotationOptions Options(long seed) => new()
     {
-        Source = Stream ?? RotationSource.Identity,
+        Source = Source ?? RotationSource.Identity,
         Stream = Stream is not null,
         Values = Values is not null,
+        Adapters = Adapters is not null,
         InnerOnly = From == CovarianceExtent.Inner,
         Gains = Gains,
         State = State,

@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using System.Text.Json;
 using Wisca.Files;
 using Wisca.Rescaling;
+using Wisca.Rotations;
 using Wisca.Safetensors;
 using Wisca.Torch.Lora;
 using Wisca.Torch.Models;
@@ -75,6 +76,8 @@ internal sealed class AdaptedModel : Trainee
     public override IReadOnlyList<(string Name, Parameter Parameter)> Movable => _lora.AllParameters;
 
     public override IReadOnlyList<IParameterState> Followers => [_lora];
+
+    public override RotationPlan RotationPlan() => _lora.RotationPlan();
 
     public override bool RecordsNorms => false;
 

@@ -101,6 +101,7 @@ public sealed class DocumentedInputs : IAsyncLifetime
         foreach (string name in (string[])["ADAPTER", RunFolder.CheckpointPath(new FinetuneConfig().Output, 500)])
             Copy(RunFolder.CheckpointPath(_folder["adapters"], 1), _folder[name]);
         await RunAsync("rescale", "BASE", "--out", "RESCALED", "--adapter", "ADAPTER", "--adapter-out", "MOVED");
+        await RunAsync("rotate", "BASE", "--out", "TURNED-BASE", "--adapter", "ADAPTER", "--adapter-out", "TURNED");
         Write("STUDY.yaml", $$"""
             output: runs/my-study
             seeds: [1, 2]

@@ -46,6 +46,48 @@ public sealed class RotateVerbTests : IDisposable
     }
 
     [Fact]
+    public async Task Rotate_WithAdapter_WritesBothAndUndoTakesEachBack()
+    {
+        SmallAdapter.Of(new SmallLlama()).Write(_folder["a"]);
+        var run = await CommandRun.RunAsync(
+            "rotate", _folder["m"], "--out", _folder["r"], "--adapter", _folder["a"], "--adapter-out", _folder["t"]);
+        run.ExitCode.ShouldBe(0, run.Error);
+        run.Output.ShouldContain($"{_folder["t"]}: the adapter, for the rotated model");
+        var undo = await CommandRun.RunAsync("undo", _folder["t"], "--out", _folder["u"]);
+        undo.ExitCode.ShouldBe(0, undo.Error);
+        undo.Output.ShouldContain("1 move undone");
+        (await CommandRun.RunAsync("merge", _folder["r"], _folder["t"], "--out", _folder["both"])).ExitCode.ShouldBe(0);
+        (await CommandRun.RunAsync("merge", _folder["m"], _folder["t"], "--out", _folder["wrong"])).ShouldFail("tell of different moves");
+        (await CommandRun.RunAsync("rotate", _folder["m"], "--out", _folder["r"], "--adapter", _folder["a"])).ExitCode.ShouldBe(2);
+    }
+
+    [Fact]
+    public async Task Inspect_Outliers_ShowsBothModels()
+    {
+        (await CommandRun.RunAsync("rotate", _folder["m"], "--out", _folder["r"], "--stream", "hadamard")).ExitCode.ShouldBe(0);
+        string[] command = ["inspect", _folder["m"], "--outliers", "--against", _folder["r"]];
+        var run = await CommandRun.RunAsync(command);
+        run.ExitCode.ShouldBe(0, run.Error);
+        run.Output.ShouldContain("kurtosis");
+        run.Output.ShouldContain(" -> ");
+        var entries = JsonNode.Parse((await CommandRun.RunAsync([.. command, "--json"])).Output)!["outliers"]!.AsArray();
+        entries.Count.ShouldBe(new SmallLlama().Tensors().Count(tensor => tensor.Shape.Length > 1) + 1);
+        foreach (var entry in entries)
+        {
+            foreach (string key in (string[])["kurtosis", "largest", "largest_row", "largest_column"])
+            {
+                ((double)entry![key]!).ShouldBeGreaterThan(0.9);
+                ((double)entry["against"]![key]!).ShouldNotBe((double)entry[key]!);
+            }
+        }
+
+        (await CommandRun.RunAsync("inspect", _folder["m"], "--against", _folder["r"])).ExitCode.ShouldBe(2);
+        new SmallLlama { Layers = 1 }.Write(_folder["other"]);
+        (await CommandRun.RunAsync("inspect", _folder["m"], "--outliers", "--against", _folder["other"]))
+            .ShouldFail("has no matrix 'model.layers.1.self_attn.q_proj.weight'");
+    }
+
+    [Fact]
     public async Task Rotate_Json_NamesEverySpace()
     {
         var run = await CommandRun.RunAsync("rotate", _folder["m"], "--out", _folder["r"], "--json");

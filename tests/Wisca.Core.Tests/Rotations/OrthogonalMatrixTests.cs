@@ -64,11 +64,16 @@ public sealed class OrthogonalMatrixTests
     [InlineData(28)]
     [InlineData(36)]
     [InlineData(40)]
+    [InlineData(52)]
     [InlineData(60)]
     [InlineData(84)]
     [InlineData(96)]
     [InlineData(108)]
     [InlineData(140)]
+    [InlineData(144)]
+    [InlineData(156)]
+    [InlineData(172)]
+    [InlineData(416)]
     [InlineData(576)]
     [InlineData(896)]
     [InlineData(1600)]
@@ -82,6 +87,53 @@ public sealed class OrthogonalMatrixTests
         for (int row = 1; row < Math.Min(size, 30); row++)
             Enumerable.Range(0, size).Sum(column => Math.Sign(matrix[0, column]) * Math.Sign(matrix[row, column])).ShouldBe(0);
         if (size > 1) OrthogonalMatrix.Hadamard(size, 6).ShouldNotBe(matrix);
+    }
+
+    /// <summary>The product by doublings against the dense one, forwards and back, whatever lies behind the axis.</summary>
+    [Theory]
+    [InlineData(32)]
+    [InlineData(48)]
+    [InlineData(128)]
+    [InlineData(160)]
+    [InlineData(312)]
+    public void HadamardTurn_EveryLayout_IsTheDenseProduct(int size)
+    {
+        double[,] matrix = OrthogonalMatrix.Hadamard(size, 9), transposed = new double[size, size];
+        for (int row = 0; row < size; row++)
+        {
+            for (int column = 0; column < size; column++) transposed[column, row] = matrix[row, column];
+        }
+
+        var random = new Random(3);
+        double[] before = [.. Enumerable.Range(0, size).Select(_ => 0.5 + random.NextDouble())],
+            after = [.. Enumerable.Range(0, size).Select(_ => 0.5 + random.NextDouble())];
+        foreach (double[,] rotation in (double[][,])[matrix, transposed])
+        {
+            var fast = HadamardTurn.Find(rotation).ShouldNotBeNull();
+            foreach (var (outer, inner) in ((int, int)[])[(3, 1), (1, 5), (2, 4)])
+            {
+                // Longer than the space, which begins at the second index.
+                int length = size + 2;
+                double[] values = [.. Enumerable.Range(0, outer * length * inner).Select(_ => random.NextDouble() - 0.5)];
+                double[] expected = [.. values], actual = [.. values];
+                double[] rows = [.. rotation.Cast<double>()];
+                new AxisTurn(0, 1, size, rows, before, after).Apply(expected, length, inner);
+                new AxisTurn(0, 1, size, rows, before, after, fast).Apply(actual, length, inner);
+                actual.Zip(expected, (a, b) => Math.Abs(a - b)).Max().ShouldBeLessThan(1e-14);
+                actual.Zip(values, (a, b) => Math.Abs(a - b)).Max().ShouldBeGreaterThan(0.1);
+            }
+        }
+    }
+
+    [Fact]
+    public void HadamardTurn_MatrixThatIsNone_IsNotTakenForOne()
+    {
+        double[,] matrix = OrthogonalMatrix.Hadamard(64, 2);
+        HadamardTurn.Find(matrix).ShouldNotBeNull();
+        matrix[7, 9] = -matrix[7, 9];
+        HadamardTurn.Find(matrix).ShouldBeNull();
+        HadamardTurn.Find(OrthogonalMatrix.Random(64, 2)).ShouldBeNull();
+        HadamardTurn.Find(OrthogonalMatrix.Identity(64)).ShouldBeNull();
     }
 
     [Theory]

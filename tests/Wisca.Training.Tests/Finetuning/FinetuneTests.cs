@@ -1,11 +1,14 @@
+using System.Text.Json.Nodes;
 using Wisca.Adapters;
 using Wisca.Checkpoints;
 using Wisca.Rescaling;
+using Wisca.Rotations;
 using Wisca.Safetensors;
 using Wisca.Tests;
 using Wisca.Tests.Torch;
 using Wisca.Torch.Lora;
 using Wisca.Torch.Models;
+using Wisca.Torch.Transitions;
 using Wisca.Training.Checkpointing;
 using Wisca.Training.Configuration;
 using Wisca.Training.Finetuning;
@@ -44,7 +47,7 @@ public sealed class FinetuneTests : IDisposable
     public static TheoryData<string> Settings =>
     [
         "dropout and average", "transitions and balance", "dora and transitions", "pissa and transitions", "whole model",
-        "unpacked, modules to save",
+        "unpacked, modules to save", "rotations", "pissa, transitions, balance and rotations",
     ];
 
     [Theory]
@@ -73,6 +76,22 @@ public sealed class FinetuneTests : IDisposable
                 },
             },
             "pissa and transitions" => config with { Wisca = moving, Adapter = config.Adapter with { Init = LoraInitialization.Pissa } },
+            "rotations" => config with
+            {
+                Ema = 0.8,
+                Wisca = new()
+                {
+                    QueryKey = null,
+                    ValueOutput = null,
+                    Rotate = new() { Adapters = RotationSource.Gradient, Start = 1, Every = 2, State = SecondMomentPolicy.Mix },
+                },
+                Adapter = config.Adapter with { Dora = true },
+            },
+            "pissa, transitions, balance and rotations" => config with
+            {
+                Wisca = moving with { Rotate = new() { Adapters = RotationSource.Momentum, Start = 1, Every = 2 } },
+                Adapter = config.Adapter with { Init = LoraInitialization.Pissa, Balance = new() { Every = 3 } },
+            },
             "whole model" => config with { Wisca = moving, Adapter = new() { Type = AdapterKind.None } },
             _ => config with
             {
@@ -92,6 +111,7 @@ public sealed class FinetuneTests : IDisposable
                 .Contents(RunFolder.CheckpointPath(second.Output, step))
                 .ShouldBe(TinyRun.Contents(RunFolder.CheckpointPath(config.Output, step)), $"step {step}");
         whole.Transitions.Count.ShouldBe(config.Wisca.IsActive ? 4 : 0);
+        whole.Rotations.Select(rotation => rotation.Step).ShouldBe(config.Wisca.Rotate.IsActive ? [1, 3, 5] : []);
     }
 
     [Theory]
@@ -116,6 +136,52 @@ public sealed class FinetuneTests : IDisposable
         using var lora = LoraModel.Load(decoder, adapter.Bind(untouched));
         LoraRun.ShouldBeNear(LoraRun.Logits(decoder), trained);
         LoraRun.Largest(plain, trained).ShouldBeGreaterThan(1e-2);
+    }
+
+    /// <summary>The rotated adapter is for the base as it is, and the probe saw no change of the loss.</summary>
+    [Theory]
+    [InlineData(false, RotationSource.Momentum)]
+    [InlineData(true, RotationSource.Random)]
+    [InlineData(false, RotationSource.Hadamard)]
+    public void Run_RotatedFactors_AreLoggedVerifiedAndSavedAsAnyAdapter(bool dora, RotationSource source)
+    {
+        var config = TinyFinetune.Config(_folder);
+        config = config with
+        {
+            Wisca = config.Wisca with { Verify = true, Rotate = new() { Adapters = source, Start = 2, Every = 2 } },
+            Adapter = config.Adapter with { Dora = dora },
+        };
+        var recorder = new TrainingRecorder();
+        using var trainer = Finetuner.Prepare(config, ResumeMode.Auto, recorder, CancellationToken.None);
+        string checkpoint = trainer.Run().Checkpoint;
+        double[] trained = LoraRun.Logits(trainer.Model);
+        using var untouched = Checkpoint.Open(_folder["base"]);
+        using var adapter = Adapter.Open(checkpoint);
+        using var decoder = Decoder.Load(untouched);
+        using var lora = LoraModel.Load(decoder, adapter.Bind(untouched));
+        LoraRun.ShouldBeNear(LoraRun.Logits(decoder), trained);
+        Ledger.Load(checkpoint).ShouldNotBeNull().Moves.ShouldBeEmpty();
+
+        recorder.Rotations.Select(rotation => rotation.Step).ShouldBe([2, 4, 6]);
+        var logged = File.ReadAllLines(Path.Combine(config.Output, "metrics.jsonl"))
+            .Select(line => JsonNode.Parse(line)!)
+            .Where(line => line["rotation/lora/angle"] is not null)
+            .ToList();
+        logged.Count.ShouldBe(3);
+        foreach (var (line, rotation) in logged.Zip(recorder.Rotations))
+        {
+            rotation.Spaces.Length.ShouldBe(14);
+            rotation.Spaces.ShouldAllBe(space => space.Skipped == null && space.Angle > 0);
+            var (before, after) = rotation.Loss.ShouldNotBeNull();
+            Math.Abs(after - before).ShouldBeLessThan(3e-6 * before);
+            var (angle, diagonal) = rotation.Mean(RotationKind.LoraFactors)!.Value;
+            ((double)line["rotation/lora/angle"]!).ShouldBe(angle);
+            (diagonal is null).ShouldBe(source != RotationSource.Momentum);
+            if (diagonal is null) continue;
+            ((double)line["rotation/lora/diagonal_before"]!).ShouldBe(diagonal.Value.Before);
+            ((double)line["rotation/lora/diagonal_after"]!).ShouldBe(diagonal.Value.After);
+            diagonal.Value.After.ShouldBeGreaterThan(diagonal.Value.Before);
+        }
     }
 
     [Fact]
