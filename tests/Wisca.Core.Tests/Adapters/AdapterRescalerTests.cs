@@ -130,7 +130,7 @@ public sealed class AdapterRescalerTests : IDisposable
         Ledger.Load(_folder["m3"])!.Moves.Count.ShouldBe(2);
         Ledger.Load(_folder["a3"])!.Moves.Count.ShouldBe(1);
         Merge("m3", "a3");
-        Should.Throw<WiscaException>(() => Merge("m3", "a2")).Message.ShouldContain("tell of different factors");
+        Should.Throw<WiscaException>(() => Merge("m3", "a2")).Message.ShouldContain("tell of different moves");
     }
 
     [Fact]
