@@ -17,6 +17,9 @@ namespace Wisca.Architectures;
 /// <param name="When">The condition (on a key) under which this layout is used; null for always.</param>
 /// <param name="From">The space that queries, keys and values read, as in <see cref="WeightTable"/>; null where the table does not
 /// say.</param>
+/// <param name="Gate">
+/// The weight of the layer that makes a gate for each channel between attention and output projection. Factors pass it, no matrix does.
+/// </param>
 /// <param name="To">The space that the output projection writes; the residual stream where it is null.</param>
 public sealed record AttentionTable(
     NumberTable KvHeads,
@@ -29,7 +32,8 @@ public sealed record AttentionTable(
     bool? GatedQ = null,
     ConditionTable? When = null,
     [property: JsonConverter(typeof(NamesConverter))] IReadOnlyList<string>? From = null,
-    [property: JsonConverter(typeof(NamesConverter))] IReadOnlyList<string>? To = null)
+    [property: JsonConverter(typeof(NamesConverter))] IReadOnlyList<string>? To = null,
+    string? Gate = null)
 {
     /// <summary>The modules of the layout.</summary>
     internal IEnumerable<string> Modules => new[] { Q, K, V, Qkv?.Tensor, O }.OfType<string>();

@@ -99,7 +99,7 @@ public sealed record ModelLayout(
                 notes.Add($"the model names code of its own (auto_map); the table of {_table.Name} describes the published one");
             return new ModelLayout(_table, prefix, _hidden, _heads, _kvHeads, _headDim, pairs, resolved.ToImmutable(), notes.ToImmutable())
             {
-                GatesValues = attention.GatedQ == true,
+                GatesValues = attention.GatedQ == true || attention.Gate is not null,
                 Map = new MapResolver(text, tensors, attention, prefix, layers).Resolve(),
                 StreamRefusal = _table.Refuse
                     .FirstOrDefault(rule => rule.Stream && (rule.When?.Holds(
@@ -235,7 +235,7 @@ public sealed record ModelLayout(
                     KindsOf(attention, module));
             }
 
-            string[] known = [.. _table.Known ?? [], .. _table.Refuse.Select(rule => rule.When?.Tensor).OfType<string>()];
+            string[] known = [.. _table.Refuse.Select(rule => rule.When?.Tensor).OfType<string>()];
             string? unexpected = without ? null : others.FirstOrDefault(other =>
                 !_weights.IsBuffer(other) && _weights.Find(other) is null && !known.Any(pattern => Matches(pattern, other)));
             if (unexpected is not null)

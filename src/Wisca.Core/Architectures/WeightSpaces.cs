@@ -18,9 +18,9 @@ internal static class WeightSpaces
     {
         var norms = weights.Where(weight => weight.Norm is not null).ToLookup(weight => weight.To is null, weight => weight.Name);
         HashSet<string> made = [ModelMap.Stream, .. Heads, .. norms[true]], taken = [ModelMap.Stream, .. norms[false]];
-        foreach (var weight in weights.Where(weight => weight.Norm is null))
+        foreach (var weight in weights)
         {
-            made.UnionWith(Written(weight));
+            if (weight.Norm is null) made.UnionWith(Written(weight));
             taken.UnionWith(weight.From ?? []);
         }
 

@@ -45,6 +45,8 @@ internal sealed class RotationPlanner(ModelLayout layout)
         if (_map.Embeddings.IsEmpty) return "the checkpoint has no embeddings of tokens";
         if (_map.HeadReads is null || (_map.Head is null && !_map.IsTied))
             return "the checkpoint has no output projection: what it computes is the residual stream itself";
+        if (_map.IsTied && !_streams.Contains(_map.HeadReads))
+            return "the output projection is the embedding of tokens, and reads what is no longer the residual stream";
         foreach (var norm in Norms())
         {
             if (norm.Gain is null && norm.Bias is not null) return $"norm '{norm.Space}' has a bias without a gain";

@@ -45,7 +45,7 @@ public sealed class ArchitectureTableTests
         Error(Valid.Replace("\"rope\"", "\"ropes\"")).ShouldContain("ropes");
         Error(Valid.Replace("\"keys\": [\"n\"]", "\"keys\": [\"n\"], \"key\": 1")).ShouldContain("key");
         Error(Valid.Replace("\"buffers\": [\"mask\"]", "\"buffers\": [], \"buffers\": []")).ShouldContain("buffers");
-        Error(Valid.Replace("\"buffers\": [\"mask\"]", "\"known\": [\"mask\"]")).ShouldContain("buffers");
+        Error(Valid.Replace("\"buffers\": [\"mask\"]", "\"without_attention\": [\"mask\"]")).ShouldContain("buffers");
         Error(Valid.Replace("\"pairs\": \"half\"", "\"pairs\": \"halves\"")).ShouldContain("rope.pairs");
         Error(Valid.Replace("[\"qk\"]", "[\"qv\"]")).ShouldContain("transitions");
     }
@@ -59,14 +59,13 @@ public sealed class ArchitectureTableTests
     [InlineData("prefixes", "[\"\", \"\"]", "stands twice")]
     [InlineData("buffers", "[\"a\", null]", "null stands in a list")]
     [InlineData("attention.0.from", "[]", "an empty from or to")]
-    [InlineData("known", "[\"a\", \"a\"]", "stands twice")]
     [InlineData("attention.0.from", "\"other\"", "attention reads 'other', expected stream or a norm of layer_weights")]
     [InlineData("attention.0.to", "\"norm\"", "attention writes 'norm', expected stream or a norm of layer_weights that writes it")]
     [InlineData("layer_weights.0.name", "\"\"", "a weight without a name")]
     [InlineData("layer_weights.0.name", "\"o\"", "'o' stands twice")]
     [InlineData("layer_weights.0.norm", "\"batch\"", "norm")]
-    [InlineData("layer_weights.0.to", "\"stream\"", "norm is a norm, and has either from or to")]
-    [InlineData("layer_weights.0.stacked", "true", "norm is a norm, and has either from or to")]
+    [InlineData("layer_weights.0.to", "\"norm\"", "norm is a norm that has from and to")]
+    [InlineData("layer_weights.0.stacked", "true", "norm is a norm, and has from or to")]
     [InlineData("layer_weights.0.tied", "true", "only the output projection of model_weights is tied")]
     [InlineData("layer_weights.0.from", "\"hidden\"", "norm reads 'hidden', which nothing writes")]
     [InlineData("layer_weights.0.from", "[1]", "expected a name")]

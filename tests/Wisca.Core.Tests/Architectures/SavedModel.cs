@@ -16,12 +16,6 @@ internal sealed record SavedModel(string Name, ModelConfig Config, IReadOnlyList
     /// <summary>The configuration without a word on whether the output projection is tied.</summary>
     public ModelConfig WithoutTying { get; private init; } = Config;
 
-    /// <summary>What the output projection may be called, where it is not there.</summary>
-    public static IEnumerable<TensorInfo> Heads(IReadOnlyList<TensorInfo> tensors) =>
-        from name in (string[])["lm_head.weight", "output.weight", "embed_out.weight"]
-        where tensors.All(tensor => tensor.Name != name)
-        select new TensorInfo(name, Dtype.F32, [7, 32], 0, 0);
-
     private static List<SavedModel> ReadAll()
     {
         string path = Path.Combine(AppContext.BaseDirectory, "Architectures", "Fixtures", "tensors.json");

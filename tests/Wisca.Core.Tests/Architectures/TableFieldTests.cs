@@ -69,10 +69,17 @@ public sealed class TableFieldTests
         foreach (var rule in table.Refuse)
             text.AppendLine($"{string.Join("+", rule.Transitions ?? [])} {rule.Stream} {rule.When?.Key} {rule.When?.Tensor}");
         foreach (var model in models) text.AppendLine(Resolve(model.Config, model.Tensors.Select(tensor => tensor.Info), table));
+        string[] heads =
+            [.. KnownArchitectures.All.Single(known => known.Name == name).ModelWeights.Where(weight => weight.Tied is not null)
+                .Select(weight => weight.Name + ".weight").Distinct()];
         foreach (var model in SavedModel.All.Where(model => TextModel.Find(model.Config, null).Table.Name == name))
         {
             text.AppendLine(Resolve(model.Config, model.Tensors, table));
-            text.AppendLine(Resolve(model.WithoutTying, [.. model.Tensors, .. SavedModel.Heads(model.Tensors)], table));
+            foreach (string head in heads)
+            {
+                var others = model.Tensors.Where(tensor => !heads.Contains(tensor.Name));
+                text.AppendLine(Resolve(model.WithoutTying, [.. others, new TensorInfo(head, Dtype.F32, [7, 32], 0, 0)], table));
+            }
         }
 
         foreach (string wrapper in (IEnumerable<string>)[.. table.Wrappers ?? [], "a_wrapper"])
@@ -108,7 +115,7 @@ public sealed class TableFieldTests
                     $"{layer.Index} {Text(layer.Query)} {Text(layer.Key)} {Text(layer.Value)} {Text(layer.Output)} {layer.RotaryDims} "
                     + $"{string.Join(";", layer.Refusals.OrderBy(entry => entry.Key))}"));
             return $"{layout.Prefix} {layout.HiddenSize} {layout.Heads} {layout.KvHeads} {layout.HeadDim} {layout.RopePairs} "
-                + $"{string.Join(";", layout.Notes)}\n{layers}\n{layout.StreamRefusal}\n{TextOf(layout.Map)}";
+                + $"{string.Join(";", layout.Notes)}\n{layers}\n{layout.GatesValues} {layout.StreamRefusal}\n{TextOf(layout.Map)}";
         }
         catch (WiscaException exception)
         {
