@@ -32,6 +32,25 @@ internal static class BigCheckpoint
             """);
     }
 
+    /// <summary>A model of the same names whose matrices are small, so that names are what takes time.</summary>
+    public static void GenerateSmall(string folder, int tensors, int shards)
+    {
+        Directory.CreateDirectory(folder);
+        const int divisor = 64;
+        int layers = (tensors - 2) / Layer(0).Count();
+        var all = Enumerable.Range(0, layers).SelectMany(Layer)
+            .Append(("model.embed_tokens.weight", [Vocabulary, Hidden], 0.02)).Append(("model.norm.weight", [Hidden], 1))
+            .Select(tensor => (tensor.Name, (long[])[.. tensor.Shape.Select(size => size / divisor)], tensor.Deviation)).ToList();
+        WriteShards(folder, all, shards);
+        File.WriteAllText(
+            Path.Combine(folder, "config.json"),
+            $$"""
+            {"model_type": "llama", "hidden_size": {{Hidden / divisor}}, "num_hidden_layers": {{layers}}, "num_attention_heads": {{Heads}},
+             "num_key_value_heads": {{KvHeads}}, "intermediate_size": {{Intermediate / divisor}}, "vocab_size": {{Vocabulary / divisor}},
+            "tie_word_embeddings": true}
+            """);
+    }
+
     private static IEnumerable<(string Name, long[] Shape, double Deviation)> Layer(int index)
     {
         string name = $"model.layers.{index}.";

@@ -1,4 +1,5 @@
-// Compares `wisca rescale` with `cp -r` of the same folder: pairs in one run, alternating, `sync` before each.
+// Compares `wisca rescale` with `cp -r` of the same folder: pairs in one run, alternating, `sync` before each. With --inspect it times
+// `wisca inspect` of a checkpoint of 1,000 small tensors in 16 shards instead; --wisca names the launcher of another checkout to compare.
 using System.Globalization;
 using Wisca.Benchmarks;
 
@@ -10,6 +11,12 @@ string folder = Path.Combine(Option("--dir") ?? Path.Combine(root, "artifacts", 
 string[] extra = Option("--options")?.Split(' ', StringSplitOptions.RemoveEmptyEntries) ?? [];
 Directory.CreateDirectory(folder);
 TimedProcess.Run(wisca, "--version");
+if (args.Contains("--inspect"))
+{
+    Inspect([wisca, .. Option("--wisca") is { } other ? [other] : (string[])[]]);
+    return 0;
+}
+
 
 Console.WriteLine("  size      pair   cp -r      rescale    ratio   RssAnon");
 foreach (double size in (double[])[gigabytes / 4, gigabytes])
@@ -52,6 +59,25 @@ foreach (double size in (double[])[gigabytes / 4, gigabytes])
 }
 
 return 0;
+
+void Inspect(string[] launchers)
+{
+    string model = Path.Combine(Path.GetDirectoryName(folder)!, "inspect", "model");
+    if (!File.Exists(Path.Combine(model, "config.json"))) BigCheckpoint.GenerateSmall(model, tensors: 1000, shards: 16);
+    foreach (string launcher in launchers) TimedProcess.Run(launcher, "inspect", model);
+    var times = launchers.Select(_ => new List<double>()).ToArray();
+    for (int round = 0; round < pairs; round++)
+    {
+        for (int i = 0; i < launchers.Length; i++) times[i].Add(TimedProcess.Run(launchers[i], "inspect", model).Seconds);
+    }
+
+    for (int i = 0; i < launchers.Length; i++)
+    {
+        times[i].Sort();
+        Console.WriteLine(FormattableString.Invariant(
+            $"  inspect of 1,000 tensors: median {times[i][pairs / 2]:0.000} s of {pairs}, from {times[i][0]:0.000} s  {launchers[i]}"));
+    }
+}
 
 string? Option(string name)
 {

@@ -168,4 +168,5 @@ public sealed record ArchitectureTable(
     ReadCommentHandling = JsonCommentHandling.Disallow,
     WriteIndented = true)]
 [JsonSerializable(typeof(ArchitectureTable))]
+[JsonSerializable(typeof(RefusedArchitecture[]))]
 internal sealed partial class ArchitectureJson : JsonSerializerContext;

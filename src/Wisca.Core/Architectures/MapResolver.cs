@@ -172,18 +172,12 @@ internal sealed class MapResolver
         string module = dot < 0 ? "" : relative[..dot], part = dot < 0 ? "" : relative[(dot + 1)..];
         if (_attention.Modules.Contains(module) && part is "weight" or "bias")
         {
-            if (_attention.From is null)
-            {
-                _undeclared.Add(info.Name);
-                return;
-            }
-
             bool output = module == _attention.O;
             if (!info.Dtype.IsRescalable() || info.Shape.Length != (part == "weight" ? 2 : 1)) _packed.Add(info.Name);
             else if (part == "weight")
             {
                 int axis = (_attention.Orientation == Orientation.Linear) == output ? 0 : 1;
-                Add(info, layer, axis, SpaceOf(output ? To(_attention.To) : _attention.From, layer, ""), output, isBias: false);
+                Add(info, layer, axis, SpaceOf(output ? To(_attention.To) : From(module), layer, ""), output, isBias: false);
             }
             else if (output) Add(info, layer, 0, SpaceOf(To(_attention.To), layer, ""), writes: true, isBias: true);
         }
@@ -191,6 +185,10 @@ internal sealed class MapResolver
         else if (_ofLayer[_layerWeights[layer]].Find(relative) is var (weight, expert, kind)) AddWeight(info, weight, layer, expert, kind);
         else if (_attention.Modules.Any(name => relative.StartsWith(name + ".", StringComparison.Ordinal))) _packed.Add(info.Name);
         else _undeclared.Add(info.Name);
+
+        IReadOnlyList<string> From(string module) =>
+            (module == _attention.K || module == _attention.V || module == _attention.Kv?.Tensor ? _attention.KvFrom : null)
+            ?? _attention.From!;
 
         static IReadOnlyList<string> To(IReadOnlyList<string>? to) => to ?? [ModelMap.Stream];
     }

@@ -3,14 +3,14 @@ namespace Wisca.Architectures;
 /// <summary>Whether the spaces that a table's weights lead from and to fit each other.</summary>
 internal static class WeightSpaces
 {
-    /// <summary>The spaces that attention makes: of its queries, keys and values.</summary>
-    private static readonly string[] Heads = ["q", "k", "v"];
+    /// <summary>The spaces that attention makes: of its queries, keys and values, and of what it keeps of the stream for them.</summary>
+    private static readonly string[] Heads = ["q", "k", "v", "latent"];
 
     /// <summary>Says what is wrong with them; null where nothing is.</summary>
     public static string? Check(ArchitectureTable table) =>
         Check("model_weights", table.ModelWeights, [], [])
         ?? Check(
-            "layer_weights", table.LayerWeights, table.Attention.SelectMany(layout => layout.From ?? []),
+            "layer_weights", table.LayerWeights, table.Attention.SelectMany(layout => (layout.From ?? []).Concat(layout.KvFrom ?? [])),
             table.Attention.SelectMany(layout => layout.To ?? []));
 
     private static string? Check(

@@ -25,6 +25,9 @@ LINEAR = dict(num_hidden_layers=4, linear_key_head_dim=6, linear_value_head_dim=
 LFM = dict(num_hidden_layers=3, layer_types=["conv", "full_attention", "conv"])
 DECODER = dict(decoder_layers=2, decoder_attention_heads=4, decoder_ffn_dim=12, encoder_layers=1)
 ARIA = dict(moe_num_experts=2, moe_topk=1, moe_num_shared_experts=1)
+LATENT = dict(q_lora_rank=10, kv_lora_rank=9, qk_nope_head_dim=6, qk_rope_head_dim=4, v_head_dim=5, num_key_value_heads=4)
+SPARSE = EXPERTS | LATENT | dict(n_routed_experts=2, n_shared_experts=1, first_k_dense_replace=1)
+INDEX = dict(index_n_heads=3, index_head_dim=6)
 DBRX = dict(d_model=32, n_heads=4, n_layers=2, attn_config=dict(kv_n_heads=2, clip_qkv=0.5, rope_theta=10000.0),
             ffn_config=dict(ffn_hidden_size=6, moe_num_experts=2, moe_top_k=1))
 ROWS = [
@@ -76,9 +79,12 @@ ROWS = [
     ("hyperclovax", {}), ("hyperclovax", dict(use_post_norm=False)), ("llama4_text", EXPERTS | dict(
      num_hidden_layers=4, interleave_moe_layer_step=2, intermediate_size_mlp=11)), ("modernbert-decoder", {}), ("nanochat", {}),
     ("sarvam_moe", EXPERTS | dict(n_routed_experts=2, first_k_dense_replace=1)),
+    ("deepseek_v3", SPARSE), ("deepseek_v3", SPARSE | dict(q_lora_rank=None)), ("deepseek_v2", SPARSE | dict(attention_bias=True)),
+    ("deepseek_v32", SPARSE | INDEX), ("glm4_moe_lite", SPARSE), ("glm_moe_dsa", SPARSE | INDEX), ("sarvam_mla", SPARSE), ("axk1", SPARSE),
+    ("minicpm3", LATENT), ("minicpm3", LATENT | dict(q_lora_rank=None)), ("youtu", LATENT),
 ]
 # The names in memory of these are another layout's; those that are saved are the published ones.
-SAVED_ONLY = ("gpt_neox", "granitemoeshared", "exaone", "sarvam_moe", "olmo_hybrid")
+SAVED_ONLY = ("gpt_neox", "granitemoeshared", "exaone", "sarvam_moe", "olmo_hybrid", "axk1")
 
 # The published code of these is not part of transformers.
 INTERNLM2 = {"model.tok_embeddings.weight": [7, 32], "model.norm.weight": [32], "output.weight": [7, 32]} | {
@@ -118,6 +124,9 @@ for kind, extra in ROWS:
               if not (written.get("tie_word_embeddings", config.tie_word_embeddings) and name == "lm_head.weight")}
     if memory.keys() != saved.keys() and kind not in SAVED_ONLY:
         rows.append({"config": written, "tensors": memory})
+    if kind == "deepseek_v3" and "q_lora_rank" in extra and extra["q_lora_rank"]:
+        # Published with code of its own.
+        rows.append({"config": written | {"model_type": "kimi_k2"}, "tensors": saved})
     print(kind, len(saved), sorted(memory.keys() ^ saved.keys())[:3], file=sys.stderr)
 print(",\n".join(json.dumps(row) for row in rows))
 print("]")
