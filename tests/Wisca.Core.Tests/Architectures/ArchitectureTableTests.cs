@@ -50,6 +50,17 @@ public sealed class ArchitectureTableTests
         Error(Valid.Replace("[\"qk\"]", "[\"qv\"]")).ShouldContain("transitions");
     }
 
+    [Fact]
+    public void Parse_ConditionBehindAWeightWithout_IsHidden()
+    {
+        const string norm = "{ \"name\": \"norm\", \"norm\": \"rms\", \"from\": \"stream\" }";
+        const string conditional = "{ \"name\": \"norm\", \"norm\": \"layer\", \"from\": \"stream\", \"when\": { \"key\": \"k\" } }";
+        Valid.ShouldContain(norm);
+        ArchitectureTable.Parse(Encoding.UTF8.GetBytes(Valid.Replace(norm, $"{conditional}, {norm}")), "own.json")
+            .LayerWeights.Count.ShouldBe(2);
+        Error(Valid.Replace(norm, $"{norm}, {conditional}")).ShouldContain("hides one of the same name behind it");
+    }
+
     [Theory]
     [InlineData("name", "\"\"", "name is empty")]
     [InlineData("model_types", "[]", "model_types is empty")]
@@ -72,6 +83,15 @@ public sealed class ArchitectureTableTests
     [InlineData("layer_weights.0.from", "[]", "empty from, to or parts")]
     [InlineData("model_weights.0.to", "\"hidden\"", "embed writes 'hidden', which nothing reads; leave it out")]
     [InlineData("model_weights.0.parts", "[\"stream\"]", "embed has both to and parts")]
+    [InlineData("attention.0.gate", "\"gate\"", "gate 'gate' of attention is none of layer_weights")]
+    [InlineData("attention.0.from", "null", "an empty from or to")]
+    [InlineData("attention.0.kv_from", "\"norm\"", "kv_from stands beside a projection that is fused")]
+    [InlineData("attention.0.kv", "{ \"tensor\": \"kv\", \"blocks\": \"1\", \"order\": [\"k\", \"v\"] }", "both qkv and separate")]
+    [InlineData("attention.0.value_dim", "{ \"keys\": [], \"default\": \"heads\" }", "value_dim: 'heads'")]
+    [InlineData("attention.0.shared_dim", "{ \"keys\": [\"\"] }", "shared_dim.keys has an empty key")]
+    [InlineData("layer_weights.0.outside", "true", "outside is said of model_weights alone")]
+    [InlineData("layer_weights.0.when", "{}", "layer_weights: norm: when needs either key or tensor")]
+    [InlineData("model_weights.0.when", "{ \"tensor\": \"x\" }", "model_weights: embed: when must be a condition on a key")]
     [InlineData("wrappers", "[\"a\", \"a\"]", "stands twice")]
     [InlineData("layer", "\"layers.\"", "${layer}.")]
     [InlineData("layer", "\"layers.${layer}\"", "${layer}.")]

@@ -13,6 +13,9 @@ internal sealed record SavedModel(string Name, ModelConfig Config, IReadOnlyList
     /// <summary>The rows' names, as theory data.</summary>
     public static TheoryData<string> Names => [.. All.Select(model => model.Name)];
 
+    /// <summary>The configuration as text.</summary>
+    public string ConfigJson { get; private init; } = "";
+
     /// <summary>The configuration without a word on whether the output projection is tied.</summary>
     public ModelConfig WithoutTying { get; private init; } = Config;
 
@@ -30,6 +33,7 @@ internal sealed record SavedModel(string Name, ModelConfig Config, IReadOnlyList
                         new TensorInfo(tensor.Key, Dtype.F32, [.. tensor.Value!.Deserialize<long[]>()!], 0, 0)),
                 ])
                 {
+                    ConfigJson = row["config"]!.ToJsonString(),
                     WithoutTying = WithoutTie(row["config"]!),
                 }),
         ];
