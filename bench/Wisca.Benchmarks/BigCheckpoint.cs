@@ -49,6 +49,26 @@ internal sealed class BigCheckpoint
             """);
     }
 
+    /// <summary>A model of the same names whose matrices are small, so that names are what takes time.</summary>
+    public static void GenerateSmall(string folder, int tensors, int shards)
+    {
+        Directory.CreateDirectory(folder);
+        const int divisor = 64, hidden = 4096;
+        var shape = new BigCheckpoint(hidden);
+        int layers = (tensors - 2) / shape.Layer(0).Count();
+        var all = Enumerable.Range(0, layers).SelectMany(shape.Layer)
+            .Append(("model.embed_tokens.weight", [Vocabulary, hidden], 0.02)).Append(("model.norm.weight", [hidden], 1))
+            .Select(tensor => (tensor.Name, (long[])[.. tensor.Shape.Select(size => size / divisor)], tensor.Deviation)).ToList();
+        WriteShards(folder, all, shards);
+        File.WriteAllText(
+            Path.Combine(folder, "config.json"),
+            $$"""
+            {"model_type": "llama", "hidden_size": {{hidden / divisor}}, "num_hidden_layers": {{layers}},
+             "num_attention_heads": {{shape.Heads}}, "num_key_value_heads": {{shape.KvHeads}},
+             "intermediate_size": {{shape.Intermediate / divisor}}, "vocab_size": {{Vocabulary / divisor}}, "tie_word_embeddings": true}
+            """);
+    }
+
     private IEnumerable<(string Name, long[] Shape, double Deviation)> Layer(int index)
     {
         string name = $"model.layers.{index}.";

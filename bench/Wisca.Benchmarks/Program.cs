@@ -1,5 +1,6 @@
 // Compares `wisca rescale` with `cp -r` of the same folder: pairs in one run, alternating, `sync` before each. With --rotate: what
-// `wisca rotate` takes of a model of hidden size 2,048, as a ratio to `wisca rescale`, which writes as much.
+// `wisca rotate` takes of a model of hidden size 2,048, as a ratio to `wisca rescale`, which writes as much. With --inspect: what
+// `wisca inspect` takes of a checkpoint of 1,000 small tensors in 16 shards; --wisca names the launcher of another checkout to compare.
 using System.Globalization;
 using Wisca.Benchmarks;
 
@@ -16,6 +17,12 @@ if (args.Contains("--rotate"))
     Rotations();
     return 0;
 }
+if (args.Contains("--inspect"))
+{
+    Inspect([wisca, .. Option("--wisca") is { } other ? [other] : (string[])[]]);
+    return 0;
+}
+
 
 Console.WriteLine("  size      pair   cp -r      rescale    ratio   RssAnon");
 foreach (double size in (double[])[gigabytes / 4, gigabytes])
@@ -99,6 +106,25 @@ void Rotations()
 
         seconds.Sort();
         return seconds[seconds.Count / 2];
+    }
+}
+
+void Inspect(string[] launchers)
+{
+    string model = Path.Combine(Path.GetDirectoryName(folder)!, "inspect", "model");
+    if (!File.Exists(Path.Combine(model, "config.json"))) BigCheckpoint.GenerateSmall(model, tensors: 1000, shards: 16);
+    foreach (string launcher in launchers) TimedProcess.Run(launcher, "inspect", model);
+    var times = launchers.Select(_ => new List<double>()).ToArray();
+    for (int round = 0; round < pairs; round++)
+    {
+        for (int i = 0; i < launchers.Length; i++) times[i].Add(TimedProcess.Run(launchers[i], "inspect", model).Seconds);
+    }
+
+    for (int i = 0; i < launchers.Length; i++)
+    {
+        times[i].Sort();
+        Console.WriteLine(FormattableString.Invariant(
+            $"  inspect of 1,000 tensors: median {times[i][pairs / 2]:0.000} s of {pairs}, from {times[i][0]:0.000} s  {launchers[i]}"));
     }
 }
 

@@ -25,10 +25,6 @@ namespace Wisca.Architectures;
 /// </param>
 /// <param name="Buffers">Patterns (<c>*</c> stands for anything) of tensors that are saved but are no weights: masks, inverse
 /// frequencies.</param>
-/// <param name="Known">
-/// Patterns of a layer's tensors of which only this is known: they do not act between projection and dot product. Nothing that depends on
-/// them is moved otherwise. Null for none, as in a table that describes the whole model.
-/// </param>
 /// <param name="Wrappers">
 /// Values of <c>model_type</c> of multimodal models whose text part is of this family where they do not say of which: they have its sizes
 /// at the top level, or under a <c>text_config</c> without a <c>model_type</c>.
@@ -53,7 +49,6 @@ public sealed record ArchitectureTable(
     IReadOnlyList<WeightTable> ModelWeights,
     IReadOnlyList<WeightTable> LayerWeights,
     IReadOnlyList<string> Buffers,
-    IReadOnlyList<string>? Known = null,
     IReadOnlyList<string>? Wrappers = null,
     IReadOnlyDictionary<string, int>? TextDefaults = null,
     IReadOnlyList<string>? WithoutAttention = null)
@@ -107,7 +102,6 @@ public sealed record ArchitectureTable(
             .. Wrappers ?? [],
             .. WithoutAttention ?? [],
             .. Buffers,
-            .. Known ?? [],
             .. Refuse.Select(rule => rule?.Reason),
             .. ModelWeights.Concat(LayerWeights).Select(weight => weight?.Name),
             .. ModelWeights.Concat(LayerWeights).SelectMany(weight => weight?.Parts ?? []),
@@ -122,9 +116,9 @@ public sealed record ArchitectureTable(
             return $"layer must contain {index}. once, with a dot behind it";
         foreach (var list in (IReadOnlyList<string>[])
             [
-                ModelTypes, Prefixes, Wrappers ?? [], Buffers, WithoutAttention ?? [], Known ?? [],
-                [.. ModelWeights.Select(weight => weight.Name)],
-                [.. LayerWeights.Select(weight => weight.Name).Concat(Attention.SelectMany(layout => layout.Modules).Distinct())],
+                ModelTypes, Prefixes, Wrappers ?? [], Buffers, WithoutAttention ?? [],
+                Names(ModelWeights),
+                [.. Names(LayerWeights).Concat(Attention.SelectMany(layout => layout.Modules).Distinct())],
             ])
         {
             if (list.Distinct(StringComparer.Ordinal).Count() != list.Count)
@@ -137,6 +131,16 @@ public sealed record ArchitectureTable(
         if (Attention[^1].When is not null) return "the last layout of attention must have no condition (\"when\")";
         if (Attention.SkipLast(1).Any(layout => layout.When is null))
             return "a layout of attention without a condition hides those behind it";
+        foreach (var weights in (IReadOnlyList<WeightTable>[])[ModelWeights, LayerWeights])
+        {
+            if (weights.Where((weight, index) =>
+                weight.When is not null && weights.Take(index).Any(other => other.When is null && other.Name == weight.Name)).Any())
+                return "a weight without a condition hides one of the same name behind it";
+        }
+
+        var gates = Attention.Select(layout => layout.Gate).OfType<string>();
+        if (gates.FirstOrDefault(gate => LayerWeights.All(weight => weight.Name != gate)) is { } unknown)
+            return $"gate '{unknown}' of attention is none of layer_weights";
         return Config.Check()
             ?? FirstWrong(Attention.Select(layout => layout.Check()))
             ?? Rope.Check()
@@ -144,6 +148,10 @@ public sealed record ArchitectureTable(
             ?? FirstWrong(ModelWeights.Select(weight => weight.Check("model_weights")))
             ?? FirstWrong(LayerWeights.Select(weight => weight.Check("layer_weights")))
             ?? WeightSpaces.Check(this);
+
+        // A name may mean one thing under a condition and another without.
+        static IReadOnlyList<string> Names(IReadOnlyList<WeightTable> weights) =>
+            [.. weights.Where(weight => weight.When is null).Select(weight => weight.Name)];
 
         static string? FirstWrong(IEnumerable<string?> checks) => checks.FirstOrDefault(wrong => wrong is not null);
     }
@@ -160,4 +168,5 @@ public sealed record ArchitectureTable(
     ReadCommentHandling = JsonCommentHandling.Disallow,
     WriteIndented = true)]
 [JsonSerializable(typeof(ArchitectureTable))]
+[JsonSerializable(typeof(RefusedArchitecture[]))]
 internal sealed partial class ArchitectureJson : JsonSerializerContext;

@@ -7,12 +7,14 @@ namespace Wisca.Architectures;
 /// </summary>
 /// <param name="Tensor">Its name, relative to the layer.</param>
 /// <param name="Blocks">Number of blocks, or <c>kv_heads</c>.</param>
-/// <param name="Order"><c>q</c>, <c>k</c> and <c>v</c> in the order of a block.</param>
+/// <param name="Order"><c>q</c>, <c>k</c> and <c>v</c> in the order of a block; of a projection of keys and values, those two.</param>
 public sealed record FusedTable(string Tensor, string Blocks, IReadOnlyList<string> Order)
 {
-    internal string? Check() =>
-        Order.Count != 3 || !Order.Order(StringComparer.Ordinal).SequenceEqual(["k", "q", "v"]) ? "qkv.order must name q, k and v once each"
+    /// <param name="field">The field that it stands in, which is called by what it holds: <c>qkv</c> or <c>kv</c>.</param>
+    internal string? Check(string field) =>
+        !Order.Order(StringComparer.Ordinal).SequenceEqual(field.Order().Select(role => $"{role}"))
+            ? $"{field}.order must name {(field == "kv" ? "k and v" : "q, k and v")} once each"
         : Blocks != "kv_heads" && !(int.TryParse(Blocks, out int blocks) && blocks > 0)
-            ? "qkv.blocks must be \"kv_heads\" or a number in quotes"
+            ? $"{field}.blocks must be \"kv_heads\" or a number in quotes"
         : null;
 }

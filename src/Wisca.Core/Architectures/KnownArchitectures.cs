@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Diagnostics.CodeAnalysis;
+using System.Text.Json;
 
 namespace Wisca.Architectures;
 
@@ -9,17 +10,25 @@ public static class KnownArchitectures
     private const string Folder = "Architectures/";
     private static readonly Lazy<ImmutableArray<ArchitectureTable>> Tables = new(ReadAll);
 
+    private static readonly Lazy<ImmutableArray<RefusedArchitecture>> RefusedTypes = new(ReadRefused);
+
+    /// <summary>The model types of which nothing is moved, and why.</summary>
+    public static ImmutableArray<RefusedArchitecture> Refused => RefusedTypes.Value;
+
     /// <summary>Every table, by name.</summary>
     public static ImmutableArray<ArchitectureTable> All => Tables.Value;
 
     /// <summary>The table for a <c>model_type</c>, which may be that of a multimodal model around a known text model.</summary>
     /// <param name="modelType">The type.</param>
     /// <param name="origin">What the message calls it: where it comes from.</param>
-    /// <exception cref="WiscaException">No table covers it; the message lists the nearest known ones.</exception>
+    /// <exception cref="WiscaException">No table covers it; the message says why, or lists the nearest known ones.</exception>
     public static ArchitectureTable Find(string modelType, string origin = "config.json: model_type")
     {
         ArgumentNullException.ThrowIfNull(modelType);
         if (TryFind(modelType, out var table, wrappers: true)) return table;
+        if (Refused.FirstOrDefault(refused => refused.ModelTypes.Contains(modelType, StringComparer.OrdinalIgnoreCase)) is { } known)
+            throw new WiscaException(
+                $"{origin} '{modelType}' has nothing that is moved: {known.Reason}", "'wisca architectures' lists the families that have");
         var nearest = All.SelectMany(candidate => candidate.ModelTypes.Concat(candidate.Wrappers ?? []))
             .OrderBy(candidate => Distance(candidate.ToLowerInvariant(), modelType.ToLowerInvariant()))
             .ThenBy(candidate => candidate, StringComparer.Ordinal).Take(3);
@@ -53,6 +62,12 @@ public static class KnownArchitectures
         byte[] json = new byte[stream.Length];
         stream.ReadExactly(json);
         return json;
+    }
+
+    private static ImmutableArray<RefusedArchitecture> ReadRefused()
+    {
+        using var stream = typeof(KnownArchitectures).Assembly.GetManifestResourceStream("refused.json")!;
+        return [.. JsonSerializer.Deserialize(stream, ArchitectureJson.Default.RefusedArchitectureArray)!];
     }
 
     private static ImmutableArray<ArchitectureTable> ReadAll() =>

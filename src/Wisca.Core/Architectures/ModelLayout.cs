@@ -38,8 +38,11 @@ public sealed record ModelLayout(
     /// does.</summary>
     public bool GatesValues { get; init; }
 
+    /// <summary>Channels of a head's values.</summary>
+    public int ValueDim { get; init; } = HeadDim;
+
     /// <summary>What an exchange needs to know of it.</summary>
-    public AttentionGeometry Geometry => new(KvHeads, HeadDim, RopePairs);
+    public AttentionGeometry Geometry => new(KvHeads, HeadDim, RopePairs, ValueDim == HeadDim ? null : ValueDim);
 
     /// <summary>Resolves a table against a checkpoint. Reads headers only.</summary>
     /// <param name="checkpoint">The opened model folder.</param>
@@ -68,12 +71,13 @@ public sealed record ModelLayout(
         private readonly ModelConfig _config = text.Config;
         private readonly ArchitectureTable _table = text.Table;
         private readonly WeightNames _weights = new(text.Table.LayerWeights, text.Table.Buffers);
-        private int _hidden, _heads, _kvHeads, _headDim;
+        private int _hidden, _heads, _kvHeads, _headDim, _valueDim, _sharedDim;
 
         public ModelLayout Resolve()
         {
             var sizes = ModelSizes.Read(text);
             (int layers, _hidden, _heads, _kvHeads, _headDim, var pairs, int rotaryDims) = sizes;
+            (_valueDim, _sharedDim) = (sizes.ValueDim, sizes.SharedDim);
             if (layers > tensors.Count)
                 throw Wrong(
                     $"{layers} layers in a checkpoint of {tensors.Count} tensors",
@@ -93,13 +97,18 @@ public sealed record ModelLayout(
                 notes.Add(
                     $"names begin with '{wrapping}', as {ModuleNames.WrittenBy(wrapping)} writes them; transformers does not find such "
                     + "tensors");
+            if (_sharedDim > 0)
+                notes.Add(
+                    $"RoPE rotates {_sharedDim} channels beside the {_headDim} of each head, against one key for all heads; they are left "
+                    + "as they are");
             if (beyond > 0)
                 notes.Add($"{beyond} tensors belong to layers beyond the {layers} of the configuration; they are left as they are");
             if ((text.Outer ?? _config).Find("auto_map") is not null)
                 notes.Add($"the model names code of its own (auto_map); the table of {_table.Name} describes the published one");
             return new ModelLayout(_table, prefix, _hidden, _heads, _kvHeads, _headDim, pairs, resolved.ToImmutable(), notes.ToImmutable())
             {
-                GatesValues = attention.GatedQ == true,
+                ValueDim = _valueDim,
+                GatesValues = attention.GatedQ == true || attention.Gate is not null,
                 Map = new MapResolver(text, tensors, attention, prefix, layers).Resolve(),
                 StreamRefusal = _table.Refuse
                     .FirstOrDefault(rule => rule.Stream && (rule.When?.Holds(
@@ -235,7 +244,7 @@ public sealed record ModelLayout(
                     KindsOf(attention, module));
             }
 
-            string[] known = [.. _table.Known ?? [], .. _table.Refuse.Select(rule => rule.When?.Tensor).OfType<string>()];
+            string[] known = [.. _table.Refuse.Select(rule => rule.When?.Tensor).OfType<string>()];
             string? unexpected = without ? null : others.FirstOrDefault(other =>
                 !_weights.IsBuffer(other) && _weights.Find(other) is null && !known.Any(pattern => Matches(pattern, other)));
             if (unexpected is not null)
@@ -244,35 +253,48 @@ public sealed record ModelLayout(
                     (TransitionKind[])[.. AttentionGeometry.Kinds]);
 
             int outputAxis = attention.Orientation == Orientation.Linear ? 0 : 1;
-            int rows = _heads * _headDim, kvRows = _kvHeads * _headDim;
+            int? inputs = WidthOf(attention.From), kvInputs = WidthOf(attention.KvFrom ?? attention.From);
             Projection query, key, value;
             if (attention.Qkv is { } fused)
             {
-                var (q, k, v) = FusedStarts(fused);
-                query = new Projection(name + fused.Tensor + ".weight", Bias(fused.Tensor, rows + (2 * kvRows)), outputAxis, q);
-                key = query with { Starts = k };
-                value = query with { Starts = v };
-                CheckWeight(fused.Tensor, outputAxis, rows + (2 * kvRows), _hidden, TransitionKind.QueryKey, TransitionKind.ValueOutput);
+                (query, key, value) = Fused(fused, inputs, _heads * _headDim);
             }
             else
             {
-                query = Separate(attention.Q!, _heads, TransitionKind.QueryKey, attention.GatedQ == true);
-                key = Separate(attention.K!, _kvHeads, TransitionKind.QueryKey);
-                value = Separate(attention.V!, _kvHeads, TransitionKind.ValueOutput);
+                query = Separate(
+                    attention.Q!, _heads, attention.GatedQ == true ? 2 * _headDim : _headDim + _sharedDim, inputs, TransitionKind.QueryKey);
+                if (attention.Kv is { } both) (_, key, value) = Fused(both, kvInputs, 0);
+                else
+                {
+                    key = Separate(attention.K!, _kvHeads, _headDim, kvInputs, TransitionKind.QueryKey);
+                    value = Separate(attention.V!, _kvHeads, _valueDim, kvInputs, TransitionKind.ValueOutput);
+                }
             }
 
-            var output = new Projection(name + attention.O + ".weight", null, 1 - outputAxis, Consecutive(_heads));
-            CheckWeight(attention.O, 1 - outputAxis, rows, _hidden, TransitionKind.ValueOutput);
+            var output = new Projection(name + attention.O + ".weight", null, 1 - outputAxis, Consecutive(_heads, _valueDim));
+            CheckWeight(attention.O, 1 - outputAxis, _heads * _valueDim, _hidden, TransitionKind.ValueOutput);
             return new AttentionLayer(layer, query, key, value, output, rotaryDims, refusals.ToImmutable());
 
-            Projection Separate(string module, int heads, TransitionKind kind, bool gated = false)
+            Projection Separate(string module, int heads, int stride, int? width, TransitionKind kind)
             {
-                int stride = gated ? 2 * _headDim : _headDim;
-                CheckWeight(module, outputAxis, heads * stride, _hidden, kind);
+                CheckWeight(module, outputAxis, heads * stride, width, kind);
                 return new Projection(
-                    name + module + ".weight", Bias(module, heads * stride, kind), outputAxis,
-                    [.. Enumerable.Range(0, heads).Select(head => head * stride)]);
+                    name + module + ".weight", Bias(module, heads * stride, kind), outputAxis, Consecutive(heads, stride));
             }
+
+            (Projection Query, Projection Key, Projection Value) Fused(FusedTable fused, int? width, int queryRows)
+            {
+                var (q, k, v) = FusedStarts(fused);
+                int rows = queryRows + (_kvHeads * (_headDim + _valueDim));
+                CheckWeight(fused.Tensor, outputAxis, rows, width, TransitionKind.QueryKey, TransitionKind.ValueOutput);
+                var projection = new Projection(name + fused.Tensor + ".weight", Bias(fused.Tensor, rows), outputAxis, q);
+                return (projection, projection with { Starts = k }, projection with { Starts = v });
+            }
+
+            // What lies in a latent is as wide as that is.
+            int? WidthOf(IReadOnlyList<string>? spaces) =>
+                spaces!.All(space => space == ModelMap.Stream || _table.LayerWeights.Any(norm =>
+                    norm.Name == space && norm.From is [ModelMap.Stream])) ? _hidden : null;
 
             string? Bias(string module, int length, params ReadOnlySpan<TransitionKind> kinds)
             {
@@ -286,7 +308,7 @@ public sealed record ModelLayout(
                 return bias;
             }
 
-            void CheckWeight(string module, int axis, int channels, int width, params TransitionKind[] kinds)
+            void CheckWeight(string module, int axis, int channels, int? width, params TransitionKind[] kinds)
             {
                 string weight = name + module + ".weight";
                 if (!tensors.TryGetValue(weight, out var info))
@@ -298,8 +320,11 @@ public sealed record ModelLayout(
                 }
 
                 if (!info.Dtype.IsRescalable()) Refuse($"{module}.weight is stored as {info.Dtype}, which is not rescaled", kinds);
-                else if (info.Shape.Length != 2 || info.Shape[axis] != channels || info.Shape[1 - axis] != width)
-                    throw Shape(info, axis == 0 ? $"[{channels}, {width}]" : $"[{width}, {channels}]");
+                else if (info.Shape.Length != 2 || info.Shape[axis] != channels || (width is { } inner && info.Shape[1 - axis] != inner))
+                {
+                    string other = width?.ToString(System.Globalization.CultureInfo.InvariantCulture) ?? "any";
+                    throw Shape(info, axis == 0 ? $"[{channels}, {other}]" : $"[{other}, {channels}]");
+                }
             }
         }
 
@@ -307,11 +332,12 @@ public sealed record ModelLayout(
             FileSystemName.MatchesSimpleExpression(pattern, name, ignoreCase: false);
 
         private static TransitionKind[] KindsOf(AttentionTable attention, string module) =>
-            module == attention.Qkv?.Tensor ? (TransitionKind[])[.. AttentionGeometry.Kinds]
+            module == attention.Qkv?.Tensor || module == attention.Kv?.Tensor ? (TransitionKind[])[.. AttentionGeometry.Kinds]
             : module == attention.V || module == attention.O ? [TransitionKind.ValueOutput]
             : [TransitionKind.QueryKey];
 
-        private ImmutableArray<int> Consecutive(int heads) => [.. Enumerable.Range(0, heads).Select(head => head * _headDim)];
+        private static ImmutableArray<int> Consecutive(int heads, int stride) =>
+            [.. Enumerable.Range(0, heads).Select(head => head * stride)];
 
         private (ImmutableArray<int> Query, ImmutableArray<int> Key, ImmutableArray<int> Value) FusedStarts(FusedTable fused)
         {
@@ -327,7 +353,8 @@ public sealed record ModelLayout(
             {
                 foreach (string role in fused.Order)
                 {
-                    for (int head = role == "q" ? queries : keys; head > 0; head--, row += _headDim) starts[role].Add(row);
+                    for (int head = role == "q" ? queries : keys; head > 0; head--, row += role == "v" ? _valueDim : _headDim)
+                        starts[role].Add(row);
                 }
             }
 

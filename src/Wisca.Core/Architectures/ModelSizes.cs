@@ -17,6 +17,12 @@ namespace Wisca.Architectures;
 /// <param name="RotaryDims">Number of rotated channels, at the start of the head; 0 without RoPE.</param>
 public sealed record ModelSizes(int Layers, int HiddenSize, int Heads, int KvHeads, int HeadDim, RopePairs RopePairs, int RotaryDims)
 {
+    /// <summary>Channels of a head's values.</summary>
+    public int ValueDim { get; init; } = HeadDim;
+
+    /// <summary>Channels behind each query head's own that RoPE rotates and that meet one key for all heads; 0 for none.</summary>
+    public int SharedDim { get; init; }
+
     /// <summary>Reads the sizes.</summary>
     /// <param name="config">The model's configuration; of a multimodal model, the whole.</param>
     /// <param name="table">The table, or null to find the built-in one by <c>model_type</c>.</param>
@@ -69,7 +75,9 @@ public sealed record ModelSizes(int Layers, int HiddenSize, int Heads, int KvHea
                 throw Wrong(
                     $"{_heads} query heads cannot share {kvHeads} kv heads evenly",
                     "the number of heads must be a multiple of the number of kv heads");
-            CheckUnread("head_dim", _headDim, "head_dim");
+
+            // Where the channels of a head have numbers of their own, head_dim is any of them.
+            if (attention.SharedDim is null) CheckUnread("head_dim", _headDim, "head_dim");
 
             // A switch such as multi_query and the number that it stands for.
             if (attention is { When.Key: not null, KvHeads.Keys.Count: 0 })
@@ -77,7 +85,11 @@ public sealed record ModelSizes(int Layers, int HiddenSize, int Heads, int KvHea
             var pairs = _table.Rope.Unless?.Holds(_config, _ => false) == true ? RopePairs.None : _table.Rope.Pairs;
             CheckSynonyms();
             CheckRope();
-            return new ModelSizes(layers, _hidden, _heads, kvHeads, _headDim, pairs, pairs == RopePairs.None ? 0 : RotaryDims());
+            return new ModelSizes(layers, _hidden, _heads, kvHeads, _headDim, pairs, pairs == RopePairs.None ? 0 : RotaryDims())
+            {
+                ValueDim = attention.ValueDim is { } values ? Number(values, "channels of a head's values") : _headDim,
+                SharedDim = attention.SharedDim is { } shared ? Number(shared, "channels with RoPE") : 0,
+            };
         }
 
         private int Number(NumberTable number, string what, bool mayDifferOutside = false, bool listsCount = false)

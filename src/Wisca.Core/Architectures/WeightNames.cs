@@ -10,7 +10,8 @@ internal sealed class WeightNames
 
     public WeightNames(IEnumerable<WeightTable> weights, IEnumerable<string> buffers)
     {
-        _byName = weights.ToDictionary(weight => weight.Name, StringComparer.Ordinal);
+        _byName = new Dictionary<string, WeightTable>(StringComparer.Ordinal);
+        foreach (var weight in weights) _byName.TryAdd(weight.Name, weight);
         _buffers = [.. buffers];
     }
 

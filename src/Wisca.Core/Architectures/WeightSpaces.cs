@@ -3,14 +3,14 @@ namespace Wisca.Architectures;
 /// <summary>Whether the spaces that a table's weights lead from and to fit each other.</summary>
 internal static class WeightSpaces
 {
-    /// <summary>The spaces that attention makes: of its queries, keys and values.</summary>
-    private static readonly string[] Heads = ["q", "k", "v"];
+    /// <summary>The spaces that attention makes: of its queries, keys and values, and of what it keeps of the stream for them.</summary>
+    private static readonly string[] Heads = ["q", "k", "v", "latent"];
 
     /// <summary>Says what is wrong with them; null where nothing is.</summary>
     public static string? Check(ArchitectureTable table) =>
         Check("model_weights", table.ModelWeights, [], [])
         ?? Check(
-            "layer_weights", table.LayerWeights, table.Attention.SelectMany(layout => layout.From ?? []),
+            "layer_weights", table.LayerWeights, table.Attention.SelectMany(layout => (layout.From ?? []).Concat(layout.KvFrom ?? [])),
             table.Attention.SelectMany(layout => layout.To ?? []));
 
     private static string? Check(
@@ -18,9 +18,9 @@ internal static class WeightSpaces
     {
         var norms = weights.Where(weight => weight.Norm is not null).ToLookup(weight => weight.To is null, weight => weight.Name);
         HashSet<string> made = [ModelMap.Stream, .. Heads, .. norms[true]], taken = [ModelMap.Stream, .. norms[false]];
-        foreach (var weight in weights.Where(weight => weight.Norm is null))
+        foreach (var weight in weights)
         {
-            made.UnionWith(Written(weight));
+            if (weight.Norm is null) made.UnionWith(Written(weight));
             taken.UnionWith(weight.From ?? []);
         }
 

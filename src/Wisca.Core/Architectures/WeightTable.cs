@@ -17,7 +17,8 @@ namespace Wisca.Architectures;
 /// </param>
 /// <param name="To">
 /// The space that it writes, chosen like <paramref name="From"/>. A norm that reads the stream writes a space of its own, and one that
-/// writes the stream is read by its name. Null where nothing else is known to read what it writes.
+/// writes the stream is read by its name; one that reads and writes the stream stands in it, behind the sum. Null where nothing else is
+/// known to read what it writes.
 /// </param>
 /// <param name="Parts">Instead of <paramref name="To"/>: the spaces of equal parts of what it writes, in order; <c>-</c> for one that
 /// nothing else is known to read.</param>
@@ -28,6 +29,11 @@ namespace Wisca.Architectures;
 /// Of the output projection to the vocabulary, which stands at the root of the model: whether it is the embedding where the configuration
 /// has no <c>tie_word_embeddings</c>.
 /// </param>
+/// <param name="Outside">True of a weight of the model that stands beside what the prefix names, as output projections do.</param>
+/// <param name="When">
+/// The condition under which this is what the name means: on a key, or on a tensor of the layer. Null for always; of several entries of one
+/// name the first whose condition holds is used.
+/// </param>
 public sealed record WeightTable(
     string Name,
     [property: JsonConverter(typeof(NamesConverter))] IReadOnlyList<string>? From = null,
@@ -36,7 +42,9 @@ public sealed record WeightTable(
     NormForm? Norm = null,
     Orientation Orientation = Orientation.Linear,
     bool Stacked = false,
-    bool? Tied = null)
+    bool? Tied = null,
+    bool Outside = false,
+    ConditionTable? When = null)
 {
     /// <summary>The space of parts that nothing else is known to read.</summary>
     internal const string Unread = "-";
@@ -48,10 +56,14 @@ public sealed record WeightTable(
             ? $"{list}: {Name} has an empty from, to or parts"
         : To is not null && Parts is not null ? $"{list}: {Name} has both to and parts"
         : Norm is { } norm && !Enum.IsDefined(norm) ? $"{list}: {Name}: an unknown norm"
-        : Norm is not null && (From is null == To is null || Parts is not null || Stacked || Orientation != Orientation.Linear)
-            ? $"{list}: {Name} is a norm, and has either from or to and nothing else"
+        : Norm is not null && ((From ?? To) is null || Parts is not null || Stacked || Orientation != Orientation.Linear)
+            ? $"{list}: {Name} is a norm, and has from or to and nothing else"
+        : Norm is not null && From is not null && To is not null && !(From is [ModelMap.Stream] && To is [ModelMap.Stream])
+            ? $"{list}: {Name} is a norm that has from and to, and so stands in the stream: both are stream"
         : !Enum.IsDefined(Orientation) ? $"{list}: {Name}: orientation must be linear or conv1d"
         : Tied is not null && (From is null || To is not null || Norm is not null || list != "model_weights")
             ? $"{list}: {Name}: only the output projection of model_weights is tied"
-        : null;
+        : Outside && (Tied is not null || list != "model_weights")
+            ? $"{list}: {Name}: outside is said of model_weights alone, and output projections stand there anyway"
+        : When?.Check($"{list}: {Name}: when", tensorAllowed: list == "layer_weights");
 }

@@ -30,6 +30,7 @@ internal sealed class HeadComparison(
     double spread = 1)
 {
     private readonly Dictionary<string, (double[] Expected, double[] Actual)> _values = new(StringComparer.Ordinal);
+    private int _channels;
 
     /// <summary>The name of the space of a kv head, as plans have it.</summary>
     public static string Space(AttentionLayer layer, TransitionKind kind, int kvHead) =>
@@ -63,7 +64,7 @@ internal sealed class HeadComparison(
     public (string Tensor, string Difference)? Compare(TransitionKind kind, int kvHead, out bool mixes)
     {
         mixes = false;
-        int d = layout.HeadDim;
+        int d = _channels = layout.Geometry.DimOf(kind);
         var (shared, own) = Projections(kind);
         var (x, y) = Fibres(shared, kvHead);
         var noise = Noise(shared);
@@ -191,7 +192,7 @@ internal sealed class HeadComparison(
         Projection projection, int head, double[] expected, double[] actual, RotationNoise noise, Func<double[], int, double> deviation,
         double variance)
     {
-        int d = layout.HeadDim;
+        int d = _channels;
         double squares = 0, products = 0, fourths = 0;
         double[] row = new double[d];
         for (int index = 0; index < expected.Length / d; index++)
@@ -243,7 +244,7 @@ internal sealed class HeadComparison(
     {
         if (!_values.TryGetValue(tensor, out var both)) _values.Add(tensor, both = values(tensor));
         var shape = find(tensor).Info.Shape;
-        int d = layout.HeadDim, length = (int)shape[axis], inner = shape.Length > axis + 1 ? (int)shape[axis + 1] : 1;
+        int d = _channels, length = (int)shape[axis], inner = shape.Length > axis + 1 ? (int)shape[axis + 1] : 1;
         return (Cut(both.Expected), Cut(both.Actual));
 
         double[] Cut(double[] all)

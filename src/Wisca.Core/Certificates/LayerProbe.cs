@@ -54,7 +54,7 @@ internal sealed class LayerProbe(
     /// </summary>
     private IEnumerable<string> ChannelDifferences(TransitionKind kind, Projection multiplied, Projection divided)
     {
-        int d = layout.HeadDim;
+        int d = layout.Geometry.DimOf(kind);
         ChannelFactors left = ChannelFactors.Between(a, b, multiplied, d, kinship),
             right = ChannelFactors.Between(a, b, divided, d, kinship);
         foreach (string difference in left.Differences.Concat(right.Differences)) yield return difference;
@@ -118,8 +118,8 @@ internal sealed class LayerProbe(
             if (heads is null) return !(Math.Abs(mean.Product - 1) <= tolerance);
 
             // Read once more, and only where something looks wrong.
-            sharedBounds ??= shared.Bounds(a, b, layout.HeadDim, kinship.FactorRoundings);
-            ownBounds ??= own.Bounds(a, b, layout.HeadDim, kinship.FactorRoundings);
+            sharedBounds ??= shared.Bounds(a, b, layout.Geometry.DimOf(kind), kinship.FactorRoundings);
+            ownBounds ??= own.Bounds(a, b, layout.Geometry.DimOf(kind), kinship.FactorRoundings);
             double low = 0, high = 0;
             foreach (int kvHead in heads)
             {
@@ -139,7 +139,7 @@ internal sealed class LayerProbe(
         {
             double sum = 0, variance = 0;
             int count = 0;
-            double[] weights = new double[layout.HeadDim];
+            double[] weights = new double[layout.Geometry.DimOf(kind)];
             foreach (var (head, channel) in Channels(kvHead))
             {
                 sum += (shared.Of(kvHead, channel) * own.Of(head, channel)) - 1;
@@ -158,7 +158,7 @@ internal sealed class LayerProbe(
 
         IEnumerable<(int Head, int Channel)> Channels(int kvHead) =>
             from head in Enumerable.Range(kvHead * sharing, sharing)
-            from channel in Enumerable.Range(0, layout.HeadDim)
+            from channel in Enumerable.Range(0, layout.Geometry.DimOf(kind))
             where double.IsFinite(shared.Of(kvHead, channel) * own.Of(head, channel))
                 && shared.Of(kvHead, channel) * own.Of(head, channel) != 0
             select (head, channel);
@@ -211,10 +211,11 @@ internal sealed class LayerProbe(
 
     private double QueryKeyError()
     {
-        double[][] x = Random(layout.HiddenSize), y = Random(layout.HiddenSize);
-        double[][] queriesA = Project(a, layer.Query, x), queriesB = Project(b, layer.Query, x);
-        double[][] keysA = Project(a, layer.Key, y), keysB = Project(b, layer.Key, y);
-        int d = layout.HeadDim, sharing = layout.Heads / layout.KvHeads;
+        int d = layout.HeadDim;
+        double[][] x = Random(Inputs(layer.Query)), y = Random(Inputs(layer.Key));
+        double[][] queriesA = Project(a, layer.Query, d, x), queriesB = Project(b, layer.Query, d, x);
+        double[][] keysA = Project(a, layer.Key, d, y), keysB = Project(b, layer.Key, d, y);
+        int sharing = layout.Heads / layout.KvHeads;
         double[] query = new double[d], key = new double[d];
         double worst = 0;
         for (int head = 0; head < layout.Heads; head++)
@@ -245,10 +246,11 @@ internal sealed class LayerProbe(
 
     private double ValueOutputError()
     {
-        double[][] x = Random(layout.HiddenSize);
-        double[][] valuesA = Project(a, layer.Value, x), valuesB = Project(b, layer.Value, x);
+        int d = layout.ValueDim;
+        double[][] x = Random(Inputs(layer.Value));
+        double[][] valuesA = Project(a, layer.Value, d, x), valuesB = Project(b, layer.Value, d, x);
         double[] differences = new double[layout.Heads], lengths = new double[layout.Heads];
-        int d = layout.HeadDim, sharing = layout.Heads / layout.KvHeads;
+        int sharing = layout.Heads / layout.KvHeads;
         var left = new MatrixView(a.Find(layer.Output.Weight)!, layer.Output.Axis);
         var right = new MatrixView(b.Find(layer.Output.Weight)!, layer.Output.Axis);
         double[] rowA = new double[left.Columns], rowB = new double[left.Columns];
@@ -308,10 +310,12 @@ internal sealed class LayerProbe(
     private bool Changed(Projection projection) =>
         changed.Contains(projection.Weight) || (projection.Bias is { } bias && changed.Contains(bias));
 
+    /// <summary>How many numbers a projection reads.</summary>
+    private int Inputs(Projection projection) => (int)a.Find(projection.Weight)!.Info.Shape[1 - projection.Axis];
+
     /// <summary>W x + b for each probe, head after head.</summary>
-    private double[][] Project(Checkpoint checkpoint, Projection projection, double[][] x)
+    private static double[][] Project(Checkpoint checkpoint, Projection projection, int d, double[][] x)
     {
-        int d = layout.HeadDim;
         double[][] result = Zeros(projection.Starts.Length * d);
         var matrix = new MatrixView(checkpoint.Find(projection.Weight)!, projection.Axis);
         double[] row = new double[matrix.Columns];

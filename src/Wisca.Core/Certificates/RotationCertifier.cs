@@ -122,10 +122,10 @@ internal sealed class RotationCertifier(Checkpoint a, Checkpoint b, ModelLayout 
             for (int kvHead = 0; kvHead < layout.KvHeads; kvHead++)
             {
                 var slices = comparison.Slices(kind, kvHead).ToList();
-                if (!slices.Any(IsOff)) continue;
+                if (!slices.Any(slice => IsOff(slice, layout.Geometry.DimOf(kind)))) continue;
                 if (comparison.Compare(kind, kvHead, out _) is { } wrong) lines.TryAdd(wrong.Tensor, wrong.Difference);
                 else spaces.Add(HeadComparison.Space(layer, kind, kvHead));
-                foreach (var slice in slices) Remaining(slice).ExceptWith(Enumerable.Range(slice.Start, layout.HeadDim));
+                foreach (var slice in slices) Remaining(slice).ExceptWith(Enumerable.Range(slice.Start, layout.Geometry.DimOf(kind)));
             }
         }
 
@@ -136,9 +136,9 @@ internal sealed class RotationCertifier(Checkpoint a, Checkpoint b, ModelLayout 
 
         return (spaces, [.. lines.Values], explained);
 
-        bool IsOff((string Tensor, int Axis, int Start) slice) =>
+        bool IsOff((string Tensor, int Axis, int Start) slice, int count) =>
             findings.ContainsKey(slice.Tensor)
-            && Remaining(slice).Any(index => index >= slice.Start && index < slice.Start + layout.HeadDim);
+            && Remaining(slice).Any(index => index >= slice.Start && index < slice.Start + count);
 
         HashSet<int> Remaining((string Tensor, int Axis, int Start) slice)
         {

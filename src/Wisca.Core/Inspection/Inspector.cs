@@ -43,21 +43,21 @@ public static class Inspector
                 var measured = new Dictionary<string, AxisStatistics>(StringComparer.Ordinal);
                 layers[layer.Index] = new LayerInspection(
                     layer.Index,
-                    Norm(layer.Query),
-                    Norm(layer.Key),
-                    Norm(layer.Value),
-                    Norm(layer.Output),
+                    Norm(layer.Query, layout.HeadDim),
+                    Norm(layer.Key, layout.HeadDim),
+                    Norm(layer.Value, layout.ValueDim),
+                    Norm(layer.Output, layout.ValueDim),
                     Exact(layer, TransitionKind.QueryKey, QueryKeyGranularities),
                     Exact(layer, TransitionKind.ValueOutput, ValueOutputGranularities),
                     layer.Refusals);
                 progress?.Report(Interlocked.Increment(ref done) / (double)layers.Length);
 
-                double? Norm(Projection projection)
+                double? Norm(Projection projection, int channels)
                 {
                     if (checkpoint.Find(projection.Weight) is not { } stored || !stored.Info.Dtype.IsRescalable()) return null;
                     if (!measured.TryGetValue(projection.Weight, out var statistics))
                         measured.Add(projection.Weight, statistics = source.Measure(projection.Weight, projection.Axis));
-                    return projection.Starts.Sum(start => statistics.SumOfAbsolutes.Skip(start).Take(layout.HeadDim).Sum());
+                    return projection.Starts.Sum(start => statistics.SumOfAbsolutes.Skip(start).Take(channels).Sum());
                 }
             },
             cancellation);

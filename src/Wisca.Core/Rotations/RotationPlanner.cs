@@ -22,8 +22,11 @@ internal sealed class RotationPlanner(ModelLayout layout)
         else _spaces.Add(Stream());
         foreach (var layer in layout.Layers)
         {
-            OfHeads(layer, RotationKind.ValueOutput, TransitionKind.ValueOutput, layout.HeadDim);
-            OfHeads(layer, RotationKind.QueryKey, TransitionKind.QueryKey, layout.HeadDim - layer.RotaryDims);
+            OfHeads(layer, RotationKind.ValueOutput, TransitionKind.ValueOutput, layout.ValueDim, 0);
+
+            // What RoPE leaves alone is at the end of a head.
+            OfHeads(
+                layer, RotationKind.QueryKey, TransitionKind.QueryKey, layout.HeadDim - layer.RotaryDims, layer.RotaryDims);
         }
 
         return new RotationPlan(
@@ -45,6 +48,8 @@ internal sealed class RotationPlanner(ModelLayout layout)
         if (_map.Embeddings.IsEmpty) return "the checkpoint has no embeddings of tokens";
         if (_map.HeadReads is null || (_map.Head is null && !_map.IsTied))
             return "the checkpoint has no output projection: what it computes is the residual stream itself";
+        if (_map.IsTied && !_streams.Contains(_map.HeadReads))
+            return "the output projection is the embedding of tokens, and reads what is no longer the residual stream";
         foreach (var norm in Norms())
         {
             if (norm.Gain is null && norm.Bias is not null) return $"norm '{norm.Space}' has a bias without a gain";
@@ -91,7 +96,7 @@ internal sealed class RotationPlanner(ModelLayout layout)
     }
 
     /// <summary>The spaces in which the heads of a layer meet: of values and the output projection, of queries and keys.</summary>
-    private void OfHeads(AttentionLayer layer, RotationKind kind, TransitionKind transition, int size)
+    private void OfHeads(AttentionLayer layer, RotationKind kind, TransitionKind transition, int size, int offset)
     {
         if (layer.Refusals.TryGetValue(transition, out string? reason))
         {
@@ -99,10 +104,7 @@ internal sealed class RotationPlanner(ModelLayout layout)
             return;
         }
 
-        // Anything may stand between values and output projection that a table does not tell of.
-        if (layout.Table.LayerWeights.Count == 0)
-            _refused.Add((kind, layer.Index, $"the table of {layout.Table.Name} does not describe the whole model"));
-        else if (layout.GatesValues && kind == RotationKind.ValueOutput)
+        if (layout.GatesValues && kind == RotationKind.ValueOutput)
             _refused.Add((kind, layer.Index, "a gate for each channel stands between attention and output projection"));
         if (_refused.Any(entry => entry.Kind == kind && entry.Layer == layer.Index)) return;
         if (size < 2)
@@ -111,8 +113,7 @@ internal sealed class RotationPlanner(ModelLayout layout)
             return;
         }
 
-        // What RoPE leaves alone is at the end of a head.
-        int offset = layout.HeadDim - size, sharing = layout.Heads / layout.KvHeads;
+        int sharing = layout.Heads / layout.KvHeads;
         var (own, shared) = kind == RotationKind.ValueOutput ? (layer.Output, layer.Value) : (layer.Query, layer.Key);
         for (int head = 0; head < layout.KvHeads; head++)
         {

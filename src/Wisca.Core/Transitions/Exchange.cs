@@ -43,7 +43,7 @@ public sealed record Exchange(
             refusal ??= "values are not rotated, so they have no pairs: use channel";
         if (refusal is not null) return null;
 
-        int d = geometry.HeadDim;
+        int d = geometry.DimOf(kind);
         int[] groupOf = new int[geometry.KvHeads * d];
         var groups = ImmutableArray.CreateBuilder<GroupLabel>();
         for (int head = 0; head < geometry.KvHeads; head++)

@@ -45,9 +45,20 @@ public sealed class ArchitectureTableTests
         Error(Valid.Replace("\"rope\"", "\"ropes\"")).ShouldContain("ropes");
         Error(Valid.Replace("\"keys\": [\"n\"]", "\"keys\": [\"n\"], \"key\": 1")).ShouldContain("key");
         Error(Valid.Replace("\"buffers\": [\"mask\"]", "\"buffers\": [], \"buffers\": []")).ShouldContain("buffers");
-        Error(Valid.Replace("\"buffers\": [\"mask\"]", "\"known\": [\"mask\"]")).ShouldContain("buffers");
+        Error(Valid.Replace("\"buffers\": [\"mask\"]", "\"without_attention\": [\"mask\"]")).ShouldContain("buffers");
         Error(Valid.Replace("\"pairs\": \"half\"", "\"pairs\": \"halves\"")).ShouldContain("rope.pairs");
         Error(Valid.Replace("[\"qk\"]", "[\"qv\"]")).ShouldContain("transitions");
+    }
+
+    [Fact]
+    public void Parse_ConditionBehindAWeightWithout_IsHidden()
+    {
+        const string norm = "{ \"name\": \"norm\", \"norm\": \"rms\", \"from\": \"stream\" }";
+        const string conditional = "{ \"name\": \"norm\", \"norm\": \"layer\", \"from\": \"stream\", \"when\": { \"key\": \"k\" } }";
+        Valid.ShouldContain(norm);
+        ArchitectureTable.Parse(Encoding.UTF8.GetBytes(Valid.Replace(norm, $"{conditional}, {norm}")), "own.json")
+            .LayerWeights.Count.ShouldBe(2);
+        Error(Valid.Replace(norm, $"{norm}, {conditional}")).ShouldContain("hides one of the same name behind it");
     }
 
     [Theory]
@@ -59,20 +70,28 @@ public sealed class ArchitectureTableTests
     [InlineData("prefixes", "[\"\", \"\"]", "stands twice")]
     [InlineData("buffers", "[\"a\", null]", "null stands in a list")]
     [InlineData("attention.0.from", "[]", "an empty from or to")]
-    [InlineData("known", "[\"a\", \"a\"]", "stands twice")]
     [InlineData("attention.0.from", "\"other\"", "attention reads 'other', expected stream or a norm of layer_weights")]
     [InlineData("attention.0.to", "\"norm\"", "attention writes 'norm', expected stream or a norm of layer_weights that writes it")]
     [InlineData("layer_weights.0.name", "\"\"", "a weight without a name")]
     [InlineData("layer_weights.0.name", "\"o\"", "'o' stands twice")]
     [InlineData("layer_weights.0.norm", "\"batch\"", "norm")]
-    [InlineData("layer_weights.0.to", "\"stream\"", "norm is a norm, and has either from or to")]
-    [InlineData("layer_weights.0.stacked", "true", "norm is a norm, and has either from or to")]
+    [InlineData("layer_weights.0.to", "\"norm\"", "norm is a norm that has from and to")]
+    [InlineData("layer_weights.0.stacked", "true", "norm is a norm, and has from or to")]
     [InlineData("layer_weights.0.tied", "true", "only the output projection of model_weights is tied")]
     [InlineData("layer_weights.0.from", "\"hidden\"", "norm reads 'hidden', which nothing writes")]
     [InlineData("layer_weights.0.from", "[1]", "expected a name")]
     [InlineData("layer_weights.0.from", "[]", "empty from, to or parts")]
     [InlineData("model_weights.0.to", "\"hidden\"", "embed writes 'hidden', which nothing reads; leave it out")]
     [InlineData("model_weights.0.parts", "[\"stream\"]", "embed has both to and parts")]
+    [InlineData("attention.0.gate", "\"gate\"", "gate 'gate' of attention is none of layer_weights")]
+    [InlineData("attention.0.from", "null", "an empty from or to")]
+    [InlineData("attention.0.kv_from", "\"norm\"", "kv_from stands beside a projection that is fused")]
+    [InlineData("attention.0.kv", "{ \"tensor\": \"kv\", \"blocks\": \"1\", \"order\": [\"k\", \"v\"] }", "both qkv and separate")]
+    [InlineData("attention.0.value_dim", "{ \"keys\": [], \"default\": \"heads\" }", "value_dim: 'heads'")]
+    [InlineData("attention.0.shared_dim", "{ \"keys\": [\"\"] }", "shared_dim.keys has an empty key")]
+    [InlineData("layer_weights.0.outside", "true", "outside is said of model_weights alone")]
+    [InlineData("layer_weights.0.when", "{}", "layer_weights: norm: when needs either key or tensor")]
+    [InlineData("model_weights.0.when", "{ \"tensor\": \"x\" }", "model_weights: embed: when must be a condition on a key")]
     [InlineData("wrappers", "[\"a\", \"a\"]", "stands twice")]
     [InlineData("layer", "\"layers.\"", "${layer}.")]
     [InlineData("layer", "\"layers.${layer}\"", "${layer}.")]

@@ -34,6 +34,25 @@ public sealed class KnownArchitecturesTests
         exception.Hint.ShouldNotBeNull().ShouldContain("--architecture");
     }
 
+    [Theory]
+    [InlineData("mamba2", "state space model")]
+    [InlineData("gemma3n_text", "all normalised")]
+    public void Find_TypeOfWhichNothingIsMoved_SaysWhy(string type, string reason)
+    {
+        var exception = Should.Throw<WiscaException>(() => KnownArchitectures.Find(type));
+        exception.Message.ShouldContain($"config.json: model_type '{type}' has nothing that is moved: ");
+        exception.Message.ShouldContain(reason);
+    }
+
+    [Fact]
+    public void Refused_Types_HaveNoTableAndStandOnce()
+    {
+        string[] types = [.. KnownArchitectures.Refused.SelectMany(entry => entry.ModelTypes)];
+        types.ShouldBeUnique();
+        types.ShouldAllBe(type => KnownArchitectures.All.All(table => !table.Covers(type)));
+        KnownArchitectures.Refused.ShouldAllBe(entry => entry.Reason.Length > 0);
+    }
+
     [Fact]
     public void Resolve_UnknownType_FailsButForATableOfTheUsers()
     {

@@ -1,4 +1,11 @@
 using Wisca.Architectures;
+using Wisca.Certificates;
+using Wisca.Checkpoints;
+using Wisca.Rescaling;
+using Wisca.Rotations;
+using Wisca.Safetensors;
+using Wisca.Tests;
+using Wisca.Transitions;
 
 namespace Wisca.Core.Tests.Architectures;
 
@@ -6,6 +13,14 @@ namespace Wisca.Core.Tests.Architectures;
 public sealed class ModelMapTests
 {
     private static readonly string[] ThatReadTheStream = ["q_proj", "k_proj", "v_proj"];
+
+    // As wide as the stream, yet elsewhere: what reads an encoder, what stands between two weights of an output projection, a convolution
+    // or a pooling, and what scales the stream's channels one by one, for which it is refused.
+    private static readonly string[] Elsewhere =
+    [
+        ".crossattention.", ".encoder_attn.", "lm_head.dense.", ".transform.dense.", ".pooler.", ".conv.conv.", ".conv.out_proj.",
+        "attn_sub_norm.", "_residual", "roc_bert.embeddings.word_embeddings.",
+    ];
 
     [Theory]
     [MemberData(nameof(SavedModel.Names), MemberType = typeof(SavedModel))]
@@ -34,7 +49,8 @@ public sealed class ModelMapTests
         var ofHeads = layout.Layers.SelectMany(layer => new[] { layer.Query, layer.Key, layer.Value, layer.Output })
             .SelectMany(projection => new[] { (projection.Weight, projection.Axis), (projection.Bias ?? "", 0) }).ToHashSet();
         var ofNorms = map.Norms.SelectMany(norm => new[] { norm.Gain, norm.Bias }).ToHashSet();
-        foreach (var tensor in tensors.Where(tensor => !ofNorms.Contains(tensor.Name) && !tensor.Name.Contains(".crossattention.")))
+        if (!stream.Contains(map.HeadReads!)) ofNorms.Add(map.Head);
+        foreach (var tensor in tensors.Where(tensor => !ofNorms.Contains(tensor.Name) && !Elsewhere.Any(tensor.Name.Contains)))
         {
             for (int axis = 0; axis < tensor.Shape.Length; axis++)
             {
@@ -73,6 +89,83 @@ public sealed class ModelMapTests
 
         static WeightAxis Axis(string module, int axis, string space, bool writes, int count = 32) =>
             new($"model.layers.1.{module}.weight", 1, axis, space, writes, false, 0, count);
+    }
+
+    [Fact]
+    public void Resolve_LayersOfTwoKinds_TheSameNameIsReadAsEachHasIt()
+    {
+        var model = SavedModel.All.First(model => model.Config.ModelType == "olmo_hybrid");
+        var norms = ModelLayout.Resolve(model.Config, model.Tensors).Map.Norms
+            .Where(norm => norm.Space.EndsWith("feedforward_layer_norm", StringComparison.Ordinal)).ToList();
+        norms.Select(norm => norm.Layer).ShouldBe([0, 1, 2, 3]);
+        norms.Take(3).ShouldAllBe(norm => norm.Reads == ModelMap.Stream && norm.Writes == null);
+        norms[3].Reads.ShouldBeNull();
+        norms[3].Writes.ShouldBe(ModelMap.Stream);
+    }
+
+    [Theory]
+    [InlineData("bert", "reads what is no longer the residual stream")]
+    [InlineData("modernbert-decoder", "reads what is no longer the residual stream")]
+    [InlineData("xglm", "sinusoids")]
+    [InlineData("marian", "sinusoids")]
+    [InlineData("doge", "input_residual")]
+    [InlineData("electra", "pass a projection")]
+    [InlineData("bert-generation", null)]
+    [InlineData("mbart", null)]
+    public void Plan_Stream_IsRefusedForTheTrueReason(string type, string? reason)
+    {
+        var model = SavedModel.All.First(model => model.Config.ModelType == type);
+        var refusal = RotationPlan.Create(ModelLayout.Resolve(model.Config, model.Tensors)).Refusals
+            .SingleOrDefault(refusal => refusal.Kind == RotationKind.Stream);
+        if (reason is null) refusal.ShouldBeNull();
+        else refusal.ShouldNotBeNull().Reason.ShouldContain(reason);
+    }
+
+    [Fact]
+    public void Resolve_LatentAttention_HeadsStandWhereTheirPartsDo()
+    {
+        // Of each head q_b has 6 channels without RoPE and 4 with, kv_b 6 of the key and 5 of the value.
+        var model = SavedModel.All.First(model => model.Config.ModelType == "deepseek_v3");
+        var layout = ModelLayout.Resolve(model.Config, model.Tensors);
+        (layout.HeadDim, layout.ValueDim, layout.KvHeads).ShouldBe((6, 5, 4));
+        var layer = layout.Layers[1];
+        layer.Query.Weight.ShouldBe("model.layers.1.self_attn.q_b_proj.weight");
+        layer.Query.Starts.ShouldBe([0, 10, 20, 30]);
+        layer.Key.Weight.ShouldBe("model.layers.1.self_attn.kv_b_proj.weight");
+        layer.Key.Starts.ShouldBe([0, 11, 22, 33]);
+        layer.Value.Starts.ShouldBe([6, 17, 28, 39]);
+        layer.Output.Starts.ShouldBe([0, 5, 10, 15]);
+        layout.Notes.ShouldContain(note => note.Contains("4 channels beside the 6 of each head"));
+        layout.Map.Axes.Single(axis => axis.Tensor == layer.Key.Weight).Space.ShouldBe("model.layers.1.self_attn.kv_a_layernorm");
+    }
+
+    [Fact]
+    public void Rescale_LatentAttention_IsCertifiedAndLeavesWhatAllHeadsShare()
+    {
+        var model = SavedModel.All.First(model => model.Config.ModelType == "deepseek_v3");
+        using var folder = new TemporaryFolder();
+        var random = new Random(3);
+        TinyCheckpoint.Write(
+            folder["model"], model.ConfigJson, Dtype.F64,
+            [.. model.Tensors.Select(tensor => (
+                tensor.Name, tensor.Shape.Select(size => (int)size).ToArray(),
+                Enumerable.Range(0, (int)tensor.ElementCount).Select(_ => AttentionOracle.Gauss(random)).ToArray()))]);
+        using var before = Checkpoint.Open(folder["model"]);
+        Rescaler.Rescale(
+            before, folder["out"], new RescaleOptions { QueryKey = Granularity.Channel, ValueOutput = Granularity.Channel, Threads = 1 });
+        using var after = Checkpoint.Open(folder["out"]);
+        Certifier.Compare(before, after, threads: 1).Equivalent.ShouldBeTrue();
+        double[] old = Rows(before), moved = Rows(after);
+        for (int row = 0; row < 40; row++)
+            old.AsSpan(row * 10, 10).SequenceEqual(moved.AsSpan(row * 10, 10)).ShouldBe(row % 10 >= 6, $"row {row}");
+
+        static double[] Rows(Checkpoint checkpoint)
+        {
+            var matrix = new MatrixView(checkpoint.Find("model.layers.1.self_attn.q_b_proj.weight")!, 0);
+            double[] rows = new double[400];
+            for (int row = 0; row < 40; row++) matrix.Decode(row, rows.AsSpan(row * 10, 10));
+            return rows;
+        }
     }
 
     [Theory]

@@ -13,14 +13,11 @@ internal sealed record SavedModel(string Name, ModelConfig Config, IReadOnlyList
     /// <summary>The rows' names, as theory data.</summary>
     public static TheoryData<string> Names => [.. All.Select(model => model.Name)];
 
+    /// <summary>The configuration as text.</summary>
+    public string ConfigJson { get; private init; } = "";
+
     /// <summary>The configuration without a word on whether the output projection is tied.</summary>
     public ModelConfig WithoutTying { get; private init; } = Config;
-
-    /// <summary>What the output projection may be called, where it is not there.</summary>
-    public static IEnumerable<TensorInfo> Heads(IReadOnlyList<TensorInfo> tensors) =>
-        from name in (string[])["lm_head.weight", "output.weight", "embed_out.weight"]
-        where tensors.All(tensor => tensor.Name != name)
-        select new TensorInfo(name, Dtype.F32, [7, 32], 0, 0);
 
     private static List<SavedModel> ReadAll()
     {
@@ -36,6 +33,7 @@ internal sealed record SavedModel(string Name, ModelConfig Config, IReadOnlyList
                         new TensorInfo(tensor.Key, Dtype.F32, [.. tensor.Value!.Deserialize<long[]>()!], 0, 0)),
                 ])
                 {
+                    ConfigJson = row["config"]!.ToJsonString(),
                     WithoutTying = WithoutTie(row["config"]!),
                 }),
         ];

@@ -25,11 +25,7 @@ internal static partial class TinyFamilies
         };
         yield return Alike(llama, "aria_text") with
         {
-            Others = [.. llama.Others, "mlp.experts.fc1.weight:2,D,F", "mlp.router.weight:2,D", "mlp.shared_experts.up_proj.weight:F,D"],
-        };
-        yield return Alike(llama, "solar_open") with
-        {
-            Others = [.. llama.Others, "mlp.experts.0.up_proj.weight:F,D", "mlp.gate.weight:2,D"],
+            Others = [.. Norms, "mlp.experts.fc1.weight:2,D,F", "mlp.router.weight:2,D", "mlp.shared_experts.up_proj.weight:F,D"],
         };
         yield return Alike(ByDefinition("granite"), "granitemoeshared");
         yield return Alike(ByDefinition("gemma2"), "vaultgemma") with { Config = KvAndHeadDim };
@@ -50,14 +46,27 @@ internal static partial class TinyFamilies
             var family in (TinyFamily[])
                 [
                     Named("hyperclovax", [.. Norms, "post_norm1.weight:D", "mlp.up_proj.weight:F,D"]),
+                    Named("solar_open", [.. Norms, "mlp.experts.0.up_proj.weight:F,D", "mlp.gate.weight:2,D"]),
                     Named(
                         "apertus",
                         [
-                            .. Norms, .. HeadNorms, "post_attn_norm.weight:D", "post_ffn_norm.weight:D", "mlp.up_proj.weight:F,D",
-                            "block_sparse_moe.gate.weight:2,D", "moe.router.expert_bias:2", "self_attn.gate_proj.weight:16,D",
-                            "self_attn.gate_bias:4", "self_attn.softmax_offset:4",
+                            "attention_layernorm.weight:D", "feedforward_layernorm.weight:D", .. HeadNorms, "mlp.up_proj.weight:F,D",
+                            "mlp.act_fn.alpha_p:1",
                         ],
                         qk: QkNorm),
+                    Named(
+                        "dots1",
+                        [.. Norms, .. HeadNorms, "mlp.up_proj.weight:F,D", "block_sparse_moe.gate.weight:2,D", "self_attn.sinks:4"],
+                        qk: QkNorm),
+                    Named(
+                        "kolibri1",
+                        [
+                            .. Norms, .. HeadNorms, "post_attn_norm.weight:D", "post_ffn_norm.weight:D", "mlp.gate.weight:2,D",
+                            "moe.router.expert_bias:2",
+                        ],
+                        qk: QkNorm),
+                    Named("afmoe", [.. Norms, .. HeadNorms, "mlp.up_proj.weight:F,D"], qk: QkNorm),
+                    Named("beam", [.. Norms, .. HeadNorms, "mlp.up_proj.weight:F,D", "self_attn.gate_bias:4"], qk: QkNorm),
                     Named("olmoe", [.. Norms, .. HeadNorms, "mlp.gate.weight:2,D"], qk: QkNorm),
                     Named("nanochat", ["mlp.fc1.weight:F,D"], qk: "behind RoPE"),
                     Named("bitnet", [.. Norms, "mlp.up_proj.weight:F,D", "self_attn.attn_sub_norm.weight:D"], vo: "attn_sub_norm"),
@@ -95,7 +104,7 @@ internal static partial class TinyFamilies
         foreach (
             string type in (string[])
                 [
-                    "apertus1p5_text", "dots1", "mellum", "exaone_moe", "kolibri1", "hy_v3", "flint", "minimax_m2", "afmoe", "beam",
+                    "apertus1p5_text", "mellum", "exaone_moe", "hy_v3", "flint", "minimax_m2",
                 ])
             yield return Alike(Named(type, [.. HeadNorms], qk: QkNorm), type);
         yield return Alike(Named("hunyuan_v1_moe", [], qk: "behind RoPE"), "hunyuan_v1_moe");
@@ -220,6 +229,8 @@ internal static partial class TinyFamilies
                     "bigbird_pegasus", "blenderbot", "blenderbot-small", "marian", "mbart", "mvp", "pegasus", "plbart", "trocr", "whisper",
                 ])
             yield return Alike(bart, type);
+        yield return Alike(bart, "mbart") with { Name = "mbart, without the model", Stem = "decoder.layers." };
+        yield return Alike(bart, "mbart") with { Name = "mbart, the decoder alone", Stem = "layers." };
         var xglm = bart with
         {
             Name = "xglm", ModelType = "xglm", Stem = "model.layers.", Config = "'num_layers':{L},'d_model':{D},'attention_heads':{H}",
@@ -229,36 +240,59 @@ internal static partial class TinyFamilies
         var bert = Named(
             "bert",
             [
-                "attention.output.LayerNorm.weight:D", "attention.LayerNorm.weight:D", "attention.self_attn_layer_norm.weight:D",
-                "intermediate.dense.weight:F,D", "output.dense.weight:D,F", "LayerNorm.weight:D", "attention.ln.weight:D", "ln.weight:D",
-                "crossattention.self.query.weight:D,D", "adapter_layer_norm.weight:D",
+                "attention.output.LayerNorm.weight:D", "intermediate.dense.weight:F,D", "output.dense.weight:D,F",
+                "crossattention.self.query.weight:D,D",
             ]) with
         {
             Q = "attention.self.query", K = "attention.self.key", V = "attention.self.value", O = "attention.output.dense",
             Pairs = PairKind.None, KvHeads = 4, Bias = true, OutputBias = true, Config = NoKv, Stem = "bert.encoder.layer.",
         };
-        yield return bert;
-        yield return bert with { Name = "bert, absolute positions", Config = NoKv + ",'position_embedding_type':'absolute'" };
-        foreach (string relative in (string[])["relative_key", "relative_key_query"])
-            yield return bert with
+        var megatron = bert with
+        {
+            Name = "megatron-bert", ModelType = "megatron-bert",
+            Others = ["attention.ln.weight:D", "ln.weight:D", "intermediate.dense.weight:F,D", "output.dense.weight:D,F"],
+        };
+        foreach (var family in (TinyFamily[])[bert, megatron, Alike(bert, "electra") with { Stem = "electra.encoder.layer." }])
+        {
+            yield return family;
+            yield return family with
             {
-                Name = $"bert, {relative}", Config = NoKv + $",'position_embedding_type':'{relative}'", QueryKeyRefused = "one by one",
+                Name = $"{family.Name}, absolute positions", Config = NoKv + ",'position_embedding_type':'absolute'",
             };
+            foreach (string relative in (string[])["relative_key", "relative_key_query"])
+                yield return family with
+                {
+                    Name = $"{family.Name}, {relative}", Config = NoKv + $",'position_embedding_type':'{relative}'",
+                    QueryKeyRefused = "one by one",
+                };
+        }
+
         foreach (
             var (type, stem) in ((string, string)[])
                 [
                     ("bert-generation", ""), ("big_bird", "bert."), ("camembert", "roberta."), ("data2vec-text", "data2vec_text."),
-                    ("electra", "electra."), ("ernie", "ernie."), ("megatron-bert", "bert."), ("rembert", "rembert."),
-                    ("roberta", "roberta."), ("roberta-prelayernorm", "roberta_prelayernorm."), ("roc_bert", "roc_bert."),
-                    ("xlm-roberta", "roberta."), ("xlm-roberta-xl", "roberta."), ("xmod", "roberta."), ("xmod, own name", "xmod."),
+                    ("electra, the model alone", ""), ("ernie", "ernie."), ("rembert", "rembert."), ("roberta", "roberta."),
+                    ("roc_bert", "roc_bert."), ("xlm-roberta", "roberta."),
                 ])
             yield return Alike(bert, type.Split(',')[0]) with { Name = type, Stem = $"{stem}encoder.layer." };
+        foreach (var (name, stem) in ((string, string)[])[("xmod", "roberta."), ("xmod, own name", "xmod.")])
+            yield return Alike(bert, "xmod") with
+            {
+                Name = name, Stem = $"{stem}encoder.layer.", Others = [.. bert.Others, "output.adapter_modules.en_XX.dense1.weight:4,D"],
+            };
+        foreach (
+            var (type, stem) in ((string, string)[])
+                [
+                    ("megatron-bert, the model alone", ""), ("roberta-prelayernorm", "roberta_prelayernorm."),
+                    ("xlm-roberta-xl", "roberta."),
+                ])
+            yield return Alike(megatron, type.Split(',')[0]) with { Name = type, Stem = $"{stem}encoder.layer." };
     }
 
     private static IEnumerable<TinyFamily> Hybrid()
     {
         string[] mamba = ["input_layernorm.weight:D", "mamba.A_log:2", "mamba.in_proj.weight:F,D"];
-        string[] linear = ["input_layernorm.weight:D", "linear_attn.A_log:2", "linear_attn.q_proj.weight:F,D"];
+        string[] linear = ["input_layernorm.weight:D", "linear_attn.A_log:2", "linear_attn.in_proj_qkv.weight:F,D"];
         foreach (
             var family in (TinyFamily[])
                 [
@@ -275,9 +309,13 @@ internal static partial class TinyFamilies
                             "self_attn.k_layernorm.weight:4",
                         ]) with { O = "self_attn.out_proj", QueryKeyRefused = QkNorm },
                     Hybrid(
-                        "olmo_hybrid", linear,
+                        "lara_mini", ["input_layernorm.weight:D", "linear_attn.A_log:2", "linear_attn.in_proj.weight:F,D"],
+                        [.. Norms, .. HeadNorms, "mlp.gate.weight:2,D"]) with { QueryKeyRefused = QkNorm },
+                    Hybrid(
+                        "olmo_hybrid", ["attention_layer_norm.weight:D", "linear_attn.A_log:2", "linear_attn.q_proj.weight:F,D"],
                         [
-                            .. HeadNorms, "post_attention_layernorm.weight:D", "feedforward_layer_norm.weight:D", "mlp.up_proj.weight:F,D",
+                            .. HeadNorms, "feedforward_layer_norm.weight:D", "post_feedforward_layernorm.weight:D",
+                            "mlp.up_proj.weight:F,D",
                         ]) with { QueryKeyRefused = QkNorm },
                     Hybrid(
                         "granitemoehybrid", mamba,
@@ -310,7 +348,6 @@ internal static partial class TinyFamilies
         {
             O = "self_attn.out_proj", QueryKeyRefused = QkNorm,
         };
-        yield return Alike(Hybrid("olmo_hybrid", linear, [.. HeadNorms]), "lara_mini") with { QueryKeyRefused = QkNorm };
         yield return Hybrid("granitemoehybrid", mamba, [.. Norms]) with
         {
             Name = "granitemoehybrid, no position", Pairs = PairKind.None,

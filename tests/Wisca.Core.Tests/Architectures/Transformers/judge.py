@@ -84,9 +84,10 @@ def auto(config):
 
 def load(folder):
     config = transformers.AutoConfig.from_pretrained(folder)
-    model = auto(config).from_pretrained(
-        folder, attn_implementation="eager", experts_implementation="eager", dtype="auto", local_files_only=True)
-    # Routers and the like are kept in float32 otherwise.
+    # Routers and the like are made in float32 otherwise, and what is loaded into them is rounded to it.
+    with Double() if config.dtype == torch.float64 else contextlib.nullcontext():
+        model = auto(config).from_pretrained(
+            folder, attn_implementation="eager", experts_implementation="eager", dtype="auto", local_files_only=True)
     return model.to(config.dtype)
 
 def make(folder, model_type, config, dtype="float64", seed=1, uniform_gains=False, **_):
