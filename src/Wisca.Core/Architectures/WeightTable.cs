@@ -24,6 +24,10 @@ namespace Wisca.Architectures;
 /// <param name="Norm">What it computes, where it is a norm.</param>
 /// <param name="Orientation">How a matrix is stored.</param>
 /// <param name="Stacked">True where a leading axis counts experts.</param>
+/// <param name="Activation">
+/// What stands between what it writes and the weights that read that. Null where it writes nothing between two weights, or where the table
+/// does not say: then no factor passes.
+/// </param>
 /// <param name="Tied">
 /// Of the output projection to the vocabulary, which stands at the root of the model: whether it is the embedding where the configuration
 /// has no <c>tie_word_embeddings</c>.
@@ -36,6 +40,7 @@ public sealed record WeightTable(
     NormForm? Norm = null,
     Orientation Orientation = Orientation.Linear,
     bool Stacked = false,
+    ActivationTable? Activation = null,
     bool? Tied = null)
 {
     /// <summary>The space of parts that nothing else is known to read.</summary>
@@ -53,5 +58,8 @@ public sealed record WeightTable(
         : !Enum.IsDefined(Orientation) ? $"{list}: {Name}: orientation must be linear or conv1d"
         : Tied is not null && (From is null || To is not null || Norm is not null || list != "model_weights")
             ? $"{list}: {Name}: only the output projection of model_weights is tied"
+        : Activation is not null && (Norm is not null || (To ?? Parts) is null)
+            ? $"{list}: {Name} has an activation, but writes nothing between two weights"
+        : Activation?.Check() is { } wrong ? $"{list}: {Name}: {wrong}"
         : null;
 }

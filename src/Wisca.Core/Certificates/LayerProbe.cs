@@ -9,15 +9,15 @@ namespace Wisca.Certificates;
 
 /// <summary>Compares one layer's two maps in two models: channel by channel through their factors, and whole on random probes.</summary>
 /// <param name="a">The reference.</param>
-/// <param name="b">The other.</param>
 /// <param name="layout">Both models' layout.</param>
 /// <param name="layer">The layer.</param>
 /// <param name="changed">The tensors whose bytes differ.</param>
 /// <param name="kinship">What the ledgers say of the two.</param>
+/// <param name="scaling">The other's tensors, without the factors of norms.</param>
 /// <param name="rotations">Looks for heads in another basis.</param>
 /// <param name="seed">Seed of the probes.</param>
 internal sealed class LayerProbe(
-    Checkpoint a, Checkpoint b, ModelLayout layout, AttentionLayer layer, HashSet<string> changed, Kinship kinship,
+    Checkpoint a, ModelLayout layout, AttentionLayer layer, HashSet<string> changed, Kinship kinship, ScalingCertifier scaling,
     RotationCertifier rotations, ulong seed)
 {
     private const int Probes = 4;
@@ -55,8 +55,7 @@ internal sealed class LayerProbe(
     private IEnumerable<string> ChannelDifferences(TransitionKind kind, Projection multiplied, Projection divided)
     {
         int d = layout.HeadDim;
-        ChannelFactors left = ChannelFactors.Between(a, b, multiplied, d, kinship),
-            right = ChannelFactors.Between(a, b, divided, d, kinship);
+        ChannelFactors left = Factors(multiplied), right = Factors(divided);
         foreach (string difference in left.Differences.Concat(right.Differences)) yield return difference;
         if (left.Differences.Length + right.Differences.Length > 0) yield break;
 
@@ -118,8 +117,8 @@ internal sealed class LayerProbe(
             if (heads is null) return !(Math.Abs(mean.Product - 1) <= tolerance);
 
             // Read once more, and only where something looks wrong.
-            sharedBounds ??= shared.Bounds(a, b, layout.HeadDim, kinship.FactorRoundings);
-            ownBounds ??= own.Bounds(a, b, layout.HeadDim, kinship.FactorRoundings);
+            sharedBounds ??= shared.Bounds(layout.HeadDim, kinship.FactorRoundings);
+            ownBounds ??= own.Bounds(layout.HeadDim, kinship.FactorRoundings);
             double low = 0, high = 0;
             foreach (int kvHead in heads)
             {
@@ -212,8 +211,8 @@ internal sealed class LayerProbe(
     private double QueryKeyError()
     {
         double[][] x = Random(layout.HiddenSize), y = Random(layout.HiddenSize);
-        double[][] queriesA = Project(a, layer.Query, x), queriesB = Project(b, layer.Query, x);
-        double[][] keysA = Project(a, layer.Key, y), keysB = Project(b, layer.Key, y);
+        double[][] queriesA = Project(layer.Query, x, other: false), queriesB = Project(layer.Query, x, other: true);
+        double[][] keysA = Project(layer.Key, y, other: false), keysB = Project(layer.Key, y, other: true);
         int d = layout.HeadDim, sharing = layout.Heads / layout.KvHeads;
         double[] query = new double[d], key = new double[d];
         double worst = 0;
@@ -246,11 +245,11 @@ internal sealed class LayerProbe(
     private double ValueOutputError()
     {
         double[][] x = Random(layout.HiddenSize);
-        double[][] valuesA = Project(a, layer.Value, x), valuesB = Project(b, layer.Value, x);
+        double[][] valuesA = Project(layer.Value, x, other: false), valuesB = Project(layer.Value, x, other: true);
         double[] differences = new double[layout.Heads], lengths = new double[layout.Heads];
         int d = layout.HeadDim, sharing = layout.Heads / layout.KvHeads;
-        var left = new MatrixView(a.Find(layer.Output.Weight)!, layer.Output.Axis);
-        var right = new MatrixView(b.Find(layer.Output.Weight)!, layer.Output.Axis);
+        var output = scaling.Pair(layer.Output.Weight);
+        MatrixView left = output.Left(layer.Output.Axis), right = output.Right(layer.Output.Axis);
         double[] rowA = new double[left.Columns], rowB = new double[left.Columns];
         using RowReader readerA = new(left), readerB = new(right);
         if (!left.ByRow)
@@ -305,15 +304,20 @@ internal sealed class LayerProbe(
         return worst;
     }
 
+    private ChannelFactors Factors(Projection projection) =>
+        ChannelFactors.Between(
+            scaling.Pair(projection.Weight), projection.Bias is { } bias ? scaling.Pair(bias) : null, projection, layout.HeadDim, kinship);
+
     private bool Changed(Projection projection) =>
         changed.Contains(projection.Weight) || (projection.Bias is { } bias && changed.Contains(bias));
 
     /// <summary>W x + b for each probe, head after head.</summary>
-    private double[][] Project(Checkpoint checkpoint, Projection projection, double[][] x)
+    private double[][] Project(Projection projection, double[][] x, bool other)
     {
         int d = layout.HeadDim;
         double[][] result = Zeros(projection.Starts.Length * d);
-        var matrix = new MatrixView(checkpoint.Find(projection.Weight)!, projection.Axis);
+        var pair = scaling.Pair(projection.Weight);
+        var matrix = other ? pair.Right(projection.Axis) : pair.Left(projection.Axis);
         double[] row = new double[matrix.Columns];
         using var reader = new RowReader(matrix);
         if (matrix.ByRow)
@@ -341,7 +345,8 @@ internal sealed class LayerProbe(
         }
 
         if (projection.Bias is null) return result;
-        var bias = new MatrixView(checkpoint.Find(projection.Bias)!, 0);
+        var ofBias = scaling.Pair(projection.Bias);
+        var bias = other ? ofBias.Right(0) : ofBias.Left(0);
         double[] added = new double[bias.Columns];
         bias.Decode(0, added);
         for (int head = 0; head < projection.Starts.Length; head++)

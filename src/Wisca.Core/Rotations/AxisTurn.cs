@@ -15,6 +15,11 @@ internal sealed record AxisTurn(int Axis, int Start, double[] Matrix, int Size)
     /// <summary>A factor for each index.</summary>
     public static AxisTurn Scale(int axis, double[] factors) => new(axis, 0, factors, factors.Length);
 
+    /// <summary>
+    /// Number of elements that lie together at one index, where indices count through all axes before; null where they are one axis's.
+    /// </summary>
+    public int? Inner { get; init; }
+
     /// <summary>diag(before) R diag(after); null stands for ones.</summary>
     public static AxisTurn Of(int axis, int start, double[,] rotation, double[]? before = null, double[]? after = null)
     {
