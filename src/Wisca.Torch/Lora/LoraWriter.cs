@@ -1,4 +1,3 @@
-using TorchSharp;
 using Wisca.Adapters;
 using Wisca.Rescaling;
 using Wisca.Safetensors;

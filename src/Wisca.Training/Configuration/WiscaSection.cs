@@ -7,6 +7,8 @@ namespace Wisca.Training.Configuration;
 /// <summary>Transitions while a model trains.</summary>
 public sealed record WiscaSection : ISettingsSection
 {
+    private static readonly string[] InPlaceOfAll = ["preset", "qk", "vo", "mlp", "norms"];
+
     /// <summary>
     /// The paper's strategies, joined with +, for qk and vo in one word: qk_ten, qk_row, vo_ten, vo_row; origin for no transitions.
     /// </summary>
@@ -173,11 +175,8 @@ public sealed record WiscaSection : ISettingsSection
             given.Contradict(
                 ["vo", "rotate.values"],
                 "channel although values are rotated, expected tensor or kv-head: factors of single channels do not outlast a rotation");
-        foreach (var (key, granularity) in new[] { ("mlp", Mlp), ("norms", Norms) })
-        {
-            if (granularity is Granularity.KvHead)
-                given.Contradict([key], "kv-head, expected tensor or channel: there are no heads");
-        }
+        if (Mlp is Granularity.KvHead) given.Contradict(["mlp"], "kv-head, expected tensor or channel: there are no heads");
+        if (Norms is Granularity.KvHead) given.Contradict(["norms"], "kv-head, expected tensor or channel: there are no heads");
 
         if (Rotate is { IsActive: true } && Norms == Granularity.Channel)
             given.Contradict(
@@ -185,7 +184,7 @@ public sealed record WiscaSection : ISettingsSection
                 "channel although the stream is rotated, expected tensor: factors of single channels do not outlast a rotation");
         if (All)
         {
-            string[] others = [.. new[] { "preset", "qk", "vo", "mlp", "norms" }.Where(key => given.Layer(key) >= given.Layer("all"))];
+            string[] others = [.. InPlaceOfAll.Where(key => given.Layer(key) >= given.Layer("all"))];
             if (others.Length > 0 && given.Has("all"))
                 given.Contradict(["all", .. others], "true, which is every exact exchange, expected it alone");
             if (Criterion is not (Criterion.L1 or Criterion.L2))

@@ -120,7 +120,8 @@ public sealed class TableFieldTests
                 "\n",
                 (object?[])
                     [
-                        .. map.Axes, .. map.Norms, .. map.Embeddings, map.IsTied, map.Head, map.HeadReads, "-", .. map.Packed, "-",
+                        .. map.Axes, .. map.Norms, .. map.Hidden, .. map.Embeddings, map.IsTied, map.Head, map.HeadReads, "-",
+                        .. map.Packed, "-",
                         .. map.Undeclared,
                     ]);
 
