@@ -106,10 +106,13 @@ internal sealed class TurnPlan(IWeightFolder checkpoint)
         return changed;
     }
 
-    /// <summary>Adds factors of a tensor. What is a vector here (a gain, a norm's bias) is multiplied as it is now.</summary>
-    public void Scale(string tensor, AxisFactors factors)
+    /// <summary>Adds factors of a tensor.</summary>
+    /// <param name="tensor">The tensor.</param>
+    /// <param name="factors">The factors.</param>
+    /// <param name="isOfNorm">True for a gain or a bias of a norm that is rotated too: it is multiplied as it is now.</param>
+    public void Scale(string tensor, AxisFactors factors, bool isOfNorm)
     {
-        if (Find(tensor).Info.Shape.Length == 1 && (factors.AddsOne || _vectors.ContainsKey(tensor)))
+        if (isOfNorm)
         {
             double[] values = Vector(tensor), along = factors.Rows!;
             double offset = factors.AddsOne ? 1 : 0;

@@ -160,11 +160,9 @@ public static class Undoer
     {
         var rotations = moves.SelectMany(move => move.Rotations ?? []).ToList();
         if (rotations.Count == 0) return [];
-        HashSet<string> tensors =
-        [
-            .. rotations.SelectMany(rotation => rotation.Slices).Select(slice => slice.Tensor),
-            .. rotations.SelectMany(rotation => rotation.Gains).SelectMany(gain => new[] { gain.Tensor, gain.Bias }).OfType<string>(),
-        ];
+        HashSet<string> ofNorms =
+            [.. rotations.SelectMany(rotation => rotation.Gains).SelectMany(gain => new[] { gain.Tensor, gain.Bias }).OfType<string>()];
+        HashSet<string> tensors = [.. rotations.SelectMany(rotation => rotation.Slices).Select(slice => slice.Tensor), .. ofNorms];
         var plan = new TurnPlan(checkpoint);
         foreach (var move in moves.Reverse())
         {
@@ -172,7 +170,7 @@ public static class Undoer
             {
                 Slices = [.. group.Slices.Where(slice => tensors.Contains(slice.Tensor))],
             })] };
-            foreach (var (tensor, factors) in Factors(checkpoint, [rest])) plan.Scale(tensor, factors.Inverse());
+            foreach (var (tensor, factors) in Factors(checkpoint, [rest])) plan.Scale(tensor, factors.Inverse(), ofNorms.Contains(tensor));
             foreach (var rotation in (move.Rotations ?? []).Reverse())
             {
                 var (turn, biases) = RotationFile.Read(checkpoint.Folder, rotation);

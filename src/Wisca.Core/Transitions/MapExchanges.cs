@@ -62,6 +62,8 @@ internal sealed class MapExchanges
         else if (own is not null) refuse(own);
         else if (Undeclared(layer) is { } undeclared) refuse(undeclared);
         else if (_packed[layer].FirstOrDefault() is { } packed) refuse(Packed(packed));
+        else if (_norms[layer].All(norm => norm.Gain is null || IsOfHeads(norm)))
+            refuse(_norms[layer].All(IsOfHeads) ? "there is no norm whose output weights read" : "the norms have no gain");
         else
         {
             foreach (var norm in _norms[layer].Where(norm => !IsOfHeads(norm)))

@@ -148,7 +148,7 @@ public sealed class MlpAndNormTests : IDisposable
         { "model.layers.1.mlp.up_proj.weight", "mlp" },
         { "model.layers.1.mlp.down_proj.weight", "mlp" },
         { "model.layers.0.self_attn.k_proj.weight", "k_proj.weight" },
-        { "model.layers.0.input_layernorm.weight", "input_layernorm" },
+        { "model.layers.0.input_layernorm.weight", "model.layers.0.self_attn" },
         { "lm_head.weight", "lm_head.weight" },
     };
 
