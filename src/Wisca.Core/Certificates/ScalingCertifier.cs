@@ -94,17 +94,19 @@ internal sealed class ScalingCertifier
         int n = before.Length;
         double[] told = [.. before.Zip(after, (x, y) => (y + offset) / (x + offset))];
         Reader[] readers = [.. exchange.Slices.Where(slice => slice.Exponent < 0).Select(slice => new Reader(this, slice))];
-        double[] factors = [.. told];
+        double[] factors = [.. told], refined = Refine(readers, told);
+        if (_kinship.PowersOfTwo) refined = Array.ConvertAll(refined, NearestPower);
+
+        // Readers that agree on a factor are believed; where they do not, the gain is.
+        bool[] misfits = new bool[n], moved = new bool[n];
+        foreach (var reader in readers) reader.Misfits(refined, misfits, moved);
+        for (int j = 0; j < n; j++)
+        {
+            if (!misfits[j] && double.IsFinite(refined[j])) factors[j] = refined[j];
+        }
+
         if (!_kinship.PowersOfTwo)
         {
-            double[] refined = Refine(readers, told);
-            double tolerance = _kinship.ElementTolerance(Dtype(gain.Tensor));
-            for (int j = 0; j < n; j++)
-            {
-                if (double.IsFinite(refined[j]) && !(Math.Abs((told[j] / refined[j]) - 1) > tolerance * Room(before[j], after[j], offset)))
-                    factors[j] = refined[j];
-            }
-
             if (readers.Any(reader => reader.HasFixed) && Drift(gain, before, after, refined, offset) is { } drift)
                 Report($"norm '{exchange.Space}': {drift}");
         }
@@ -114,9 +116,9 @@ internal sealed class ScalingCertifier
             if (!double.IsFinite(factors[j]) || factors[j] == 0) factors[j] = 1;
         }
 
-        CheckVector(gain.Tensor, before, after, factors, offset);
+        CheckVector(gain.Tensor, before, after, factors, offset, moved);
         var bias = exchange.Slices.FirstOrDefault(slice => slice.IsBias && slice.Exponent > 0);
-        if (bias is not null) CheckVector(bias.Tensor, Values(_a, bias.Tensor), Values(_b, bias.Tensor), factors, 0);
+        if (bias is not null) CheckVector(bias.Tensor, Values(_a, bias.Tensor), Values(_b, bias.Tensor), factors, 0, moved);
         foreach (var reader in readers)
         {
             if (reader.Check(factors) is { } difference) Report(difference);
@@ -130,9 +132,10 @@ internal sealed class ScalingCertifier
         Found(exchange.Space, factors);
     }
 
-    /// <summary>Where the one adds 1, the rounding of what is stored counts for more where the sum is small.</summary>
-    private static double Room(double before, double after, double offset) =>
-        offset == 0 ? 1 : 1 + (Math.Abs(after) / Math.Abs(after + offset)) + (Math.Abs(before) / Math.Abs(before + offset));
+    private static double NearestPower(double factor) =>
+        factor == 0 || !double.IsFinite(factor)
+            ? factor
+            : Math.CopySign(Math.ScaleB(1, (int)Math.Round(Math.Log2(Math.Abs(factor)))), factor);
 
     /// <summary>
     /// The factors of a norm as its readers tell them, which have many elements where a gain has one. Rows that an exchange may scale have
@@ -318,8 +321,8 @@ internal sealed class ScalingCertifier
         Found(exchange.Space, factors);
     }
 
-    /// <summary>Holds every element of a vector against its factor.</summary>
-    private void CheckVector(string tensor, double[] before, double[] after, double[] factors, double offset)
+    /// <summary>Holds every element of a vector against its factor; where nothing moved that it is to cancel, against itself.</summary>
+    private void CheckVector(string tensor, double[] before, double[] after, double[] factors, double offset, bool[]? moved = null)
     {
         lock (_explained) _explained.Add(tensor);
         var dtype = Dtype(tensor);
@@ -329,7 +332,8 @@ internal sealed class ScalingCertifier
             double factor = factors[index], expected = factor * (before[index] + offset), actual = after[index] + offset;
             double size = Math.Max(Math.Abs(expected), normal * Math.Max(1, factor));
             if (offset != 0) size = Math.Max(size, Math.Abs(after[index])) + (factor * Math.Abs(before[index]));
-            if (Math.Abs(actual - expected) <= tolerance * size) continue;
+            bool mayMove = moved is null || moved[index];
+            if (mayMove ? Math.Abs(actual - expected) <= tolerance * size : actual == before[index] + offset) continue;
             Report(string.Create(
                 CultureInfo.InvariantCulture,
                 $"tensor '{tensor}' at [{index}] is {after[index]:G9} where {expected - offset:G9} is the first's times {factor:G9}"));
@@ -400,6 +404,30 @@ internal sealed class ScalingCertifier
                     double scaled = x[column] * others[Other(row, column)];
                     products[channel] += scaled * y[column];
                     squares[channel] += scaled * scaled;
+                }
+            });
+        }
+
+        /// <summary>Marks the channels in which some element is not what the norm's factor, and one for all that lies across, make of it.
+        /// </summary>
+        /// <param name="factors">The norm's factors.</param>
+        /// <param name="misfits">Where to mark them.</param>
+        /// <param name="moved">Where to mark the channels of which some element is not what it was.</param>
+        public void Misfits(double[] factors, bool[] misfits, bool[] moved)
+        {
+            double[] others = OthersOf(Array.ConvertAll(factors, factor => 1 / factor));
+            if (_of._kinship.PowersOfTwo) others = Array.ConvertAll(others, NearestPower);
+            double tolerance = _of._kinship.ElementTolerance(_left.Dtype), normal = Elements.MinNormal(_left.Dtype);
+            ForEachRow((row, x, y) =>
+            {
+                double typical = _of._kinship.Moved ? 0 : Math.Sqrt(y.Sum(value => value * value) / y.Length);
+                for (int column = 0; column < x.Length; column++)
+                {
+                    int channel = _channelOfRow is null ? column : _channelOfRow[row];
+                    moved[channel] |= x[column] != y[column];
+                    double factor = others[Other(row, column)] / factors[channel], expected = x[column] * factor;
+                    double size = Math.Max(Math.Max(Math.Abs(expected), typical), normal * Math.Max(1, Math.Abs(factor)));
+                    if (!(Math.Abs(y[column] - expected) <= tolerance * size)) misfits[channel] = true;
                 }
             });
         }

@@ -184,7 +184,7 @@ public static class Undoer
                             double[] now = plan.Gain(gain);
                             var (left, was) = back.Gains[gain.Tensor];
                             return gain.MustBeUniform ? (now, now)
-                                : now.AsSpan().SequenceEqual(left) ? (now, was)
+                                : IsAsLeft(now, left, checkpoint.Find(gain.Tensor)!.Info.Dtype) ? (now, was)
                                 : (now, plan.Rounded(gain, NormGains.Follow(now, back.Matrix)));
                         },
                         StringComparer.Ordinal),
@@ -197,6 +197,14 @@ public static class Undoer
         }
 
         return plan.Edits();
+    }
+
+    /// <summary>True for a gain as a rotation left it, but for the rounding of factors that it had since and that were taken back.
+    /// </summary>
+    private static bool IsAsLeft(double[] now, double[] left, Dtype dtype)
+    {
+        double unit = Math.ScaleB(4, -dtype.SignificandBits());
+        return now.Zip(left).All(pair => Math.Abs(pair.First - pair.Second) <= unit * Math.Max(1e-3, Math.Abs(pair.Second)));
     }
 
     private static Dictionary<string, string> OriginalDigests(Ledger ledger)

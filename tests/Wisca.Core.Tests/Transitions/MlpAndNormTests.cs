@@ -149,7 +149,7 @@ public sealed class MlpAndNormTests : IDisposable
         { "model.layers.1.mlp.down_proj.weight", "mlp" },
         { "model.layers.0.self_attn.k_proj.weight", "k_proj.weight" },
         { "model.layers.0.input_layernorm.weight", "model.layers.0.self_attn" },
-        { "lm_head.weight", "lm_head.weight" },
+        { "lm_head.weight", "model.norm.weight" },
     };
 
     /// <summary>One tensor left as it was: a reader left out, a side forgotten.</summary>
