@@ -155,7 +155,7 @@ public static class Balancer
         if (powerOfTwo && options.Hysteresis > 0 && Math.Abs(log2) <= 0.5 * (1 + options.Hysteresis))
             return new GroupBalance(label, multiplied, divided, 1, GroupOutcome.Unchanged, null);
         double had = sofar == 1 ? 0 : Math.Log2(sofar);
-        double clamped = Math.Clamp(log2 + had, -maxLog2, maxLog2) - had;
+        double clamped = Math.Abs(log2 + had) <= maxLog2 ? log2 : Math.Clamp(log2 + had, -maxLog2, maxLog2) - had;
         string? note = clamped == log2 ? null : $"factor 2^{log2:0.##} clamped to 2^{clamped:0.##}";
         double factor =
             powerOfTwo
