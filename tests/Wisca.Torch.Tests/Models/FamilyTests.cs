@@ -180,7 +180,9 @@ public sealed class FamilyTests
                     .ShouldBe(
                         exchange.Degree * divided[group], 1e-10 * Math.Max(1e-3, multiplied.Max(Math.Abs)),
                         $"{modelType} {exchange.Layer} {exchange.Kind} {exchange.Space} {exchange.Granularity} {group}");
-            multiplied.Max(Math.Abs).ShouldBeGreaterThan(1e-6);
+
+            // An expert that no token chooses has no gradient.
+            if (exchange.Kind != TransitionKind.UpDown) multiplied.Max(Math.Abs).ShouldBeGreaterThan(1e-6);
         }
 
         double[] Products(Exchange exchange, int exponent)
