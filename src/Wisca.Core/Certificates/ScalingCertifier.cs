@@ -103,6 +103,10 @@ internal sealed class ScalingCertifier
         for (int j = 0; j < n; j++)
         {
             if (!misfits[j] && double.IsFinite(refined[j])) factors[j] = refined[j];
+
+            // After one move, a factor too near to 1 to change a gain has not changed this one, whatever rows were scaled by.
+            if (_kinship is { Moved: true, Roundings: 1 } && !misfits[j] && double.IsFinite(refined[j]))
+                moved[j] &= Math.Abs(refined[j] - 1) > 0.5 * Math.ScaleB(1, -Dtype(gain.Tensor).SignificandBits());
         }
 
         if (!_kinship.PowersOfTwo)

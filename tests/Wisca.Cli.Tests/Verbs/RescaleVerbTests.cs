@@ -53,7 +53,7 @@ public sealed class RescaleVerbTests : IDisposable
         objective.GetProperty("after").GetDouble().ShouldBeLessThan(objective.GetProperty("before").GetDouble());
         objective.GetProperty("sweeps").GetInt32().ShouldBeGreaterThan(1);
         string[] kinds = [.. json.GetProperty("groups").EnumerateArray().Select(group => group.GetProperty("transition").GetString()!)];
-        kinds.Distinct().Order().ShouldBe(["ng", "qk", "ud", "vo"]);
+        kinds.Distinct().Order().ShouldBe(["ng", "qk", "vo"]);
 
         // The ledger tells the same, and the certificate finds it without.
         var ledger = JsonDocument.Parse(await File.ReadAllTextAsync(_folder["out", "wisca.json"])).RootElement;
