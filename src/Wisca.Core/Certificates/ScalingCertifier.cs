@@ -202,6 +202,14 @@ internal sealed class ScalingCertifier
     private void CheckHidden(Exchange exchange)
     {
         if (!exchange.Slices.Any(slice => _changed.Contains(slice.Tensor))) return;
+        // What moves on one side alone is no exchange, however little it is.
+        string[] alone = [.. OneSided(exchange)];
+        if (alone.Length > 0)
+        {
+            foreach (string tensor in alone) Report($"tensor '{tensor}' differs");
+            return;
+        }
+
         int experts = exchange.Slices.Max(slice => slice.Runs.Length), count = exchange.GroupOfChannel.Length / experts;
         bool moved = false;
         for (int expert = 0; expert < experts; expert++)
@@ -252,6 +260,15 @@ internal sealed class ScalingCertifier
             slice.IsBias && (slice.Tensor == Module(weight.Tensor) + ".bias" || slice.Tensor == weight.Tensor + "_bias"));
 
         static string Module(string tensor) => tensor.EndsWith(".weight", StringComparison.Ordinal) ? tensor[..^7] : tensor;
+    }
+
+    /// <summary>The tensors that differ on one side of an exchange, where none does on the other, and no norm explains them.</summary>
+    private IEnumerable<string> OneSided(Exchange exchange)
+    {
+        var sides = exchange.Slices.Where(slice => _changed.Contains(slice.Tensor)).ToLookup(slice => slice.Exponent > 0);
+        if (sides.Count != 1) return [];
+        var differing = sides.Single().Select(slice => slice.Tensor).Distinct().ToList();
+        return differing.Any(_seen.ContainsKey) ? [] : differing;
     }
 
     private string? Uncancelled(string where, ChannelFactors writer, ChannelFactors reader, int count, int degree)

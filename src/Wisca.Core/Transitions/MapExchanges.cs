@@ -235,6 +235,12 @@ internal sealed class MapExchanges
             return null;
         }
 
+        if (norm.GainLength != count)
+        {
+            refuse($"the gain of norm '{name}' has {norm.GainLength} elements, and what reads behind it {count} channels");
+            return null;
+        }
+
         ImmutableArray<ChannelRun> runs = [new ChannelRun(0, 0, count)];
         bool plusOne = norm.Form is NormForm.RmsPlusOne or NormForm.LayerPlusOne;
         var slices = ImmutableArray.CreateBuilder<ScaledAxis>();
