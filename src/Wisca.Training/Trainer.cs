@@ -229,9 +229,11 @@ public sealed class Trainer : IDisposable
         {
             active = Create(Trainee.Remaining(section.Options));
             foreach (var refusal in active.Plan.Refusals)
-                _observer.Notice(
-                    $"{refusal.Kind.Name()} is left out in {refusal.Layers.Length} of {Trainee.Model.Config.Layers.Length} "
-                    + $"layers: {refusal.Reason}");
+            {
+                string where = refusal.Layers.IsEmpty ? ""
+                    : $" in {refusal.Layers.Length} of {Trainee.Model.Config.Layers.Length} layers";
+                _observer.Notice($"{refusal.Kind.Name()} is left out{where}: {refusal.Reason}");
+            }
         }
 
         if (!Trainee.RecordsNorms) return (active, null);

@@ -91,6 +91,25 @@ public sealed class TrainedLedgerTests : IDisposable
         }
     }
 
+    /// <summary>Everything that is exact, in training: one move by the product of all factors, which goes on where a run does.</summary>
+    [Fact]
+    public void Run_WithAllTransitions_IsOneMoveThatUndoTakesBack()
+    {
+        var config = Moving with { Wisca = new() { All = true, Every = 1, Round = FactorRounding.PowerOfTwo, Hysteresis = 0 } };
+        TinyRun.Train(config with { Steps = 2 });
+        TinyRun.Train(config);
+        using var trained = Checkpoint.Open(TinyRun.Checkpoint(config, 4));
+        var move = Ledger.Load(trained.Folder).ShouldNotBeNull().Moves.ShouldHaveSingleItem();
+        move.Groups.Where(group => group.Moves).Select(group => group.Transition).Distinct()
+            .ShouldContain(TransitionKind.NormGain);
+        Undoer.Undo(trained, _folder["undone"], threads: 1);
+        using var undone = Checkpoint.Open(_folder["undone"]);
+        var certificate = Certificates.Certifier.Compare(trained, undone, threads: 1);
+        certificate.Differences.ShouldBeEmpty();
+        certificate.Equivalent.ShouldBeTrue();
+        certificate.Scaled.ShouldNotBeEmpty();
+    }
+
     [Fact]
     public void Run_ResumedWithOtherTransitions_KeepsTheMovesBefore()
     {

@@ -129,6 +129,27 @@ internal static class InspectVerb
                 console.WriteLine(PrintableText.Of($"refused  {kind.Name()}: {group.Key} {Layers(group, layout)}"));
         }
 
+        foreach (var kind in (TransitionKind[])[TransitionKind.UpDown, TransitionKind.NormGain, TransitionKind.QueryKeyNorm])
+        {
+            foreach (
+                var group in inspection.Layers.Where(layer => Found(layer, kind) is { Exact.IsEmpty: false })
+                    .GroupBy(layer => string.Join(", ", Found(layer, kind)!.Exact.Select(EnumNames.Name))))
+                console.WriteLine($"exact    {kind.Name()}: {group.Key} {Layers(group, layout)}");
+            foreach (
+                var group in inspection.Layers.SelectMany(layer => Found(layer, kind)?.Refused ?? [], (layer, reason) => (layer, reason))
+                    .GroupBy(entry => entry.reason, entry => entry.layer))
+                console.WriteLine(PrintableText.Of($"refused  {kind.Name()}: {group.Key} {Layers(group, layout)}"));
+        }
+
+        if (inspection.LastNorm is { } last)
+        {
+            if (!last.Exact.IsEmpty)
+                console.WriteLine(
+                    $"exact    {TransitionKind.NormGain.Name()}: {string.Join(", ", last.Exact.Select(EnumNames.Name))} (last norm)");
+            foreach (string reason in last.Refused)
+                console.WriteLine(PrintableText.Of($"refused  {TransitionKind.NormGain.Name()}: {reason} (last norm)"));
+        }
+
         if (rotations.Spaces.Length > 0)
             console.WriteLine($"rotates  {string.Join(", ", rotations.Spaces.Select(space => space.Kind.Name()).Distinct())}");
         // Where RoPE acts, queries and keys have no basis to choose; that is no news.
@@ -148,6 +169,14 @@ internal static class InspectVerb
         int[] indices = [.. layers.Select(layer => layer.Layer)];
         return indices.Length == layout.Layers.Length ? "(all layers)" : $"(layers {Format.Ranges(indices)})";
     }
+
+    private static TransitionFinding? Found(LayerInspection layer, TransitionKind kind) => layer.Others.GetValueOrDefault(kind);
+
+    private static JsonObject ToJson(TransitionFinding finding) => new()
+    {
+        ["exact"] = Format.Json(finding.Exact.Select(EnumNames.Name)),
+        ["refused"] = Format.Json(finding.Refused),
+    };
 
     private static IEnumerable<Granularity> Exact(LayerInspection layer, TransitionKind kind) =>
         kind == TransitionKind.QueryKey ? layer.QueryKeyExact : layer.ValueOutputExact;
@@ -202,6 +231,7 @@ internal static class InspectVerb
                     }),
                 ]),
             },
+            ["last_norm"] = inspection.LastNorm is { } last ? ToJson(last) : null,
             ["layers"] = new JsonArray(
             [
                 .. inspection.Layers.Select(layer => (JsonNode?)new JsonObject
@@ -225,6 +255,9 @@ internal static class InspectVerb
                         [TransitionKind.QueryKey.Name()] = Format.Json(layer.QueryKeyExact.Select(EnumNames.Name)),
                         [TransitionKind.ValueOutput.Name()] = Format.Json(layer.ValueOutputExact.Select(EnumNames.Name)),
                     },
+                    ["others"] = new JsonObject(
+                        layer.Others.OrderBy(entry => entry.Key)
+                            .Select(entry => KeyValuePair.Create(entry.Key.Name(), (JsonNode?)ToJson(entry.Value)))),
                     ["refused"] = new JsonObject(
                         layer.Refusals.Select(refusal =>
                             KeyValuePair.Create(refusal.Key.Name(), (JsonNode?)JsonValue.Create(refusal.Value)))),

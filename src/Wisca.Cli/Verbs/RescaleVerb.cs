@@ -46,6 +46,24 @@ internal static class RescaleVerb
             HelpName = "GRANULARITY",
         };
         valueOutput.AcceptOnlyFromAmong([NoExchange, .. SharedOptions.Names<Granularity>(except: Granularity.Pair)]);
+        var mlp = new Option<string?>("--mlp")
+        {
+            Description = "Exchange between what writes an MLP's hidden channels and what reads them: none, tensor or channel.",
+            HelpName = "GRANULARITY",
+        };
+        mlp.AcceptOnlyFromAmong([NoExchange, Granularity.Tensor.Name(), Granularity.Channel.Name()]);
+        var norms = new Option<string?>("--norms")
+        {
+            Description =
+                "Exchange between gains of norms and what reads behind them (and between those of queries and keys): "
+                + "none, tensor or channel.",
+            HelpName = "GRANULARITY",
+        };
+        norms.AcceptOnlyFromAmong([NoExchange, Granularity.Tensor.Name(), Granularity.Channel.Name()]);
+        var all = new Option<bool>("--all")
+        {
+            Description = "Everything that is exact at its finest, balanced jointly (criterion l1 or l2).",
+        };
         var criterion = new Option<string>("--criterion")
         {
             Description = "The norm to make equal: l1 (the paper's sum), l1-mean, l2, rms or spectral.",
@@ -87,16 +105,19 @@ internal static class RescaleVerb
         var architecture = SharedOptions.Architecture();
         var force = SharedOptions.Force();
         var json = SharedOptions.Json();
-        var command = new Command("rescale", "Write an equivalent model whose attention weights are balanced.")
+        var command = new Command("rescale", "Write an equivalent model whose weights are balanced.")
         {
-            model, output, preset, queryKey, valueOutput, criterion, round, layers, maxLog2, lossless, allowLossy, adapter,
+            model, output, preset, queryKey, valueOutput, mlp, norms, all, criterion, round, layers, maxLog2, lossless, allowLossy, adapter,
             adapterOutput, partial, dryRun, threads, architecture, force, json,
         };
         command.SetAction((parsed, cancellation) => Task.Run(() =>
         {
             if (parsed.GetValue(allowLossy))
                 throw new UsageException("--allow-lossy is what rescale does without it: leave it out (--lossless is the opposite).");
-            var options = Options(parsed.GetValue(preset), parsed.GetValue(queryKey), parsed.GetValue(valueOutput)) with
+            var asked = new Asked(
+                parsed.GetValue(preset), parsed.GetValue(queryKey), parsed.GetValue(valueOutput), parsed.GetValue(mlp),
+                parsed.GetValue(norms), parsed.GetValue(all));
+            var options = asked.ToOptions(EnumNames.Parse<Criterion>(parsed.GetValue(criterion)!)) with
             {
                 Balance = new BalanceOptions(
                     EnumNames.Parse<Criterion>(parsed.GetValue(criterion)!), EnumNames.Parse<FactorRounding>(parsed.GetValue(round)!),
@@ -167,67 +188,66 @@ internal static class RescaleVerb
         return 0;
     }
 
-    private static RescaleOptions Options(string? preset, string? queryKey, string? valueOutput)
+    /// <summary>The options that say which transitions.</summary>
+    private sealed record Asked(string? Preset, string? QueryKey, string? ValueOutput, string? Mlp, string? Norms, bool All)
     {
-        if (preset is not null && (queryKey ?? valueOutput) is not null)
-            throw new UsageException("--preset and --qk/--vo say the same thing in two ways: give one of them.");
-        if (preset is null && queryKey is null && valueOutput is null) return new RescaleOptions();
-        if (preset is null)
+        public RescaleOptions ToOptions(Criterion criterion)
         {
-            return new RescaleOptions
+            bool attention = (QueryKey ?? ValueOutput) is not null, others = (Mlp ?? Norms) is not null;
+            if (All && (Preset is not null || attention || others))
+                throw new UsageException("--all is every exact transition: leave --preset, --qk, --vo, --mlp and --norms out.");
+            if (All && criterion is not (Criterion.L1 or Criterion.L2))
+                throw new UsageException(
+                    $"--all balances all weights together, for which criterion {criterion.Name()} has no one measure: use l1 or l2.");
+            if (Preset is not null && attention)
+                throw new UsageException("--preset and --qk/--vo say the same thing in two ways: give one of them.");
+            if (All) return (RescaleOptions)new RescaleOptions().WithAll();
+            var options = new RescaleOptions();
+            if (attention || (others && Preset is null))
+                options = options with
+                {
+                    QueryKey = Parse(QueryKey),
+                    ValueOutput = Parse(ValueOutput),
+                    RequireQueryKey = Parse(QueryKey) is not null,
+                    RequireValueOutput = Parse(ValueOutput) is not null,
+                };
+            else if (Preset is not null)
             {
-                QueryKey = ParseGranularity(queryKey),
-                ValueOutput = ParseGranularity(valueOutput),
-                RequireQueryKey = queryKey is not (null or NoExchange),
-                RequireValueOutput = valueOutput is not (null or NoExchange),
-            };
+                if (!TransitionPreset.TryParse(Preset, out var parsed, out string? mistake)) throw new UsageException(mistake + ".");
+                options = options with { QueryKey = parsed.QueryKey, ValueOutput = parsed.ValueOutput };
+            }
+
+            return options with { Mlp = Parse(Mlp), RequireMlp = Parse(Mlp) is not null, Norms = Parse(Norms) };
         }
 
-        return TransitionPreset.TryParse(preset, out var parsed, out string? mistake)
-            ? new RescaleOptions { QueryKey = parsed.QueryKey, ValueOutput = parsed.ValueOutput }
-            : throw new UsageException(mistake + ".");
+        private static Granularity? Parse(string? name) => name is null or NoExchange ? null : EnumNames.Parse<Granularity>(name);
     }
-
-    private static Granularity? ParseGranularity(string? name) =>
-        name is null or NoExchange ? null : EnumNames.Parse<Granularity>(name);
 
     private static void Print(IAnsiConsole console, RescaleResult result, string? output, TimeSpan elapsed)
     {
         // A column for each transition: that fits a terminal of 80 characters.
         var columns = result
-            .Solution.Groups.Select((entry, index) => (entry.Exchange, entry.Balance, After: NormsAfter(result, entry.Balance, index)))
+            .Solution.Plan.Exchanges.SelectMany((exchange, index) => result.Solution.Balances[index]
+                .Select((balance, group) => (Exchange: exchange, Balance: balance, After: NormsAfter(result, index, group))))
             .GroupBy(entry => (entry.Exchange.Kind, entry.Exchange.Granularity)).ToList();
-        var table = new Table().Border(TableBorder.Simple).AddColumn("groups");
-        foreach (var column in columns)
-            table.AddColumn(new TableColumn($"{column.Key.Kind.Name()} {column.Key.Granularity.Name()}").RightAligned());
-        foreach (var outcome in Enum.GetValues<GroupOutcome>())
-            AddRow(outcome.Name(), entries => $"{entries.Count(entry => entry.Balance.Outcome == outcome)}");
-        AddRow(
-            "factors",
-            entries =>
-                Range(
-                    entries.Where(entry => entry.Balance.Outcome == GroupOutcome.Scaled).Select(entry => entry.Balance.Factor),
-                    Format.Factor));
-        AddRow(
-            "norm ratio before",
-            entries =>
-                Range(
-                    entries
-                        .Where(entry => HasRatio(entry.Balance))
-                        .Select(entry => entry.Balance.MultipliedNorm / entry.Balance.DividedNorm),
-                    Format.Ratio));
-        AddRow(
-            "norm ratio after",
-            entries =>
-                Range(
-                    entries.Where(entry => HasRatio(entry.Balance)).Select(entry => entry.After[0] / entry.After[1]),
-                    Format.Ratio));
-        console.Write(table);
+        foreach (var some in columns.Chunk(3)) PrintTable(console, some);
         if (result.Solution.Groups.Any(entry => entry.Exchange is { Kind: TransitionKind.QueryKey, Granularity: Granularity.Pair }))
             console.WriteLine("note: qk per rotary pair where RoPE acts (single rows are not exact there), per channel elsewhere");
+        if (Joint(result) is { } objective)
+        {
+            string what = result.Solution.Plan.Options.Balance.Criterion == Criterion.L1 ? "sum of |w|" : "sum of w^2";
+            console.WriteLine(string.Create(
+                CultureInfo.InvariantCulture,
+                $"objective: {what} of all that takes part, {objective.Before:G6} -> {objective.After:G6} "
+                + $"({100 * ((objective.After / objective.Before) - 1):0.##}%) in {Format.Count(objective.Sweeps, "sweep")}"));
+        }
+
         foreach (var refusal in result.Solution.Plan.Refusals)
-            console.WriteLine(
-                PrintableText.Of($"refused: {refusal.Kind.Name()} in layers {Format.Ranges(refusal.Layers)}: {refusal.Reason}"));
+        {
+            string where = refusal.Layers.IsEmpty ? "" : $" in layers {Format.Ranges(refusal.Layers)}";
+            console.WriteLine(PrintableText.Of($"refused: {refusal.Kind.Name()}{where}: {refusal.Reason}"));
+        }
+
         const int most = 5;
         foreach (var (outcome, note, groups) in result.Notes.Take(most))
         {
@@ -259,16 +279,58 @@ internal static class RescaleVerb
                 : "every factor is a power of two: the function is bit-identical, and undo gives the bytes back";
             console.WriteLine($"{output}: {Format.Bytes(result.WrittenBytes)} in {elapsed.TotalSeconds:0.0} s; {undo}");
         }
+    }
+
+    private static void PrintTable(
+        IAnsiConsole console,
+        IEnumerable<IGrouping<(TransitionKind Kind, Granularity Granularity),
+            (Exchange Exchange, GroupBalance Balance, (double Multiplied, double Divided) After)>> columns)
+    {
+        var table = new Table().Border(TableBorder.Simple).AddColumn("groups");
+        foreach (var column in columns)
+            table.AddColumn(new TableColumn($"{column.Key.Kind.Name()} {column.Key.Granularity.Name()}").RightAligned());
+        foreach (var outcome in Enum.GetValues<GroupOutcome>())
+            AddRow(outcome.Name(), entries => $"{entries.Count(entry => entry.Balance.Outcome == outcome)}");
+        AddRow(
+            "factors",
+            entries =>
+                Range(
+                    entries.Where(entry => entry.Balance.Outcome == GroupOutcome.Scaled).Select(entry => entry.Balance.Factor),
+                    Format.Factor));
+        AddRow(
+            "norm ratio before",
+            entries =>
+                Range(
+                    entries
+                        .Where(entry => HasRatio(entry.Balance))
+                        .Select(entry => entry.Balance.MultipliedNorm / entry.Balance.DividedNorm),
+                    Format.Ratio));
+        AddRow(
+            "norm ratio after",
+            entries =>
+                Range(
+                    entries.Where(entry => HasRatio(entry.Balance)).Select(entry => entry.After.Multiplied / entry.After.Divided),
+                    Format.Ratio));
+        console.Write(table);
 
         void AddRow(
             string name,
-            Func<IReadOnlyCollection<(Exchange Exchange, GroupBalance Balance, IReadOnlyList<double> After)>, string> cell
+            Func<IReadOnlyCollection<(Exchange Exchange, GroupBalance Balance, (double Multiplied, double Divided) After)>, string> cell
         ) => table.AddRow([name, .. columns.Select(column => cell([.. column]))]);
     }
 
     /// <summary>The norms as measured on what was written; those to expect where nothing was.</summary>
-    private static IReadOnlyList<double> NormsAfter(RescaleResult result, GroupBalance balance, int index) =>
-        result.Move?.Groups[index].NormsAfter ?? [balance.MultipliedNorm * balance.Factor, balance.DividedNorm / balance.Factor];
+    private static (double Multiplied, double Divided) NormsAfter(RescaleResult result, int index, int group)
+    {
+        if (!result.NormsAfter.IsEmpty) return result.NormsAfter[index][group];
+        var balance = result.Solution.Balances[index][group];
+        int degree = result.Solution.Plan.Exchanges[index].Degree;
+        return (balance.MultipliedNorm * balance.Factor, balance.DividedNorm / Math.Pow(balance.Factor, degree));
+    }
+
+    /// <summary>What was made small together, where more than attention was balanced.</summary>
+    private static BalanceObjective? Joint(RescaleResult result) =>
+        result.Solution.Plan.Options is { Mlp: null, Norms: null } ? null : result.Solution.Objective;
 
     private static bool HasRatio(GroupBalance balance) => balance.MultipliedNorm > 0 && balance.DividedNorm > 0;
 
@@ -297,20 +359,16 @@ internal static class RescaleVerb
         },
         ["groups"] = new JsonArray(
         [
-            .. result.Solution.Groups.Select((entry, index) => (JsonNode?)new JsonObject
-            {
-                ["layer"] = entry.Exchange.Layer,
-                ["transition"] = entry.Exchange.Kind.Name(),
-                ["granularity"] = entry.Exchange.Granularity.Name(),
-                ["kv_head"] = entry.Balance.Label.KvHead,
-                ["channel"] = entry.Balance.Label.Channel,
-                ["outcome"] = entry.Balance.Outcome.Name(),
-                ["factor"] = entry.Balance.Factor,
-                ["norms_before"] = new JsonArray(Format.Json(entry.Balance.MultipliedNorm), Format.Json(entry.Balance.DividedNorm)),
-                ["norms_after"] = new JsonArray([.. NormsAfter(result, entry.Balance, index).Select(norm => Format.Json(norm))]),
-                ["note"] = entry.Balance.Note,
-            }),
+            .. result.Solution.Plan.Exchanges.SelectMany((exchange, index) => Groups(result, exchange, index)),
         ]),
+        ["objective"] = Joint(result) is { } objective
+            ? new JsonObject
+            {
+                ["before"] = Format.Json(objective.Before),
+                ["after"] = Format.Json(objective.After),
+                ["sweeps"] = objective.Sweeps,
+            }
+            : null,
         ["refused"] = new JsonArray(
         [
             .. result.Solution.Plan.Refusals.Select(refusal => (JsonNode?)new JsonObject
@@ -323,4 +381,49 @@ internal static class RescaleVerb
         ["not_copied"] = Format.Json(result.SideFiles),
         ["not_checked"] = Format.Json(result.SideFiles.Unknown),
     };
+
+    /// <summary>The groups of an exchange; those of an MLP or a norm per channel, of which there are thousands, in one.</summary>
+    private static IEnumerable<JsonNode?> Groups(RescaleResult result, Exchange exchange, int index)
+    {
+        var balances = result.Solution.Balances[index];
+        if (exchange is { Granularity: Granularity.Channel, Kind: TransitionKind.UpDown or TransitionKind.NormGain })
+        {
+            yield return new JsonObject
+            {
+                ["layer"] = exchange.Layer,
+                ["transition"] = exchange.Kind.Name(),
+                ["granularity"] = exchange.Granularity.Name(),
+                ["space"] = exchange.Space,
+                ["channels"] = balances.Length,
+                ["outcomes"] = new JsonObject(
+                    Enum.GetValues<GroupOutcome>().Select(outcome => KeyValuePair.Create(
+                        outcome.Name(), (JsonNode?)JsonValue.Create(balances.Count(balance => balance.Outcome == outcome))))),
+                ["least_factor"] = balances.Min(balance => balance.Factor),
+                ["greatest_factor"] = balances.Max(balance => balance.Factor),
+                ["notes"] = Format.Json(balances.Select(balance => balance.Note).OfType<string>().Distinct()),
+            };
+            yield break;
+        }
+
+        for (int group = 0; group < balances.Length; group++)
+        {
+            var balance = balances[group];
+            var (multiplied, divided) = NormsAfter(result, index, group);
+            yield return new JsonObject
+            {
+                ["layer"] = exchange.Layer,
+                ["transition"] = exchange.Kind.Name(),
+                ["granularity"] = exchange.Granularity.Name(),
+                ["space"] = exchange.Space.Length == 0 ? null : exchange.Space,
+                ["expert"] = balance.Label.Expert,
+                ["kv_head"] = balance.Label.KvHead,
+                ["channel"] = balance.Label.Channel,
+                ["outcome"] = balance.Outcome.Name(),
+                ["factor"] = balance.Factor,
+                ["norms_before"] = new JsonArray(Format.Json(balance.MultipliedNorm), Format.Json(balance.DividedNorm)),
+                ["norms_after"] = new JsonArray(Format.Json(multiplied), Format.Json(divided)),
+                ["note"] = balance.Note,
+            };
+        }
+    }
 }

@@ -142,6 +142,10 @@ internal static class VerifyVerb
                         + $"{certificate.QueryKeyError:0.0e+00}, V-O to {certificate.ValueOutputError:0.0e+00} relative, {rounding}"));
         }
 
+        if (!certificate.Scaled.IsEmpty)
+            console.WriteLine(
+                $"               factors pass through {Format.Count(certificate.Scaled.Length, "space")}: "
+                + (certificate.Scaled.Length == 1 ? certificate.Scaled[0] : $"{certificate.Scaled[0]} to {certificate.Scaled[^1]}"));
         if (forward is null)
         {
             console.WriteLine(
@@ -214,6 +218,7 @@ internal static class VerifyVerb
         ["expected_exact"] = certificate.ExpectedExact,
         ["changed_tensors"] = certificate.ChangedTensors,
         ["differences"] = Format.Json(certificate.Differences),
+        ["scaled"] = Format.Json(certificate.Scaled),
         ["rotation"] = certificate.Rotation is not { } rotation ? null : new JsonObject
         {
             ["spaces"] = Format.Json(rotation.Spaces),

@@ -24,23 +24,27 @@ internal sealed class AdapterMove
         foreach (var bound in binding.Modules)
         {
             if (!factors.TryGetValue(bound.Weight.Info.Name, out var along)) continue;
-            bool rows = along.Axis == bound.OutputAxis;
             if (bound.Module.Expert is not null)
                 throw new WiscaException(
                     $"'{bound.Weight.Info.Name}' is rescaled, and its factors are stored with those of other experts",
                     "leave its transition out, or merge the adapter first");
-            Add(rows ? bound.Module.B : bound.Module.A, rows ? 0 : 1, along.Factors);
-            if (rows && bound.Module.Bias is { } bias) Add(bias, 0, along.Factors);
+            double[]? outputs = along.Of(bound.OutputAxis), inputs = along.Of(1 - bound.OutputAxis);
+            if (outputs is not null) Add(bound.Module.B, 0, outputs);
+            if (inputs is not null) Add(bound.Module.A, 1, inputs);
+            if (outputs is not null && bound.Module.Bias is { } bias) Add(bias, 0, outputs);
             if (bound.Module.Magnitude is not { } magnitude) continue;
-            double[] lengths = along.Factors;
-            if (!rows)
+            double[] lengths = outputs ?? [];
+            if (inputs is not null)
             {
-                var (plain, scaled) = LowRankUpdate.Norms(bound, along.Axis, along.Factors, baseIsMoved);
+                var (plain, scaled) = LowRankUpdate.Norms(bound, 1 - bound.OutputAxis, inputs, baseIsMoved, outputs);
                 lengths = [.. scaled.Zip(plain, (after, before) => before == 0 ? 1 : after / before)];
 
                 // One factor for all columns is each row's factor too; measuring it would only add rounding.
-                if (Array.TrueForAll(along.Factors, factor => factor == along.Factors[0])) Array.Fill(lengths, along.Factors[0]);
+                if (Array.TrueForAll(inputs, factor => factor == inputs[0])) Array.Fill(lengths, inputs[0]);
+
+                // The rows' own factors are told by the groups.
                 _vectors.Add(LedgerVector.Of(magnitude.Info.Name, lengths));
+                if (outputs is not null) lengths = [.. lengths.Zip(outputs, (length, factor) => length * factor)];
             }
 
             Add(magnitude, 0, lengths);
@@ -48,7 +52,7 @@ internal sealed class AdapterMove
 
         foreach (var (tensor, weight) in binding.Saved)
         {
-            if (factors.TryGetValue(weight.Info.Name, out var along)) Add(tensor, along.Axis, along.Factors);
+            if (factors.TryGetValue(weight.Info.Name, out var along)) _scales[tensor.Info.Name] = new TensorScale(along, KeepLosses: true);
         }
 
         CheckRange();
@@ -95,23 +99,15 @@ internal sealed class AdapterMove
     }
 
     private void Add(StoredTensor tensor, int axis, double[] factors) =>
-        _scales[tensor.Info.Name] = new TensorScale(axis, factors, KeepLosses: true);
+        _scales[tensor.Info.Name] = new TensorScale(AxisFactors.Along(axis, factors), KeepLosses: true);
 
     private void CheckRange()
     {
-        var source = new CheckpointTensorSource(_binding.Adapter);
         foreach (var (name, scale) in _scales)
         {
-            var matrix = new MatrixView(_binding.Adapter.Find(name)!, scale.Axis);
-            var statistics = source.Measure(name, scale.Axis);
-            if (
-                Enumerable
-                    .Range(0, scale.Factors.Length)
-                    .FirstOrDefault(index => LossScan.Overflows(matrix, statistics, index, scale.Factors[index]), -1)
-                is >= 0
-                    and var index)
+            if (LossScan.FirstOverflow(_binding.Adapter, name, scale.Factors) is { } index)
                 throw new WiscaException(
-                    $"tensor '{name}' of the adapter would overflow {matrix.Dtype} at index {index}",
+                    $"tensor '{name}' of the adapter would overflow {_binding.Adapter.Find(name)!.Info.Dtype} at index {index}",
                     "convert the adapter to F32 first");
         }
     }

@@ -1,7 +1,6 @@
 using Wisca.Architectures;
 using Wisca.Checkpoints;
 using Wisca.Rescaling;
-using Wisca.Transitions;
 
 namespace Wisca.Adapters;
 
@@ -134,9 +133,7 @@ public static class AdapterRescaler
         var factors = Undoer.Factors(checkpoint, taken)
             .ToDictionary(
                 entry => entry.Key,
-                entry => new AxisFactors(
-                    entry.Value.Axis,
-                    back ? Array.ConvertAll(entry.Value.Factors, factor => 1 / factor) : entry.Value.Factors),
+                entry => back ? entry.Value.Inverse() : entry.Value,
                 StringComparer.Ordinal);
         using var folder = OutputFolder.Prepare(output, adapter, force, other: checkpoint);
         return new AdapterMove(binding, factors, baseIsMoved: !back).Write(

@@ -1,5 +1,6 @@
 using Wisca.Rescaling;
 using Wisca.Rotations;
+using Wisca.Transitions;
 
 namespace Wisca.Adapters;
 
@@ -136,7 +137,7 @@ internal sealed class AdapterTurn
             turn.Apply(values, turn.Axis == 0 ? bound.Rows : bound.Columns, turn.Axis == 0 ? bound.Columns : 1);
         double[] factors = [.. Lengths().Zip(before, (now, then) => then == 0 ? 1 : now / then)];
         string magnitude = bound.Module.Magnitude!.Info.Name;
-        _edits.Add(magnitude, new TensorScale(0, factors, KeepLosses: true));
+        _edits.Add(magnitude, new TensorScale(AxisFactors.Along(0, factors), KeepLosses: true));
         _vectors.Add(LedgerVector.Of(magnitude, factors));
 
         double[] Lengths()

@@ -81,7 +81,7 @@ public static class FactorBalancer
         var edits = solution.Factors((tensor, axis) => new MatrixView(adapter.Find(tensor)!, axis).Length)
             .ToDictionary(
                 entry => entry.Key,
-                entry => (TensorEdit)new TensorScale(entry.Value.Axis, entry.Value.Factors),
+                entry => (TensorEdit)new TensorScale(entry.Value),
                 StringComparer.Ordinal);
         return (edits, [.. solution.Balances.Select(Summary)]);
 

@@ -28,14 +28,16 @@ internal sealed class LowRankUpdate
     /// <param name="axis">The axis of the factors.</param>
     /// <param name="factors">A factor for each index along it; null for none, and then both lengths are the same.</param>
     /// <param name="baseIsScaled">True where the base's matrix has the factors already, and the adapter has not.</param>
+    /// <param name="others">Factors along the other axis that it has then too; null for none.</param>
     public static (double[] Plain, double[] Scaled) Norms(
-        BoundModule bound, int axis = 0, double[]? factors = null, bool baseIsScaled = false)
+        BoundModule bound, int axis = 0, double[]? factors = null, bool baseIsScaled = false, double[]? others = null)
     {
         var update = new LowRankUpdate(bound);
         double[] plain = new double[bound.Module.Outputs], scaled = new double[plain.Length];
         bound.ForEachRow((row, values) =>
         {
-            for (int column = 0; baseIsScaled && column < values.Length; column++) values[column] /= factors![axis == 0 ? row : column];
+            for (int column = 0; baseIsScaled && column < values.Length; column++)
+                values[column] /= factors![axis == 0 ? row : column] * (others?[axis == 0 ? column : row] ?? 1);
             update.AddTo(row, values);
             for (int column = 0; column < values.Length; column++)
             {

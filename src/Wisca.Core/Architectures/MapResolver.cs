@@ -22,6 +22,8 @@ internal sealed class MapResolver
     private readonly Dictionary<IReadOnlyList<WeightTable>, WeightNames> _ofLayer = [];
     private readonly ImmutableArray<WeightAxis>.Builder _axes = ImmutableArray.CreateBuilder<WeightAxis>();
     private readonly ImmutableArray<ModelNorm>.Builder _norms = ImmutableArray.CreateBuilder<ModelNorm>();
+    private readonly HashSet<string> _normSpaces = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, HiddenSpace> _hidden = new(StringComparer.Ordinal);
     private readonly List<string> _packed = [], _undeclared = [], _embeddings = [];
 
     public MapResolver(
@@ -81,7 +83,7 @@ internal sealed class MapResolver
 
         bool stored = headModule is not null && !isEmbedding;
         return new ModelMap(
-            _axes.ToImmutable(), _norms.ToImmutable(), [.. _embeddings], stored ? headModule + ".weight" : null, tied,
+            _axes.ToImmutable(), _norms.ToImmutable(), [.. _hidden.Values], [.. _embeddings], stored ? headModule + ".weight" : null, tied,
             head is null ? null : SpaceOf(head.From!, null, ""), [.. _packed], [.. _undeclared]);
     }
 
@@ -216,19 +218,57 @@ internal sealed class MapResolver
 
         bool linear = weight.Orientation == Orientation.Linear;
         if (part == WeightPart.Matrix && weight.From is { } from)
-            Add(info, layer, outer + (linear ? 1 : 0), SpaceOf(from, layer, weight.Name, expert), writes: false, isBias: false);
+            Add(info, layer, outer + (linear ? 1 : 0), SpaceOf(from, layer, weight.Name, expert), writes: false, isBias: false,
+                Experts());
         int axis = part == WeightPart.Bias ? outer : outer + (linear ? 0 : 1);
-        if (weight.To is { } to) Add(info, layer, axis, SpaceOf(to, layer, weight.Name, expert), writes: true, part == WeightPart.Bias);
+        if (weight.To is { } to)
+        {
+            string space = SpaceOf(to, layer, weight.Name, expert);
+            Add(info, layer, axis, space, writes: true, part == WeightPart.Bias, Experts());
+            AddHidden(space, weight, layer, expert);
+        }
+
         if (weight.Parts is not { } parts) return;
         int size = (int)info.Shape[axis] / parts.Count;
         for (int index = 0; index < parts.Count; index++)
         {
             if (parts[index] == WeightTable.Unread) continue;
+            string space = SpaceOf([parts[index]], layer, weight.Name, expert);
             _axes.Add(
-                new WeightAxis(
-                    info.Name, layer, axis, SpaceOf([parts[index]], layer, weight.Name, expert), true, part == WeightPart.Bias,
-                    index * size, size));
+                new WeightAxis(info.Name, layer, axis, space, true, part == WeightPart.Bias, index * size, size)
+                {
+                    Experts = Experts(),
+                    Length = (int)info.Shape[axis],
+                });
+            AddHidden(space, weight, layer, expert);
         }
+
+        int? Experts() => weight.Stacked ? (int)info.Shape[0] : null;
+    }
+
+    /// <summary>Notes what stands between a space's writers and its readers. Writers that disagree let nothing pass.</summary>
+    private void AddHidden(string space, WeightTable weight, int? layer, string expert)
+    {
+        if (space == ModelMap.Stream || _normSpaces.Contains(space)) return;
+        var hidden = new HiddenSpace(space, layer, "the table does not say what stands between", null);
+        if (weight.Activation is { } activation)
+        {
+            string? gate = activation.Gate is { } name
+                ? LayerName(layer) + name.Replace("*", expert, StringComparison.Ordinal)
+                : null;
+            if (gate is not null && (_tensors.ContainsKey(gate + ".weight") || _tensors.ContainsKey(gate)))
+                hidden = hidden with { Activation = "gated", Degree = ActivationTable.Linear };
+            else if (activation.Default is null)
+                hidden = hidden with { Activation = $"its gate '{gate}' is not there" };
+            else
+            {
+                var (text, degree) = activation.Of(_text.Config);
+                hidden = hidden with { Activation = text, Degree = degree };
+            }
+        }
+
+        if (!_hidden.TryAdd(space, hidden) && _hidden[space] != hidden)
+            _hidden[space] = hidden with { Activation = "what writes it goes through different activations", Degree = null };
     }
 
     private void AddNorm(WeightTable weight, int? layer)
@@ -238,16 +278,21 @@ internal sealed class MapResolver
 
         // One behind a branch that is not stored is not there: some types of a family have it, others do not.
         if (weight.To is not null && Stored(name + ".weight") is null) return;
+        _normSpaces.Add(name);
         _norms.Add(
             new ModelNorm(
                 name, layer, form, weight.From is { } from ? SpaceOf(from, layer, weight.Name) : null,
-                weight.To is { } to ? SpaceOf(to, layer, weight.Name) : null, Stored(name + ".weight"), Stored(name + ".bias")));
+                weight.To is { } to ? SpaceOf(to, layer, weight.Name) : null, Stored(name + ".weight"), Stored(name + ".bias"))
+            {
+                GainLength = _tensors.TryGetValue(name + ".weight", out var gain) ? (int)gain.ElementCount : 0,
+                GainRows = gain?.Shape.Length == 2 ? (int)gain.Shape[0] : 0,
+            });
 
         string? Stored(string tensor) => _tensors.ContainsKey(tensor) ? tensor : null;
     }
 
-    private void Add(TensorInfo info, int? layer, int axis, string space, bool writes, bool isBias) =>
-        _axes.Add(new WeightAxis(info.Name, layer, axis, space, writes, isBias, 0, (int)info.Shape[axis]));
+    private void Add(TensorInfo info, int? layer, int axis, string space, bool writes, bool isBias, int? experts = null) =>
+        _axes.Add(new WeightAxis(info.Name, layer, axis, space, writes, isBias, 0, (int)info.Shape[axis]) { Experts = experts });
 
     /// <summary>The unique name of the first of some spaces that is there: the stream, a norm, or one beside the module.</summary>
     private string SpaceOf(IReadOnlyList<string> names, int? layer, string module, string expert = "")

@@ -8,6 +8,7 @@ namespace Wisca.Architectures;
 /// </summary>
 /// <param name="Axes">The axes.</param>
 /// <param name="Norms">The norms.</param>
+/// <param name="Hidden">What lies between two weights of a layer.</param>
 /// <param name="Embeddings">The tables of embeddings whose rows are written into the stream: of tokens, of positions.</param>
 /// <param name="Head">The output projection to the vocabulary; null where none is stored.</param>
 /// <param name="IsTied">True where the embedding of tokens is the output projection too.</param>
@@ -17,6 +18,7 @@ namespace Wisca.Architectures;
 public sealed record ModelMap(
     ImmutableArray<WeightAxis> Axes,
     ImmutableArray<ModelNorm> Norms,
+    ImmutableArray<HiddenSpace> Hidden,
     ImmutableArray<string> Embeddings,
     string? Head,
     bool IsTied,

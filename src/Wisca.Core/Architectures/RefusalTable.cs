@@ -4,7 +4,7 @@ namespace Wisca.Architectures;
 
 /// <summary>A move that is not exact, always or under a condition.</summary>
 /// <param name="Reason">Why, for people.</param>
-/// <param name="Transitions">Which transitions of the attention; null for none.</param>
+/// <param name="Transitions">Which transitions; null for none.</param>
 /// <param name="Stream">True where the residual stream has a basis of its own, so that it cannot be rotated.</param>
 /// <param name="When">The condition; null for always.</param>
 /// <param name="Rotating">True where it holds in layers with RoPE only; null for all layers.</param>
@@ -15,8 +15,8 @@ public sealed record RefusalTable(
     internal string? Check() =>
         Transitions is null ? Stream ? Rest() : "a rule of refuse has neither transitions nor stream"
         : Transitions.Count == 0 || Transitions.Distinct().Count() != Transitions.Count
-            || !Transitions.All(kind => kind is TransitionKind.QueryKey or TransitionKind.ValueOutput)
-            ? "refuse.transitions must name qk, vo or both, once each"
+            || Transitions.Contains(TransitionKind.LoraFactors)
+            ? "refuse.transitions must name qk, vo, ud, ng or qn, once each"
         : Rest();
 
     private string? Rest() =>

@@ -12,4 +12,11 @@ namespace Wisca.Architectures;
 /// <param name="IsBias">True for a bias.</param>
 /// <param name="Start">The first index.</param>
 /// <param name="Count">The number of indices.</param>
-public sealed record WeightAxis(string Tensor, int? Layer, int Axis, string Space, bool Writes, bool IsBias, int Start, int Count);
+public sealed record WeightAxis(string Tensor, int? Layer, int Axis, string Space, bool Writes, bool IsBias, int Start, int Count)
+{
+    /// <summary>Number of experts that the tensor's first axis counts; null where the tensor is no stack.</summary>
+    public int? Experts { get; init; }
+
+    /// <summary>Length of the whole axis.</summary>
+    public int Length { get; init; } = Start + Count;
+}

@@ -28,6 +28,10 @@ internal static class WeightSpaces
         {
             if (weight.From?.FirstOrDefault(space => !made.Contains(space)) is { } unknown)
                 return $"{list}: {weight.Name} reads '{unknown}', which nothing writes";
+            if (weight.Activation?.Gate is { } gate && !weights.Any(other => other.Norm is null && other.Name == gate))
+                return $"{list}: {weight.Name} is gated by '{gate}', which is no weight of the list";
+            if (weight.Activation is not null && !Written(weight).Any(space => IsBetween(space, norms[true], norms[false])))
+                return $"{list}: {weight.Name} has an activation, but writes nothing between two weights";
             if (Written(weight).FirstOrDefault(space => !taken.Contains(space)) is { } unread)
                 return $"{list}: {weight.Name} writes '{unread}', which nothing reads; leave it out";
         }
@@ -38,6 +42,10 @@ internal static class WeightSpaces
                 ? $"attention writes '{to}', expected stream or a norm of {list} that writes it"
             : null;
     }
+
+    /// <summary>True for a space that is neither the stream nor beside a norm.</summary>
+    internal static bool IsBetween(string space, IEnumerable<string> norms, IEnumerable<string> normsBehind) =>
+        space != ModelMap.Stream && !norms.Contains(space) && !normsBehind.Contains(space);
 
     private static IEnumerable<string> Written(WeightTable weight) =>
         (weight.To ?? []).Concat(weight.Parts ?? []).Where(space => space != WeightTable.Unread);

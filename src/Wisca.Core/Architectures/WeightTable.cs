@@ -25,6 +25,10 @@ namespace Wisca.Architectures;
 /// <param name="Norm">What it computes, where it is a norm.</param>
 /// <param name="Orientation">How a matrix is stored.</param>
 /// <param name="Stacked">True where a leading axis counts experts.</param>
+/// <param name="Activation">
+/// What stands between what it writes and the weights that read that. Null where it writes nothing between two weights, or where the table
+/// does not say: then no factor passes.
+/// </param>
 /// <param name="Tied">
 /// Of the output projection to the vocabulary, which stands at the root of the model: whether it is the embedding where the configuration
 /// has no <c>tie_word_embeddings</c>.
@@ -42,6 +46,7 @@ public sealed record WeightTable(
     NormForm? Norm = null,
     Orientation Orientation = Orientation.Linear,
     bool Stacked = false,
+    ActivationTable? Activation = null,
     bool? Tied = null,
     bool Outside = false,
     ConditionTable? When = null)
@@ -65,5 +70,8 @@ public sealed record WeightTable(
             ? $"{list}: {Name}: only the output projection of model_weights is tied"
         : Outside && (Tied is not null || list != "model_weights")
             ? $"{list}: {Name}: outside is said of model_weights alone, and output projections stand there anyway"
+        : Activation is not null && (Norm is not null || (To ?? Parts) is null)
+            ? $"{list}: {Name} has an activation, but writes nothing between two weights"
+        : Activation?.Check() is { } wrong ? $"{list}: {Name}: {wrong}"
         : When?.Check($"{list}: {Name}: when", tensorAllowed: list == "layer_weights");
 }

@@ -15,6 +15,9 @@ namespace Wisca.Certificates;
 public sealed record CertificateReport(
     ImmutableArray<LayerCertificate> Layers, ImmutableArray<string> Differences, int ChangedTensors, bool ExpectedExact)
 {
+    /// <summary>The norms and MLPs through which factors other than 1 pass, by their names in the model; sorted.</summary>
+    public ImmutableArray<string> Scaled { get; init; } = [];
+
     /// <summary>What turns the one into the other; null where only exchanges do.</summary>
     public RotationCertificate? Rotation { get; init; }
 

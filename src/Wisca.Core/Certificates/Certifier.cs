@@ -1,11 +1,9 @@
 using System.Text.Json;
 using Wisca.Architectures;
-using Wisca.Attention;
 using Wisca.Checkpoints;
 using Wisca.Rescaling;
 using Wisca.Rotations;
 using Wisca.Safetensors;
-using Wisca.Transitions;
 
 namespace Wisca.Certificates;
 
@@ -64,7 +62,6 @@ public static class Certifier
         if (differences.Count > 0) return new CertificateReport([], [.. differences], 0, false);
 
         var kinship = Kinship.Of(a, b);
-        var allowed = AllowedIndices(layout);
         var tensors = a.Tensors.ToList();
         long total = tensors.Sum(tensor => tensor.Info.ByteLength), compared = 0;
         int probed = 0;
@@ -78,22 +75,30 @@ public static class Certifier
                 var other = b.Find(name)!;
                 if (!tensor.HasBytesOf(other))
                 {
-                    string? difference = allowed.TryGetValue(name, out var indices)
-                        ? OutsideDifference(tensor, other, indices)
-                        : $"tensor '{name}' differs";
-                    lock (changed)
-                    {
-                        changed.Add(name);
-                        if (difference is not null) differences.Add(difference);
-                    }
+                    lock (changed) changed.Add(name);
                 }
 
                 progress?.Report(0.5 * Interlocked.Add(ref compared, tensor.Info.ByteLength) / total);
             },
             cancellation);
 
+        var scaling = new ScalingCertifier(a, b, layout, kinship, changed);
+        scaling.Certify(threads, cancellation);
+        Workers.Run(
+            [.. changed.Order(StringComparer.Ordinal).Where(name => !scaling.Explains(name))],
+            threads,
+            name =>
+            {
+                string? difference = scaling.Free(name) is { } free
+                    ? OutsideDifference(a.Find(name)!, b.Find(name)!, free)
+                    : $"tensor '{name}' differs";
+                if (difference is null) return;
+                lock (differences) differences.Add(difference);
+            },
+            cancellation);
+
         var rotations = new RotationCertifier(a, b, layout, RotationPlan.Create(layout), kinship);
-        if (rotations.Suspected(changed) is { } stream)
+        if (rotations.Suspected(changed) is { } stream && !(HasOldEmbeddings(stream) && scaling.Differences.Count == 0))
         {
             if (rotations.Certify(stream, changed, threads, cancellation) is { } report)
             {
@@ -107,6 +112,7 @@ public static class Certifier
             differences.Add($"tensor '{embedding}' is no rotation of the first's that most tensors agree with");
         }
 
+        differences.AddRange(scaling.Differences);
         var rotated = new List<string>();
         var layers = new LayerCertificate[layout.Layers.Length];
         Workers.Run(
@@ -114,7 +120,7 @@ public static class Certifier
             threads,
             layer =>
             {
-                var (certificate, found, heads) = new LayerProbe(a, b, layout, layer, changed, kinship, rotations, seed).Certify();
+                var (certificate, found, heads) = new LayerProbe(a, layout, layer, changed, kinship, scaling, rotations, seed).Certify();
                 layers[layer.Index] = certificate;
                 lock (differences)
                 {
@@ -129,8 +135,13 @@ public static class Certifier
         differences.Sort(StringComparer.Ordinal);
         return new CertificateReport([.. layers], [.. differences], changed.Count, kinship.PowersOfTwo)
         {
+            Scaled = [.. scaling.Spaces],
             Rotation = rotated.Count == 0 ? null : new RotationCertificate([.. rotated.Order(StringComparer.Ordinal)], 0, 0, 0),
         };
+
+        // Where embeddings are as they were, factors and no basis are what differs.
+        bool HasOldEmbeddings(RotatedSpace stream) =>
+            !stream.Slices.Any(slice => slice.Role == SliceRole.Embedding && changed.Contains(slice.Tensor));
 
         void CheckUnchanged()
         {
@@ -187,32 +198,12 @@ public static class Certifier
         }
     }
 
-    /// <summary>For each attention tensor, the indices along its axis that an exchange may scale.</summary>
-    private static Dictionary<string, (int Axis, HashSet<int> Indices)> AllowedIndices(ModelLayout layout)
-    {
-        var allowed = new Dictionary<string, (int Axis, HashSet<int> Indices)>(StringComparer.Ordinal);
-        foreach (var layer in layout.Layers)
-        {
-            foreach (var kind in (TransitionKind[])[.. AttentionGeometry.Kinds])
-            {
-                if (Exchange.TryCompile(layout.Geometry, layer, kind, Granularity.Tensor, out _) is not { } exchange) continue;
-                foreach (var slice in exchange.Slices)
-                {
-                    if (!allowed.TryGetValue(slice.Tensor, out var entry)) allowed.Add(slice.Tensor, entry = (slice.Axis, []));
-                    foreach (var run in slice.Runs) entry.Indices.UnionWith(Enumerable.Range(run.Start, run.Count));
-                }
-            }
-        }
-
-        return allowed;
-    }
-
     /// <summary>Says where two tensors differ outside the indices that may; null where they do not.</summary>
-    private static string? OutsideDifference(StoredTensor a, StoredTensor b, (int Axis, HashSet<int> Indices) allowed)
+    private static string? OutsideDifference(StoredTensor a, StoredTensor b, FreeIndices allowed)
     {
         var left = new MatrixView(a, allowed.Axis);
         var right = new MatrixView(b, allowed.Axis);
-        if (allowed.Indices.Count == left.Length) return null;
+        if (allowed.Indices.Count == left.Length * (left.ByRow ? 1 : allowed.Parts)) return null;
         int size = left.Dtype.Bits() / 8;
         using RowReader rowsA = new(left), rowsB = new(right);
         while (rowsA.Next() && rowsB.Next())
@@ -220,11 +211,11 @@ public static class Certifier
             for (int index = 0; index < rowsA.Count; index++)
             {
                 ReadOnlySpan<byte> rowA = rowsA.Row(index), rowB = rowsB.Row(index);
-                int row = rowsA.First + index;
+                int row = rowsA.First + index, part = row / (left.Rows / allowed.Parts) * left.Columns;
                 if (rowA.SequenceEqual(rowB) || (left.ByRow && allowed.Indices.Contains(row))) continue;
                 for (int column = 0; column < left.Columns; column++)
                 {
-                    if (!left.ByRow && allowed.Indices.Contains(column)) continue;
+                    if (!left.ByRow && allowed.Indices.Contains(part + column)) continue;
                     if (!rowA.Slice(column * size, size).SequenceEqual(rowB.Slice(column * size, size)))
                         return $"tensor '{a.Info.Name}' differs in {(left.ByRow ? "row" : "column")} {(left.ByRow ? row : column)}, which "
                             + "no exact transition scales";

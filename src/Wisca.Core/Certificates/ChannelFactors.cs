@@ -21,14 +21,20 @@ internal sealed class ChannelFactors
 {
     private readonly double[] _factors, _variances;
     private readonly Projection _projection;
+    private readonly TensorPair _weight;
 
-    private ChannelFactors(double[] factors, double[] variances, Projection projection, ImmutableArray<string> differences)
+    private ChannelFactors(
+        TensorPair weight, double[] factors, double[] variances, Projection projection, ImmutableArray<string> differences)
     {
+        _weight = weight;
         _factors = factors;
         _variances = variances;
         _projection = projection;
         Differences = differences;
     }
+
+    /// <summary>The type of the weight.</summary>
+    public Dtype Dtype => _weight.A.Info.Dtype;
 
     /// <summary>The first element of the weight, and of the bias, that is not its channel's multiple of the reference's.</summary>
     public ImmutableArray<string> Differences { get; }
@@ -39,19 +45,24 @@ internal sealed class ChannelFactors
     /// <summary>The variance of that factor, relative to its square, by one rounding of every element.</summary>
     public double VarianceOf(int head, int channel) => _variances[_projection.Starts[head] + channel];
 
-    public static ChannelFactors Between(Checkpoint a, Checkpoint b, Projection projection, int headDim, Kinship kinship)
+    /// <summary>Finds the factors.</summary>
+    /// <param name="pair">The weight.</param>
+    /// <param name="added">The bias that follows its channels; null for none.</param>
+    /// <param name="projection">Where the channels lie.</param>
+    /// <param name="headDim">Number of channels from each start on.</param>
+    /// <param name="kinship">What the ledgers say of the two.</param>
+    public static ChannelFactors Between(TensorPair pair, TensorPair? added, Projection projection, int headDim, Kinship kinship)
     {
         (int Start, int Length)[] runs = [.. Runs(projection, headDim)];
-        var weight = new Comparison(a.Find(projection.Weight)!, b.Find(projection.Weight)!, projection.Axis, kinship);
+        var weight = new Comparison(pair, projection.Axis, kinship);
         double[] factors = new double[weight.Length];
         double[] variances = new double[weight.Length];
         Array.Fill(factors, double.NaN);
         var differences = new List<string?> { weight.Recover(runs, factors, variances) };
 
         // A channel whose weights are all zeros may still have a bias, which then tells the factor.
-        if (projection.Bias is { } bias)
-            differences.Add(new Comparison(a.Find(bias)!, b.Find(bias)!, 0, kinship).Recover(runs, factors, variances));
-        return new ChannelFactors(factors, variances, projection, [.. differences.OfType<string>()]);
+        if (added is not null) differences.Add(new Comparison(added, 0, kinship).Recover(runs, factors, variances));
+        return new ChannelFactors(pair, factors, variances, projection, [.. differences.OfType<string>()]);
     }
 
     /// <summary>
@@ -59,12 +70,11 @@ internal sealed class ChannelFactors
     /// the projection's axis: the channel's own factor twice where there is none. Rounding by factors close to 1 goes one way for most
     /// elements, which least squares cannot know; what every element allows is a bound whatever the errors are like.
     /// </summary>
-    public (double[] Low, double[] High) Bounds(Checkpoint a, Checkpoint b, int headDim, int roundings)
+    public (double[] Low, double[] High) Bounds(int headDim, int roundings)
     {
         double[] low = new double[_factors.Length], high = new double[_factors.Length];
         Array.Fill(high, double.PositiveInfinity);
-        new Comparison(a.Find(_projection.Weight)!, b.Find(_projection.Weight)!, _projection.Axis, default)
-            .Narrow([.. Runs(_projection, headDim)], roundings, low, high);
+        new Comparison(_weight, _projection.Axis, default).Narrow([.. Runs(_projection, headDim)], roundings, low, high);
         for (int i = 0; i < low.Length; i++)
         {
             if (low[i] > high[i] || double.IsInfinity(high[i])) low[i] = high[i] = _factors[i];
@@ -95,9 +105,9 @@ internal sealed class ChannelFactors
     }
 
     /// <summary>One tensor in both models. A bias is a matrix of one row, its channels the columns.</summary>
-    private readonly struct Comparison(StoredTensor a, StoredTensor b, int axis, Kinship kinship)
+    private readonly struct Comparison(TensorPair pair, int axis, Kinship kinship)
     {
-        private readonly MatrixView _left = new(a, axis), _right = new(b, axis);
+        private readonly MatrixView _left = pair.Left(axis), _right = pair.Right(axis);
 
         public int Length => _left.Length;
 

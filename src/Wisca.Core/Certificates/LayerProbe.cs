@@ -9,15 +9,15 @@ namespace Wisca.Certificates;
 
 /// <summary>Compares one layer's two maps in two models: channel by channel through their factors, and whole on random probes.</summary>
 /// <param name="a">The reference.</param>
-/// <param name="b">The other.</param>
 /// <param name="layout">Both models' layout.</param>
 /// <param name="layer">The layer.</param>
 /// <param name="changed">The tensors whose bytes differ.</param>
 /// <param name="kinship">What the ledgers say of the two.</param>
+/// <param name="scaling">The other's tensors, without the factors of norms.</param>
 /// <param name="rotations">Looks for heads in another basis.</param>
 /// <param name="seed">Seed of the probes.</param>
 internal sealed class LayerProbe(
-    Checkpoint a, Checkpoint b, ModelLayout layout, AttentionLayer layer, HashSet<string> changed, Kinship kinship,
+    Checkpoint a, ModelLayout layout, AttentionLayer layer, HashSet<string> changed, Kinship kinship, ScalingCertifier scaling,
     RotationCertifier rotations, ulong seed)
 {
     private const int Probes = 4;
@@ -55,8 +55,7 @@ internal sealed class LayerProbe(
     private IEnumerable<string> ChannelDifferences(TransitionKind kind, Projection multiplied, Projection divided)
     {
         int d = layout.Geometry.DimOf(kind);
-        ChannelFactors left = ChannelFactors.Between(a, b, multiplied, d, kinship),
-            right = ChannelFactors.Between(a, b, divided, d, kinship);
+        ChannelFactors left = Factors(multiplied, d), right = Factors(divided, d);
         foreach (string difference in left.Differences.Concat(right.Differences)) yield return difference;
         if (left.Differences.Length + right.Differences.Length > 0) yield break;
 
@@ -118,8 +117,8 @@ internal sealed class LayerProbe(
             if (heads is null) return !(Math.Abs(mean.Product - 1) <= tolerance);
 
             // Read once more, and only where something looks wrong.
-            sharedBounds ??= shared.Bounds(a, b, layout.Geometry.DimOf(kind), kinship.FactorRoundings);
-            ownBounds ??= own.Bounds(a, b, layout.Geometry.DimOf(kind), kinship.FactorRoundings);
+            sharedBounds ??= shared.Bounds(layout.Geometry.DimOf(kind), kinship.FactorRoundings);
+            ownBounds ??= own.Bounds(layout.Geometry.DimOf(kind), kinship.FactorRoundings);
             double low = 0, high = 0;
             foreach (int kvHead in heads)
             {
@@ -211,11 +210,10 @@ internal sealed class LayerProbe(
 
     private double QueryKeyError()
     {
-        int d = layout.HeadDim;
         double[][] x = Random(Inputs(layer.Query)), y = Random(Inputs(layer.Key));
-        double[][] queriesA = Project(a, layer.Query, d, x), queriesB = Project(b, layer.Query, d, x);
-        double[][] keysA = Project(a, layer.Key, d, y), keysB = Project(b, layer.Key, d, y);
-        int sharing = layout.Heads / layout.KvHeads;
+        int d = layout.HeadDim, sharing = layout.Heads / layout.KvHeads;
+        double[][] queriesA = Project(layer.Query, d, x, other: false), queriesB = Project(layer.Query, d, x, other: true);
+        double[][] keysA = Project(layer.Key, d, y, other: false), keysB = Project(layer.Key, d, y, other: true);
         double[] query = new double[d], key = new double[d];
         double worst = 0;
         for (int head = 0; head < layout.Heads; head++)
@@ -246,13 +244,12 @@ internal sealed class LayerProbe(
 
     private double ValueOutputError()
     {
-        int d = layout.ValueDim;
         double[][] x = Random(Inputs(layer.Value));
-        double[][] valuesA = Project(a, layer.Value, d, x), valuesB = Project(b, layer.Value, d, x);
+        int d = layout.ValueDim, sharing = layout.Heads / layout.KvHeads;
+        double[][] valuesA = Project(layer.Value, d, x, other: false), valuesB = Project(layer.Value, d, x, other: true);
         double[] differences = new double[layout.Heads], lengths = new double[layout.Heads];
-        int sharing = layout.Heads / layout.KvHeads;
-        var left = new MatrixView(a.Find(layer.Output.Weight)!, layer.Output.Axis);
-        var right = new MatrixView(b.Find(layer.Output.Weight)!, layer.Output.Axis);
+        var output = scaling.Pair(layer.Output.Weight);
+        MatrixView left = output.Left(layer.Output.Axis), right = output.Right(layer.Output.Axis);
         double[] rowA = new double[left.Columns], rowB = new double[left.Columns];
         using RowReader readerA = new(left), readerB = new(right);
         if (!left.ByRow)
@@ -307,6 +304,10 @@ internal sealed class LayerProbe(
         return worst;
     }
 
+    private ChannelFactors Factors(Projection projection, int d) =>
+        ChannelFactors.Between(
+            scaling.Pair(projection.Weight), projection.Bias is { } bias ? scaling.Pair(bias) : null, projection, d, kinship);
+
     private bool Changed(Projection projection) =>
         changed.Contains(projection.Weight) || (projection.Bias is { } bias && changed.Contains(bias));
 
@@ -314,10 +315,11 @@ internal sealed class LayerProbe(
     private int Inputs(Projection projection) => (int)a.Find(projection.Weight)!.Info.Shape[1 - projection.Axis];
 
     /// <summary>W x + b for each probe, head after head.</summary>
-    private static double[][] Project(Checkpoint checkpoint, Projection projection, int d, double[][] x)
+    private double[][] Project(Projection projection, int d, double[][] x, bool other)
     {
         double[][] result = Zeros(projection.Starts.Length * d);
-        var matrix = new MatrixView(checkpoint.Find(projection.Weight)!, projection.Axis);
+        var pair = scaling.Pair(projection.Weight);
+        var matrix = other ? pair.Right(projection.Axis) : pair.Left(projection.Axis);
         double[] row = new double[matrix.Columns];
         using var reader = new RowReader(matrix);
         if (matrix.ByRow)
@@ -345,7 +347,8 @@ internal sealed class LayerProbe(
         }
 
         if (projection.Bias is null) return result;
-        var bias = new MatrixView(checkpoint.Find(projection.Bias)!, 0);
+        var ofBias = scaling.Pair(projection.Bias);
+        var bias = other ? ofBias.Right(0) : ofBias.Left(0);
         double[] added = new double[bias.Columns];
         bias.Decode(0, added);
         for (int head = 0; head < projection.Starts.Length; head++)

@@ -10,8 +10,13 @@ namespace Wisca.Checkpoints;
 /// </summary>
 internal readonly struct MatrixView
 {
-    public MatrixView(StoredTensor tensor, int axis)
+    /// <param name="tensor">The tensor.</param>
+    /// <param name="axis">0 for rows, 1 for columns.</param>
+    /// <param name="rowFactors">By which the numbers of each row are multiplied when they are read; null for none.</param>
+    /// <param name="columnFactors">The same for columns.</param>
+    public MatrixView(StoredTensor tensor, int axis, double[]? rowFactors = null, double[]? columnFactors = null)
     {
+        (RowFactors, ColumnFactors) = (rowFactors, columnFactors);
         Tensor = tensor;
         var shape = tensor.Info.Shape;
         if (shape.Any(dimension => dimension > int.MaxValue) || shape[^1] * (Dtype.Bits() / 8) > int.MaxValue)
@@ -23,6 +28,10 @@ internal readonly struct MatrixView
     }
 
     public StoredTensor Tensor { get; }
+
+    private double[]? RowFactors { get; }
+
+    private double[]? ColumnFactors { get; }
 
     public Dtype Dtype => Tensor.Info.Dtype;
 
@@ -41,6 +50,17 @@ internal readonly struct MatrixView
 
     public int RowBytes => Columns * (Dtype.Bits() / 8);
 
+    /// <summary>The numbers of a row's bytes.</summary>
+    /// <param name="row">Which.</param>
+    /// <param name="bytes">Its bytes.</param>
+    /// <param name="values">Where its elements go.</param>
+    public void Decode(int row, ReadOnlySpan<byte> bytes, Span<double> values)
+    {
+        Elements.Decode(Dtype, bytes, values);
+        for (int column = 0; RowFactors is not null && column < Columns; column++) values[column] *= RowFactors[row];
+        for (int column = 0; ColumnFactors is not null && column < Columns; column++) values[column] *= ColumnFactors[column];
+    }
+
     /// <summary>Reads a row as numbers.</summary>
     /// <param name="row">Which.</param>
     /// <param name="values">Where its elements go.</param>
@@ -48,7 +68,7 @@ internal readonly struct MatrixView
     {
         byte[] bytes = ArrayPool<byte>.Shared.Rent(RowBytes);
         Tensor.Read((long)row * RowBytes, bytes.AsSpan(0, RowBytes));
-        Elements.Decode(Dtype, bytes.AsSpan(0, RowBytes), values);
+        Decode(row, bytes.AsSpan(0, RowBytes), values);
         ArrayPool<byte>.Shared.Return(bytes);
     }
 }

@@ -1,5 +1,4 @@
 using System.Buffers;
-using Wisca.Numerics;
 
 namespace Wisca.Checkpoints;
 
@@ -49,7 +48,7 @@ internal sealed class RowReader : IDisposable
             _matrix.Tensor.Read((long)First * _matrix.RowBytes, _block.AsSpan(0, Count * _matrix.RowBytes));
         }
 
-        Elements.Decode(_matrix.Dtype, Row(row - First), values);
+        _matrix.Decode(row, Row(row - First), values);
     }
 
     /// <summary>The bytes of a row of the block, counted from its first.</summary>

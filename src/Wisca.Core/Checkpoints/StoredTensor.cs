@@ -36,6 +36,20 @@ public sealed record StoredTensor(SafetensorsFile File, TensorInfo Info)
         }
     }
 
+    /// <summary>One of the matrices of a stack, as a tensor of its own.</summary>
+    /// <param name="part">Which.</param>
+    /// <param name="parts">Number of parts, which the first axis counts or is a multiple of.</param>
+    internal StoredTensor Part(int part, int parts)
+    {
+        long length = Info.ByteLength / parts;
+        long[] shape = Info.Shape[0] == parts ? [.. Info.Shape.Skip(1)] : [Info.Shape[0] / parts, .. Info.Shape.Skip(1)];
+        return this with
+        {
+            Info = new TensorInfo(
+                $"{Info.Name}[{part}]", Info.Dtype, [.. shape], Info.Begin + (part * length), Info.Begin + ((part + 1) * length)),
+        };
+    }
+
     /// <summary>A copy of a part of the tensor's bytes.</summary>
     public byte[] Bytes(long offset, int length) => File.Bytes(Info, offset, length);
 

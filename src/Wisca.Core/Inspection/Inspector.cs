@@ -32,6 +32,7 @@ public static class Inspector
         ArgumentNullException.ThrowIfNull(checkpoint);
         var layout = ModelLayout.Resolve(checkpoint, table);
         var source = new CheckpointTensorSource(checkpoint);
+        var map = new MapExchanges(layout);
         var layers = new LayerInspection[layout.Layers.Length];
         int done = 0;
         Workers.Run(
@@ -49,7 +50,10 @@ public static class Inspector
                     Norm(layer.Output, layout.ValueDim),
                     Exact(layer, TransitionKind.QueryKey, QueryKeyGranularities),
                     Exact(layer, TransitionKind.ValueOutput, ValueOutputGranularities),
-                    layer.Refusals);
+                    layer.Refusals)
+                {
+                    Others = Others(layer),
+                };
                 progress?.Report(Interlocked.Increment(ref done) / (double)layers.Length);
 
                 double? Norm(Projection projection, int channels)
@@ -61,7 +65,35 @@ public static class Inspector
                 }
             },
             cancellation);
-        return new ModelInspection(layout, [.. layers]);
+        return new ModelInspection(layout, [.. layers])
+        {
+            LastNorm = Find((granularity, refuse) => map.OfNorms(MapExchanges.Outside, granularity, refuse)),
+        };
+
+        ImmutableDictionary<TransitionKind, TransitionFinding> Others(AttentionLayer layer)
+        {
+            var found = ImmutableDictionary.CreateBuilder<TransitionKind, TransitionFinding>();
+            Add(TransitionKind.UpDown, (granularity, refuse) => map.OfMlps(layer.Index, granularity, refuse));
+            Add(TransitionKind.NormGain, (granularity, refuse) => map.OfNorms(layer.Index, granularity, refuse));
+            Add(TransitionKind.QueryKeyNorm, (granularity, refuse) => map.OfHeadNorms(layer, granularity, refuse));
+            return found.ToImmutable();
+
+            void Add(TransitionKind kind, Func<Granularity, Action<string>, IEnumerable<Exchange>> compile)
+            {
+                if (Find(compile) is { } finding) found.Add(kind, finding);
+            }
+        }
+
+        static TransitionFinding? Find(Func<Granularity, Action<string>, IEnumerable<Exchange>> compile)
+        {
+            var refused = new List<string>();
+            Granularity[] exact =
+            [
+                .. new[] { Granularity.Tensor, Granularity.Channel }
+                    .Where(granularity => compile(granularity, refused.Add).ToList().Count > 0),
+            ];
+            return exact.Length + refused.Count == 0 ? null : new TransitionFinding([.. exact], [.. refused.Distinct()]);
+        }
 
         ImmutableArray<Granularity> Exact(AttentionLayer layer, TransitionKind kind, Granularity[] granularities) =>
             [.. granularities.Where(granularity => Exchange.TryCompile(layout.Geometry, layer, kind, granularity, out _) is not null)];

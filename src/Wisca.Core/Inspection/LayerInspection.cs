@@ -23,6 +23,11 @@ public sealed record LayerInspection(
     ImmutableArray<Granularity> ValueOutputExact,
     ImmutableDictionary<TransitionKind, string> Refusals)
 {
+    /// <summary>What is exact of the layer's MLPs (ud), of its norms (ng) and of the gains of its queries and keys (qn); a kind that the
+    /// layer has nothing of is not there.</summary>
+    public ImmutableDictionary<TransitionKind, TransitionFinding> Others { get; init; } =
+        ImmutableDictionary<TransitionKind, TransitionFinding>.Empty;
+
     /// <summary>|W_q|_1 / |W_k|_1; 1 is balanced.</summary>
     public double? QueryKeyRatio => Query / Key;
 

@@ -59,6 +59,18 @@ internal sealed class AxisMeasurement
         }
     }
 
+    /// <summary>Adds one row of numbers, each times a factor along the other axis.</summary>
+    /// <param name="row">The row's index along axis 0; for axis 1, of no meaning.</param>
+    /// <param name="values">The elements.</param>
+    /// <param name="first">For axis 1, the index of the first element.</param>
+    /// <param name="factors">One factor for all elements, or one for each.</param>
+    /// <param name="offset">What is added to each element before.</param>
+    public void AddRow(int row, ReadOnlySpan<double> values, int first, ReadOnlySpan<double> factors, double offset)
+    {
+        for (int i = 0; i < values.Length; i++)
+            AddOne(_axis == 0 ? row : first + i, (values[i] + offset) * (factors.Length == 1 ? factors[0] : factors[i]));
+    }
+
     /// <summary>Adds a multiple of 8 elements to one index.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void AddToRow(int row, ReadOnlySpan<float> values)

@@ -10,9 +10,12 @@ public interface ITensorSource
 
     /// <summary>Measures a tensor along an axis.</summary>
     /// <param name="tensor">The tensor's full name; a matrix, or a bias with axis 0.</param>
-    /// <param name="axis">0 for rows, 1 for columns.</param>
+    /// <param name="axis">0 for rows, 1 for columns. A stack of matrices counts as one below the other.</param>
+    /// <param name="parts">Number of matrices of a stack of which each has columns of its own; 1 where all rows share them.</param>
+    /// <param name="addsOne">True to measure 1 plus what is stored.</param>
+    /// <param name="others">Factors along the other axis by which elements are multiplied before they count; null for none.</param>
     /// <exception cref="WiscaException">The tensor holds NaN or infinity.</exception>
-    AxisStatistics Measure(string tensor, int axis);
+    AxisStatistics Measure(string tensor, int axis, int parts = 1, bool addsOne = false, double[]? others = null);
 
     /// <summary>The largest singular value of the submatrix of each group of indices.</summary>
     /// <param name="tensor">The tensor's full name.</param>

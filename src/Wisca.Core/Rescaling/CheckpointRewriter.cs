@@ -15,6 +15,7 @@ namespace Wisca.Rescaling;
 internal sealed class CheckpointRewriter : IDisposable
 {
     private const long CopySize = 16 << 20;
+    private static readonly double[] One = [1];
     private readonly IWeightFolder _checkpoint;
     private readonly IReadOnlySet<string> _touched;
     private readonly ProgressCounter _progress;
@@ -23,7 +24,7 @@ internal sealed class CheckpointRewriter : IDisposable
     private readonly Dictionary<SafetensorsFile, SafetensorsHeader> _headers = [];
     private readonly ConcurrentDictionary<string, TensorDigests> _digests = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, LostElements> _lost = new(StringComparer.Ordinal);
-    private readonly ConcurrentDictionary<string, AxisStatistics> _statistics = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<(string Tensor, int Axis, int Parts), AxisStatistics> _statistics = new();
 
     /// <param name="checkpoint">The model or adapter that is read.</param>
     /// <param name="folder">Where its weight files are written.</param>
@@ -68,8 +69,8 @@ internal sealed class CheckpointRewriter : IDisposable
     /// <summary>The elements that scaling rounded, where they were to be kept.</summary>
     public IReadOnlyList<LostElements> Lost => [.. _lost.Values.OrderBy(lost => lost.Tensor, StringComparer.Ordinal)];
 
-    /// <summary>Measures of every scaled tensor as it was written.</summary>
-    public IReadOnlyDictionary<string, AxisStatistics> Statistics => _statistics;
+    /// <summary>Measures of every scaled tensor as it was written, along each axis that has factors.</summary>
+    public IReadOnlyDictionary<(string Tensor, int Axis, int Parts), AxisStatistics> Statistics => _statistics;
 
     /// <summary>Writes everything, and closes the files.</summary>
     /// <param name="solve">Finds what becomes of the tensors, with the number of threads it is given;
@@ -173,10 +174,17 @@ internal sealed class CheckpointRewriter : IDisposable
         var before = new XxHash128();
         var after = new XxHash128();
         var scale = edit as TensorScale;
-        var measurement = scale is null ? null : new AxisMeasurement(matrix.Dtype, matrix.ByRow ? 0 : 1, matrix.Length);
+        (int Axis, int Parts, AxisMeasurement Measurement)[] measurements =
+        [
+            .. (scale?.Axes(matrix) ?? []).Select(along => (
+                along.Axis, along.Parts,
+                new AxisMeasurement(
+                    matrix.Dtype, IsByRow(along.Axis) ? 0 : 1, IsByRow(along.Axis) ? matrix.Rows : matrix.Columns * along.Parts))),
+        ];
         var restored = scale?.Restored?.Invoke();
-        var losses = scale is { KeepLosses: true, PowersOfTwo: true } ? new LossRecorder(matrix.Dtype) : null;
+        var losses = scale is { KeepLosses: true, PowersOfTwo: true } ? new LossRecorder(matrix, scale.Inverse()) : null;
         byte[] buffer = [];
+        double[] values = new double[matrix.Columns];
         using var rows = new RowReader(matrix);
         while (rows.Next())
         {
@@ -188,21 +196,39 @@ internal sealed class CheckpointRewriter : IDisposable
             {
                 var to = changed.Slice(row * matrix.RowBytes, matrix.RowBytes);
                 edit.Apply(matrix, rows.First + row, rows.Row(row), to);
-                losses?.Check(rows.Row(row), to, scale!.Of(matrix, rows.First + row), (long)(rows.First + row) * matrix.Columns);
+                losses?.Check(rows.First + row, rows.Row(row), to);
             }
 
             restored?.Apply(changed, (long)rows.First * matrix.Columns);
-            for (int row = 0; measurement is not null && row < rows.Count; row++)
-                measurement.AddRow(rows.First + row, changed.Slice(row * matrix.RowBytes, matrix.RowBytes));
+            for (int row = 0; measurements.Length > 0 && row < rows.Count; row++)
+                Measure(rows.First + row, changed.Slice(row * matrix.RowBytes, matrix.RowBytes));
             after.Append(changed);
             RandomAccess.Write(target, changed, offset + ((long)rows.First * matrix.RowBytes));
             _progress.Add(changed.Length);
         }
 
         edit.Complete();
-        if (measurement is not null) _statistics[name] = measurement.ToStatistics(matrix.ElementsPerIndex);
+        foreach (var (axis, parts, measurement) in measurements)
+            _statistics[(name, axis, parts)] = measurement.ToStatistics(IsByRow(axis) ? matrix.Columns : matrix.Rows / parts);
         if (_checkpoint.Find(name) is not null) _digests[name] = new TensorDigests(Hex(before), Hex(after));
         if (losses?.ToElements(name) is { } lost) _lost[name] = lost;
+
+        bool IsByRow(int axis) => axis == 0 && matrix.Tensor.Info.Shape.Length > 1;
+
+        void Measure(int row, Span<byte> written)
+        {
+            foreach (var (axis, parts, measurement) in measurements)
+            {
+                if (parts == 1 && !scale!.Factors.AddsOne)
+                {
+                    measurement.AddRow(row, written);
+                    continue;
+                }
+
+                Elements.Decode(matrix.Dtype, written, values);
+                measurement.AddRow(row, values, row / (matrix.Rows / parts) * matrix.Columns, One, scale!.Factors.AddsOne ? 1 : 0);
+            }
+        }
     }
 
     internal static string Hex(XxHash128 hash) => Convert.ToHexStringLower(hash.GetCurrentHash());

@@ -25,6 +25,10 @@ public sealed record LedgerMove(
     IReadOnlyList<LedgerVector>? Vectors = null,
     IReadOnlyList<LedgerRotation>? Rotations = null)
 {
+    /// <summary>What a joint balance made small, and by how much; null where the criterion minimises nothing of all weights
+    /// together, or where nothing was recorded.</summary>
+    public BalanceObjective? Objective { get; init; }
+
     /// <summary>A change of tensors by other means than factors (merging, balancing an adapter):
     /// it is kept when moves are undone.</summary>
     internal static LedgerMove Edited(IReadOnlyDictionary<string, TensorDigests> tensors) =>
@@ -37,7 +41,7 @@ public sealed record LedgerMove(
     /// <summary>True where every factor is a power of two.</summary>
     [JsonIgnore]
     public bool PowersOfTwo =>
-        Rotations is null && Groups.All(group => Numerics.Elements.IsPowerOfTwo(group.Factor))
+        Rotations is null && Groups.All(group => group.PowersOfTwo)
         && (Vectors ?? []).All(vector => Array.TrueForAll(vector.Decode(), Numerics.Elements.IsPowerOfTwo));
 
     internal string? FindFault()
@@ -68,14 +72,13 @@ public sealed record LedgerMove(
             if (group is null || group.Slices.Contains(null!)) return "a group or slice that is null";
             if (!Enum.IsDefined(group.Transition) || !Enum.IsDefined(group.Granularity) || !Enum.IsDefined(group.Outcome))
                 return $"layer {group.Layer}: an unknown transition, granularity or outcome";
-            if (!(group.Factor > 0) || !double.IsFinite(group.Factor) || !double.IsFinite(1 / group.Factor))
-                return $"layer {group.Layer}: factor {group.Factor} is not a positive number";
+            if (group.FindFault() is { } fault) return $"layer {group.Layer}: {fault}";
             foreach (var slice in group.Slices)
             {
-                if (slice.Axis is not (0 or 1) || slice.Exponent is not (1 or -1))
+                if (slice.Axis is not (0 or 1) || slice.Exponent is not (1 or -1 or -2) || slice.Parts < 1)
                     return $"'{slice.Tensor}': axis {slice.Axis} or exponent {slice.Exponent}";
                 if (!slice.HasValidIndices()) return $"'{slice.Tensor}': '{slice.Indices}' is not an ascending list of indices";
-                if (group.Factor != 1 && !Tensors.ContainsKey(slice.Tensor)) return $"no digests of '{slice.Tensor}', which is scaled";
+                if (group.Moves && !Tensors.ContainsKey(slice.Tensor)) return $"no digests of '{slice.Tensor}', which is scaled";
             }
         }
 

@@ -1,38 +1,33 @@
 using System.Buffers;
-using Wisca.Numerics;
+using Wisca.Checkpoints;
 using Wisca.Safetensors;
 
 namespace Wisca.Rescaling;
 
 /// <summary>Keeps the original bits of the elements that a power of two does not leave exact.</summary>
-internal sealed class LossRecorder(Dtype dtype)
+/// <param name="matrix">The tensor.</param>
+/// <param name="back">The way back.</param>
+internal sealed class LossRecorder(MatrixView matrix, TensorScale back)
 {
-    private readonly int _size = dtype.Bits() / 8;
+    private readonly int _size = matrix.Dtype.Bits() / 8;
+    private readonly byte[] _back = new byte[matrix.RowBytes];
     private readonly ArrayBufferWriter<byte> _gaps = new(), _bits = new();
     private int _count;
     private long _last = -1;
-    private byte[] _back = [];
-    private double[] _inverses = [];
 
     /// <summary>Compares a row with what scaling back its scaled form gives.</summary>
+    /// <param name="row">Which.</param>
     /// <param name="original">The row as it was.</param>
     /// <param name="scaled">The row as it is written.</param>
-    /// <param name="factors">One factor for all elements, or one for each.</param>
-    /// <param name="first">Index of the row's first element in the tensor.</param>
-    public void Check(ReadOnlySpan<byte> original, ReadOnlySpan<byte> scaled, ReadOnlySpan<double> factors, long first)
+    public void Check(int row, ReadOnlySpan<byte> original, ReadOnlySpan<byte> scaled)
     {
-        if (factors.Length == 1 && factors[0] == 1) return;
-        if (_back.Length < original.Length) _back = new byte[original.Length];
-        if (_inverses.Length < factors.Length) _inverses = new double[factors.Length];
-        for (int i = 0; i < factors.Length; i++) _inverses[i] = 1 / factors[i];
-        var back = _back.AsSpan(0, original.Length);
-        Elements.Scale(dtype, scaled, back, _inverses.AsSpan(0, factors.Length), true);
-        if (back.SequenceEqual(original)) return;
+        if (back.Of(matrix, row) is [1]) return;
+        back.Apply(matrix, row, scaled, _back);
+        if (original.SequenceEqual(_back)) return;
         for (int at = 0; at < original.Length; at += _size)
         {
             var element = original.Slice(at, _size);
-            if (element.SequenceEqual(back.Slice(at, _size))) continue;
-            Add(first + (at / _size), element);
+            if (!element.SequenceEqual(_back.AsSpan(at, _size))) Add(((long)row * matrix.Columns) + (at / _size), element);
         }
     }
 

@@ -1,5 +1,7 @@
 using Wisca.Checkpoints;
 using Wisca.Numerics;
+using Wisca.Safetensors;
+using Wisca.Transitions;
 
 namespace Wisca.Rescaling;
 
@@ -17,33 +19,44 @@ internal static class LossScan
     public static bool MayRound(MatrixView matrix, AxisStatistics statistics, int index, double factor) =>
         factor < 1 && statistics.SmallestNonzero[index] * factor < Elements.MinNormal(matrix.Dtype);
 
-    /// <summary>For each index, the number of its elements that scaling does not leave exact.</summary>
-    /// <param name="matrix">The tensor.</param>
-    /// <param name="factors">A power of two for each index; 1 where nothing is to be tried.</param>
-    public static long[] Count(MatrixView matrix, double[] factors)
+    /// <summary>The first index of an axis where a tensor's elements might overflow by factors; null where none does.</summary>
+    public static int? FirstOverflow(IWeightFolder weights, string tensor, AxisFactors factors)
     {
-        long[] lost = new long[matrix.Length];
+        // The largest of each index, with the factors of the other axis on its elements.
+        var (axis, others) = factors.Columns is null ? (0, null) : (1, factors.Rows);
+        var matrix = new MatrixView(weights.Find(tensor)!, axis);
+        if (factors.Of(axis) is not { } along) return null;
+        var statistics = new CheckpointTensorSource(weights).Measure(tensor, axis, along.Length / matrix.Length, factors.AddsOne, others);
+        int index = Enumerable.Range(0, along.Length)
+            .FirstOrDefault(index => Overflows(matrix, statistics, index, along[index]), -1);
+        return index < 0 ? null : index;
+    }
+
+    /// <summary>Counts the elements that scaling does not leave exact.</summary>
+    /// <param name="matrix">The tensor.</param>
+    /// <param name="factors">Powers of two.</param>
+    /// <param name="found">Told the row and the column of each.</param>
+    public static void Find(MatrixView matrix, AxisFactors factors, Action<int, int> found)
+    {
+        var scale = new TensorScale(factors);
+        var inverse = scale.Inverse();
         byte[] scaled = new byte[matrix.RowBytes], back = new byte[matrix.RowBytes];
-        double[] inverses = Array.ConvertAll(factors, factor => 1 / factor);
-        int size = matrix.RowBytes / Math.Max(1, matrix.Columns);
+        int size = matrix.Dtype.Bits() / 8;
         using var rows = new RowReader(matrix);
         while (rows.Next())
         {
-            for (int row = 0; row < rows.Count; row++) CountRow(rows.First + row, rows.Row(row));
-        }
-
-        return lost;
-
-        void CountRow(int row, ReadOnlySpan<byte> original)
-        {
-            if (matrix.ByRow && factors[row] == 1) return;
-            Elements.Scale(matrix.Dtype, original, scaled, matrix.ByRow ? factors.AsSpan(row, 1) : factors, true);
-            Elements.Scale(matrix.Dtype, scaled, back, matrix.ByRow ? inverses.AsSpan(row, 1) : inverses, true);
-            if (original.SequenceEqual(back)) return;
-            for (int column = 0; column < matrix.Columns; column++)
+            for (int index = 0; index < rows.Count; index++)
             {
-                if (!original.Slice(column * size, size).SequenceEqual(back.AsSpan(column * size, size)))
-                    lost[matrix.ByRow ? row : column]++;
+                int row = rows.First + index;
+                if (scale.Of(matrix, row) is [1]) continue;
+                var original = rows.Row(index);
+                scale.Apply(matrix, row, original, scaled);
+                inverse.Apply(matrix, row, scaled, back);
+                if (original.SequenceEqual(back)) continue;
+                for (int column = 0; column < matrix.Columns; column++)
+                {
+                    if (!original.Slice(column * size, size).SequenceEqual(back.AsSpan(column * size, size))) found(row, column);
+                }
             }
         }
     }

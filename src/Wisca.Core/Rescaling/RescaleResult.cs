@@ -25,6 +25,11 @@ public sealed record RescaleResult(TransitionSolution Solution, Ledger? Ledger, 
     /// <summary>Bytes that their original bits take in the ledger; 0 for a dry run.</summary>
     public long LedgerBytesOfRounded => Move?.Lost.Sum(lost => (long)lost.Packed.Length) ?? 0;
 
+    /// <summary>
+    /// For each exchange of the plan and each of its groups, the norms of both sides as they were written; empty for a dry run.
+    /// </summary>
+    public ImmutableArray<ImmutableArray<(double Multiplied, double Divided)>> NormsAfter { get; init; } = [];
+
     /// <summary>Bytes of weights that were written.</summary>
     public long WrittenBytes { get; init; }
 

@@ -1,5 +1,5 @@
+using System.Collections.Immutable;
 using Wisca.Architectures;
-using Wisca.Attention;
 using Wisca.Checkpoints;
 using Wisca.Numerics;
 using Wisca.Transitions;
@@ -93,20 +93,21 @@ public static class Rescaler
                 return solution.Factors((tensor, axis) => new MatrixView(checkpoint.Find(tensor)!, axis).Length)
                     .ToDictionary(
                         entry => entry.Key,
-                        entry => (TensorEdit)new TensorScale(entry.Value.Axis, entry.Value.Factors, KeepLosses: true),
+                        entry => (TensorEdit)new TensorScale(entry.Value, KeepLosses: true),
                         StringComparer.Ordinal);
             },
             options.Threads,
             cancellation);
 
         Ledger? ledger = null;
-        var move = ToMove(
-            solution!, NormsAfter(checkpoint, solver, rewriter, plan, options.Threads, folder.Staging, cancellation), rewriter);
+        var normsAfter = NormsAfter(checkpoint, solver, rewriter, plan, options.Threads, folder.Staging, cancellation);
+        var move = ToMove(solution!, normsAfter, rewriter);
         var sideFiles = CheckpointCopy.Complete(
             checkpoint, folder, files => ledger = new Ledger(Ledger.CurrentVersion, [.. history?.Moves ?? [], move], files), cancellation);
         return new RescaleResult(solution!, ledger, sideFiles)
         {
             WrittenBytes = checkpoint.Shards.Sum(shard => shard.Length),
+            NormsAfter = [.. normsAfter.Select(norms => norms.Multiplied.Zip(norms.Divided).ToImmutableArray())],
             RoundedElements = move.Lost.Sum(lost => (long)lost.Count),
             RoundedTensors = move.Lost.Count,
             ElementsBesideRounded = CountElements(checkpoint, move.Lost.Select(lost => lost.Tensor)),
@@ -123,7 +124,7 @@ public static class Rescaler
         var skipped = solution.Groups.Where(entry => entry.Balance.Outcome == GroupOutcome.Skipped).ToList();
         var undone = skipped
             .Where(entry =>
-                (entry.Exchange.Kind == TransitionKind.QueryKey ? options.RequireQueryKey : options.RequireValueOutput)
+                options.Requires(entry.Exchange.Kind)
                 && entry.Balance is { MultipliedNorm: not 0, DividedNorm: not 0 })
             .ToList();
         string hint = options.Lossless
@@ -156,10 +157,13 @@ public static class Rescaler
         TransitionSolution solution, (double[] Multiplied, double[] Divided)[] after, CheckpointRewriter rewriter)
     {
         var options = solution.Plan.Options;
-        var groups = solution.Plan.Exchanges.SelectMany((exchange, index) => solution.Balances[index].Select((balance, group) =>
-            LedgerGroup.Of(exchange, group, balance, [after[index].Multiplied[group], after[index].Divided[group]])));
+        var groups = solution.Plan.Exchanges.SelectMany(
+            (exchange, index) => LedgerGroup.Of(exchange, solution.Balances[index], after[index], options.Balance.Criterion));
         return new LedgerMove(
-            options.Balance.Criterion, options.Balance.Rounding, options.Balance.MaxLog2, [.. groups], rewriter.Digests, rewriter.Lost);
+            options.Balance.Criterion, options.Balance.Rounding, options.Balance.MaxLog2, [.. groups], rewriter.Digests, rewriter.Lost)
+        {
+            Objective = options.Mlp is null && options.Norms is null ? null : solution.Objective,
+        };
     }
 
     /// <summary>The norms of every group's two sides as they were written.</summary>
@@ -168,8 +172,6 @@ public static class Rescaler
         CancellationToken cancellation)
     {
         // What was not scaled is as it was measured before. The written files are read again only for spectral norms.
-        var statistics = new Dictionary<string, AxisStatistics>(solver.Statistics, StringComparer.Ordinal);
-        foreach (var (tensor, written) in rewriter.Statistics) statistics[tensor] = written;
         using var reopened = checkpoint.Reopen(staging);
         var source = new CheckpointTensorSource(reopened);
         var norms = new (double[], double[])[plan.Exchanges.Length];
@@ -179,9 +181,14 @@ public static class Rescaler
             threads,
             index =>
                 norms[index] = (
-                    Balancer.Norms(plan.Exchanges[index], source, statistics, criterion, +1),
-                    Balancer.Norms(plan.Exchanges[index], source, statistics, criterion, -1)),
+                    Balancer.Norms(plan.Exchanges[index], source, Statistics, criterion, +1),
+                    Balancer.Norms(plan.Exchanges[index], source, Statistics, criterion, -1)),
             cancellation);
         return norms;
+
+        AxisStatistics Statistics(ScaledAxis slice) =>
+            rewriter.Statistics.TryGetValue((slice.Tensor, slice.Axis, slice.Parts), out var written) ? written
+            : rewriter.Digests.ContainsKey(slice.Tensor) ? source.Measure(slice.Tensor, slice.Axis, slice.Parts, slice.AddsOne)
+            : solver.Statistics(slice);
     }
 }

@@ -1,7 +1,6 @@
 using System.Collections.Immutable;
 using System.IO.Hashing;
 using Wisca.Checkpoints;
-using Wisca.Numerics;
 using Wisca.Rotations;
 using Wisca.Transitions;
 
@@ -99,29 +98,14 @@ public static class TrainedMove
         var moves = Ledger.Load(folder)?.Moves ?? [];
         if (rotationsContinue && moves is [.., { InTraining: true, Rotations: not null }]) moves = [.. moves.SkipLast(1)];
         if (plan is null || moves is not [.., { InTraining: true, Rotations: null } last]) return (moves, null);
-        var groups = plan.Exchanges.SelectMany(
-            exchange => exchange.Groups,
-            (exchange, label) => (exchange.Layer, exchange.Kind, exchange.Granularity, label.KvHead, label.Channel));
-        if (
-            !last
-                .Groups.Select(group => (group.Layer, group.Transition, group.Granularity, group.KvHead, group.Channel))
-                .SequenceEqual(groups))
-            return (moves, null);
-        var factors = new Queue<double>(last.Groups.Select(group => group.Factor));
-        return (
-            [.. moves.SkipLast(1)],
-            [.. plan.Exchanges.Select(exchange => exchange.Groups.Select(_ => factors.Dequeue()).ToImmutableArray())]);
+        return LedgerGroup.Read(last.Groups, plan.Exchanges) is { } product ? ([.. moves.SkipLast(1)], product) : (moves, null);
     }
 
     private static LedgerMove Create(string folder, TransitionPlan plan, ImmutableArray<ImmutableArray<double>> product)
     {
         using var checkpoint = Checkpoint.Open(folder);
         var source = new CheckpointTensorSource(checkpoint);
-        var statistics = plan
-            .Exchanges.SelectMany(exchange => exchange.Slices)
-            .Where(slice => !slice.IsBias)
-            .DistinctBy(slice => slice.Tensor)
-            .ToDictionary(slice => slice.Tensor, slice => source.Measure(slice.Tensor, slice.Axis), StringComparer.Ordinal);
+        var statistics = new SliceStatistics(source);
 
         // Second moments are not stored with the weights: their norms stand in.
         var options = plan.Options.Balance;
@@ -130,17 +114,16 @@ public static class TrainedMove
         var balances = ImmutableArray.CreateBuilder<ImmutableArray<GroupBalance>>();
         foreach (var (exchange, factors) in plan.Exchanges.Zip(product))
         {
-            double[] multiplied = Balancer.Norms(exchange, source, statistics, criterion, +1),
-                divided = Balancer.Norms(exchange, source, statistics, criterion, -1);
+            double[] multiplied = Balancer.Norms(exchange, source, statistics.Of, criterion, +1),
+                divided = Balancer.Norms(exchange, source, statistics.Of, criterion, -1);
             balances.Add([
                 .. factors.Select(
                     (s, group) =>
                         new GroupBalance(
-                            exchange.Groups[group], multiplied[group] / s, divided[group] * s, s,
+                            exchange.Groups[group], multiplied[group] / s, divided[group] * Math.Pow(s, exchange.Degree), s,
                             s == 1 ? GroupOutcome.Unchanged : GroupOutcome.Scaled, null)),
             ]);
-            groups.AddRange(
-                balances[^1].Select((balance, group) => LedgerGroup.Of(exchange, group, balance, [multiplied[group], divided[group]])));
+            groups.AddRange(LedgerGroup.Of(exchange, balances[^1], (multiplied, divided), criterion));
         }
 
         var scaled = new TransitionSolution(plan, balances.ToImmutable()).Factors(
@@ -154,9 +137,9 @@ public static class TrainedMove
     /// <summary>Digests of a tensor as it would be without the factors, computed as undoing computes it, and as it is.</summary>
     public static TensorDigests Digests(StoredTensor tensor, AxisFactors factors)
     {
-        var matrix = new MatrixView(tensor, factors.Axis);
-        double[] inverse = Array.ConvertAll(factors.Factors, factor => 1 / factor);
-        bool powersOfTwo = Array.TrueForAll(inverse, Elements.IsPowerOfTwo);
+        ArgumentNullException.ThrowIfNull(factors);
+        var matrix = new MatrixView(tensor, 0);
+        var back = new TensorScale(factors.Inverse());
         var before = new XxHash128();
         byte[] row = new byte[matrix.RowBytes];
         using var rows = new RowReader(matrix);
@@ -164,8 +147,7 @@ public static class TrainedMove
         {
             for (int index = 0; index < rows.Count; index++)
             {
-                Elements.Scale(
-                    matrix.Dtype, rows.Row(index), row, matrix.ByRow ? inverse.AsSpan(rows.First + index, 1) : inverse, powersOfTwo);
+                back.Apply(matrix, rows.First + index, rows.Row(index), row);
                 before.Append(row);
             }
         }

@@ -52,6 +52,12 @@ internal sealed record TurnEdit(StoredTensor Tensor, IReadOnlyList<AxisTurn> Tur
 
         foreach (var turn in Turns)
         {
+            if (turn.Inner is { } together)
+            {
+                turn.Apply(_block, _block.Length / together, together);
+                continue;
+            }
+
             int inner = 1;
             for (int axis = turn.Axis + 1; axis < shape.Length; axis++) inner = checked(inner * (int)shape[axis]);
             turn.Apply(_block, (int)shape[turn.Axis], inner);

@@ -2,6 +2,7 @@ using Wisca.Checkpoints;
 using Wisca.Numerics;
 using Wisca.Rotations;
 using Wisca.Safetensors;
+using Wisca.Transitions;
 
 namespace Wisca.Rescaling;
 
@@ -106,6 +107,39 @@ internal sealed class TurnPlan(IWeightFolder checkpoint)
         }
 
         return changed;
+    }
+
+    /// <summary>Adds factors of a tensor.</summary>
+    /// <param name="tensor">The tensor.</param>
+    /// <param name="factors">The factors.</param>
+    /// <param name="isOfNorm">True for a gain or a bias of a norm that is rotated too: it is multiplied as it is now.</param>
+    public void Scale(string tensor, AxisFactors factors, bool isOfNorm)
+    {
+        if (isOfNorm)
+        {
+            double[] values = Vector(tensor), along = factors.Rows!;
+            double offset = factors.AddsOne ? 1 : 0;
+            for (int i = 0; i < values.Length; i++) values[i] = (along[i] * (offset + values[i])) - offset;
+            _vectors[tensor] = Rounded(tensor, values);
+            return;
+        }
+
+        var shape = Find(tensor).Info.Shape;
+        foreach (int axis in (int[])[0, 1])
+        {
+            if (factors.Of(axis) is not { } along) continue;
+            int columns = (int)shape[^1];
+            if (shape.Length == 1 || (axis == 1 && along.Length == columns)) Add(tensor, AxisTurn.Scale(shape.Length - 1, along));
+            else if (axis == 0) Add(tensor, AxisTurn.Scale(0, along) with { Inner = columns });
+            else
+            {
+                // Columns of each matrix of a stack: a factor for each element.
+                int all = checked((int)Find(tensor).Info.ElementCount), part = all / (along.Length / columns);
+                double[] each = new double[all];
+                for (int i = 0; i < all; i++) each[i] = along[(i / part * columns) + (i % columns)];
+                Add(tensor, AxisTurn.Scale(0, each) with { Inner = 1 });
+            }
+        }
     }
 
     /// <summary>Adds a turn of a tensor, or a factor for each index of an axis.</summary>

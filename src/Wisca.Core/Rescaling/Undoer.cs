@@ -3,6 +3,7 @@ using Wisca.Checkpoints;
 using Wisca.Numerics;
 using Wisca.Rotations;
 using Wisca.Safetensors;
+using Wisca.Transitions;
 
 namespace Wisca.Rescaling;
 
@@ -51,20 +52,20 @@ public static class Undoer
         var factors = Factors(checkpoint, ledger.Moves, turned.Keys);
         var trained = Trained(checkpoint, ledger);
         foreach (string tensor in trained.Where(factors.ContainsKey))
-            CheckTrained(checkpoint, tensor, factors[tensor].Axis, factors[tensor].Factors);
-        Lazy<Dictionary<string, (int Axis, double[] Factors)>>[] factorsBefore =
+            CheckTrained(checkpoint, tensor, factors[tensor]);
+        Lazy<Dictionary<string, AxisFactors>>[] factorsBefore =
         [
             .. Enumerable.Range(0, ledger.Moves.Count)
-                .Select(move => new Lazy<Dictionary<string, (int, double[])>>(() => Factors(checkpoint, [.. ledger.Moves.Take(move)]))),
+                .Select(move => new Lazy<Dictionary<string, AxisFactors>>(() => Factors(checkpoint, [.. ledger.Moves.Take(move)]))),
         ];
         var scales = factors.ToDictionary(
             entry => entry.Key,
             entry =>
                 (TensorEdit)
                     new TensorScale(
-                        entry.Value.Axis, Array.ConvertAll(entry.Value.Factors, factor => 1 / factor),
-                        Restored: trained.Contains(entry.Key)
-                            ? null
+                        entry.Value.Inverse(),
+                        Restored: trained.Contains(entry.Key) ? null
+                            : entry.Value.AddsOne ? () => StepByStep(checkpoint, checkpoint.Find(entry.Key)!, ledger)
                             : () => Restored(checkpoint.Find(entry.Key)!, ledger, factorsBefore)),
             StringComparer.Ordinal);
         foreach (var (tensor, edit) in turned) scales.Add(tensor, edit);
@@ -92,57 +93,59 @@ public static class Undoer
             sideFiles);
     }
 
-    /// <summary>For each tensor, the product of the moves' factors along its axis.</summary>
+    /// <summary>For each tensor, the product of the moves' factors along its axes.</summary>
     /// <param name="checkpoint">The folder of the weights.</param>
     /// <param name="moves">The moves.</param>
     /// <param name="except">Tensors that are left out; null for none.</param>
-    internal static Dictionary<string, (int Axis, double[] Factors)> Factors(
+    internal static Dictionary<string, AxisFactors> Factors(
         IWeightFolder checkpoint, IReadOnlyList<LedgerMove> moves, ICollection<string>? except = null)
     {
         const string hint = "the ledger and the weights do not belong together";
-        var factors = new Dictionary<string, (int Axis, double[] Factors)>(StringComparer.Ordinal);
-        foreach (var group in moves.SelectMany(move => move.Groups).Where(group => group.Factor != 1))
+        var product = new FactorProduct((tensor, axis) => new MatrixView(checkpoint.Find(tensor)!, axis).Length);
+        foreach (var group in moves.SelectMany(move => move.Groups).Where(group => group.Moves))
         {
             foreach (var slice in group.Slices.Where(slice => except?.Contains(slice.Tensor) != true))
             {
-                var entry = Entry(slice.Tensor, slice.Axis);
-                if (slice.Highest() >= entry.Factors.Length)
+                double[] along = Along(slice.Tensor, slice.Axis, slice.Parts ?? 1, slice.AddsOne);
+                int length = new MatrixView(checkpoint.Find(slice.Tensor)!, slice.Axis).Length * (slice.Parts ?? 1);
+                if (slice.Highest() >= length)
                     throw new WiscaException(
                         $"{Ledger.FileName}: indices '{slice.Indices}' of '{slice.Tensor}' do not fit its shape",
                         hint);
-                foreach (int index in slice.Enumerate()) entry.Factors[index] *= slice.Exponent > 0 ? group.Factor : 1 / group.Factor;
+                int position = 0;
+                foreach (int index in slice.Enumerate())
+                {
+                    double power = slice.Power(group.FactorAt(position++));
+                    for (int at = index; at < along.Length; at += length) along[at] *= power;
+                }
             }
         }
 
         foreach (var vector in moves.SelectMany(move => move.Vectors ?? []))
         {
-            var entry = Entry(vector.Tensor, 0);
+            double[] along = Along(vector.Tensor, 0, 1, false);
             double[] elements = vector.Decode();
-            if (elements.Length != entry.Factors.Length)
+            if (elements.Length != along.Length)
                 throw new WiscaException($"{Ledger.FileName}: {elements.Length} factors of '{vector.Tensor}' do not fit its shape", hint);
-            for (int index = 0; index < elements.Length; index++) entry.Factors[index] *= elements[index];
+            for (int index = 0; index < elements.Length; index++) along[index] *= elements[index];
         }
 
-        return factors;
+        // A tensor that a move names stays named, even where factors of several moves cancel.
+        return product.Touched();
 
-        (int Axis, double[] Factors) Entry(string tensor, int axis)
+        double[] Along(string tensor, int axis, int parts, bool addsOne)
         {
-            if (!factors.TryGetValue(tensor, out var entry))
-            {
-                var stored =
-                    checkpoint.Find(tensor)
-                    ?? throw new WiscaException($"{Ledger.FileName} names tensor '{tensor}', which the checkpoint does not have", hint);
-                if (!stored.Info.Dtype.IsRescalable() || stored.Info.Shape.Length is not (1 or 2) || axis >= stored.Info.Shape.Length)
-                    throw new WiscaException(
-                        $"{Ledger.FileName}: '{tensor}' is scaled along axis {axis}, but it is {stored.Info.Dtype} of shape "
-                        + $"{stored.Info.ShapeText}",
-                        hint);
-                double[] ones = new double[new MatrixView(stored, axis).Length];
-                Array.Fill(ones, 1);
-                factors.Add(tensor, entry = (axis, ones));
-            }
-
-            return axis == entry.Axis ? entry : throw new WiscaException($"{Ledger.FileName}: '{tensor}' is scaled along both axes", hint);
+            var stored =
+                checkpoint.Find(tensor)
+                ?? throw new WiscaException($"{Ledger.FileName} names tensor '{tensor}', which the checkpoint does not have", hint);
+            if (
+                !stored.Info.Dtype.IsRescalable() || stored.Info.Shape.Length is not (1 or 2 or 3) || axis >= stored.Info.Shape.Length
+                || (parts > 1 && (axis != 1 || stored.Info.Shape[0] % parts != 0)))
+                throw new WiscaException(
+                    $"{Ledger.FileName}: '{tensor}' is scaled along axis {axis}, but it is {stored.Info.Dtype} of shape "
+                    + $"{stored.Info.ShapeText}",
+                    hint);
+            return product.Along(tensor, axis, parts, addsOne);
         }
     }
 
@@ -155,12 +158,12 @@ public static class Undoer
         var rotations = moves.SelectMany(move => move.Rotations ?? []).ToList();
         if (rotations.Count == 0) return [];
         var plan = new TurnPlan(checkpoint);
-        HashSet<string> tensors =
+        HashSet<string> ofNorms =
         [
-            .. rotations.SelectMany(rotation => rotation.Slices).Select(slice => slice.Tensor),
             .. rotations.SelectMany(rotation => rotation.Gains).Where(plan.Holds).SelectMany(gain => new[] { gain.Tensor, gain.Bias })
                 .OfType<string>(),
         ];
+        HashSet<string> tensors = [.. rotations.SelectMany(rotation => rotation.Slices).Select(slice => slice.Tensor), .. ofNorms];
         foreach (var move in moves.Reverse())
         {
             var rest = move with
@@ -172,8 +175,7 @@ public static class Undoer
                 ],
                 Vectors = [.. (move.Vectors ?? []).Where(vector => tensors.Contains(vector.Tensor))],
             };
-            foreach (var (tensor, (axis, factors)) in Factors(checkpoint, [rest]))
-                plan.Add(tensor, AxisTurn.Scale(axis, Array.ConvertAll(factors, factor => 1 / factor)));
+            foreach (var (tensor, factors) in Factors(checkpoint, [rest])) plan.Scale(tensor, factors.Inverse(), ofNorms.Contains(tensor));
             foreach (var rotation in (move.Rotations ?? []).Reverse())
             {
                 var (turn, biases) = RotationFile.Read(checkpoint.Folder, rotation);
@@ -188,7 +190,7 @@ public static class Undoer
                             double[] now = plan.Gain(gain);
                             var (left, was) = back.Gains[gain.Tensor];
                             return gain.MustBeUniform ? (now, now)
-                                : now.AsSpan().SequenceEqual(left) ? (now, was)
+                                : IsAsLeft(now, left, checkpoint.Find(gain.Tensor)!.Info.Dtype) ? (now, was)
                                 : (now, plan.Rounded(gain, NormGains.Follow(now, back.Matrix)));
                         },
                         StringComparer.Ordinal),
@@ -201,6 +203,14 @@ public static class Undoer
         }
 
         return plan.Edits();
+    }
+
+    /// <summary>True for a gain as a rotation left it, but for the rounding of factors that it had since and that were taken back.
+    /// </summary>
+    private static bool IsAsLeft(double[] now, double[] left, Dtype dtype)
+    {
+        double unit = Math.ScaleB(4, -dtype.SignificandBits());
+        return now.Zip(left).All(pair => Math.Abs(pair.First - pair.Second) <= unit * Math.Max(1e-3, Math.Abs(pair.Second)));
     }
 
     private static Dictionary<string, string> OriginalDigests(Ledger ledger)
@@ -233,23 +243,50 @@ public static class Undoer
     }
 
     /// <summary>What wisca wrote itself is finite and was in range before; of trained weights neither is known.</summary>
-    private static void CheckTrained(IWeightFolder checkpoint, string tensor, int axis, double[] factors)
+    private static void CheckTrained(IWeightFolder checkpoint, string tensor, AxisFactors factors)
     {
-        var matrix = new MatrixView(checkpoint.Find(tensor)!, axis);
-        var statistics = new CheckpointTensorSource(checkpoint).Measure(tensor, axis);
-        int index = Enumerable
-            .Range(0, factors.Length)
-            .FirstOrDefault(index => LossScan.Overflows(matrix, statistics, index, 1 / factors[index]), -1);
-        if (index >= 0)
+        var back = factors.Inverse();
+        var matrix = new MatrixView(checkpoint.Find(tensor)!, 0);
+        if (LossScan.FirstOverflow(checkpoint, tensor, back) is { } index)
             throw new WiscaException(
                 $"tensor '{tensor}' was trained since, and at index {index} it would overflow {matrix.Dtype} in its original gauge",
                 "convert the model to BF16 or F32 first");
     }
 
+    /// <summary>
+    /// A gain of 1 plus what is stored as it was before the first move: taken back move by move, since each one rounded it, and each
+    /// kept the bits of what its own rounding hides.
+    /// </summary>
+    private static Restoration StepByStep(IWeightFolder checkpoint, StoredTensor stored, Ledger ledger)
+    {
+        var matrix = new MatrixView(stored, 0);
+        int size = stored.Info.Dtype.Bits() / 8;
+        byte[] bytes = stored.Bytes(0, (int)stored.Info.ByteLength);
+        foreach (var move in ledger.Moves.Reverse())
+        {
+            if (Factors(checkpoint, [Only(move, stored.Info.Name)]).GetValueOrDefault(stored.Info.Name) is not { } factors) continue;
+            new TensorScale(factors.Inverse()).Apply(matrix, 0, [.. bytes], bytes);
+            foreach (var lost in move.Lost.Where(lost => lost.Tensor == stored.Info.Name))
+            {
+                var (indices, bits) = lost.Decode(size, stored.Info.ElementCount);
+                new Restoration(indices, bits).Apply(bytes, 0);
+            }
+        }
+
+        return new Restoration([.. Enumerable.Range(0, bytes.Length / size).Select(index => (long)index)], bytes);
+    }
+
+    /// <summary>A move as if it had moved one tensor alone.</summary>
+    private static LedgerMove Only(LedgerMove move, string tensor) => move with
+    {
+        Groups = [.. move.Groups.Select(group => group with { Slices = [.. group.Slices.Where(slice => slice.Tensor == tensor)] })],
+        Vectors = null,
+    };
+
     /// <summary>The original bits of a tensor's lost elements:
     /// those that the first move to lose them kept, taken back over the moves before it.</summary>
     private static Restoration? Restored(
-        StoredTensor stored, Ledger ledger, Lazy<Dictionary<string, (int Axis, double[] Factors)>>[] factorsBefore)
+        StoredTensor stored, Ledger ledger, Lazy<Dictionary<string, AxisFactors>>[] factorsBefore)
     {
         int size = stored.Info.Dtype.Bits() / 8;
         var kept = new List<(long[] Indices, byte[] Bits)>();
@@ -260,10 +297,13 @@ public static class Undoer
                 var (indices, bits) = lost.Decode(size, stored.Info.ElementCount);
                 if (factorsBefore[move].Value.TryGetValue(stored.Info.Name, out var earlier))
                 {
+                    var matrix = new MatrixView(stored, 0);
+                    var scale = new TensorScale(earlier.Inverse());
                     for (int i = 0; i < indices.Length; i++)
                     {
                         var element = bits.AsSpan(i * size, size);
-                        double back = 1 / earlier.Factors[IndexAlong(stored, earlier.Axis, indices[i])];
+                        var ofRow = scale.Of(matrix, (int)(indices[i] / matrix.Columns));
+                        double back = ofRow[ofRow.Length == 1 ? 0 : (int)(indices[i] % matrix.Columns)];
                         Elements.Scale(stored.Info.Dtype, element, element, [back], Elements.IsPowerOfTwo(back));
                     }
                 }
@@ -279,11 +319,5 @@ public static class Undoer
         return new Restoration(
             [.. first.Select(entry => entry.index)],
             [.. first.SelectMany(entry => kept[entry.move].Bits.AsSpan(entry.at * size, size).ToArray())]);
-    }
-
-    private static int IndexAlong(StoredTensor tensor, int axis, long element)
-    {
-        var matrix = new MatrixView(tensor, axis);
-        return (int)(matrix.ByRow ? element / matrix.Columns : element % matrix.Columns);
     }
 }

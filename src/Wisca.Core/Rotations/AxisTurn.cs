@@ -19,6 +19,11 @@ internal sealed record AxisTurn(
     /// <summary>A factor for each index.</summary>
     public static AxisTurn Scale(int axis, double[] factors) => new(axis, 0, factors.Length, null, factors, null);
 
+    /// <summary>
+    /// Number of elements that lie together at one index, where indices count through all axes before; null where they are one axis's.
+    /// </summary>
+    public int? Inner { get; init; }
+
     /// <summary>Turns a tensor, or whole rows of one where the axis is its last.</summary>
     /// <param name="values">Its elements.</param>
     /// <param name="length">Length of the axis.</param>

@@ -8,7 +8,7 @@ namespace Wisca.Transitions;
 /// channel may be multiplied on one side and divided on the other: W_1 -> s W_1, W_2 -> W_2 / s. With grouped-query attention a
 /// channel of a kv head meets the same channel of every query head of its group.
 /// </summary>
-/// <param name="Layer">The layer's index.</param>
+/// <param name="Layer">The layer's index; -1 for what lies outside of the layers (the last norm).</param>
 /// <param name="Kind">Which projections.</param>
 /// <param name="Granularity">How channels are grouped.</param>
 /// <param name="GroupOfChannel">For each channel (kv head times head_dim plus index in the head), its group.</param>
@@ -22,6 +22,14 @@ public sealed record Exchange(
     ImmutableArray<GroupLabel> Groups,
     ImmutableArray<ScaledAxis> Slices)
 {
+    /// <summary>
+    /// The space that the channels are of, where it is none of attention: the norm whose gain is scaled, the hidden channels of an MLP.
+    /// </summary>
+    public string Space { get; init; } = "";
+
+    /// <summary>The m for which one side is multiplied by s and the other by s^-m: 1, or 2 behind a squared activation.</summary>
+    public int Degree => Slices.Where(slice => slice.Exponent < 0).Select(slice => -slice.Exponent).DefaultIfEmpty(1).Max();
+
     /// <summary>
     /// Compiles a transition for a layer, or says why it is not exact there. Sources: WISCA (arXiv 2508.16676) for the exchange;
     /// the rotary pairs share a factor because a rotation commutes with multiples of the identity only.
@@ -44,30 +52,13 @@ public sealed record Exchange(
         if (refusal is not null) return null;
 
         int d = geometry.DimOf(kind);
-        int[] groupOf = new int[geometry.KvHeads * d];
-        var groups = ImmutableArray.CreateBuilder<GroupLabel>();
-        for (int head = 0; head < geometry.KvHeads; head++)
-        {
-            for (int channel = 0; channel < d; channel++)
-            {
-                int first = granularity switch
-                {
-                    Granularity.Tensor or Granularity.KvHead => 0,
-                    _ => kind == TransitionKind.QueryKey ? FirstOfPair(geometry.RopePairs, layer.RotaryDims, channel) : channel,
-                };
-                bool isNew = granularity == Granularity.Tensor ? head == 0 && channel == 0 : first == channel;
-                groupOf[(head * d) + channel] = isNew ? groups.Count : groupOf[granularity == Granularity.Tensor ? 0 : (head * d) + first];
-                if (isNew)
-                    groups.Add(
-                        new GroupLabel(
-                            granularity == Granularity.Tensor ? null : head,
-                            granularity is Granularity.Tensor or Granularity.KvHead ? null : first));
-            }
-        }
+        var (groupOf, groups) = Grouped(
+            geometry.KvHeads, d, granularity,
+            channel => kind == TransitionKind.QueryKey ? FirstOfPair(geometry.RopePairs, layer.RotaryDims, channel) : channel);
 
         var (multiplied, divided) = kind == TransitionKind.QueryKey ? (layer.Query, layer.Key) : (layer.Value, layer.Output);
         ImmutableArray<ScaledAxis> slices = [.. Sides(multiplied, +1), .. Sides(divided, -1)];
-        return new Exchange(layer.Index, kind, granularity, [.. groupOf], groups.ToImmutable(), slices);
+        return new Exchange(layer.Index, kind, granularity, groupOf, groups, slices);
 
         IEnumerable<ScaledAxis> Sides(Projection projection, int exponent)
         {
@@ -97,8 +88,14 @@ public sealed record Exchange(
             [new ScaledAxis(b, 1, +1, false, runs), new ScaledAxis(a, 0, -1, false, runs)]);
     }
 
+    /// <summary>Each index of a slice with the group that it belongs to.</summary>
+    internal IEnumerable<(int Index, int Group)> Indices(ScaledAxis slice) =>
+        from run in slice.Runs from i in Enumerable.Range(0, run.Count) select (run.Start + i, GroupOfChannel[run.Channel + i]);
+
     /// <summary>The indices along a slice's axis that belong to a group, as compact text: <c>0-31,64-95</c>.</summary>
-    public string Describe(ScaledAxis slice, int group)
+    /// <param name="slice">The slice.</param>
+    /// <param name="group">The group; null for all.</param>
+    public string Describe(ScaledAxis slice, int? group)
     {
         ArgumentNullException.ThrowIfNull(slice);
         var ranges = new List<(int First, int Last)>();
@@ -106,7 +103,7 @@ public sealed record Exchange(
         {
             for (int i = 0; i < run.Count; i++)
             {
-                if (GroupOfChannel[run.Channel + i] != group) continue;
+                if (group is { } only && GroupOfChannel[run.Channel + i] != only) continue;
                 int index = run.Start + i;
                 if (ranges.Count > 0 && ranges[^1].Last == index - 1) ranges[^1] = (ranges[^1].First, index);
                 else ranges.Add((index, index));
@@ -116,8 +113,33 @@ public sealed record Exchange(
         return string.Join(",", ranges.Select(range => range.First == range.Last ? $"{range.First}" : $"{range.First}-{range.Last}"));
     }
 
+    /// <summary>The groups of the channels of heads, and the group of each channel.</summary>
+    /// <param name="kvHeads">Number of heads.</param>
+    /// <param name="d">Channels of a head.</param>
+    /// <param name="granularity">How channels are grouped.</param>
+    /// <param name="firstOf">The first channel of the pair of one; itself where it has none.</param>
+    internal static (ImmutableArray<int> GroupOf, ImmutableArray<GroupLabel> Groups) Grouped(
+        int kvHeads, int d, Granularity granularity, Func<int, int> firstOf)
+    {
+        int[] groupOf = new int[kvHeads * d];
+        var groups = ImmutableArray.CreateBuilder<GroupLabel>();
+        bool single = granularity == Granularity.Tensor, whole = granularity is Granularity.Tensor or Granularity.KvHead;
+        for (int head = 0; head < kvHeads; head++)
+        {
+            for (int channel = 0; channel < d; channel++)
+            {
+                int first = whole ? 0 : firstOf(channel);
+                bool isNew = single ? head == 0 && channel == 0 : first == channel;
+                groupOf[(head * d) + channel] = isNew ? groups.Count : groupOf[single ? 0 : (head * d) + first];
+                if (isNew) groups.Add(new GroupLabel(single ? null : head, whole ? null : first));
+            }
+        }
+
+        return ([.. groupOf], groups.ToImmutable());
+    }
+
     /// <summary>The first channel of the rotary pair that a channel belongs to; the channel itself where it is not rotated.</summary>
-    private static int FirstOfPair(RopePairs pairs, int rotaryDims, int channel) =>
+    internal static int FirstOfPair(RopePairs pairs, int rotaryDims, int channel) =>
         channel >= rotaryDims ? channel
         : pairs == RopePairs.Half ? channel % (rotaryDims / 2)
         : channel - (channel % 2);

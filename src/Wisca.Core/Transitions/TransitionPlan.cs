@@ -20,10 +20,11 @@ public sealed record TransitionPlan(TransitionOptions Options, ImmutableArray<Ex
     public static TransitionPlan Create(ModelLayout layout, TransitionOptions options)
     {
         ArgumentNullException.ThrowIfNull(layout);
-        return Create(layout.Geometry, layout.Layers, options);
+        ArgumentNullException.ThrowIfNull(options);
+        return Create(layout.Geometry, layout.Layers, options, new MapExchanges(layout));
     }
 
-    /// <summary>Decides which transitions apply.</summary>
+    /// <summary>Decides which transitions of the attention apply; others are refused, since nothing is known of them.</summary>
     /// <param name="geometry">The attention.</param>
     /// <param name="layers">The layers in order.</param>
     /// <param name="options">What is asked for.</param>
@@ -33,25 +34,41 @@ public sealed record TransitionPlan(TransitionOptions Options, ImmutableArray<Ex
     {
         ArgumentNullException.ThrowIfNull(geometry);
         ArgumentNullException.ThrowIfNull(options);
+        return Create(geometry, layers, options, null);
+    }
+
+    private static TransitionPlan Create(
+        AttentionGeometry geometry, ImmutableArray<AttentionLayer> layers, TransitionOptions options, MapExchanges? map)
+    {
         var covered = options.Layers.Resolve(layers.Length);
         var exchanges = ImmutableArray.CreateBuilder<Exchange>();
         var refused = new List<(TransitionKind Kind, int Layer, string Reason)>();
         foreach (var layer in layers.Where(layer => covered[layer.Index]))
         {
-            Compile(layer, TransitionKind.QueryKey, options.QueryKey, options.RequireQueryKey);
-            Compile(layer, TransitionKind.ValueOutput, options.ValueOutput, options.RequireValueOutput);
+            OfAttention(layer, TransitionKind.QueryKey, options.QueryKey);
+            OfAttention(layer, TransitionKind.ValueOutput, options.ValueOutput);
+            OfMap(
+                layer.Index, TransitionKind.UpDown, options.Mlp,
+                (own, granularity, refuse) => own.OfMlps(layer.Index, granularity, refuse));
+            OfMap(
+                layer.Index, TransitionKind.QueryKeyNorm, options.Norms,
+                (own, granularity, refuse) => own.OfHeadNorms(layer, granularity, refuse));
+            OfNorms(layer.Index);
         }
 
+        if (covered.All(chosen => chosen)) OfNorms(MapExchanges.Outside);
         ImmutableArray<Refusal> refusals =
         [
             .. refused
                 .GroupBy(entry => (entry.Kind, entry.Reason))
-                .Select(entries => new Refusal(entries.Key.Kind, [.. entries.Select(entry => entry.Layer)], entries.Key.Reason)),
+                .Select(entries => new Refusal(
+                    entries.Key.Kind, [.. entries.Select(entry => entry.Layer).Where(layer => layer != MapExchanges.Outside).Distinct()],
+                    entries.Key.Reason)),
         ];
         if (exchanges.Count == 0)
         {
             throw refusals.IsEmpty
-                ? new WiscaException("no transition was asked for", "give --qk or --vo a granularity")
+                ? new WiscaException("no transition was asked for", "give --qk, --vo, --mlp or --norms a granularity")
                 : new WiscaException(
                     $"no transition applies: {string.Join("; ", refusals.Select(refusal => $"{refusal.Kind.Name()}: {refusal.Reason}"))}",
                     "wisca inspect shows what is exact in this model");
@@ -59,15 +76,37 @@ public sealed record TransitionPlan(TransitionOptions Options, ImmutableArray<Ex
 
         return new TransitionPlan(options, exchanges.ToImmutable(), refusals);
 
-        void Compile(AttentionLayer layer, TransitionKind kind, Granularity? granularity, bool required)
+        void OfAttention(AttentionLayer layer, TransitionKind kind, Granularity? granularity)
         {
             if (granularity is null) return;
             if (Exchange.TryCompile(geometry, layer, kind, granularity.Value, out string? refusal) is { } exchange) exchanges.Add(exchange);
-            else if (required)
-                throw new WiscaException(
-                    $"layer {layer.Index}: {kind.Name()} is not exact: {refusal}",
-                    "leave the option out to apply what is exact; wisca inspect shows what that is");
-            else refused.Add((kind, layer.Index, refusal!));
+            else Refuse(kind, layer.Index, refusal!);
+        }
+
+        void OfNorms(int layer) =>
+            OfMap(layer, TransitionKind.NormGain, options.Norms, (own, granularity, refuse) => own.OfNorms(layer, granularity, refuse));
+
+        void OfMap(
+            int layer, TransitionKind kind, Granularity? granularity,
+            Func<MapExchanges, Granularity, Action<string>, IEnumerable<Exchange>> compile)
+        {
+            if (granularity is null) return;
+            if (map is not null) exchanges.AddRange(compile(map, granularity.Value, reason => Refuse(kind, layer, reason)));
+            else if (kind != TransitionKind.QueryKeyNorm && layer != MapExchanges.Outside)
+                Refuse(kind, layer, "only the attention is described by names: an architecture table tells of all else");
+        }
+
+        void Refuse(TransitionKind kind, int layer, string reason)
+        {
+            if (!options.Requires(kind))
+            {
+                refused.Add((kind, layer, reason));
+                return;
+            }
+
+            throw new WiscaException(
+                $"layer {layer}: {kind.Name()} is not exact: {reason}",
+                "leave the option out to apply what is exact; wisca inspect shows what that is");
         }
     }
 }

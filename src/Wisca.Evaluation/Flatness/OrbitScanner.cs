@@ -114,12 +114,15 @@ public sealed class OrbitScanner
         var statistics = _exchange
             .Slices.Where(slice => !slice.IsBias)
             .DistinctBy(slice => slice.Tensor)
-            .ToDictionary(slice => slice.Tensor, slice => measured.Measure(slice.Tensor, slice.Axis), StringComparer.Ordinal);
+            .ToDictionary(
+                slice => slice.Tensor, slice => measured.Measure(slice.Tensor, slice.Axis, slice.Parts, slice.AddsOne),
+                StringComparer.Ordinal);
         return
         [
             .. Enum.GetValues<Criterion>().Where(criterion => criterion != Criterion.Fisher || moments is not null).Select(criterion =>
             {
-                var balance = Balancer.Solve(_exchange, measured, statistics, new BalanceOptions(criterion, FactorRounding.None))[_group];
+                var options = new BalanceOptions(criterion, FactorRounding.None);
+                var balance = Balancer.Solve(_exchange, measured, slice => statistics[slice.Tensor], options)[_group];
                 return new OrbitMark(
                     criterion, balance.Outcome == GroupOutcome.Skipped ? null : Math.Log2(balance.Factor), null, balance.Note);
             }),

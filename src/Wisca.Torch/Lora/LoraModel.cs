@@ -257,12 +257,14 @@ public sealed class LoraModel : IParameterState, ITransitionFollower, IDisposabl
         foreach (var layer in _layers)
         {
             if (!factors.TryGetValue(layer.Name + ".weight", out var along)) continue;
-            bool rows = IsOutput(layer, along.Axis);
-            following.Add($"{layer.Name}.{(rows ? "lora_B" : "lora_A")}.weight", new AxisFactors(rows ? 0 : 1, along.Factors));
-            if (layer.Magnitude is not null)
-                following.Add(
-                    $"{layer.Name}.lora_magnitude_vector",
-                    new AxisFactors(0, rows ? along.Factors : Lengths(layer, along.Factors)));
+            int output = IsOutput(layer, 0) ? 0 : 1;
+            double[]? outputs = along.Of(output), inputs = along.Of(1 - output);
+            if (outputs is not null) following.Add($"{layer.Name}.lora_B.weight", AxisFactors.Along(0, outputs));
+            if (inputs is not null) following.Add($"{layer.Name}.lora_A.weight", AxisFactors.Along(1, inputs));
+            if (layer.Magnitude is null) continue;
+            double[] lengths = inputs is null ? outputs! : Lengths(layer, inputs);
+            if (inputs is not null && outputs is not null) lengths = [.. lengths.Zip(outputs, (length, factor) => length * factor)];
+            following.Add($"{layer.Name}.lora_magnitude_vector", AxisFactors.Along(0, lengths));
         }
 
         return following;

@@ -1,7 +1,8 @@
-using TorchSharp;
 using Wisca.Adapters;
 using Wisca.Rescaling;
 using Wisca.Safetensors;
+using Wisca.Torch.Optimizers;
+using Wisca.Torch.Transitions;
 using Wisca.Transitions;
 using static TorchSharp.torch;
 
@@ -47,7 +48,8 @@ internal sealed class LoraWriter(LoraModel lora, LoraSaveOptions options)
     {
         if (options.Transitions is not { } transitions) return [];
         var lengths = lora.AllParameters.ToDictionary(entry => entry.Name, entry => entry.Parameter.shape, StringComparer.Ordinal);
-        var factors = transitions.Factors((tensor, axis) => (int)lengths[tensor][axis]);
+        var factors = transitions.Factors(
+            (tensor, axis) => (int)(lengths[tensor].Length == 1 ? lengths[tensor][0] : lengths[tensor][axis]));
 
         // The base stands where the transitions have brought it: magnitudes are measured from there, on the way back.
         var back = Inverse(lora.Follow(Inverse(factors)));
@@ -77,8 +79,9 @@ internal sealed class LoraWriter(LoraModel lora, LoraSaveOptions options)
         Tensor Scaled(string name, Tensor values)
         {
             if (!factors.TryGetValue(name, out var along)) return values;
-            var multiplier = torch.tensor(along.Factors, device: values.device);
-            return values.to(ScalarType.Float64) * (along.Axis == 0 && values.dim() == 2 ? multiplier.unsqueeze(1) : multiplier);
+            var scaled = values.to(ScalarType.Float64, copy: true);
+            StateTransport.Scale(new StateTensor(name, scaled, 1), along);
+            return scaled;
         }
     }
 
@@ -98,20 +101,20 @@ internal sealed class LoraWriter(LoraModel lora, LoraSaveOptions options)
             entry => TrainedMove.Digests(adapter.Find(Adapter.Prefix + entry.Key)!, entry.Value),
             StringComparer.Ordinal);
         var balance = transitions.Plan.Options.Balance;
-        var groups = transitions.Groups.Select(entry =>
-        {
-            var recorded = LedgerGroup.Of(
-                entry.Exchange, entry.Group, entry.Balance,
-                [entry.Balance.MultipliedNorm * entry.Balance.Factor, entry.Balance.DividedNorm / entry.Balance.Factor]);
-            return recorded with { Slices = [.. recorded.Slices.SelectMany(Map)] };
-        });
+        var groups = transitions.Plan.Exchanges.Zip(transitions.Balances).SelectMany(entry =>
+            LedgerGroup.Of(
+                entry.First, entry.Second,
+                (
+                    [.. entry.Second.Select(group => group.MultipliedNorm * group.Factor)],
+                    [.. entry.Second.Select(group => group.DividedNorm / Math.Pow(group.Factor, entry.First.Degree))]),
+                balance.Criterion)).Select(recorded => recorded with { Slices = [.. recorded.Slices.SelectMany(Map)] });
         var vectors = lora
             .Layers.Where(layer =>
                 layer.Magnitude is not null
                 && moved.ContainsKey($"{layer.Name}.lora_magnitude_vector")
                 && moved.ContainsKey($"{layer.Name}.lora_A.weight"))
             .Select(layer => $"{layer.Name}.lora_magnitude_vector")
-            .Select(name => LedgerVector.Of(Adapter.Prefix + name, moved[name].Factors))
+            .Select(name => LedgerVector.Of(Adapter.Prefix + name, Lengths(moved, name)))
             .ToList();
         var move = new LedgerMove(
             balance.Criterion,
@@ -123,6 +126,14 @@ internal sealed class LoraWriter(LoraModel lora, LoraSaveOptions options)
             InTraining: true,
             vectors.Count > 0 ? vectors : null);
         new Ledger(Ledger.CurrentVersion, [move], []).Save(staging);
+    }
+
+    /// <summary>What of a magnitude's factors the columns alone are the cause of: those of its rows are told by the groups.</summary>
+    private static double[] Lengths(Dictionary<string, AxisFactors> moved, string magnitude)
+    {
+        double[] all = moved[magnitude].Rows!;
+        string b = string.Concat(magnitude.AsSpan(0, magnitude.Length - "lora_magnitude_vector".Length), "lora_B.weight");
+        return moved.TryGetValue(b, out var rows) ? [.. all.Zip(rows.Rows!, (length, factor) => length / factor)] : all;
     }
 
     private IEnumerable<LedgerSlice> Map(LedgerSlice slice)
@@ -149,6 +160,6 @@ internal sealed class LoraWriter(LoraModel lora, LoraSaveOptions options)
     private static Dictionary<string, AxisFactors> Inverse(IReadOnlyDictionary<string, AxisFactors> factors) =>
         factors.ToDictionary(
             entry => entry.Key,
-            entry => entry.Value with { Factors = Array.ConvertAll(entry.Value.Factors, factor => 1 / factor) },
+            entry => entry.Value.Inverse(),
             StringComparer.Ordinal);
 }

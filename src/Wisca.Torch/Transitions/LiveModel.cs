@@ -44,15 +44,19 @@ public sealed class LiveModel : ITensorSource
 
     /// <summary>Length of a parameter along an axis.</summary>
     /// <param name="tensor">The parameter's name.</param>
-    /// <param name="axis">0 for rows, 1 for columns.</param>
-    public int LengthOf(string tensor, int axis) => (int)_parameters[tensor].shape[axis];
+    /// <param name="axis">0 for rows, 1 for columns. A stack of matrices counts as one below the other.</param>
+    public int LengthOf(string tensor, int axis)
+    {
+        long[] shape = _parameters[tensor].shape;
+        return (int)(shape.Length == 1 || axis == 1 ? shape[^1] : shape.SkipLast(1).Aggregate(1L, (rows, length) => rows * length));
+    }
 
     /// <inheritdoc/>
-    public AxisStatistics Measure(string tensor, int axis)
+    public AxisStatistics Measure(string tensor, int axis, int parts = 1, bool addsOne = false, double[]? others = null)
     {
         using var scope = NewDisposeScope();
         using var ungraded = no_grad();
-        var magnitudes = AlongAxis(Weight(tensor), axis).abs();
+        var magnitudes = AlongAxis(Weight(tensor), axis, parts, addsOne ? 1 : 0, others).abs();
         double[] sums = Read(magnitudes.sum(1));
         if (!Array.TrueForAll(sums, double.IsFinite))
             throw new WiscaException(
@@ -209,9 +213,9 @@ public sealed class LiveModel : ITensorSource
         // Gram matrices, bases and moments in a basis: the gain before, the rotation, the gain behind.
         void TurnGathered(StateTensor state, int axis, int start, GainChange change)
         {
-            if (change.Before is { } before) StateTransport.Scale(state, new AxisFactors(axis, Read(before.cpu())));
+            if (change.Before is { } before) StateTransport.Scale(state, AxisFactors.Along(axis, Read(before.cpu())));
             StateTransport.TryRotate(state, axis, start, turn);
-            if (change.After is { } after) StateTransport.Scale(state, new AxisFactors(axis, Read(after.reciprocal().cpu())));
+            if (change.After is { } after) StateTransport.Scale(state, AxisFactors.Along(axis, Read(after.reciprocal().cpu())));
         }
     }
 
@@ -387,10 +391,24 @@ public sealed class LiveModel : ITensorSource
     }
 
     /// <summary>[length of the axis, all else] in float64.</summary>
-    private static Tensor AlongAxis(Tensor tensor, int axis)
+    private static Tensor AlongAxis(Tensor tensor, int axis, int parts = 1, double offset = 0, double[]? others = null)
     {
         var wide = tensor.detach().to(ScalarType.Float64);
-        return wide.dim() == 1 ? wide.unsqueeze(1) : axis == 0 ? wide : wide.transpose(0, 1);
+        if (offset != 0) wide = wide.Plus(offset);
+        if (wide.dim() == 1) return wide.unsqueeze(1);
+        long columns = wide.shape[^1];
+        wide = wide.reshape(-1, columns);
+        if (others is not null && axis == 1) wide = wide * torch.tensor(others, device: wide.device).unsqueeze(1);
+        else if (others is not null)
+        {
+            // Columns of each matrix of a stack, or of all rows.
+            long of = others.Length / columns;
+            wide = (wide.reshape(of, -1, columns) * torch.tensor(others, device: wide.device).reshape(of, 1, columns)).reshape(-1, columns);
+        }
+
+        return axis == 0 ? wide
+            : parts == 1 ? wide.transpose(0, 1)
+            : wide.reshape(parts, -1, columns).transpose(1, 2).reshape(parts * columns, -1);
     }
 
     private static double[] Read(Tensor values) => values.cpu().data<double>().ToArray();

@@ -20,28 +20,48 @@ namespace Wisca.Torch.Transitions;
 /// </summary>
 internal static class StateTransport
 {
-    /// <summary>Follows a parameter whose indices along an axis were multiplied by factors.</summary>
+    /// <summary>Follows a parameter whose rows and columns were multiplied by factors.</summary>
     public static void Scale(StateTensor state, AxisFactors factors)
     {
-        double first = factors.Factors[0];
         if (state.Degree == 0) return;
-        if (Array.TrueForAll(factors.Factors, factor => factor == first))
+        if (factors.AddsOne && state.Degree > 0)
         {
-            Multiply(state.Tensor, 0, [Power(first, state.Degree)]);
+            // A copy of a gain of which 1 is not stored.
+            state.Tensor.copy_((state.Tensor.to(ScalarType.Float64).Plus(1) * tensor(factors.Rows!, device: state.Tensor.device)).Plus(-1));
             return;
         }
 
-        int[] follow = state.AxesAlong(factors.Axis);
+        if (factors.Uniform is { } uniform) Multiply(state.Tensor, [Power(uniform, state.Degree)], null);
+        else if (state.IsElementwise)
+            Multiply(state.Tensor, Powers(factors.Rows, state.Degree), Powers(factors.Columns, state.Degree));
+        else
+        {
+            if (factors.Rows is { } rows) Scale(state, 0, rows);
+            if (factors.Columns is { } columns) Scale(state, 1, columns);
+        }
+    }
+
+    private static void Scale(StateTensor state, int axis, double[] factors)
+    {
+        if (Array.TrueForAll(factors, factor => factor == factors[0]))
+        {
+            Multiply(state.Tensor, [Power(factors[0], state.Degree)], null);
+            return;
+        }
+
+        int[] follow = state.AxesAlong(axis);
         if (follow.Length > 0)
         {
-            double[] powers = Array.ConvertAll(factors.Factors, factor => Power(factor, state.Degree / follow.Length));
-            foreach (int axis in follow) Multiply(state.Tensor, axis, powers);
+            double[] powers = Powers(factors, state.Degree / follow.Length)!;
+            foreach (int own in follow) MultiplyAlong(state.Tensor, own, powers);
             return;
         }
 
-        double[] diagonal = Array.ConvertAll(factors.Factors, factor => Power(factor, Math.Sign(state.Degree)));
-        Transform(state, factors.Axis, diag(tensor(diagonal, device: state.Tensor.device)));
+        Transform(state, axis, diag(tensor(Powers(factors, Math.Sign(state.Degree))!, device: state.Tensor.device)));
     }
+
+    private static double[]? Powers(double[]? factors, int degree) =>
+        factors is null ? null : Array.ConvertAll(factors, factor => Power(factor, degree));
 
     /// <summary>Follows a parameter that was mixed along an axis by a symmetric matrix.</summary>
     public static void Mix(StateTensor state, int axis, double[,] matrix, double[,] inverse)
@@ -82,7 +102,7 @@ internal static class StateTransport
         int turned = state.Axes.ToList().FindIndex(other => other.Parameter == axis);
         if (turned < 0)
         {
-            Multiply(state.Tensor, 0, [Math.Pow(matrix.Squared().sum().AsDouble() / matrix.shape[0], degree / 2.0)]);
+            Multiply(state.Tensor, [Math.Pow(matrix.Squared().sum().AsDouble() / matrix.shape[0], degree / 2.0)], null);
             return;
         }
 
@@ -101,8 +121,35 @@ internal static class StateTransport
         return matrix.pow(exponent);
     }
 
-    /// <summary>Exact where all factors are powers of two, and rounded once else.</summary>
-    private static void Multiply(Tensor target, int axis, double[] factors)
+    /// <summary>Rows and columns at once, a stack as one matrix below the other: exact where all factors are powers of two, and rounded
+    /// once else.</summary>
+    private static void Multiply(Tensor target, double[]? rows, double[]? columns)
+    {
+        if (target.dim() <= 1 || (rows?.Length == 1 && columns is null))
+        {
+            MultiplyAlong(target, 0, rows ?? columns!);
+            return;
+        }
+
+        long width = target.shape[^1];
+        var byRow = rows is null ? null : tensor(rows, device: target.device).unsqueeze(1);
+        var byColumn = columns is null ? null : tensor(columns, device: target.device).reshape(-1, 1, width)
+            .expand(-1, target.numel() / columns.Length, -1).reshape(-1, width);
+        if ((rows is null || Array.TrueForAll(rows, double.IsPow2)) && (columns is null || Array.TrueForAll(columns, double.IsPow2)))
+        {
+            // A view: parameters are contiguous.
+            var flat = target.view(-1, width);
+            if (byRow is not null) flat.mul_(byRow.to(target.dtype));
+            if (byColumn is not null) flat.mul_(byColumn.to(target.dtype));
+            return;
+        }
+
+        var wide = target.to(ScalarType.Float64).reshape(-1, width);
+        var factor = byRow is null ? byColumn! : byColumn is null ? byRow : byRow * byColumn;
+        target.copy_((wide * factor).reshape(target.shape));
+    }
+
+    private static void MultiplyAlong(Tensor target, int axis, double[] factors)
     {
         var multiplier = tensor(factors, device: target.device);
         if (target.dim() > 0)

@@ -242,7 +242,14 @@ public sealed class WiscaScheduler
     public TransitionSolution Total() =>
         new(
             Plan,
-            [.. Solve().Balances.Zip(Product, (balances, factors) => (ImmutableArray<GroupBalance>)[.. balances.Zip(factors, Whole)])]);
+            [
+                .. Solve().Balances.Zip(
+                    Product,
+                    (balances, factors) => (Balances: balances, Factors: factors)).Zip(
+                    Plan.Exchanges,
+                    (entry, exchange) => (ImmutableArray<GroupBalance>)
+                        [.. entry.Balances.Zip(entry.Factors, (balance, factor) => Whole(balance, factor, exchange.Degree))]),
+            ]);
 
     /// <summary>The length of an axis of a parameter.</summary>
     internal int LengthOf(string parameter, int axis) => _model.LengthOf(parameter, axis);
@@ -258,20 +265,7 @@ public sealed class WiscaScheduler
     private static List<(string Name, Parameter Parameter)> Parameters(nn.Module model) =>
         [.. model.named_parameters().Select(entry => (entry.name, entry.parameter))];
 
-    private TransitionSolution Solve()
-    {
-        var statistics = Plan
-            .Exchanges.SelectMany(exchange => exchange.Slices)
-            .Where(slice => !slice.IsBias)
-            .DistinctBy(slice => slice.Tensor)
-            .ToDictionary(slice => slice.Tensor, slice => _model.Measure(slice.Tensor, slice.Axis), StringComparer.Ordinal);
-        return new TransitionSolution(
-            Plan,
-            [
-                .. Plan.Exchanges.Select(exchange =>
-                    (ImmutableArray<GroupBalance>)[.. Balancer.Solve(exchange, _model, statistics, _options.Transitions.Balance)]),
-            ]);
-    }
+    private TransitionSolution Solve() => Balancer.Solve(Plan, _model, _options.Transitions.Balance, _model.LengthOf);
 
     private void Scale(TransitionSolution solution)
     {
@@ -283,7 +277,7 @@ public sealed class WiscaScheduler
             _model.Scale(tensor, factors, _options.State);
             if (!_options.TransportEpsilon) continue;
             foreach (var state in _states.OfType<IOptimizerState>().Where(state => state.HasEpsilon(tensor)))
-                state.MultiplyEpsilon(tensor, 1 / factors.Factors[0]);
+                state.MultiplyEpsilon(tensor, 1 / factors.Uniform!.Value);
         }
     }
 
@@ -296,9 +290,9 @@ public sealed class WiscaScheduler
         }
     }
 
-    private static GroupBalance Whole(GroupBalance balance, double factor) =>
+    private static GroupBalance Whole(GroupBalance balance, double factor, int degree) =>
         new(
-            balance.Label, balance.MultipliedNorm / factor, balance.DividedNorm * factor, factor,
+            balance.Label, balance.MultipliedNorm / factor, balance.DividedNorm * Math.Pow(factor, degree), factor,
             factor == 1 ? GroupOutcome.Unchanged : GroupOutcome.Scaled, null);
 
     private static TransitionSolution Inverse(TransitionSolution solution) => solution with
@@ -327,7 +321,7 @@ public sealed class WiscaScheduler
             ]);
         foreach (var (tensor, factors) in solution.Factors(_model.LengthOf))
         {
-            if (Array.Exists(factors.Factors, factor => factor != factors.Factors[0]))
+            if (factors.Uniform is null)
             {
                 throw new WiscaException(
                     $"epsilon cannot follow parameter '{tensor}', whose parts get different factors: "

@@ -7,6 +7,8 @@ namespace Wisca.Training.Configuration;
 /// <summary>Transitions while a model trains.</summary>
 public sealed record WiscaSection : ISettingsSection
 {
+    private static readonly string[] InPlaceOfAll = ["preset", "qk", "vo", "mlp", "norms"];
+
     /// <summary>
     /// The paper's strategies, joined with +, for qk and vo in one word: qk_ten, qk_row, vo_ten, vo_row; origin for no transitions.
     /// </summary>
@@ -24,6 +26,26 @@ public sealed record WiscaSection : ISettingsSection
     /// <summary>How many channels share a factor between W_v and W_o; none for no exchange.</summary>
     [Setting("How many channels share a factor between W_v and W_o; none for no exchange.", Key = "vo", Except = Granularity.Pair)]
     public Granularity? ValueOutput { get; init; } = Granularity.Tensor;
+
+    /// <summary>How many hidden channels of an MLP share a factor between what writes them and what reads them: tensor, channel, or none,
+    /// the default, for no exchange.</summary>
+    [Setting(
+        "How many hidden channels of an MLP share a factor between what writes and what reads them: tensor or channel; none for no "
+        + "exchange.",
+        Key = "mlp", Except = Granularity.Pair)]
+    public Granularity? Mlp { get; init; }
+
+    /// <summary>How many channels of a norm share a factor between its gain and what reads behind it: tensor, channel, or none, the
+    /// default, for no exchange.</summary>
+    [Setting(
+        "How many channels of a norm share a factor between its gain and what reads behind it: tensor or channel; none for no exchange.",
+        Key = "norms", Except = Granularity.Pair)]
+    public Granularity? Norms { get; init; }
+
+    /// <summary>Whether everything that is exact is exchanged at its finest and balanced jointly, in the place of qk, vo, mlp and
+    /// norms.</summary>
+    [Setting("Whether everything that is exact is exchanged at its finest and balanced jointly, in the place of qk, vo, mlp and norms.")]
+    public bool All { get; init; }
 
     /// <summary>
     /// The norm to make equal on both sides; fisher goes by the gradients instead of the weights, and so not before the first step.
@@ -106,18 +128,12 @@ public sealed record WiscaSection : ISettingsSection
 
     /// <summary>True where there is anything to scale.</summary>
     public bool IsActive =>
-        (QueryKey is not null || ValueOutput is not null) && (Init || Every > 0 || At.Count > 0 || Threshold is not null);
+        (All || (QueryKey ?? ValueOutput ?? Mlp ?? Norms) is not null) && (Init || Every > 0 || At.Count > 0 || Threshold is not null);
 
     /// <summary>The same for a scheduler of transitions.</summary>
     public WiscaOptions Options => new()
     {
-        Transitions = new TransitionOptions
-        {
-            QueryKey = QueryKey,
-            ValueOutput = ValueOutput,
-            Balance = new(Criterion, Round, MaxLog2, Hysteresis),
-            Layers = new(Layers) { Key = "wisca.layers" },
-        },
+        Transitions = Transitions,
         Trigger = new WiscaTrigger
         {
             AtStart = Init,
@@ -129,6 +145,23 @@ public sealed record WiscaSection : ISettingsSection
         State = State,
         TransportEpsilon = TransportEpsilon,
     };
+
+    private TransitionOptions Transitions
+    {
+        get
+        {
+            var options = new TransitionOptions
+            {
+                QueryKey = QueryKey,
+                ValueOutput = ValueOutput,
+                Mlp = Mlp,
+                Norms = Norms,
+                Balance = new(Criterion, Round, MaxLog2, Hysteresis),
+                Layers = new(Layers) { Key = "wisca.layers" },
+            };
+            return All ? options.WithAll() : options;
+        }
+    }
 
     /// <inheritdoc/>
     public object Complete(GivenSettings given)
@@ -142,6 +175,24 @@ public sealed record WiscaSection : ISettingsSection
             given.Contradict(
                 ["vo", "rotate.values"],
                 "channel although values are rotated, expected tensor or kv-head: factors of single channels do not outlast a rotation");
+        if (Mlp is Granularity.KvHead) given.Contradict(["mlp"], "kv-head, expected tensor or channel: there are no heads");
+        if (Norms is Granularity.KvHead) given.Contradict(["norms"], "kv-head, expected tensor or channel: there are no heads");
+
+        if (Rotate is { IsActive: true } && Norms == Granularity.Channel)
+            given.Contradict(
+                ["norms", "rotate"],
+                "channel although the stream is rotated, expected tensor: factors of single channels do not outlast a rotation");
+        if (All)
+        {
+            string[] others = [.. InPlaceOfAll.Where(key => given.Layer(key) >= given.Layer("all"))];
+            if (others.Length > 0 && given.Has("all"))
+                given.Contradict(["all", .. others], "true, which is every exact exchange, expected it alone");
+            if (Criterion is not (Criterion.L1 or Criterion.L2))
+                given.Contradict(["all", "criterion"], "true, expected criterion l1 or l2: others have no one measure of all weights");
+            if (Rotate is { IsActive: true })
+                given.Contradict(["all", "rotate"], "true although the model is rotated too, expected tensor or kv-head of qk and vo");
+        }
+
         if (Until is { } until && At.Any(step => step > until))
             given.Contradict(["at", "until"], $"step {At.Max()}, expected at most {until} as wisca.until says");
         if (Criterion == Criterion.Fisher && Init)

@@ -43,6 +43,40 @@ public sealed class RescaleVerbTests : IDisposable
     }
 
     [Fact]
+    public async Task Rescale_All_BalancesJointlyAndSaysByHowMuch()
+    {
+        new SmallLlama().Write(_folder["model"]);
+        var run = await CommandRun.RunAsync("rescale", _folder["model"], "--out", _folder["out"], "--all", "--json");
+        run.ExitCode.ShouldBe(0);
+        var json = JsonDocument.Parse(run.Output).RootElement;
+        var objective = json.GetProperty("objective");
+        objective.GetProperty("after").GetDouble().ShouldBeLessThan(objective.GetProperty("before").GetDouble());
+        objective.GetProperty("sweeps").GetInt32().ShouldBeGreaterThan(1);
+        string[] kinds = [.. json.GetProperty("groups").EnumerateArray().Select(group => group.GetProperty("transition").GetString()!)];
+        kinds.Distinct().Order().ShouldBe(["ng", "qk", "vo"]);
+
+        // The ledger tells the same, and the certificate finds it without.
+        var ledger = JsonDocument.Parse(await File.ReadAllTextAsync(_folder["out", "wisca.json"])).RootElement;
+        ledger.GetProperty("moves")[0].GetProperty("objective").GetProperty("sweeps").GetInt32()
+            .ShouldBe(objective.GetProperty("sweeps").GetInt32());
+        File.Delete(_folder["out", "wisca.json"]);
+        var verified = await CommandRun.RunAsync("verify", _folder["model"], _folder["out"]);
+        verified.ExitCode.ShouldBe(0, verified.Output);
+        verified.Output.ShouldContain("factors pass through");
+    }
+
+    [Theory]
+    [InlineData("--all is every exact transition", "--all", "--mlp", "tensor")]
+    [InlineData("use l1 or l2", "--all", "--criterion", "rms")]
+    public async Task Rescale_AllBesideWhatContradictsIt_IsAMistakeOfTheCommandLine(string message, params string[] options)
+    {
+        new SmallLlama().Write(_folder["model"]);
+        var run = await CommandRun.RunAsync(["rescale", _folder["model"], "--dry-run", .. options]);
+        run.ExitCode.ShouldBe(2);
+        run.Error.ShouldContain(message);
+    }
+
+    [Fact]
     public async Task Rescale_DryRun_WritesNothing()
     {
         new SmallLlama().Write(_folder["model"]);

@@ -199,7 +199,7 @@ public sealed class LayoutMutationTests
         var factors = new Solver(model, plan, LossPolicy.Scale)
             .Solve(1, progress, CancellationToken.None)
             .Factors((tensor, axis) => new MatrixView(model.Find(tensor)!, axis).Length);
-        var scales = factors.ToDictionary(entry => entry.Key, entry => (TensorEdit)new TensorScale(entry.Value.Axis, entry.Value.Factors));
+        var scales = factors.ToDictionary(entry => entry.Key, entry => (TensorEdit)new TensorScale(entry.Value));
         Directory.CreateDirectory(output);
         using var rewriter = new CheckpointRewriter(model, output, plan.Tensors, progress);
         rewriter.Write(_ => scales, 1, CancellationToken.None);

@@ -71,7 +71,10 @@ public sealed class ModelMapTests
         var attention = map.Norms.Single(norm => norm.Space == "model.layers.1.input_layernorm");
         attention.ShouldBe(
             new ModelNorm(
-                attention.Space, 1, NormForm.Rms, ModelMap.Stream, null, "model.layers.1.input_layernorm.weight", null));
+                attention.Space, 1, NormForm.Rms, ModelMap.Stream, null, "model.layers.1.input_layernorm.weight", null)
+            {
+                GainLength = 32,
+            });
         map.Axes.Where(axis => axis.Space == attention.Space).ShouldBe(
             ThatReadTheStream.Select(projection => Axis($"self_attn.{projection}", 1, attention.Space, false)), ignoreOrder: true);
         map.Axes.Where(axis => axis.Space == "model.layers.1.mlp.hidden").ShouldBe(

@@ -128,7 +128,8 @@ public sealed class TableFieldTests
                 "\n",
                 (object?[])
                     [
-                        .. map.Axes, .. map.Norms, .. map.Embeddings, map.IsTied, map.Head, map.HeadReads, "-", .. map.Packed, "-",
+                        .. map.Axes, .. map.Norms, .. map.Hidden, .. map.Embeddings, map.IsTied, map.Head, map.HeadReads, "-",
+                        .. map.Packed, "-",
                         .. map.Undeclared,
                     ]);
 

@@ -72,6 +72,13 @@ internal static partial class TinyFamilies
         {
             Name = type, ModelType = type, ConfigurationOnly = true,
         };
+        yield return llama with
+        {
+            Name = "arcee, without a gate",
+            ModelType = "arcee",
+            Others = [.. llama.Others.Where(other => !other.Contains("gate_proj"))],
+            ConfigurationOnly = true,
+        };
         yield return llama with { Name = "mistral, no head_dim", ConfigurationOnly = true, ModelType = "mistral" };
         foreach (string type in (string[])["mistral", "ministral", "ministral3"]) yield return llama with
         {

@@ -115,7 +115,7 @@ public sealed class LedgerTests : IDisposable
                 Move["tensors"]!["other"] = new JsonObject { ["before"] = "", ["after"] = "" };
             }),
             ($"indices '0-32' of '{Query}' do not fit its shape", () => Slice["indices"] = "0-32"),
-            ($"'{Query}' is scaled along both axes", () =>
+            ($"indices '0-31' of '{Query}' do not fit its shape", () =>
             {
                 var twin = Slice.DeepClone();
                 twin["axis"] = 1;

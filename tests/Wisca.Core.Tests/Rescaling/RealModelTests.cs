@@ -47,8 +47,23 @@ public sealed class RealModelTests
             ValueOutput = valueOutput,
             Balance = new BalanceOptions(Rounding: FactorRounding.PowerOfTwo),
         };
+        UndoneBitForBit(source, model, folder, options);
+    }
+
+    [Fact]
+    public void Undo_PowersOfTwoOfAll_GivesBackTheBytes()
+    {
+        using var folder = new TemporaryFolder();
+        string source = TestData.Require("models", "TinyStories-656K");
+        using var model = Checkpoint.Open(source);
+        var balance = new BalanceOptions(Rounding: FactorRounding.PowerOfTwo);
+        UndoneBitForBit(source, model, folder, (RescaleOptions)new RescaleOptions { Balance = balance }.WithAll());
+    }
+
+    private static void UndoneBitForBit(string source, Checkpoint model, TemporaryFolder folder, RescaleOptions options)
+    {
         var result = Rescaler.Rescale(model, folder["out"], options);
-        result.Move!.Groups.ShouldContain(group => group.Factor != 1);
+        result.Move!.Groups.ShouldContain(group => group.Moves);
 
         using var rescaled = Checkpoint.Open(folder["out"]);
         var certificate = Certifier.Compare(model, rescaled);

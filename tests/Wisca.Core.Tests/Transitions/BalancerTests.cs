@@ -114,14 +114,14 @@ public sealed class BalancerTests
                     ["q.weight"] = Constant(8 * sharing),
                     ["k.weight"] = Constant(8),
                 };
-                Balancer.Solve(exchange, new Typed(Dtype.F32), statistics, new BalanceOptions(criterion))
+                Balancer.Solve(exchange, new Typed(Dtype.F32), slice => statistics[slice.Tensor], new BalanceOptions(criterion))
                     .ShouldAllBe(balance => Math.Abs(balance.Factor - Math.Pow(sharing, exponent)) < 1e-12);
             }
 
             // Values have one row where the output has a column for every query head.
             var values = TinyLayout.Exchange(layout, TransitionKind.ValueOutput, Granularity.Channel);
             var both = new Dictionary<string, AxisStatistics> { ["v.weight"] = Constant(8), ["o.weight"] = Constant(8 * sharing) };
-            Balancer.Solve(values, new Typed(Dtype.F32), both, new BalanceOptions(criterion))
+            Balancer.Solve(values, new Typed(Dtype.F32), slice => both[slice.Tensor], new BalanceOptions(criterion))
                 .ShouldAllBe(balance => Math.Abs(balance.Factor - Math.Pow(sharing, -exponent)) < 1e-12);
         }
 
@@ -138,7 +138,8 @@ public sealed class BalancerTests
     {
         var exchange = TinyLayout.Exchange(TinyLayout.Create(1, 1, 1), TransitionKind.QueryKey, Granularity.Tensor);
         var statistics = new Dictionary<string, AxisStatistics> { ["q.weight"] = One(1), ["k.weight"] = One(3) };
-        double.IsPow2(Balancer.Solve(exchange, new Typed(dtype), statistics, new BalanceOptions())[0].Factor).ShouldBe(powersOfTwo);
+        var solved = Balancer.Solve(exchange, new Typed(dtype), slice => statistics[slice.Tensor], new BalanceOptions());
+        double.IsPow2(solved[0].Factor).ShouldBe(powersOfTwo);
     }
 
     /// <summary>A factor that is exact in one of two types must be a power of two already for the coarser one.</summary>
@@ -151,7 +152,8 @@ public sealed class BalancerTests
         var exchange = TinyLayout.Exchange(TinyLayout.Create(1, 1, 1), TransitionKind.QueryKey, Granularity.Tensor);
         var statistics = new Dictionary<string, AxisStatistics> { ["q.weight"] = One(1), ["k.weight"] = One(3) };
         var source = new Typed(tensor => tensor == "q.weight" ? query : key);
-        double.IsPow2(Balancer.Solve(exchange, source, statistics, new BalanceOptions())[0].Factor).ShouldBe(powersOfTwo);
+        var solved = Balancer.Solve(exchange, source, slice => statistics[slice.Tensor], new BalanceOptions());
+        double.IsPow2(solved[0].Factor).ShouldBe(powersOfTwo);
     }
 
     [Fact]
@@ -165,12 +167,33 @@ public sealed class BalancerTests
             foreach (double other in (double[])[0.9, 0.999, 1.001, 1.1]) Trace(s * other).ShouldBeGreaterThan(Trace(s));
         });
 
+    /// <summary>Behind a squared activation the other side is divided by s^2.</summary>
+    [Theory]
+    [InlineData(Criterion.L1, 1)]
+    [InlineData(Criterion.L2, 2)]
+    public void Solve_OtherSideOfDegreeTwo_MinimisesWhatTheNormsCount(Criterion criterion, int power) =>
+        Gen.Select(Norm, Norm).Sample((a, b) =>
+        {
+            var exchange = TinyLayout.Exchange(TinyLayout.Create(1, 1, 1), TransitionKind.QueryKey, Granularity.Tensor);
+            exchange = exchange with
+            {
+                Slices = [.. exchange.Slices.Select(slice => slice.Exponent < 0 ? slice with { Exponent = -2 } : slice)],
+            };
+            var statistics = new Dictionary<string, AxisStatistics> { ["q.weight"] = One(a), ["k.weight"] = One(b) };
+            var options = new BalanceOptions(criterion, FactorRounding.None, MaxLog2: 60);
+            double s = Balancer.Solve(exchange, new Typed(Dtype.F32), slice => statistics[slice.Tensor], options)[0].Factor;
+            double Cost(double factor) => Math.Pow(a * factor, power) + Math.Pow(b / (factor * factor), power);
+            foreach (double other in (double[])[0.9, 0.999, 1.001, 1.1]) Cost(s * other).ShouldBeGreaterThan(Cost(s));
+            if (power == 2) s.ShouldBe(Math.Pow(2 * b * b / (a * a), 1.0 / 6), 1e-9 * s);
+        });
+
     [Fact]
     public void Solve_FisherWithoutSecondMoments_SaysWhatIsMissing()
     {
         var exchange = TinyLayout.Exchange(TinyLayout.Create(1, 1, 1), TransitionKind.QueryKey, Granularity.Tensor);
         var statistics = new Dictionary<string, AxisStatistics> { ["q.weight"] = One(1), ["k.weight"] = One(3) };
-        Should.Throw<WiscaException>(() => Balancer.Solve(exchange, new Typed(Dtype.F32), statistics, new BalanceOptions(Criterion.Fisher)))
+        var options = new BalanceOptions(Criterion.Fisher);
+        Should.Throw<WiscaException>(() => Balancer.Solve(exchange, new Typed(Dtype.F32), slice => statistics[slice.Tensor], options))
             .Message.ShouldContain("second moments of the gradients of 'q.weight'");
     }
 
@@ -197,7 +220,7 @@ public sealed class BalancerTests
             ["k.weight"] = One(7) with { SumOfSecondMoments = [divided] },
         };
         return Balancer
-            .Solve(exchange, new Typed(Dtype.F32), statistics, new BalanceOptions(Criterion.Fisher, MaxLog2: 40))
+            .Solve(exchange, new Typed(Dtype.F32), slice => statistics[slice.Tensor], new BalanceOptions(Criterion.Fisher, MaxLog2: 40))
             .ShouldHaveSingleItem();
     }
 
@@ -207,7 +230,7 @@ public sealed class BalancerTests
         var statistics = new Dictionary<string, AxisStatistics> { ["q.weight"] = One(multiplied), ["k.weight"] = One(divided) };
         return Balancer
             .Solve(
-                exchange, new Typed(Dtype.F32), statistics,
+                exchange, new Typed(Dtype.F32), slice => statistics[slice.Tensor],
                 new BalanceOptions(Rounding: rounding, MaxLog2: maxLog2, Hysteresis: hysteresis))
             .ShouldHaveSingleItem();
     }
@@ -226,7 +249,8 @@ public sealed class BalancerTests
 
         public Dtype DtypeOf(string tensor) => dtypeOf(tensor);
 
-        public AxisStatistics Measure(string tensor, int axis) => throw new InvalidOperationException("measured before");
+        public AxisStatistics Measure(string tensor, int axis, int parts, bool addsOne, double[]? others) =>
+            throw new InvalidOperationException("measured before");
 
         public double[] SpectralNorms(string tensor, int axis, int[] groupOfIndex, int groups) =>
             throw new InvalidOperationException("not asked for");

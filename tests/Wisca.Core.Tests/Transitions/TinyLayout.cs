@@ -21,7 +21,7 @@ internal static class TinyLayout
             ImmutableDictionary<TransitionKind, string>.Empty);
         return new ModelLayout(KnownArchitectures.Find("llama"), "", 8, heads, kvHeads, headDim, pairs, [layer], [])
         {
-            Map = new ModelMap([], [], [], null, false, null, [], []),
+            Map = new ModelMap([], [], [], [], null, false, null, [], []),
         };
 
         Projection Projection(string name, int count) => new(name + ".weight", bias ? name + ".bias" : null, 0, Starts(count));

@@ -154,13 +154,7 @@ public sealed class FamilyTests
                 foreach (var granularity in Enum.GetValues<Granularity>())
                 {
                     if (Exchange.TryCompile(layout.Geometry, layer, kind, granularity, out _) is not { } exchange) continue;
-                    double[] multiplied = Products(exchange, +1), divided = Products(exchange, -1);
-                    for (int group = 0; group < multiplied.Length; group++)
-                        multiplied[group]
-                            .ShouldBe(
-                                divided[group], 1e-10 * Math.Max(1e-3, multiplied.Max(Math.Abs)),
-                                $"{modelType} {layer.Index} {kind} {granularity} {group}");
-                    multiplied.Max(Math.Abs).ShouldBeGreaterThan(1e-6);
+                    Check(exchange);
                     pairs++;
                 }
             }
@@ -168,16 +162,40 @@ public sealed class FamilyTests
 
         pairs.ShouldBeGreaterThanOrEqualTo(3 * layout.Layers.Length);
 
+        // MLPs, norms, gains of queries and keys: behind a squared activation the products are as one to two.
+        foreach (var granularity in (Granularity[])[Granularity.Tensor, Granularity.Channel])
+        {
+            var options = new TransitionOptions
+            {
+                QueryKey = null, ValueOutput = Granularity.Tensor, Mlp = granularity, Norms = granularity,
+            };
+            foreach (var exchange in TransitionPlan.Create(layout, options).Exchanges) Check(exchange);
+        }
+
+        void Check(Exchange exchange)
+        {
+            double[] multiplied = Products(exchange, +1), divided = Products(exchange, -1);
+            for (int group = 0; group < multiplied.Length; group++)
+                multiplied[group]
+                    .ShouldBe(
+                        exchange.Degree * divided[group], 1e-10 * Math.Max(1e-3, multiplied.Max(Math.Abs)),
+                        $"{modelType} {exchange.Layer} {exchange.Kind} {exchange.Space} {exchange.Granularity} {group}");
+
+            // An expert that no token chooses has no gradient.
+            if (exchange.Kind != TransitionKind.UpDown) multiplied.Max(Math.Abs).ShouldBeGreaterThan(1e-6);
+        }
+
         double[] Products(Exchange exchange, int exponent)
         {
             double[] sums = new double[exchange.Groups.Length];
-            foreach (var slice in exchange.Slices.Where(slice => slice.Exponent == exponent))
+            foreach (var slice in exchange.Slices.Where(slice => Math.Sign(slice.Exponent) == exponent))
             {
                 using var scope = NewDisposeScope();
                 using var ungraded = no_grad();
                 var parameter = parameters[slice.Tensor];
-                var product = parameter * parameter.grad!;
-                double[] along = (product.dim() == 1 ? product : product.sum([1 - slice.Axis])).data<double>().ToArray();
+                var product = (slice.AddsOne ? parameter + 1.0 : parameter) * parameter.grad!;
+                double[] along =
+                    (product.dim() == 1 || slice.Parts > 1 ? product.flatten() : product.sum([1 - slice.Axis])).data<double>().ToArray();
                 foreach (var run in slice.Runs)
                 {
                     for (int i = 0; i < run.Count; i++) sums[exchange.GroupOfChannel[run.Channel + i]] += along[run.Start + i];

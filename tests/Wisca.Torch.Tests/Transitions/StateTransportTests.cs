@@ -88,7 +88,7 @@ public sealed class StateTransportTests : IClassFixture<OneThread>
         double[] factors = axis == 0 ? [2, 0.3, 1, 5] : [2, 0.3, 1, 5, 0.7];
         AsFromTheStart(
             axis, diag(tensor(Array.ConvertAll(factors, factor => 1 / factor))),
-            (state, live) => live.Scale("w", new AxisFactors(axis, factors), StatePolicy.Transport));
+            (state, live) => live.Scale("w", AxisFactors.Along(axis, factors), StatePolicy.Transport));
     }
 
     [Theory]
@@ -111,7 +111,8 @@ public sealed class StateTransportTests : IClassFixture<OneThread>
     public void Scale_OneFactor_IsExactForAllState()
     {
         AsFromTheStart(
-            0, eye(4, dtype: ScalarType.Float64).Times(1 / 3.7), (_, live) => live.Scale("w", new AxisFactors(0, [3.7, 3.7, 3.7, 3.7]), 0),
+            0, eye(4, dtype: ScalarType.Float64).Times(1 / 3.7), (_, live) =>
+            live.Scale("w", AxisFactors.Along(0, [3.7, 3.7, 3.7, 3.7]), 0),
             everything: true);
     }
 
@@ -132,7 +133,7 @@ public sealed class StateTransportTests : IClassFixture<OneThread>
         var some = ToyModel.Random([size, size], 9, ScalarType.Float64);
         var inverse = mixed ? some + some.t() : diag(tensor(System.Array.ConvertAll(factors, factor => 1 / factor)));
         if (mixed) StateTransport.Mix(state, 0, new double[size, size], (double[,])inverse.data<double>().ToNDArray());
-        else StateTransport.Scale(state, new AxisFactors(0, factors));
+        else StateTransport.Scale(state, AxisFactors.Along(0, factors));
         var mean = zeros_like(before);
         for (int pattern = 0; pattern < 1 << size; pattern++)
         {
@@ -171,7 +172,7 @@ public sealed class StateTransportTests : IClassFixture<OneThread>
                         ]);
                     scheduler.Apply(Before, () => solution);
                     foreach (var (name, factors) in solution.Factors((name, axis) => scheduler.LengthOf(name, axis)))
-                        right.MultiplyLearningRate(name, 1 / factors.Factors[0], keepDecay: false);
+                        right.MultiplyLearningRate(name, 1 / factors.Uniform!.Value, keepDecay: false);
                 }
 
                 long[] batch = moved.NextBatch();

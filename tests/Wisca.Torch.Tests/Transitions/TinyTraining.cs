@@ -45,6 +45,8 @@ internal sealed class TinyTraining : IDisposable
             {
                 QueryKey = kind == TransitionKind.QueryKey ? granularity : null,
                 ValueOutput = kind == TransitionKind.ValueOutput ? granularity : null,
+                Mlp = kind == TransitionKind.UpDown ? granularity : null,
+                Norms = kind == TransitionKind.NormGain ? granularity : null,
                 Balance = new BalanceOptions(Rounding: FactorRounding.None),
             });
 

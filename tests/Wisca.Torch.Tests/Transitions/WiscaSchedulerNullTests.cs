@@ -28,6 +28,12 @@ public sealed class WiscaSchedulerNullTests
                 cases.Add(optimizer, kind, Granularity.Tensor);
                 cases.Add(optimizer, kind, Granularity.KvHead);
             }
+
+            foreach (var kind in (TransitionKind[])[TransitionKind.UpDown, TransitionKind.NormGain])
+            {
+                cases.Add(optimizer, kind, Granularity.Tensor);
+                cases.Add(optimizer, kind, Granularity.Channel);
+            }
         }
 
         return cases;
@@ -94,7 +100,7 @@ public sealed class WiscaSchedulerNullTests
                 {
                     Apply(scheduler, 2);
                     foreach (var (name, factors) in Factors(scheduler, 2))
-                        right.MultiplyLearningRate(name, 1 / factors.Factors[0], keepDecay: false);
+                        right.MultiplyLearningRate(name, 1 / factors.Uniform!.Value, keepDecay: false);
                 }
 
                 long[] batch = moved.NextBatch();
@@ -132,8 +138,7 @@ public sealed class WiscaSchedulerNullTests
                 using var ungraded = no_grad();
                 foreach (var (name, factors) in Factors(scheduler, s))
                 {
-                    var f = tensor(factors.Factors, type);
-                    if (factors.Axis == 0 && reference[name].dim() == 2) f = f.unsqueeze(1);
+                    var f = Multiplier(factors, type, reference[name].dim());
                     left.Epsilons[name].div_(f);
                     right.LearningRates[name].div_(optimizer == "sgd" ? f * f : f);
                 }
@@ -171,6 +176,14 @@ public sealed class WiscaSchedulerNullTests
                         null)),
         ]),
     ];
+
+    private static Tensor Multiplier(AxisFactors factors, ScalarType type, long dimensions)
+    {
+        var f = ones(1, type);
+        if (factors.Rows is not null) f = tensor(factors.Rows, type);
+        if (factors.Rows is not null && dimensions == 2) f = f.unsqueeze(1);
+        return factors.Columns is null ? f : f * tensor(factors.Columns, type);
+    }
 
     private static void Apply(WiscaScheduler scheduler, double s) =>
         scheduler.Apply(Before, () => new TransitionSolution(scheduler.Plan, Balances(scheduler, s)));

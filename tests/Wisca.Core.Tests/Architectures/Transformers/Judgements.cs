@@ -36,6 +36,24 @@ internal static class Judgements
             FilePath, $"{{\n  \"transformers\": \"{version}\",\n  \"models\": {{\n{string.Join(",\n", lines)}\n  }}\n}}\n");
     }
 
+    private static string ScalingsPath =>
+        TestRepository.PathOf("tests", "Wisca.Core.Tests", "Architectures", "Transformers", "scalings.json");
+
+    /// <summary>What of each model's MLPs and norms was scaled and kept its logits, and what moved them when it was forced.</summary>
+    public static Dictionary<string, string> Scalings() =>
+        JsonNode.Parse(File.ReadAllText(ScalingsPath))!.AsObject()
+            .ToDictionary(model => model.Key, model => model.Value!.GetValue<string>(), StringComparer.Ordinal);
+
+    /// <summary>Puts what was scaled of a model in its place.</summary>
+    public static void WriteScalings(string name, string outcome)
+    {
+        var all = File.Exists(ScalingsPath) ? Scalings() : [];
+        all[name] = outcome;
+        var lines = JudgedModels.ByName.Keys.Where(model => all.GetValueOrDefault(model, "") != "").Order(StringComparer.Ordinal)
+            .Select(model => $"  \"{model}\": \"{all[model]}\"");
+        File.WriteAllText(ScalingsPath, $"{{\n{string.Join(",\n", lines)}\n}}\n");
+    }
+
     private static string RotationsPath =>
         TestRepository.PathOf("tests", "Wisca.Core.Tests", "Architectures", "Transformers", "rotations.json");
 

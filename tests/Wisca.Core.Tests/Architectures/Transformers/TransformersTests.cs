@@ -89,6 +89,82 @@ public sealed class TransformersTests(TransformersProcess transformers) : IClass
         Judgements.Read().ByModel[name].ToString().ShouldBe(judgement.ToString());
     }
 
+    /// <summary>MLPs, norms, gains of queries and keys, alone and all at once; what is refused, done all the same.</summary>
+    [Theory]
+    [MemberData(nameof(Models))]
+    public void Scale_MlpsAndNorms_KeepTheLogitsOrAreRefusedForACause(string name)
+    {
+        transformers.Require();
+        var judged = JudgedModels.ByName[name];
+        using var folder = new TemporaryFolder();
+        Make(judged, folder["model"], "float64");
+        using var model = Checkpoint.Open(folder["model"]);
+        var layout = ModelLayout.Resolve(model);
+        var faults = new List<string>();
+        var outcome = new SortedSet<string>(StringComparer.Ordinal);
+        var none = new RescaleOptions { QueryKey = null, ValueOutput = null, Threads = 1 };
+        foreach (var granularity in (Granularity[])[Granularity.Tensor, Granularity.Channel])
+        {
+            Try($"mlp-{granularity}", none with { Mlp = granularity });
+            Try($"norms-{granularity}", none with { Norms = granularity });
+        }
+
+        Try("all", (RescaleOptions)new RescaleOptions { Threads = 1 }.WithAll());
+        int forced = 0;
+        foreach (var hidden in layout.Map.Hidden.DistinctBy(hidden => hidden.Activation))
+        {
+            foreach (int degree in (int[])[1, 2])
+            {
+                if (hidden.Degree != degree && hidden.Activation != "gated") Force(TransitionKind.UpDown, degree);
+            }
+        }
+
+        if (layout.Map is { IsTied: true, HeadReads: not null } && layout.Map.Embeddings.Length == 1) Force(TransitionKind.NormGain, 1);
+        faults.ShouldBeEmpty();
+        string said = outcome.Count + forced == 0 ? "" : $"{string.Join(", ", outcome)}; forced {forced}";
+        if (Judgements.Written) Judgements.WriteScalings(name, said);
+        Judgements.Scalings().GetValueOrDefault(name, "").ShouldBe(said);
+
+        void Try(string what, RescaleOptions options)
+        {
+            options = options with { Balance = new BalanceOptions(Rounding: FactorRounding.None) };
+            TransitionPlan plan;
+            try
+            {
+                plan = TransitionPlan.Create(layout, options);
+            }
+            catch (WiscaException nothing) when (nothing.Message.Contains("no transition applies"))
+            {
+                return;
+            }
+
+            var result = Rescaler.Rescale(model, folder[what], options);
+            foreach (var exchanges in result.Solution.Groups.GroupBy(group => group.Exchange.Kind))
+            {
+                if (!AttentionGeometry.Kinds.Contains(exchanges.Key))
+                    outcome.Add($"{exchanges.Key.Name()} {exchanges.First().Exchange.Granularity.Name()}");
+                if (exchanges.All(group => Math.Abs(Math.Log2(group.Balance.Factor)) < 0.001))
+                    faults.Add($"{what}: {exchanges.Key} changes nothing");
+            }
+
+            if (!(result.Solution.Objective!.After < result.Solution.Objective.Before)) faults.Add($"{what} does not lower the objective");
+            double difference = Compare(folder[what]);
+            if (!(difference < Kept)) faults.Add($"{what} moves the logits by {difference}");
+            using var rescaled = Checkpoint.Open(folder[what]);
+            var certificate = Certifier.Compare(model, rescaled, threads: 1);
+            if (!certificate.Equivalent) faults.Add($"{what} has no certificate: {string.Join("; ", certificate.Differences.Take(3))}");
+        }
+
+        void Force(TransitionKind kind, int degree)
+        {
+            string target = folder[$"forced-{kind}-{degree}"];
+            if (Directory.Exists(target) || !ForcedMove.Apply(model, layout, kind, degree, target)) return;
+            forced++;
+            double difference = Compare(target);
+            if (difference <= Moved) faults.Add($"{kind} of degree {degree} moves by {difference} only, yet is refused");
+        }
+    }
+
     [Theory]
     [MemberData(nameof(Models))]
     public void Rotate_EverySpace_KeepsTheLogits(string name)
