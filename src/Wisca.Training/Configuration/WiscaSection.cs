@@ -27,16 +27,18 @@ public sealed record WiscaSection : ISettingsSection
     [Setting("How many channels share a factor between W_v and W_o; none for no exchange.", Key = "vo", Except = Granularity.Pair)]
     public Granularity? ValueOutput { get; init; } = Granularity.Tensor;
 
-    /// <summary>How many hidden channels of an MLP share a factor between what writes them and what reads them: tensor, channel, or none,
-    /// the default, for no exchange.</summary>
+    /// <summary>
+    /// How many hidden channels of an MLP share a factor between what writes and what reads them: tensor or channel; none for no exchange.
+    /// </summary>
     [Setting(
         "How many hidden channels of an MLP share a factor between what writes and what reads them: tensor or channel; none for no "
         + "exchange.",
         Key = "mlp", Except = Granularity.Pair)]
     public Granularity? Mlp { get; init; }
 
-    /// <summary>How many channels of a norm share a factor between its gain and what reads behind it: tensor, channel, or none, the
-    /// default, for no exchange.</summary>
+    /// <summary>
+    /// How many channels of a norm share a factor between its gain and what reads behind it: tensor or channel; none for no exchange.
+    /// </summary>
     [Setting(
         "How many channels of a norm share a factor between its gain and what reads behind it: tensor or channel; none for no exchange.",
         Key = "norms", Except = Granularity.Pair)]
