@@ -38,9 +38,13 @@ internal static class BigCheckpoint
         Directory.CreateDirectory(folder);
         const int divisor = 64;
         int layers = (tensors - 2) / Layer(0).Count();
-        var all = Enumerable.Range(0, layers).SelectMany(Layer)
-            .Append(("model.embed_tokens.weight", [Vocabulary, Hidden], 0.02)).Append(("model.norm.weight", [Hidden], 1))
-            .Select(tensor => (tensor.Name, (long[])[.. tensor.Shape.Select(size => size / divisor)], tensor.Deviation)).ToList();
+        List<(string Name, long[] Shape, double Deviation)> all =
+        [
+            ("model.embed_tokens.weight", [Vocabulary / divisor, Hidden / divisor], 0.02),
+            ("model.norm.weight", [Hidden / divisor], 1),
+        ];
+        foreach (var (name, shape, deviation) in Enumerable.Range(0, layers).SelectMany(Layer))
+            all.Add((name, [.. shape.Select(size => size / divisor)], deviation));
         WriteShards(folder, all, shards);
         File.WriteAllText(
             Path.Combine(folder, "config.json"),
