@@ -325,7 +325,9 @@ public sealed class RotatorTests : IDisposable
                 "olmo_hybrid" => 2,
                 _ => 0,
             };
-            bool readsTheStream = type is "bart" or "blenderbot-small" or "mvp" or "plbart" or "trocr" or "bert-generation" or "openai-gpt";
+            // Of these no norm of the last kind is stored.
+            bool readsTheStream = type is "bart" or "blenderbot-small" or "mvp" or "plbart" or "trocr" or "bert-generation" or "openai-gpt"
+                or "bigbird_pegasus";
             stream.Gains.Count(gain => gain.MustBeUniform).ShouldBe(behind + (tied && !readsTheStream ? 1 : 0));
         }
     }
