@@ -56,9 +56,13 @@ internal sealed class BigCheckpoint
         const int divisor = 64, hidden = 4096;
         var shape = new BigCheckpoint(hidden);
         int layers = (tensors - 2) / shape.Layer(0).Count();
-        var all = Enumerable.Range(0, layers).SelectMany(shape.Layer)
-            .Append(("model.embed_tokens.weight", [Vocabulary, hidden], 0.02)).Append(("model.norm.weight", [hidden], 1))
-            .Select(tensor => (tensor.Name, (long[])[.. tensor.Shape.Select(size => size / divisor)], tensor.Deviation)).ToList();
+        List<(string Name, long[] Shape, double Deviation)> all =
+        [
+            .. Enumerable.Range(0, layers).SelectMany(shape.Layer),
+            ("model.embed_tokens.weight", [Vocabulary, hidden], 0.02),
+            ("model.norm.weight", [hidden], 1),
+        ];
+        all = [.. all.Select(tensor => tensor with { Shape = [.. tensor.Shape.Select(size => size / divisor)] })];
         WriteShards(folder, all, shards);
         File.WriteAllText(
             Path.Combine(folder, "config.json"),

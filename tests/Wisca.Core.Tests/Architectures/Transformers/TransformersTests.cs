@@ -111,7 +111,7 @@ public sealed class TransformersTests(TransformersProcess transformers) : IClass
 
         Try("all", (RescaleOptions)new RescaleOptions { Threads = 1 }.WithAll());
         int forced = 0;
-        foreach (var hidden in layout.Map.Hidden.DistinctBy(hidden => hidden.Activation))
+        foreach (var hidden in layout.Map.Hidden.Where(hidden => hidden.Layer is not null).DistinctBy(hidden => hidden.Activation))
         {
             foreach (int degree in (int[])[1, 2])
             {
