@@ -19,6 +19,9 @@ internal sealed record SavedModel(string Name, ModelConfig Config, IReadOnlyList
     /// <summary>The configuration without a word on whether the output projection is tied.</summary>
     public ModelConfig WithoutTying { get; private init; } = Config;
 
+    /// <summary>The configuration without something that transformers always writes, and people's files do not.</summary>
+    public IReadOnlyList<ModelConfig> Terse { get; private init; } = [];
+
     private static List<SavedModel> ReadAll()
     {
         string path = Path.Combine(AppContext.BaseDirectory, "Architectures", "Fixtures", "tensors.json");
@@ -34,15 +37,16 @@ internal sealed record SavedModel(string Name, ModelConfig Config, IReadOnlyList
                 ])
                 {
                     ConfigJson = row["config"]!.ToJsonString(),
-                    WithoutTying = WithoutTie(row["config"]!),
+                    WithoutTying = Without(row["config"]!, "tie_word_embeddings"),
+                    Terse = [Without(row["config"]!, "head_dim"), Without(row["config"]!, "afn", "mlp_hidden_act")],
                 }),
         ];
     }
 
-    private static ModelConfig WithoutTie(JsonNode config)
+    private static ModelConfig Without(JsonNode config, params string[] keys)
     {
         var copy = config.DeepClone().AsObject();
-        copy.Remove("tie_word_embeddings");
+        foreach (string key in keys) copy.Remove(key);
         return ModelConfig.Parse(copy.ToJsonString());
     }
 }

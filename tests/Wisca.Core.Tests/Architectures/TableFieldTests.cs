@@ -76,6 +76,7 @@ public sealed class TableFieldTests
         foreach (var model in SavedModel.All.Where(model => TextModel.Find(model.Config, null).Table.Name == name))
         {
             text.AppendLine(Resolve(model.Config, model.Tensors, table));
+            foreach (var config in model.Terse) text.AppendLine(Resolve(config, model.Tensors, table));
             foreach (string head in heads)
             {
                 var others = model.Tensors.Where(tensor => !heads.Contains(tensor.Name));

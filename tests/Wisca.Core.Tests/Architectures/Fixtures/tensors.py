@@ -82,7 +82,7 @@ ROWS = [
     ("deepseek_v3", SPARSE), ("deepseek_v3", SPARSE | dict(q_lora_rank=None)), ("deepseek_v2", SPARSE | dict(attention_bias=True)),
     ("deepseek_v32", SPARSE | INDEX), ("glm4_moe_lite", SPARSE), ("glm_moe_dsa", SPARSE | INDEX), ("sarvam_mla", SPARSE), ("axk1", SPARSE),
     ("diffllama", {}), ("openai-gpt", GPT),
-    ("diffllama", dict(num_key_value_heads=4, head_dim=8)), ("minicpm3", LATENT), ("minicpm3", LATENT | dict(q_lora_rank=None)), ("youtu", LATENT),
+    ("diffllama", dict(num_key_value_heads=4, head_dim=12)), ("minicpm3", LATENT), ("minicpm3", LATENT | dict(q_lora_rank=None)), ("youtu", LATENT),
 ]
 # The names in memory of these are another layout's; those that are saved are the published ones.
 SAVED_ONLY = ("gpt_neox", "granitemoeshared", "exaone", "sarvam_moe", "olmo_hybrid", "axk1")
