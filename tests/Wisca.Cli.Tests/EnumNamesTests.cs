@@ -35,7 +35,8 @@ public sealed class EnumNamesTests
     {
         [typeof(AdapterGauge)] = "original rescaled",
         [typeof(AdapterKind)] = "lora none",
-        [typeof(BasisSource)] = "weights hadamard random",
+        [typeof(BasisSearch)] = "iteration eigenvectors",
+        [typeof(BasisSource)] = "weights hadamard random balanced",
         [typeof(CovarianceExtent)] = "all inner",
         [typeof(GainPolicy)] = "follow fold",
         [typeof(NormForm)] = "rms rms_plus_one layer layer_plus_one",
@@ -75,7 +76,7 @@ public sealed class EnumNamesTests
         [typeof(TokenizerSource)] = "auto train bytes",
         [typeof(TrainingDevice)] = "cpu cuda",
         [typeof(TrainingPrecision)] = "fp32 bf16",
-        [typeof(TransitionKind)] = "qk vo lora",
+        [typeof(TransitionKind)] = "qk vo ud ng qn lora",
         [typeof(Verdict)] = "too_few_seeds no_difference_shown lower higher",
         [typeof(WeightDtype)] = "fp32 bf16",
     };

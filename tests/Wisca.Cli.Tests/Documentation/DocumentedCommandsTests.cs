@@ -75,7 +75,7 @@ public sealed partial class DocumentedCommandsTests(DocumentedInputs inputs) : I
                 "training.data.held_out=0.2", "seeds=[1]", "learning_rates=[1e-3]"]),
         (["compare", "configs/compare/finetune.yaml"], ["--dry-run"]),
         (["compare", "configs/compare/rotations.yaml"], ["--dry-run"]),
-        (["compare", "configs/compare/vocabularies.yaml"], ["--dry-run"]),
+        (["compare", "configs/compare/vocabularies.yaml"], ["--dry-run", "--set", "models.published.tokenizer={ source: bytes }"]),
         (["compare", "configs/compare/lora-rotations.yaml"], ["--dry-run"]),
         (["compare", "configs/compare/tinystories.yaml"], ["--dry-run"]),
         (["compare", "configs/compare/tinystories-1m.yaml"], ["--dry-run"]),

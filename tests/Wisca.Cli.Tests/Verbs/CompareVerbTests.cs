@@ -23,7 +23,12 @@ public sealed class CompareVerbTests
 
     /// <summary>Settings that give a shipped study what it needs.</summary>
     private static string[] Furnished(string file, TemporaryFolder folder) =>
-        Path.GetFileName(file) is "finetune.yaml" or "lora-rotations.yaml" ? TinyStudy.Inputs(folder) : OnStories(file);
+        Path.GetFileName(file) switch
+        {
+            "finetune.yaml" or "lora-rotations.yaml" => TinyStudy.Inputs(folder),
+            "vocabularies.yaml" => [.. OnStories(file), "models.published.tokenizer={ source: bytes }"],
+            _ => OnStories(file),
+        };
 
     [Fact]
     public async Task DryRun_EveryShippedStudy_PrintsItsRunsAndTheirCost()

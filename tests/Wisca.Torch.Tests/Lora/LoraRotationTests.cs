@@ -86,7 +86,7 @@ public sealed class LoraRotationTests
         LoraRun.Disturb(lora, 0.05);
         using var optimizer = new SgdMomentum(lora.Parameters);
         LoraRun.Backward(lora, 1);
-        using var scheduler = Scheduler(lora, new RotationOptions { Source = source }, optimizer);
+        using var scheduler = Scheduler(lora, new RotationOptions { Source = source, Search = BasisSearch.Eigenvectors }, optimizer);
         scheduler.Observe(0);
         optimizer.Step(0);
         double[] before = Shares();
