@@ -1,3 +1,4 @@
+using System.Runtime;
 using TorchSharp;
 using TorchSharp.Modules;
 using Wisca.Tests.Torch;
@@ -154,16 +155,26 @@ public sealed class RotationAttachTests
     private static double[] Train(OwnModel model, optim.Optimizer optimizer, RotationScheduler? rotations, int steps)
     {
         double[] losses = new double[steps];
-        for (int step = 0; step < steps; step++)
+
+        // TorchSharp's optimizers hand native code scalars that a collection may free meanwhile: none comes while they step.
+        bool quiet = GC.TryStartNoGCRegion(64 << 20);
+        try
         {
-            using var scope = NewDisposeScope();
-            optimizer.zero_grad();
-            var loss = nn.functional.cross_entropy(model.forward(Tokens()), tensor(new long[] { 4, 9, 2, 7, 3, 1 }));
-            loss.backward();
-            rotations?.Observe();
-            optimizer.step();
-            rotations?.Step();
-            losses[step] = loss.ToDouble();
+            for (int step = 0; step < steps; step++)
+            {
+                using var scope = NewDisposeScope();
+                optimizer.zero_grad();
+                var loss = nn.functional.cross_entropy(model.forward(Tokens()), tensor(new long[] { 4, 9, 2, 7, 3, 1 }));
+                loss.backward();
+                rotations?.Observe();
+                optimizer.step();
+                rotations?.Step();
+                losses[step] = loss.ToDouble();
+            }
+        }
+        finally
+        {
+            if (quiet && GCSettings.LatencyMode == GCLatencyMode.NoGCRegion) GC.EndNoGCRegion();
         }
 
         return losses;
@@ -230,7 +241,7 @@ public sealed class RotationAttachTests
         public override Tensor forward(Tensor input)
         {
             var x = bias is null ? input : input - input.mean([-1], keepdim: true);
-            x = x * (x.pow(2).mean([-1], keepdim: true) + 1e-6).rsqrt() * weight;
+            x = x * x.Squared().mean([-1], keepdim: true).Plus(1e-6).rsqrt() * weight;
             return bias is null ? x : x + bias;
         }
     }
