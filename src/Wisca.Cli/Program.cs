@@ -1,5 +1,5 @@
 using Wisca.Cli;
-using Wisca.Cli.CommandLine;
+using Wisca.Commands.CommandLine;
 
 // Scripts ask for the version often; it needs neither the parser nor the console, which take most of the start-up time.
 if (args is ["--version"])

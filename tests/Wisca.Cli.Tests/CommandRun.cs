@@ -1,5 +1,6 @@
 using Spectre.Console.Testing;
-using Wisca.Cli.CommandLine;
+using Wisca.Commands;
+using Wisca.Commands.CommandLine;
 
 namespace Wisca.Cli.Tests;
 
@@ -11,14 +12,18 @@ internal sealed record CommandRun(int ExitCode, string Output, string Error)
 
     public static Task<CommandRun> RunAsync(params string[] args) => RunAsync(200, args);
 
-    /// <summary>Runs on a terminal of so many columns.</summary>
-    public static async Task<CommandRun> RunAsync(int width, string[] args)
+    /// <summary>Runs on a terminal of so many columns, in this process.</summary>
+    public static Task<CommandRun> RunAsync(int width, string[] args) => InProcessAsync(WiscaApplication.Program, width, args);
+
+    public static Task<CommandRun> InProcessAsync(params string[] args) => RunAsync(200, args);
+
+    public static async Task<CommandRun> InProcessAsync(CommandLineProgram program, int width, string[] args)
     {
         using var output = new TestConsole();
         using var error = new TestConsole();
         using var standardOutput = new StringWriter();
         output.Profile.Width = width;
-        int exitCode = await WiscaApplication.RunAsync(args, new CommandContext(output, error, standardOutput));
+        int exitCode = await program.RunAsync(args, new CommandContext(output, error, standardOutput));
         return new CommandRun(exitCode, output.Output + standardOutput, error.Output);
     }
 

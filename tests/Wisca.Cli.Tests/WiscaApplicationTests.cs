@@ -1,7 +1,7 @@
 using System.Diagnostics;
 using System.Text;
 using Spectre.Console;
-using Wisca.Cli.CommandLine;
+using Wisca.Commands.CommandLine;
 
 namespace Wisca.Cli.Tests;
 

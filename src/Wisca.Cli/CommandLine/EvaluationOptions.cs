@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Wisca.Commands.CommandLine;
 using Wisca.Evaluation.Scoring;
 using Wisca.Torch.Models;
 

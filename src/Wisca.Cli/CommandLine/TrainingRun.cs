@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using System.Text.Json.Nodes;
 using Spectre.Console;
+using Wisca.Commands.CommandLine;
 using Wisca.Training;
 using Wisca.Training.Checkpointing;
 using Wisca.Training.Configuration;

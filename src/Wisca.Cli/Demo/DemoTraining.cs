@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.Json.Nodes;
 using Spectre.Console;
 using Wisca.Cli.CommandLine;
+using Wisca.Commands.CommandLine;
 using Wisca.Settings;
 using Wisca.Training;
 using Wisca.Training.Checkpointing;

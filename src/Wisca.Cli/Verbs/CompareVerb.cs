@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Text.Json.Nodes;
 using Spectre.Console;
 using Wisca.Cli.CommandLine;
+using Wisca.Commands.CommandLine;
 using Wisca.Comparison.Reports;
 using Wisca.Comparison.Results;
 using Wisca.Comparison.Running;

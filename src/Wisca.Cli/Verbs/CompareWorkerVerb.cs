@@ -1,5 +1,5 @@
 using System.CommandLine;
-using Wisca.Cli.CommandLine;
+using Wisca.Commands.CommandLine;
 using Wisca.Comparison.Running;
 
 namespace Wisca.Cli.Verbs;

@@ -1,11 +1,8 @@
 using System.CommandLine;
 using Spectre.Console;
 using Wisca.Checkpoints;
-using Wisca.Cli.CommandLine;
+using Wisca.Commands.CommandLine;
 using Wisca.Cli.Demo;
-using Wisca.Rescaling;
-using Wisca.Transitions;
-
 namespace Wisca.Cli.Verbs;
 
 /// <summary><c>wisca demo</c>: the main jobs on a model and a text that are made on the spot.</summary>
@@ -13,7 +10,9 @@ internal static class DemoVerb
 {
     private const int DefaultSteps = 300;
 
-    public static Command Create(CommandContext context)
+    /// <param name="context">Where to write.</param>
+    /// <param name="run">Runs a command line.</param>
+    public static Command Create(CommandContext context, Func<string[], CancellationToken, Task<int>> run)
     {
         var output = new Option<string?>("--out", "-o")
         {
@@ -31,11 +30,12 @@ internal static class DemoVerb
             steps,
         };
         command.SetAction(
-            (parsed, cancellation) => Task.Run(() => Run(context, parsed.GetValue(output), parsed.GetValue(steps), cancellation)));
+            (parsed, cancellation) => Task.Run(() => Run(context, run, parsed.GetValue(output), parsed.GetValue(steps), cancellation)));
         return command;
     }
 
-    private static int Run(CommandContext context, string? output, int steps, CancellationToken cancellation)
+    private static int Run(
+        CommandContext context, Func<string[], CancellationToken, Task<int>> run, string? output, int steps, CancellationToken cancellation)
     {
         if (output is not null && Path.Exists(output))
             throw new WiscaException($"{output} exists", "choose a folder that does not exist yet");
@@ -44,29 +44,17 @@ internal static class DemoVerb
         bool done = false;
         try
         {
-            // Every step is a command that a user could type; it is shown, and run by the code behind that command.
             DemoModel.Write(Place("model"));
             context.Out.WriteLine($"{Place("model")}: a grouped-query Llama with random weights, unbalanced on purpose");
-            Heading(context, $"wisca inspect {Place("model")}");
-            InspectVerb.Run(context, Place("model"), null, Environment.ProcessorCount, json: false, cancellation);
-
-            Heading(context, $"wisca rescale {Place("model")} --out {Place("balanced")}");
-            RescaleVerb.Run(context, new RescaleArguments { Model = Place("model"), Output = Place("balanced") }, cancellation);
-            bool verified = Verify("balanced");
-
-            Heading(context, $"wisca rescale {Place("model")} --out {Place("exact")} --qk kv-head --vo kv-head --round pow2");
-            var powersOfTwo = new RescaleOptions
-            {
-                QueryKey = Granularity.KvHead,
-                ValueOutput = Granularity.KvHead,
-                Balance = new BalanceOptions(Rounding: FactorRounding.PowerOfTwo),
-            };
-            RescaleVerb.Run(
-                context, new RescaleArguments { Model = Place("model"), Output = Place("exact"), Options = powersOfTwo }, cancellation);
-            verified &= Verify("exact");
-
-            Heading(context, $"wisca undo {Place("exact")} --out {Place("undone")}");
-            UndoVerb.Run(context, new UndoArguments { Model = Place("exact"), Output = Place("undone") }, cancellation);
+            bool worked =
+                Shown("inspect", Place("model"))
+                && Shown("rescale", Place("model"), "--out", Place("balanced"))
+                && Shown("verify", Place("model"), Place("balanced"), "--tokens", "256")
+                && Shown(
+                    "rescale", Place("model"), "--out", Place("exact"), "--qk", "kv-head", "--vo", "kv-head", "--round", "pow2")
+                && Shown("verify", Place("model"), Place("exact"), "--tokens", "256")
+                && Shown("undo", Place("exact"), "--out", Place("undone"));
+            if (!worked) return 1;
             string before = Path.Combine(Place("model"), Checkpoint.WeightsName),
                 after = Path.Combine(Place("undone"), Checkpoint.WeightsName);
             Heading(context, $"cmp {before} {after}");
@@ -81,7 +69,7 @@ internal static class DemoVerb
             }
 
             done = true;
-            return verified && same ? 0 : 1;
+            return same ? 0 : 1;
         }
         finally
         {
@@ -89,10 +77,11 @@ internal static class DemoVerb
             if (output is null && (!done || steps == 0)) Directory.Delete(folder, recursive: true);
         }
 
-        bool Verify(string name)
+        // Every step is a command that a user could type: it is shown, and run as it is shown.
+        bool Shown(params string[] words)
         {
-            Heading(context, $"wisca verify {Place("model")} {Place(name)} --tokens 256");
-            return VerifyVerb.Run(context, Place("model"), Place(name), new VerifyOptions { Tokens = 256 }, cancellation) == 0;
+            Heading(context, $"wisca {string.Join(' ', words)}");
+            return run(words, cancellation).GetAwaiter().GetResult() == 0;
         }
     }
 

@@ -2,7 +2,7 @@ using System.CommandLine;
 using System.Runtime.InteropServices;
 using System.Text.Json.Nodes;
 using Spectre.Console;
-using Wisca.Cli.CommandLine;
+using Wisca.Commands.CommandLine;
 using Wisca.Torch;
 
 namespace Wisca.Cli.Verbs;

@@ -8,6 +8,7 @@ using Spectre.Console;
 using Wisca.Attention;
 using Wisca.Checkpoints;
 using Wisca.Cli.CommandLine;
+using Wisca.Commands.CommandLine;
 using Wisca.Data.Tokenizers.Loading;
 using Wisca.Evaluation.Flatness;
 using Wisca.Files;

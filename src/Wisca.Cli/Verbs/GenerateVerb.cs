@@ -1,6 +1,6 @@
 using System.CommandLine;
 using Wisca.Checkpoints;
-using Wisca.Cli.CommandLine;
+using Wisca.Commands.CommandLine;
 using Wisca.Data.Tokenizers;
 using Wisca.Data.Tokenizers.Loading;
 using Wisca.Torch;

@@ -1,6 +1,6 @@
 using System.CommandLine;
 using Spectre.Console;
-using Wisca.Cli.CommandLine;
+using Wisca.Commands.CommandLine;
 using Wisca.Comparison.Reports;
 using Wisca.Comparison.Results;
 using Wisca.Reporting;

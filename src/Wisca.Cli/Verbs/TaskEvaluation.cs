@@ -3,6 +3,7 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json.Nodes;
 using Wisca.Cli.CommandLine;
+using Wisca.Commands.CommandLine;
 using Wisca.Evaluation.Scoring;
 using Wisca.Evaluation.Tasks;
 using Wisca.Evaluation.Tasks.Data;

@@ -5,6 +5,7 @@ using System.Text.Json.Nodes;
 using Spectre.Console;
 using Wisca.Checkpoints;
 using Wisca.Cli.CommandLine;
+using Wisca.Commands.CommandLine;
 using Wisca.Data.Corpora;
 using Wisca.Data.Tokenizers;
 using Wisca.Evaluation.Scoring;

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Wisca.Cli.CommandLine;
+using Wisca.Commands.CommandLine;
 using Wisca.Training;
 using Wisca.Training.Configuration;
 

@@ -32,6 +32,19 @@ public static class NormGains
         return [.. after.Select((square, column) => Math.CopySign(Math.Sqrt(square), before[heaviest[column]]))];
     }
 
+    /// <summary>What is wrong with a gain that cannot be divided by; null where it can.</summary>
+    /// <param name="values">Its values, 1 included where it is added.</param>
+    public static string? TooSmall(double[] values)
+    {
+        ArgumentNullException.ThrowIfNull(values);
+        double least = Smallest * values.Average(Math.Abs);
+        int small = Array.FindIndex(values, value => !(Math.Abs(value) >= least));
+        return small < 0
+            ? null
+            : string.Create(
+                CultureInfo.InvariantCulture, $"is {values[small]:0.0e+00} at channel {small}, too near to zero to be divided by");
+    }
+
     /// <summary>Why the gains do not allow a rotation; null where they do.</summary>
     /// <param name="space">The space.</param>
     /// <param name="gainOf">A gain's values, 1 included where it is added.</param>
@@ -45,12 +58,7 @@ public static class NormGains
             if (gain.MustBeUniform && values.AsSpan().ContainsAnyExcept(values[0]))
                 return $"gain '{gain.Tensor}' is not the same for all channels, and has nowhere to go: "
                     + "the output projection is tied to the embedding, or the norm writes into the residual stream";
-            double least = Smallest * values.Average(Math.Abs);
-            int small = Array.FindIndex(values, value => !(Math.Abs(value) >= least));
-            if (!gain.MustBeUniform && small >= 0)
-                return string.Create(
-                    CultureInfo.InvariantCulture,
-                    $"gain '{gain.Tensor}' is {values[small]:0.0e+00} at channel {small}, too near to zero to be divided by");
+            if (!gain.MustBeUniform && TooSmall(values) is { } small) return $"gain '{gain.Tensor}' {small}";
         }
 
         return null;

@@ -15,4 +15,26 @@ public sealed record RotationPlan(ImmutableArray<RotatedSpace> Spaces, Immutable
         ArgumentNullException.ThrowIfNull(layout);
         return new RotationPlanner(layout).Plan();
     }
+
+    /// <summary>
+    /// What may be rotated in a model in training. Gains of norms that write into the stream must be uniform, and training does not keep
+    /// them so: then the stream is refused.
+    /// </summary>
+    /// <param name="layout">The model.</param>
+    public static RotationPlan ForTraining(ModelLayout layout)
+    {
+        var plan = Create(layout);
+        if (layout.Map.Norms.All(norm => norm.Writes != ModelMap.Stream)) return plan;
+        return plan with
+        {
+            Spaces = [.. plan.Spaces.Where(space => space.Kind != RotationKind.Stream)],
+            Refusals =
+            [
+                .. plan.Refusals,
+                new RotationRefusal(
+                    RotationKind.Stream, [],
+                    $"in {layout.Table.Name} norms write into the residual stream, and their gains act in the stream's own basis"),
+            ],
+        };
+    }
 }

@@ -1,5 +1,6 @@
 using System.Globalization;
 using Wisca.Adapters;
+using Wisca.Certificates;
 using Wisca.Checkpoints;
 using Wisca.Torch.Lora;
 using Wisca.Torch.Models;
@@ -154,7 +155,7 @@ public static class ForwardProof
                 progress?.Report(end / (double)ids.Length);
             }
 
-            return comparison.ToReport(ids.Length, precision);
+            return comparison.ToReport(ids.Length, precision.Name());
         }
     }
 }

@@ -1,4 +1,4 @@
-using Wisca.Torch.Models;
+using Wisca.Certificates;
 using static TorchSharp.torch;
 
 namespace Wisca.Torch.Proofs;
@@ -106,7 +106,7 @@ internal sealed class LogitComparison(bool routed)
     /// <summary>What came out.</summary>
     /// <param name="tokens">Number of tokens.</param>
     /// <param name="precision">What was computed in.</param>
-    public ForwardProofReport ToReport(int tokens, ComputePrecision precision) => new(
+    public ForwardProofReport ToReport(int tokens, string precision) => new(
         tokens,
         _predictions,
         _maxDifference,

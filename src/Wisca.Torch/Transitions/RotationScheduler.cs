@@ -158,21 +158,8 @@ public sealed class RotationScheduler : IDisposable
     private static RotationPlan PlanFor(
         IEnumerable<(string Name, Parameter Parameter)> parameters, ModelConfig config, ArchitectureTable? table)
     {
-        var layout = ModelLayout.Resolve(
-            config, new LiveModel(parameters.Select(entry => (entry.Name, (Tensor)entry.Parameter)), []).Infos, table);
-        var plan = RotationPlan.Create(layout);
-        if (layout.Map.Norms.All(norm => norm.Writes != ModelMap.Stream)) return plan;
-        return plan with
-        {
-            Spaces = [.. plan.Spaces.Where(space => space.Kind != RotationKind.Stream)],
-            Refusals =
-            [
-                .. plan.Refusals,
-                new RotationRefusal(
-                    RotationKind.Stream, [],
-                    $"in {config.ModelType} norms write into the residual stream, and their gains act in the stream's own basis"),
-            ],
-        };
+        return RotationPlan.ForTraining(ModelLayout.Resolve(
+            config, new LiveModel(parameters.Select(entry => (entry.Name, (Tensor)entry.Parameter)), []).Infos, table));
     }
 
     /// <summary>

@@ -19,9 +19,12 @@ public sealed partial class HouseTests
         ["Wisca.Evaluation"] = ["Wisca.Core", "Wisca.Settings", "Wisca.Data", "Wisca.Torch"],
         ["Wisca.Comparison"] = ["Wisca.Core", "Wisca.Settings", "Wisca.Data", "Wisca.Torch", "Wisca.Training", "Wisca.Evaluation"],
         ["Wisca.Reporting"] = ["Wisca.Core", "Wisca.Comparison"],
+        ["Wisca.Commands"] = ["Wisca.Core"],
+        ["Wisca.Native"] = ["Wisca.Core", "Wisca.Commands"],
+        ["Wisca.Library"] = ["Wisca.Core", "Wisca.Commands"],
         ["Wisca.Cli"] = [
-            "Wisca.Core", "Wisca.Settings", "Wisca.Data", "Wisca.Torch", "Wisca.Training", "Wisca.Evaluation", "Wisca.Comparison",
-            "Wisca.Reporting",
+            "Wisca.Core", "Wisca.Commands", "Wisca.Settings", "Wisca.Data", "Wisca.Torch", "Wisca.Training", "Wisca.Evaluation",
+            "Wisca.Comparison", "Wisca.Reporting",
         ],
     };
 
@@ -98,7 +101,13 @@ public sealed partial class HouseTests
         };
     }
 
-    private static Assembly Compiled(string project) => Assembly.Load(project == "Wisca.Cli" ? "wisca" : project);
+    private static Assembly Compiled(string project) => Assembly.Load(project switch
+    {
+        "Wisca.Cli" => "wisca",
+        "Wisca.Native" => "wisca-native",
+        "Wisca.Library" => "libwisca",
+        _ => project,
+    });
 
     [GeneratedRegex(@"^namespace ([\w.]+);", RegexOptions.Multiline)]
     private static partial Regex Declaration();

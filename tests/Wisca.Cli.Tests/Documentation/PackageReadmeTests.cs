@@ -9,6 +9,7 @@ public sealed class PackageReadmeTests
     [
         .. Directory
             .EnumerateDirectories(TestRepository.PathOf("src"))
+            .Where(path => File.Exists(Path.Combine(path, "README.md")))
             .Select(path => Path.GetFileName(path))
             .Order(StringComparer.Ordinal),
     ];
