@@ -182,7 +182,8 @@ internal sealed class SolveSession : IDisposable
         public Dtype DtypeOf(string tensor) => plan.DtypeOf(tensor);
 
         public SolveState.MeasureEntry Entry(string tensor, int axis, int parts, bool addsOne, double[]? others) => new(
-            Axis, tensor, axis, parts, addsOne, others, plan.Transitions!.Options.Balance.Criterion == Criterion.Fisher,
+            // The balancer goes on changing its factors.
+            Axis, tensor, axis, parts, addsOne, others?.ToArray(), plan.Transitions!.Options.Balance.Criterion == Criterion.Fisher,
             plan.LengthOf(tensor, axis) * parts, null, 0);
 
         public static SolveState.MeasureEntry Entry(string tensor, int axis, int[] groupOfIndex, int groups) => new(
