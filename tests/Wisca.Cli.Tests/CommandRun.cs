@@ -10,7 +10,14 @@ internal sealed record CommandRun(int ExitCode, string Output, string Error)
     /// <summary>The lines of standard error.</summary>
     public string[] ErrorLines => Error.Split('\n', StringSplitOptions.RemoveEmptyEntries);
 
-    public static Task<CommandRun> RunAsync(params string[] args) => RunAsync(200, args);
+    /// <summary>
+    /// Runs in this process; or, where WISCA_NATIVE_SUITES=1 asks for it, what the native program has in a process of that one: the suites
+    /// then hold it to all that they hold the command line to.
+    /// </summary>
+    public static Task<CommandRun> RunAsync(params string[] args) =>
+        Environment.GetEnvironmentVariable("WISCA_NATIVE_SUITES") == "1" && NativeProgram.Has(args)
+            ? Task.Run(() => NativeProgram.Run(args))
+            : RunAsync(200, args);
 
     /// <summary>Runs on a terminal of so many columns, in this process.</summary>
     public static Task<CommandRun> RunAsync(int width, string[] args) => InProcessAsync(WiscaApplication.Program, width, args);

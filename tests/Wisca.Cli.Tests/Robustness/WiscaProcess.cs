@@ -23,11 +23,14 @@ internal sealed class WiscaProcess : IDisposable
 
     public static WiscaProcess Start(params string[] args) => Start(Executable, args);
 
+    /// <summary>Starts another program of the same command line.</summary>
+    public static WiscaProcess StartProgram(string program, params string[] args) => Start(program, args);
+
     /// <summary>Starts it as nohup does, but with its output read.</summary>
     public static WiscaProcess StartIgnoringHangUp(params string[] args) =>
         Start("/bin/sh", ["-c", "trap '' HUP; exec \"$0\" \"$@\"", Executable, .. args]);
 
-    private static string Executable => Path.Combine(AppContext.BaseDirectory, OperatingSystem.IsWindows() ? "wisca.exe" : "wisca");
+    public static string Executable => Path.Combine(AppContext.BaseDirectory, OperatingSystem.IsWindows() ? "wisca.exe" : "wisca");
 
     private static WiscaProcess Start(string program, string[] args)
     {
