@@ -15,6 +15,30 @@ function Test-Sdk([string] $folder) {
     $folder -and (Test-Path ([IO.Path]::Combine($folder, 'sdk', '10.*')))
 }
 
+function Test-Stale([string] $made) {
+    if (-not [IO.File]::Exists($made)) { return $true }
+    $built = [IO.File]::GetLastWriteTimeUtc($made)
+    foreach ($folder in 'src', 'eng') {
+        foreach ($entry in [IO.Directory]::EnumerateFileSystemEntries([IO.Path]::Combine($root, $folder), '*', 'AllDirectories')) {
+            if ([IO.File]::GetLastWriteTimeUtc($entry) -gt $built) { return $true }
+        }
+    }
+    foreach ($pattern in '*.props', '*.targets', 'global.json') {
+        foreach ($file in [IO.Directory]::EnumerateFiles($root, $pattern)) {
+            if ([IO.File]::GetLastWriteTimeUtc($file) -gt $built) { return $true }
+        }
+    }
+    return $false
+}
+
+# The verbs that need no libtorch start at once in the native program, where eng/native has built it since the sources changed.
+$native = [IO.Path]::Combine($artifacts, 'native', $(if ($windows) { 'wisca.exe' } else { 'wisca' }))
+$light = 'inspect', 'rescale', 'rotate', 'undo', 'verify', 'balance', 'express', 'architectures', 'completion'
+if ($args.Count -gt 0 -and $args[0] -in $light -and -not ($args -match '^--(text|tokens)') -and -not (Test-Stale $native)) {
+    & $native @args
+    exit $LASTEXITCODE
+}
+
 # Looking at the folders is much faster than asking dotnet --version.
 $dotnetRoot = $env:DOTNET_ROOT
 if (-not $dotnetRoot) {
@@ -34,21 +58,7 @@ if (-not (Test-Sdk $dotnetRoot)) {
     Stop-WithError 'wisca: no .NET 10 SDK found: install it from https://dotnet.microsoft.com/download/dotnet/10.0'
 }
 
-function Test-Stale {
-    if (-not [IO.File]::Exists($app) -or -not [IO.File]::Exists($stamp)) { return $true }
-    $built = [IO.File]::GetLastWriteTimeUtc($stamp)
-    foreach ($folder in 'src', 'eng') {
-        foreach ($entry in [IO.Directory]::EnumerateFileSystemEntries([IO.Path]::Combine($root, $folder), '*', 'AllDirectories')) {
-            if ([IO.File]::GetLastWriteTimeUtc($entry) -gt $built) { return $true }
-        }
-    }
-    foreach ($pattern in '*.props', '*.targets', 'global.json') {
-        foreach ($file in [IO.Directory]::EnumerateFiles($root, $pattern)) {
-            if ([IO.File]::GetLastWriteTimeUtc($file) -gt $built) { return $true }
-        }
-    }
-    return $false
-}
+function Test-Unbuilt { -not [IO.File]::Exists($app) -or (Test-Stale $stamp) }
 
 function Invoke-Build {
     [Console]::Error.WriteLine('wisca: building (once, and when sources change) ...')
@@ -65,7 +75,7 @@ function Invoke-Build {
     [IO.File]::SetLastWriteTimeUtc($stamp, $started)
 }
 
-if (Test-Stale) {
+if (Test-Unbuilt) {
     [void] [IO.Directory]::CreateDirectory($artifacts)
     # Two first runs at once: one builds and the other waits.
     $lock = $null
@@ -73,7 +83,7 @@ if (Test-Stale) {
         try { $lock = [IO.File]::Open([IO.Path]::Combine($artifacts, '.building.lock'), 'OpenOrCreate', 'ReadWrite', 'None') }
         catch [IO.IOException] { Start-Sleep -Milliseconds 100 }
     }
-    try { if (Test-Stale) { Invoke-Build } } finally { $lock.Dispose() }
+    try { if (Test-Unbuilt) { Invoke-Build } } finally { $lock.Dispose() }
 }
 
 if ($args.Count -eq 1 -and $args[0] -eq '--build-only') {

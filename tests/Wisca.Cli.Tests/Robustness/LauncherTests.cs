@@ -54,6 +54,25 @@ public sealed class LauncherTests : IDisposable
     [Theory]
     [InlineData(Bash)]
     [InlineData(PowerShell)]
+    public void Run_WithANativeProgram_UsesItForWhatItHasUntilSourcesChange(string launcher)
+    {
+        Directory.CreateDirectory(_folder["artifacts/native"]);
+        WriteScript("artifacts/native/wisca", "#!/bin/sh\necho \"native $*\"\n");
+        File.SetLastWriteTimeUtc(_folder["artifacts/native/wisca"], DateTime.UtcNow.AddSeconds(5));
+        Run(launcher, "sdks", "inspect", "a b").ShouldBe((0, "native inspect a b\n", ""));
+        Run(launcher, "sdks", "verify", "a", "b").Output.ShouldBe("native verify a b\n");
+        File.Exists(_folder["calls"]).ShouldBeFalse();
+
+        // What needs libtorch, and what the native program is too old for, is built.
+        Run(launcher, "sdks", "verify", "a", "b", "--tokens=5").Output.ShouldStartWith("ran verify a b --tokens=5");
+        Run(launcher, "sdks", "merge", "a", "b").Output.ShouldStartWith("ran merge a b");
+        File.SetLastWriteTimeUtc(_folder["src/code.cs"], DateTime.UtcNow.AddSeconds(10));
+        Run(launcher, "sdks", "inspect", "a").Output.ShouldStartWith("ran inspect a");
+    }
+
+    [Theory]
+    [InlineData(Bash)]
+    [InlineData(PowerShell)]
     public async Task Run_TwoFirstRunsAtOnce_BuildsOnce(string launcher)
     {
         Assert.SkipUnless(launcher != Bash || File.Exists("/usr/bin/flock"), "the launcher takes turns where the system has flock");
