@@ -3,7 +3,8 @@ using Wisca.Safetensors;
 
 namespace Wisca.Benchmarks;
 
-/// <summary>Generates a sharded BF16 Llama with the proportions of an 8B model and as many layers as a size asks for.</summary>
+/// <summary>Generates a sharded Llama, BF16 unless said otherwise,
+/// with the proportions of an 8B model and as many layers as a size asks for.</summary>
 internal sealed class BigCheckpoint
 {
     private const int HeadDim = 128, Vocabulary = 32000;
@@ -18,10 +19,10 @@ internal sealed class BigCheckpoint
 
     private int Intermediate => _hidden * 7 / 2;
 
-    public static void Generate(string folder, double gigabytes, int hidden = 4096, bool tied = true) =>
-        new BigCheckpoint(hidden).Write(folder, gigabytes, tied);
+    public static void Generate(string folder, double gigabytes, int hidden = 4096, bool tied = true, Dtype dtype = Dtype.BF16) =>
+        new BigCheckpoint(hidden).Write(folder, gigabytes, tied, dtype);
 
-    private void Write(string folder, double gigabytes, bool tied)
+    private void Write(string folder, double gigabytes, bool tied, Dtype dtype)
     {
         Directory.CreateDirectory(folder);
         var tensors = new List<(string Name, long[] Shape, double Deviation)>
@@ -29,17 +30,18 @@ internal sealed class BigCheckpoint
             ("model.embed_tokens.weight", [Vocabulary, _hidden], 0.02),
         };
         if (!tied) tensors.Add(("lm_head.weight", [Vocabulary, _hidden], 0.02));
-        long bytes = 2L * Vocabulary * _hidden * tensors.Count;
+        int element = dtype == Dtype.BF16 ? 2 : 4;
+        long bytes = (long)element * Vocabulary * _hidden * tensors.Count;
         int layers = 0;
         while (layers == 0 || bytes < gigabytes * 1e9)
         {
             var layer = Layer(layers++).ToList();
-            bytes += layer.Sum(tensor => 2 * tensor.Shape.Aggregate(1L, (product, dimension) => product * dimension));
+            bytes += layer.Sum(tensor => element * tensor.Shape.Aggregate(1L, (product, dimension) => product * dimension));
             tensors.AddRange(layer);
         }
 
         tensors.Add(("model.norm.weight", [_hidden], 0.1));
-        WriteShards(folder, tensors, shards: (int)Math.Max(2, Math.Ceiling(bytes / 1e9)));
+        WriteShards(folder, tensors, shards: (int)Math.Max(2, Math.Ceiling(bytes / 1e9)), dtype);
         File.WriteAllText(
             Path.Combine(folder, "config.json"),
             $$"""
@@ -63,7 +65,7 @@ internal sealed class BigCheckpoint
             ("model.norm.weight", [hidden], 1),
         ];
         all = [.. all.Select(tensor => tensor with { Shape = [.. tensor.Shape.Select(size => size / divisor)] })];
-        WriteShards(folder, all, shards);
+        WriteShards(folder, all, shards, Dtype.BF16);
         File.WriteAllText(
             Path.Combine(folder, "config.json"),
             $$"""
@@ -89,7 +91,7 @@ internal sealed class BigCheckpoint
         yield return (name + "self_attn.v_proj.weight", [KvHeads * HeadDim, _hidden], 0.01);
     }
 
-    private static void WriteShards(string folder, List<(string Name, long[] Shape, double Deviation)> tensors, int shards)
+    private static void WriteShards(string folder, List<(string Name, long[] Shape, double Deviation)> tensors, int shards, Dtype dtype)
     {
         var map = new List<string>();
         int perShard = (tensors.Count + shards - 1) / shards;
@@ -99,14 +101,15 @@ internal sealed class BigCheckpoint
             var own = tensors.Skip(shard * perShard).Take(perShard).ToList();
             map.AddRange(own.Select(tensor => $"\"{tensor.Name}\": \"{file}\""));
             var header = SafetensorsHeader.Create(
-                own.Select(tensor => (tensor.Name, Dtype.BF16, tensor.Shape)),
+                own.Select(tensor => (tensor.Name, dtype, tensor.Shape)),
                 new Dictionary<string, string> { ["format"] = "pt" });
             using var writer = new SafetensorsWriter(Path.Combine(folder, file), header);
             foreach (var tensor in own)
             {
                 // Gains lie around one.
                 double mean = tensor.Shape.Length == 1 ? 1 : 0;
-                WriteNormal(writer, tensor.Shape.Aggregate(1L, (product, dimension) => product * dimension), mean, tensor.Deviation);
+                long count = tensor.Shape.Aggregate(1L, (product, dimension) => product * dimension);
+                WriteNormal(writer, count, mean, tensor.Deviation, dtype);
             }
 
             writer.Complete();
@@ -119,17 +122,21 @@ internal sealed class BigCheckpoint
 
     /// <summary>Normal numbers from a table that is walked with a stride:
     /// fast, and no run of zeros for a file system to compress.</summary>
-    private static void WriteNormal(SafetensorsWriter writer, long count, double mean, double deviation)
+    private static void WriteNormal(SafetensorsWriter writer, long count, double mean, double deviation, Dtype dtype)
     {
         var random = new Random(1);
-        ushort[] table = new ushort[(1 << 19) + 7];
+        float[] table = new float[(1 << 19) + 7];
         for (int i = 0; i < table.Length; i++)
         {
             double normal = Math.Sqrt(-2 * Math.Log(1 - random.NextDouble())) * Math.Cos(2 * Math.PI * random.NextDouble());
-            table[i] = (ushort)(BitConverter.SingleToUInt32Bits((float)(mean + (normal * deviation))) >> 16);
+            table[i] = (float)(mean + (normal * deviation));
         }
 
+        byte[] bytes = dtype == Dtype.BF16
+            ? [.. MemoryMarshal.AsBytes<ushort>([.. table.Select(value => (ushort)(BitConverter.SingleToUInt32Bits(value) >> 16))])]
+            : [.. MemoryMarshal.AsBytes<float>(table)];
+        int element = bytes.Length / table.Length;
         for (long written = 0; written < count; written += table.Length)
-            writer.Write(MemoryMarshal.AsBytes(table.AsSpan(0, (int)Math.Min(table.Length, count - written))));
+            writer.Write(bytes.AsSpan(0, (int)Math.Min(table.Length, count - written) * element));
     }
 }

@@ -1,17 +1,28 @@
 // Compares `wisca rescale` with `cp -r` of the same folder: pairs in one run, alternating, `sync` before each. With --rotate: what
 // `wisca rotate` takes of a model of hidden size 2,048, as a ratio to `wisca rescale`, which writes as much. With --inspect: what
 // `wisca inspect` takes of a checkpoint of 1,000 small tensors in 16 shards; --wisca names the launcher of another checkout to compare.
+// With --native: the native program (eng/native) beside this one and `cp -r`, of folders that are in the page cache.
 using System.Globalization;
 using Wisca.Benchmarks;
+using Wisca.Safetensors;
 
 double gigabytes = Number("--gb", 4);
 int pairs = (int)Number("--pairs", 5);
 string root = FindRoot();
-string wisca = Path.Combine(root, "wisca");
+string launcher = Path.Combine(root, "wisca"), native = Path.Combine(root, "artifacts", "native", "wisca");
+
+// Not through the launcher, which would start the native program where there is one.
+string wisca = Path.Combine(root, "artifacts", "bin", "Wisca.Cli", "release", "wisca");
 string folder = Path.Combine(Option("--dir") ?? Path.Combine(root, "artifacts", "bench"), "rescale");
 string[] extra = Option("--options")?.Split(' ', StringSplitOptions.RemoveEmptyEntries) ?? [];
 Directory.CreateDirectory(folder);
-TimedProcess.Run(wisca, "--version");
+TimedProcess.Run(launcher, "--version");
+if (args.Contains("--native"))
+{
+    Native();
+    return 0;
+}
+
 if (args.Contains("--rotate"))
 {
     Rotations();
@@ -19,7 +30,7 @@ if (args.Contains("--rotate"))
 }
 if (args.Contains("--inspect"))
 {
-    Inspect([wisca, .. Option("--wisca") is { } other ? [other] : (string[])[]]);
+    Inspect([launcher, .. Option("--wisca") is { } other ? [other] : (string[])[]]);
     return 0;
 }
 
@@ -65,6 +76,72 @@ foreach (double size in (double[])[gigabytes / 4, gigabytes])
 }
 
 return 0;
+
+void Native()
+{
+    foreach (string file in (string[])[native, Path.Combine(root, "artifacts", "native", "libwisca.so")])
+        Console.WriteLine(FormattableString.Invariant($"  {Path.GetFileName(file),-12} {new FileInfo(file).Length / 1e6:0.0} MB"));
+    string small = Path.Combine(folder, "model-small");
+    if (!File.Exists(Path.Combine(small, "config.json"))) BigCheckpoint.GenerateSmall(small, tensors: 11, shards: 1);
+    Compared("--version", () => TimedProcess.Run(native, "--version"), () => TimedProcess.Run(wisca, "--version"));
+    Compared("inspect, small", () => TimedProcess.Run(native, "inspect", small), () => TimedProcess.Run(wisca, "inspect", small));
+    foreach (var dtype in (Dtype[])[Dtype.BF16, Dtype.F32])
+    {
+        foreach (double size in (double[])[gigabytes / 4, gigabytes])
+        {
+            string model = Path.Combine(folder, $"model-{size:0.##}gb{(dtype == Dtype.BF16 ? "" : "-f32")}");
+            string output = Path.Combine(folder, "out");
+            if (!File.Exists(Path.Combine(model, "config.json"))) BigCheckpoint.Generate(model, size, dtype: dtype);
+            Compared(
+                FormattableString.Invariant($"rescale, {size:0.##} GB {dtype}"),
+                () => Written(native, "rescale", model, "--out", output),
+                () => Written(wisca, "rescale", model, "--out", output),
+                () => Written("cp", "-r", model, output));
+            TimedProcess.Run(native, "rescale", model, "--out", output);
+            Compared(
+                FormattableString.Invariant($"verify, {size:0.##} GB {dtype}"),
+                () => TimedProcess.Run(native, "verify", model, output), () => TimedProcess.Run(wisca, "verify", model, output));
+            Directory.Delete(output, recursive: true);
+
+            TimedProcess Written(string program, params string[] words)
+            {
+                var run = TimedProcess.Run(program, words);
+                Directory.Delete(output, recursive: true);
+                return run;
+            }
+        }
+    }
+
+    // In turn, so that load and cache meet all alike.
+    void Compared(string what, params Func<TimedProcess>[] runs)
+    {
+        string[] names = ["native", "JIT", "cp -r"];
+        var times = runs.Select(_ => new List<double>()).ToArray();
+        long[] peaks = new long[runs.Length];
+        for (int round = 0; round <= pairs; round++)
+        {
+            for (int i = 0; i < runs.Length; i++)
+            {
+                var run = runs[i]();
+                peaks[i] = Math.Max(peaks[i], run.PeakAnonymousBytes);
+
+                // The first fills the cache.
+                if (round > 0) times[i].Add(run.Seconds);
+            }
+        }
+
+        Console.WriteLine($"  {what}");
+        double first = Median(times[0]);
+        for (int i = 0; i < runs.Length; i++)
+        {
+            double time = Median(times[i]);
+            Console.WriteLine(FormattableString.Invariant(
+                $"    {names[i],-8} {time,7:0.000} s   {time / first,6:0.00} of native's   {peaks[i] / 1e6,5:0} MB"));
+        }
+    }
+
+    static double Median(List<double> values) => values.Order().ElementAt(values.Count / 2);
+}
 
 void Rotations()
 {
@@ -113,7 +190,7 @@ void Inspect(string[] launchers)
 {
     string model = Path.Combine(Path.GetDirectoryName(folder)!, "inspect", "model");
     if (!File.Exists(Path.Combine(model, "config.json"))) BigCheckpoint.GenerateSmall(model, tensors: 1000, shards: 16);
-    foreach (string launcher in launchers) TimedProcess.Run(launcher, "inspect", model);
+    foreach (string each in launchers) TimedProcess.Run(each, "inspect", model);
     var times = launchers.Select(_ => new List<double>()).ToArray();
     for (int round = 0; round < pairs; round++)
     {
