@@ -4,11 +4,12 @@ using Wisca.Fuzz.Readers;
 using Wisca.Tests;
 
 const string help = """
-    Feeds mutated files to whatever reads files: headers, safetensors files, indexes, configurations, ledgers, tokenizers, adapters,
-    Parquet, instructions, token files, settings, results of studies. A fault is a case that throws anything but a WiscaException (a
-    crash), that takes more than a second (a hang; a pattern that its time limit ends is none), that asks for more than 512 MiB, whose
-    message is not one line of printable characters, or that is accepted or refused otherwise than by independently written rules. Inputs
-    that once were faults lie in bench/Wisca.Fuzz/corpus/TARGET and come first. A case depends on the seed, its number and --target only.
+    Feeds mutated files to whatever reads files: headers, safetensors files, indexes, configurations, ledgers, tokenizers,
+    adapters, Parquet, instructions, token files, settings, results of studies, and to what reads JSON in libwisca. A fault is a
+    case that throws anything but a WiscaException (a crash), that takes more than a second (a hang; a pattern that its time limit
+    ends is none), that asks for more than 512 MiB, whose message is not one line of printable characters, or that is accepted or
+    refused otherwise than by independently written rules. Inputs that once were faults lie in bench/Wisca.Fuzz/corpus/TARGET and
+    come first. A case depends on the seed, its number and --target only.
 
     Usage: dotnet run --project bench/Wisca.Fuzz -c Release -- [--cases N] [--seed S] [--first N] [--target NAME] [--keep]
            dotnet run --project bench/Wisca.Fuzz -c Release -- --target NAME --case FILE
@@ -50,7 +51,10 @@ using var watchdog = new Timer(
     1000);
 
 ITargets[] readers =
-    [new CheckpointTargets(), new TokenizerTargets(), new AdapterTargets(), new CorpusTargets(), new SettingsTargets(), new StudyTargets()];
+    [
+        new CheckpointTargets(), new TokenizerTargets(), new AdapterTargets(), new CorpusTargets(), new SettingsTargets(),
+        new StudyTargets(), new LibraryTargets(),
+    ];
 try
 {
     Target[] all = [.. readers.SelectMany(reader => reader.All)];
