@@ -102,8 +102,6 @@ ROWS = [
     ("mllama_text_model", dict(num_hidden_layers=3, cross_attention_layers=[1])), ("emu3_text_model", {}),
     ("moshi", dict(ffn_dim=12, head_dim=6)), ("musicgen_decoder", dict(ffn_dim=12, num_codebooks=2)),
     ("musicgen_melody_decoder", dict(ffn_dim=12, num_codebooks=2)), ("xlm", dict(emb_dim=32, n_layers=2, n_heads=4, n_langs=2)),
-    ("minimax_m3_vl_text", EXPERTS | dict(rotary_dim=4, dense_intermediate_size=12, shared_intermediate_size=6, head_dim=6,
-     mlp_layer_types=["dense", "sparse"], layer_types=["full_attention", "minimax_m3_sparse"], index_n_heads=3, index_head_dim=6)),
     ("cohere_compass_text", dict(rope_parameters=dict(full_attention=dict(rope_type="default", rope_theta=10000.0)))),
 ]
 # Decoders that only a wrapper's class saves.
