@@ -71,7 +71,7 @@ public sealed record ArchitectureTable(
         try
         {
             if (json.StartsWith("\uFEFF"u8)) json = json[3..];
-            var table = JsonSerializer.Deserialize(json, ArchitectureJson.Default.ArchitectureTable)
+            var table = TableReader.ReadTable(json.ToArray())
                 ?? throw new WiscaException($"{file}: null is not an architecture table", hint);
             string? wrong = table.Check();
             return wrong is null ? table : throw new WiscaException($"{file}: {wrong}", hint);
@@ -159,14 +159,8 @@ public sealed record ArchitectureTable(
 
 [JsonSourceGenerationOptions(
     PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower,
-    UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
-    AllowDuplicateProperties = false,
-    RespectNullableAnnotations = true,
-    RespectRequiredConstructorParameters = true,
     UseStringEnumConverter = true,
     DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
-    ReadCommentHandling = JsonCommentHandling.Disallow,
     WriteIndented = true)]
 [JsonSerializable(typeof(ArchitectureTable))]
-[JsonSerializable(typeof(RefusedArchitecture[]))]
 internal sealed partial class ArchitectureJson : JsonSerializerContext;

@@ -1,6 +1,5 @@
 using System.Collections.Immutable;
 using System.Diagnostics.CodeAnalysis;
-using System.Text.Json;
 
 namespace Wisca.Architectures;
 
@@ -55,19 +54,17 @@ public static class KnownArchitectures
     }
 
     /// <summary>The built-in JSON of a table, byte for byte; null where there is none of that name.</summary>
-    internal static byte[]? ReadJson(string name)
+    internal static byte[]? ReadJson(string name) => ReadResource($"{Folder}{name}.json");
+
+    private static ImmutableArray<RefusedArchitecture> ReadRefused() => [.. TableReader.ReadRefused(ReadResource("refused.json")!)];
+
+    private static byte[]? ReadResource(string name)
     {
-        using var stream = typeof(KnownArchitectures).Assembly.GetManifestResourceStream($"{Folder}{name}.json");
+        using var stream = typeof(KnownArchitectures).Assembly.GetManifestResourceStream(name);
         if (stream is null) return null;
         byte[] json = new byte[stream.Length];
         stream.ReadExactly(json);
         return json;
-    }
-
-    private static ImmutableArray<RefusedArchitecture> ReadRefused()
-    {
-        using var stream = typeof(KnownArchitectures).Assembly.GetManifestResourceStream("refused.json")!;
-        return [.. JsonSerializer.Deserialize(stream, ArchitectureJson.Default.RefusedArchitectureArray)!];
     }
 
     private static ImmutableArray<ArchitectureTable> ReadAll() =>
@@ -79,7 +76,7 @@ public static class KnownArchitectures
     ];
 
     /// <summary>Levenshtein distance, one row at a time.</summary>
-    private static int Distance(string a, string b)
+    internal static int Distance(string a, string b)
     {
         int[] row = [.. Enumerable.Range(0, b.Length + 1)];
         for (int i = 1; i <= a.Length; i++)

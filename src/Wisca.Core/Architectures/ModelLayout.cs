@@ -220,7 +220,7 @@ public sealed record ModelLayout(
             }
 
             bool without = _table.WithoutAttention?.Any(pattern => others.Any(other => Matches(pattern, other))) == true
-                && attention.Modules.All(module => !HasModule(name + module));
+                && attention.Modules.Any(module => !HasModule(name + module));
             if (without) Refuse("the layer has no attention", (TransitionKind[])[.. AttentionGeometry.Kinds]);
 
             foreach (var rule in _table.Refuse.Where(rule => rule.Rotating is null || rotaryDims > 0))
@@ -262,7 +262,8 @@ public sealed record ModelLayout(
             else
             {
                 query = Separate(
-                    attention.Q!, _heads, attention.GatedQ == true ? 2 * _headDim : _headDim + _sharedDim, inputs, TransitionKind.QueryKey);
+                    attention.Q!, _heads, _headDim + _sharedDim + (attention.GatedQ == true ? _valueDim : 0), inputs,
+                    TransitionKind.QueryKey);
                 if (attention.Kv is { } both) (_, key, value) = Fused(both, kvInputs, 0);
                 else
                 {
@@ -271,23 +272,25 @@ public sealed record ModelLayout(
                 }
             }
 
-            var output = new Projection(name + attention.O + ".weight", null, 1 - outputAxis, Consecutive(_heads, _valueDim));
+            var output = new Projection(Weight(attention.O), null, 1 - outputAxis, Consecutive(_heads, _valueDim));
             CheckWeight(attention.O, 1 - outputAxis, _heads * _valueDim, _hidden, TransitionKind.ValueOutput);
             return new AttentionLayer(layer, query, key, value, output, rotaryDims, refusals.ToImmutable());
 
             Projection Separate(string module, int heads, int stride, int? width, TransitionKind kind)
             {
                 CheckWeight(module, outputAxis, heads * stride, width, kind);
-                return new Projection(
-                    name + module + ".weight", Bias(module, heads * stride, kind), outputAxis, Consecutive(heads, stride));
+                return new Projection(Weight(module), Bias(module, heads * stride, kind), outputAxis, Consecutive(heads, stride));
             }
+
+            // What stands in attention's place may have projections of its names, which are none of its weights: delta attention does.
+            string Weight(string module) => name + module + (without ? "" : ".weight");
 
             (Projection Query, Projection Key, Projection Value) Fused(FusedTable fused, int? width, int queryRows)
             {
                 var (q, k, v) = FusedStarts(fused);
                 int rows = queryRows + (_kvHeads * (_headDim + _valueDim));
                 CheckWeight(fused.Tensor, outputAxis, rows, width, TransitionKind.QueryKey, TransitionKind.ValueOutput);
-                var projection = new Projection(name + fused.Tensor + ".weight", Bias(fused.Tensor, rows), outputAxis, q);
+                var projection = new Projection(Weight(fused.Tensor), Bias(fused.Tensor, rows), outputAxis, q);
                 return (projection, projection with { Starts = k }, projection with { Starts = v });
             }
 
@@ -299,7 +302,7 @@ public sealed record ModelLayout(
             string? Bias(string module, int length, params ReadOnlySpan<TransitionKind> kinds)
             {
                 string bias = name + module + ".bias";
-                if (!tensors.TryGetValue(bias, out var info)) return null;
+                if (without || !tensors.TryGetValue(bias, out var info)) return null;
                 if (!info.Dtype.IsRescalable())
                     Refuse(
                         $"{module}.bias is stored as {info.Dtype}, which is not rescaled",
@@ -311,9 +314,10 @@ public sealed record ModelLayout(
             void CheckWeight(string module, int axis, int channels, int? width, params TransitionKind[] kinds)
             {
                 string weight = name + module + ".weight";
+                if (without) return;
                 if (!tensors.TryGetValue(weight, out var info))
                 {
-                    if (without || inParts.Contains(module)) return;
+                    if (inParts.Contains(module)) return;
                     throw new WiscaException(
                         $"the checkpoint has no tensor '{weight}'",
                         $"its configuration promises {_table.Name} layers up to it; the checkpoint is incomplete");

@@ -140,7 +140,10 @@ public sealed record ModelSizes(int Layers, int HiddenSize, int Heads, int KvHea
                 throw Wrong($"{dims} rotary channels in heads of {_headDim}", "expected an even number of at most head_dim");
             foreach (string key in ShareKeys.Concat(["rope_parameters.partial_rotary_factor"]).SelectMany(Spellings))
             {
-                if (_config.FindNumber(key) is { } share && (int)(_headDim * share) != dims)
+                // Where frequencies are proportional, those of the rest are 0, and pairs lie as if all rotated.
+                bool proportional = key.LastIndexOf('.') is > 0 and var end
+                    && _config.FindString($"{key[..end]}.rope_type") == "proportional";
+                if (!proportional && _config.FindNumber(key) is { } share && (int)(_headDim * share) != dims)
                     throw Differs(key, share, $"a {_table.Name} model with this configuration rotates {dims} of {_headDim} channels");
             }
 

@@ -3,18 +3,11 @@ using System.Text.Json.Serialization;
 
 namespace Wisca.Architectures;
 
-/// <summary>Names in JSON: one as a string, several as a list.</summary>
+/// <summary>Writes names to JSON: one as a string, several as a list.</summary>
 internal sealed class NamesConverter : JsonConverter<IReadOnlyList<string>>
 {
-    public override IReadOnlyList<string> Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options)
-    {
-        if (reader.TokenType == JsonTokenType.String) return [reader.GetString()!];
-        if (reader.TokenType != JsonTokenType.StartArray) throw new JsonException("expected a name, or a list of names");
-        var names = new List<string>();
-        while (reader.Read() && reader.TokenType != JsonTokenType.EndArray)
-            names.Add(reader.TokenType == JsonTokenType.String ? reader.GetString()! : throw new JsonException("expected a name"));
-        return names;
-    }
+    public override IReadOnlyList<string> Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) =>
+        throw new NotSupportedException("tables are read by TableReader");
 
     public override void Write(Utf8JsonWriter writer, IReadOnlyList<string> value, JsonSerializerOptions options)
     {

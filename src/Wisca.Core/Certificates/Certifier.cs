@@ -100,16 +100,21 @@ public static class Certifier
         var rotations = new RotationCertifier(a, b, layout, RotationPlan.Create(layout), kinship);
         if (rotations.Suspected(changed) is { } stream && !(HasOldEmbeddings(stream) && scaling.Differences.Count == 0))
         {
-            if (rotations.Certify(stream, changed, threads, cancellation) is { } report)
+            // With embeddings as they were, a basis must explain more than factors do.
+            if (rotations.Certify(stream, changed, threads, cancellation) is { } report
+                && !(HasOldEmbeddings(stream) && report.Differences.Length >= scaling.Differences.Count))
             {
                 CheckUnchanged();
                 progress?.Report(1);
                 return report;
             }
 
-            string embedding = stream.Slices.First(slice => slice.Role == SliceRole.Embedding).Tensor;
-            differences.Remove($"tensor '{embedding}' differs");
-            differences.Add($"tensor '{embedding}' is no rotation of the first's that most tensors agree with");
+            if (!HasOldEmbeddings(stream))
+            {
+                string embedding = stream.Slices.First(slice => slice.Role == SliceRole.Embedding).Tensor;
+                differences.Remove($"tensor '{embedding}' differs");
+                differences.Add($"tensor '{embedding}' is no rotation of the first's that most tensors agree with");
+            }
         }
 
         differences.AddRange(scaling.Differences);

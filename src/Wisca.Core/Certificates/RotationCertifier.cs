@@ -5,6 +5,7 @@ using Wisca.Checkpoints;
 using Wisca.Rescaling;
 using Wisca.Rotations;
 using Wisca.Safetensors;
+using Wisca.Transitions;
 
 namespace Wisca.Certificates;
 
@@ -40,7 +41,9 @@ internal sealed class RotationCertifier(Checkpoint a, Checkpoint b, ModelLayout 
     /// <param name="cancellation">Stops it.</param>
     public CertificateReport? Certify(RotatedSpace stream, HashSet<string> changed, int threads, CancellationToken cancellation)
     {
-        var comparison = new StreamComparison(a, b, stream, kinship, _inHeads, threads, cancellation);
+        var exchanges = new MapExchanges(layout);
+        var mlps = layout.Layers.SelectMany(layer => exchanges.OfMlps(layer.Index, Granularity.Channel, _ => { }));
+        var comparison = new StreamComparison(a, b, stream, kinship, _inHeads, mlps, threads, cancellation);
         if (comparison.Find() is not var (basis, findings)) return null;
         var onStream = StreamComparison.Tensors(stream);
         var byTensor = findings.ToDictionary(finding => finding.Tensor, StringComparer.Ordinal);
@@ -50,7 +53,10 @@ internal sealed class RotationCertifier(Checkpoint a, Checkpoint b, ModelLayout 
         foreach (string name in changed.Where(name => !onStream.Contains(name)))
         {
             string line = $"tensor '{name}' differs";
-            if (!_inHeads.Contains(name)) differences.Add(line);
+            if (!_inHeads.Contains(name))
+            {
+                if (!IsScaledBias(name)) differences.Add(line);
+            }
             else byTensor[name] = OfBias(name, line);
         }
 
@@ -80,12 +86,20 @@ internal sealed class RotationCertifier(Checkpoint a, Checkpoint b, ModelLayout 
         var told = findings.Where(finding => !explained.Contains(finding.Tensor)).ToList();
         return new CertificateReport([], [.. differences], changed.Count, false)
         {
+            Scaled = [.. comparison.Hidden.Spaces.Order(StringComparer.Ordinal)],
             Rotation = new RotationCertificate(
                 [.. spaces.Order(StringComparer.Ordinal)],
                 findings.Count,
                 told.Aggregate(0.0, (worst, finding) => Math.Max(worst, finding.Error)),
                 told.Aggregate(0.0, (worst, finding) => Math.Max(worst, finding.Tolerance))),
         };
+
+        bool IsScaledBias(string name)
+        {
+            if (a.Find(name)!.Info is not { Shape.Length: 1 or 2 } info || !info.Dtype.IsRescalable()) return false;
+            var (before, after) = Stored(name);
+            return comparison.Hidden.Explains(name, before, after, RotationNoise.Of(info.Dtype, kinship));
+        }
     }
 
     /// <summary>Whether a change of basis of a layer's heads explains all that differs there, the stream being the same.</summary>

@@ -3,6 +3,7 @@ using Wisca.Checkpoints;
 using Wisca.Numerics;
 using Wisca.Rescaling;
 using Wisca.Rotations;
+using Wisca.Transitions;
 
 namespace Wisca.Certificates;
 
@@ -15,10 +16,12 @@ namespace Wisca.Certificates;
 /// <param name="space">The residual stream.</param>
 /// <param name="kinship">What the ledgers say of the two.</param>
 /// <param name="inHeads">The tensors of attention, whose elements that differ are noted: a head may have another basis.</param>
+/// <param name="mlps">The exchanges of MLPs, whose factors may lie between the two besides.</param>
 /// <param name="threads">Number of threads.</param>
 /// <param name="cancellation">Stops it.</param>
 internal sealed class StreamComparison(
-    Checkpoint a, Checkpoint b, RotatedSpace space, Kinship kinship, HashSet<string> inHeads, int threads, CancellationToken cancellation)
+    Checkpoint a, Checkpoint b, RotatedSpace space, Kinship kinship, HashSet<string> inHeads, IEnumerable<Exchange> mlps, int threads,
+    CancellationToken cancellation)
 {
     // So many disjoint sets of tensors are asked for the rotation: a tensor that is wrong spoils one of them.
     private const int Witnesses = 3;
@@ -30,6 +33,13 @@ internal sealed class StreamComparison(
         gain => gain.Tensor,
         gain => (new TurnPlan(a).Gain(gain), new TurnPlan(b).Gain(gain)),
         StringComparer.Ordinal);
+
+    private HiddenFactors? _hidden;
+
+    /// <summary>The factors of MLPs.</summary>
+    public HiddenFactors Hidden => LazyInitializer.EnsureInitialized(
+        ref _hidden,
+        () => new HiddenFactors(a, b, mlps, space.Slices.ToLookup(slice => slice.Tensor, StringComparer.Ordinal), _gains, kinship));
 
     /// <summary>The names of all tensors on the stream.</summary>
     public static HashSet<string> Tensors(RotatedSpace space) =>
@@ -158,6 +168,7 @@ internal sealed class StreamComparison(
     private (double[] X, double[] Y) Rows(FibreView left, FibreView right, int block, string? gain)
     {
         double[] x = left.Read(block), y = right.Read(block);
+        Hidden.TakeOut(right.Tensor.Info.Name, y, block * right.AtOnce, right.Length);
         if (gain is null) return (x, y);
         var (before, after) = _gains[gain];
         for (int i = 0; i < x.Length; i++)

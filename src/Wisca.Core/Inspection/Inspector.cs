@@ -84,15 +84,14 @@ public static class Inspector
             }
         }
 
+        // What stands in the way of one granularity stands in the way of the other; a factor for each channel takes longer to lay out.
         static TransitionFinding? Find(Func<Granularity, Action<string>, IEnumerable<Exchange>> compile)
         {
             var refused = new List<string>();
-            Granularity[] exact =
-            [
-                .. new[] { Granularity.Tensor, Granularity.Channel }
-                    .Where(granularity => compile(granularity, refused.Add).ToList().Count > 0),
-            ];
-            return exact.Length + refused.Count == 0 ? null : new TransitionFinding([.. exact], [.. refused.Distinct()]);
+            bool exact = compile(Granularity.Tensor, refused.Add).ToList().Count > 0;
+            return exact || refused.Count > 0
+                ? new TransitionFinding(exact ? [Granularity.Tensor, Granularity.Channel] : [], [.. refused.Distinct()])
+                : null;
         }
 
         ImmutableArray<Granularity> Exact(AttentionLayer layer, TransitionKind kind, Granularity[] granularities) =>

@@ -13,6 +13,7 @@ internal sealed class RotationPlanner(ModelLayout layout)
             ModelMap.Stream,
             .. layout.Map.Norms.Where(norm => norm.Reads == ModelMap.Stream || norm.Writes == ModelMap.Stream).Select(norm => norm.Space),
         ];
+    private readonly HashSet<string> _read = [.. layout.Map.Axes.Where(axis => !axis.Writes).Select(axis => axis.Space)];
     private readonly ImmutableArray<RotatedSpace>.Builder _spaces = ImmutableArray.CreateBuilder<RotatedSpace>();
     private readonly List<(RotationKind Kind, int? Layer, string Reason)> _refused = [];
 
@@ -53,7 +54,7 @@ internal sealed class RotationPlanner(ModelLayout layout)
         foreach (var norm in Norms())
         {
             if (norm.Gain is null && norm.Bias is not null) return $"norm '{norm.Space}' has a bias without a gain";
-            if (norm.Writes is null && norm.Gain is not null && !ReadBehind(norm).Any() && _map.HeadReads != norm.Space)
+            if (norm.Writes is null && norm.Gain is not null && !_read.Contains(norm.Space) && _map.HeadReads != norm.Space)
                 return $"nothing reads behind norm '{norm.Space}', so that its gain has nowhere to go";
         }
 
@@ -136,8 +137,6 @@ internal sealed class RotationPlanner(ModelLayout layout)
     }
 
     private IEnumerable<ModelNorm> Norms() => _map.Norms.Where(norm => _streams.Contains(norm.Space));
-
-    private IEnumerable<WeightAxis> ReadBehind(ModelNorm norm) => _map.Axes.Where(axis => !axis.Writes && axis.Space == norm.Space);
 
     private bool InStream(WeightAxis axis) => _streams.Contains(axis.Space);
 }

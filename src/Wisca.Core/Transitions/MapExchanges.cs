@@ -16,6 +16,7 @@ internal sealed class MapExchanges
     private readonly ILookup<string, WeightAxis> _axes;
     private readonly ILookup<int, HiddenSpace> _hidden;
     private readonly ILookup<int, ModelNorm> _norms;
+    private readonly ILookup<string, ModelNorm> _normsBetween;
     private readonly ILookup<int, string> _undeclared, _packed;
 
     public MapExchanges(ModelLayout layout)
@@ -26,6 +27,7 @@ internal sealed class MapExchanges
         _axes = _map.Axes.ToLookup(axis => axis.Space, StringComparer.Ordinal);
         _hidden = _map.Hidden.ToLookup(hidden => hidden.Layer ?? Outside);
         _norms = _map.Norms.Where(norm => norm.Writes is null).ToLookup(norm => norm.Layer ?? Outside);
+        _normsBetween = _map.Norms.Where(norm => norm.Reads is not null).ToLookup(norm => norm.Reads!, StringComparer.Ordinal);
         _undeclared = _map.Undeclared.ToLookup(LayerOf);
         _packed = _map.Packed.ToLookup(LayerOf);
 
@@ -161,7 +163,7 @@ internal sealed class MapExchanges
             return null;
         }
 
-        if (_map.Norms.FirstOrDefault(norm => norm.Reads == hidden.Space) is { } norm)
+        if (_normsBetween[hidden.Space].FirstOrDefault() is { } norm)
         {
             refuse($"norm '{Short(norm.Space, layer)}' reads what the MLP writes, so that a factor is divided out again");
             return null;

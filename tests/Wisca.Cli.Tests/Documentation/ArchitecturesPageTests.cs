@@ -47,6 +47,8 @@ public sealed class ArchitecturesPageTests
         var names = judgements["models"]!.AsObject().ToDictionary(model => model.Value!, model => model.Key);
         var rotated = JsonNode.Parse(TestRepository.ReadText([.. Judge, "rotations.json"]))!.AsObject()
             .ToDictionary(entry => entry.Key, entry => entry.Value!.GetValue<string>(), StringComparer.Ordinal);
+        var scaled = JsonNode.Parse(TestRepository.ReadText([.. Judge, "scalings.json"]))!.AsObject()
+            .ToDictionary(entry => entry.Key, entry => entry.Value!.GetValue<string>(), StringComparer.Ordinal);
         var (causal, textOf) = ReadTypes();
         var others = textOf.Where(entry => !causal.Contains(entry.Key)).ToList();
         List<string> lines =
@@ -69,18 +71,23 @@ public sealed class ArchitecturesPageTests
             "",
             .. Filled(
                 "QK is the exchange between W_q and W_k, VO that between W_v and W_o, each with the finest granularities that are exact "
-                + "(none where it is refused); coarser ones are exact as well. Rotations turn the residual stream, as it is or where gains "
+                + "(none where it is refused); coarser ones are exact as well. UD is that between the sides of an MLP, NG that of "
+                + "norms' gains with what reads behind them, QN that of the gains of queries and keys. "
+                + "Rotations turn the residual stream, as it is or where gains "
                 + "that have nowhere to go are uniform, and heads: their values, and queries and keys where RoPE does not act. A forward "
                 + "pass is what training and evaluation need. Any multimodal model around one of these types is taken for its text model. "
                 + "See [adding an architecture](adding-an-architecture.md) for one that is not here."),
             "",
-            "| table | models | model types | QK | VO | rotations | refused | forward pass | not judged |",
-            "|---|---|---|---|---|---|---|---|---|",
+            "| table | models | model types | QK | VO | UD | NG | QN | rotations | refused | forward pass | not judged |",
+            "|---|---|---|---|---|---|---|---|---|---|---|---|",
         ];
         foreach (var table in KnownArchitectures.All)
         {
             var own = models.Where(model => Covers(table, model)).ToList();
-            lines.Add(Row(table, own, [.. own.Select(model => rotated.GetValueOrDefault(names[model], ""))]));
+            lines.Add(
+                Row(
+                    table, own, [.. own.Select(model => rotated.GetValueOrDefault(names[model], ""))],
+                    [.. own.Select(model => scaled.GetValueOrDefault(names[model], ""))]));
         }
 
         string[] refused = [.. KnownArchitectures.Refused.SelectMany(entry => entry.ModelTypes)];
@@ -89,15 +96,14 @@ public sealed class ArchitecturesPageTests
                 "", "## Refused", "", "Nothing of these is moved, and `wisca inspect` says why:", "",
                 "| model types | reason |", "|---|---|",
                 .. KnownArchitectures.Refused.Select(entry => $"| {string.Join(", ", entry.ModelTypes)} | {entry.Reason} |"),
-                "", "## Not covered", "",
-                $"The other causal model types of transformers {version} that no table covers:", "",
-                .. Filled(string.Join(", ", causal.Where(type => !IsCovered(type, textOf)).Except(refused)) + "."), "",
+                "",
                 "This page is written by `eng/architectures`, and compared by the tests.",
             ]);
         return string.Join("\n", lines) + "\n";
     }
 
-    private static string Row(ArchitectureTable table, IReadOnlyList<JsonNode> models, IReadOnlyList<string> rotations)
+    private static string Row(
+        ArchitectureTable table, IReadOnlyList<JsonNode> models, IReadOnlyList<string> rotations, IReadOnlyList<string> scalings)
     {
         var alike = table.Refuse.GroupBy(rule => (
             string.Join("+", (rule.Transitions ?? []).Select(EnumNames.Name).Concat(rule.Stream ? ["stream"] : [])), rule.Reason));
@@ -111,11 +117,14 @@ public sealed class ArchitecturesPageTests
         return "| " + string.Join(
             " | ",
             table.Name, table.Description, string.Join(", ", table.ModelTypes), Finest(table, models, "qk"), Finest(table, models, "vo"),
-            Rotations(rotations), string.Join("; ", refusals),
+            Scaling(scalings, "ud"), Scaling(scalings, "ng"), Scaling(scalings, "qn"), Rotations(rotations), string.Join("; ", refusals),
             forward.Length == table.ModelTypes.Count ? "yes" : string.Join(", ", forward),
             string.Join(", ", unjudged))
             + " |";
     }
+
+    private static string Scaling(IReadOnlyList<string> scalings, string kind) =>
+        scalings.Any(names => names.Contains($"{kind} channel", StringComparison.Ordinal)) ? "channel" : "";
 
     private static string Rotations(IReadOnlyList<string> rotations)
     {

@@ -53,6 +53,25 @@ public sealed class KnownArchitecturesTests
         KnownArchitectures.Refused.ShouldAllBe(entry => entry.Reason.Length > 0);
     }
 
+    /// <summary>Whoever adds a type to the list of transformers' says what becomes of it.</summary>
+    [Fact]
+    public void All_CausalTypesOfTransformers_HaveATableOrAReason()
+    {
+        string[][] types =
+        [
+            .. TestRepository.ReadText("tests", "Wisca.Core.Tests", "Architectures", "Transformers", "model-types.txt")
+                .Split('\n', StringSplitOptions.RemoveEmptyEntries).Where(line => !line.StartsWith('#')).Select(line => line.Split(' ')),
+        ];
+        var textModels = types.Where(entry => entry.Length == 2).ToDictionary(entry => entry[0], entry => entry[1]);
+        string[] causal = [.. types.Where(entry => entry.Length == 1).Select(entry => entry[0])];
+        causal.Length.ShouldBeGreaterThan(190);
+        causal.Where(type => !IsSaid(type) && !(textModels.TryGetValue(type, out string? text) && IsSaid(text))).ShouldBeEmpty();
+
+        static bool IsSaid(string type) =>
+            KnownArchitectures.TryFind(type, out _, wrappers: true)
+            || KnownArchitectures.Refused.Any(entry => entry.ModelTypes.Contains(type));
+    }
+
     [Fact]
     public void Resolve_UnknownType_FailsButForATableOfTheUsers()
     {

@@ -1,4 +1,5 @@
 using Wisca.Architectures;
+using Wisca.Attention;
 using Wisca.Certificates;
 using Wisca.Checkpoints;
 using Wisca.Rescaling;
@@ -19,7 +20,9 @@ public sealed class ModelMapTests
     private static readonly string[] Elsewhere =
     [
         ".crossattention.", ".encoder_attn.", "lm_head.dense.", ".transform.dense.", ".pooler.", ".conv.conv.", ".conv.out_proj.",
-        "attn_sub_norm.", "_residual", "roc_bert.embeddings.word_embeddings.",
+        "attn_sub_norm.", "_residual", "roc_bert.embeddings.word_embeddings.", ".cross_attn.", ".W_up.", "embed_tokens_extend.",
+        "git.visual_projection.",
+        "transformer.ffns.", "transformer.layer_norm", "transformer.position_embeddings.", "transformer.lang_embeddings.",
     ];
 
     [Theory]
@@ -115,6 +118,11 @@ public sealed class ModelMapTests
     [InlineData("electra", "pass a projection")]
     [InlineData("bert-generation", null)]
     [InlineData("mbart", null)]
+    [InlineData("bigbird_pegasus", null)]
+    [InlineData("ctrl", "sinusoids")]
+    [InlineData("hy_v4", "hyper-connections")]
+    [InlineData("axk2", "a gate for each channel stands behind the norms")]
+    [InlineData("lfm3", null)]
     public void Plan_Stream_IsRefusedForTheTrueReason(string type, string? reason)
     {
         var model = SavedModel.All.First(model => model.Config.ModelType == type);
@@ -122,6 +130,35 @@ public sealed class ModelMapTests
             .SingleOrDefault(refusal => refusal.Kind == RotationKind.Stream);
         if (reason is null) refusal.ShouldBeNull();
         else refusal.ShouldNotBeNull().Reason.ShouldContain(reason);
+    }
+
+    /// <summary>Its norm of the embeddings' name stands behind the last layer.</summary>
+    [Fact]
+    public void Resolve_BigBirdPegasus_TheLastNormIsReadByTheHead()
+    {
+        var model = SavedModel.All.First(model => model.Config.ModelType == "bigbird_pegasus");
+        var map = ModelLayout.Resolve(model.Config, model.Tensors).Map;
+        var last = map.Norms.Single(norm => norm.Space == "model.decoder.layernorm_embedding");
+        (last.Reads, last.Writes).ShouldBe((ModelMap.Stream, null));
+        map.HeadReads.ShouldBe(last.Space);
+        map.Axes.Single(axis => axis.Tensor == map.Embeddings[1]).Space.ShouldBe(ModelMap.Stream);
+    }
+
+    /// <summary>An MLP of which a table does not say what stands between its weights is never moved, and nobody notices.</summary>
+    [Theory]
+    [MemberData(nameof(SavedModel.Names), MemberType = typeof(SavedModel))]
+    public void Resolve_ModelOfTransformers_SaysWhatStandsInEveryMlp(string name)
+    {
+        var (_, config, tensors) = SavedModel.All.Single(model => model.Name == name);
+        var layout = ModelLayout.Resolve(config, tensors);
+        var map = layout.Map;
+        string[] unsaid =
+        [
+            .. map.Hidden.Where(hidden => hidden.Layer is not null && hidden.Activation.Contains("does not say"))
+                .Where(hidden => !layout.Layers[hidden.Layer!.Value].Refusals.ContainsKey(TransitionKind.UpDown))
+                .Select(hidden => hidden.Space),
+        ];
+        unsaid.ShouldBeEmpty($"the table of {layout.Table.Name} leaves out an activation");
     }
 
     [Fact]

@@ -38,7 +38,13 @@ internal sealed record SavedModel(string Name, ModelConfig Config, IReadOnlyList
                 {
                     ConfigJson = row["config"]!.ToJsonString(),
                     WithoutTying = Without(row["config"]!, "tie_word_embeddings"),
-                    Terse = [Without(row["config"]!, "head_dim"), Without(row["config"]!, "afn", "mlp_hidden_act")],
+                    Terse =
+                    [
+                        Without(row["config"]!, "head_dim"),
+                        Without(
+                            row["config"]!, "afn", "mlp_hidden_act", "hidden_act", "activation_function", "rope_parameters"),
+                        Without(row["config"]!, "num_key_value_heads"),
+                    ],
                 }),
         ];
     }

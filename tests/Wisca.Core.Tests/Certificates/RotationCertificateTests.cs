@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Wisca.Architectures;
 using Wisca.Certificates;
 using Wisca.Checkpoints;
@@ -68,6 +69,100 @@ public sealed class RotationCertificateTests : IDisposable
                 rotation.StreamError.ShouldBeInRange(0, rotation.StreamTolerance);
             }
         }
+    }
+
+    /// <summary>Factors of MLPs and norms, and a basis, in one certificate: whichever came first.</summary>
+    [Theory]
+    [InlineData(Dtype.F64, true)]
+    [InlineData(Dtype.F64, false)]
+    [InlineData(Dtype.F32, true)]
+    [InlineData(Dtype.F32, false)]
+    [InlineData(Dtype.BF16, true)]
+    [InlineData(Dtype.BF16, false)]
+    public void Compare_RotatedAndRescaledMlpsAndNorms_IsEquivalentWithAndWithoutItsLedger(Dtype dtype, bool rotatedFirst)
+    {
+        using var model = TurnedAndScaled(dtype, rotatedFirst, FactorRounding.None);
+        using var second = Checkpoint.Open(_folder["2"]);
+        using var bare = Checkpoint.Open(_folder["bare"]);
+        foreach (var (a, b) in ((Checkpoint, Checkpoint)[])[(model, second), (second, model), (model, bare), (bare, model)])
+        {
+            var report = Certifier.Compare(a, b);
+            report.Differences.ShouldBeEmpty($"{a.Folder} and {b.Folder}");
+            report.Rotation.ShouldNotBeNull().Spaces.ShouldContain("stream");
+            report.Scaled.ShouldContain("model.layers.0.mlp.hidden");
+            report.Scaled.ShouldContain("model.layers.1.mlp.hidden");
+        }
+    }
+
+    /// <summary>One element of any tensor, a reader or a writer that did not follow, a gain that its readers deny.</summary>
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void Compare_RotatedAndRescaledWithAFault_IsNotEquivalent(bool rotatedFirst)
+    {
+        using var model = TurnedAndScaled(Dtype.F64, rotatedFirst, FactorRounding.PowerOfTwo);
+        using var bare = Checkpoint.Open(_folder["bare"]);
+        Certifier.Compare(model, bare).Differences.ShouldBeEmpty();
+        int faults = 0;
+        foreach (var tensor in bare.Tensors)
+        {
+            string name = tensor.Info.Name;
+            Fault(name, values => values[values.Length / 2] *= 1 + 1e-6);
+            if (name.Contains("norm")) Fault(name, values => values[3] *= 2);
+            int columns = (int)tensor.Info.Shape[^1];
+
+            // A hidden channel of one side alone: a row of what writes it, a column of what reads it.
+            if (name.Contains("up_proj")) Fault(name, values => Scale(values, Enumerable.Range(columns * 2, columns), 2));
+            if (name.Contains("down_proj"))
+                Fault(name, values => Scale(values, Enumerable.Range(0, values.Length / columns).Select(row => (row * columns) + 2), 0.5));
+        }
+
+        faults.ShouldBeGreaterThan(20);
+
+        void Fault(string tensor, Action<double[]> edit)
+        {
+            string folder = _folder[$"fault-{faults++}"];
+            double[] values = new TurnPlan(bare).All(tensor);
+            edit(values);
+            WeightEditor.Copy(bare.Folder, folder);
+            WeightEditor.Edit(folder, tensor, bytes => MemoryMarshal.AsBytes<double>(values).CopyTo(bytes));
+            using var fault = Checkpoint.Open(folder);
+            Certifier.Compare(model, fault).Equivalent.ShouldBeFalse(tensor);
+        }
+
+        static void Scale(double[] values, IEnumerable<int> indices, double factor)
+        {
+            foreach (int index in indices) values[index] *= factor;
+        }
+    }
+
+    /// <summary>The model; beside it "2", rotated and rescaled, and "bare", the same without its ledger.</summary>
+    private Checkpoint TurnedAndScaled(Dtype dtype, bool rotatedFirst, FactorRounding rounding)
+    {
+        new StreamModel(tied: false, layerNorm: false).Write(_folder["0"], dtype);
+        string last = _folder["0"];
+        foreach (bool rotate in (bool[])[rotatedFirst, !rotatedFirst])
+        {
+            using var before = Checkpoint.Open(last);
+            last = last == _folder["0"] ? _folder["1"] : _folder["2"];
+            if (rotate) Rotator.Rotate(before, last, new RotateOptions { Stream = BasisSource.Random, Seed = 6 });
+            else
+            {
+                Rescaler.Rescale(
+                    before, last,
+                    new RescaleOptions
+                    {
+                        QueryKey = null,
+                        ValueOutput = null,
+                        Mlp = Granularity.Channel,
+                        Norms = Granularity.Channel,
+                        Balance = new BalanceOptions(Rounding: rounding),
+                    });
+            }
+        }
+
+        WithoutLedger(_folder["2"], _folder["bare"]);
+        return Checkpoint.Open(_folder["0"]);
     }
 
     [Theory]

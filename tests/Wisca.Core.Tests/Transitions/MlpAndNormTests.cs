@@ -187,6 +187,44 @@ public sealed class MlpAndNormTests : IDisposable
         }
     }
 
+    /// <summary>Two channels, of which the one gains what the other loses: no mean over all of them tells.</summary>
+    [Fact]
+    public void Compare_HiddenChannelsWhoseFaultsCancelOnTheWhole_AreNamed()
+    {
+        using var model = Write(layerNorm: false);
+        const string up = "model.layers.1.mlp.up_proj.weight", down = "model.layers.1.mlp.down_proj.weight";
+        double[] rows = Values(model, up), columns = Values(model, down);
+        int hidden = (int)model.Find(down)!.Info.Shape[1], width = rows.Length / hidden;
+        for (int i = 0; i < width; i++)
+        {
+            rows[i] *= 2;
+            rows[width + i] *= 2;
+            columns[i * hidden] *= 0.75;
+            columns[(i * hidden) + 1] *= 0.25;
+        }
+
+        Put(model, _folder["half"], up, rows);
+        using var half = Checkpoint.Open(_folder["half"]);
+        Put(half, _folder["fault"], down, columns);
+        using var fault = Checkpoint.Open(_folder["fault"]);
+        Certifier.Compare(model, fault).Differences.ShouldContain(difference => difference.Contains("do not cancel"));
+    }
+
+    /// <summary>All readers agree on a factor that the gain has not.</summary>
+    [Fact]
+    public void Compare_GainThatItsReadersDeny_IsNamed()
+    {
+        using var model = Write(layerNorm: false);
+        Rescale(model, "out", Only(null, Granularity.Channel));
+        using var rescaled = Checkpoint.Open(_folder["out"]);
+        const string gain = "model.layers.1.post_attention_layernorm.weight";
+        double[] values = Values(rescaled, gain);
+        values[3] = Values(model, gain)[3] * 1.5;
+        Put(rescaled, _folder["fault"], gain, values);
+        using var fault = Checkpoint.Open(_folder["fault"]);
+        Certifier.Compare(model, fault).Differences.ShouldContain(difference => difference.Contains(gain));
+    }
+
     private static RescaleOptions Only(Granularity? mlp, Granularity? norms, FactorRounding rounding = FactorRounding.None) => new()
     {
         QueryKey = null,

@@ -1,6 +1,7 @@
 """Writes tensors.json: what transformers calls the tensors of each model type, and their shapes.
 
     python tensors.py > tensors.json
+    python tensors.py KIND ...    the rows of these model types alone
 
 A row is a model type, what of its configuration is not the class's own, and the tensors as they are saved. Where those in memory are
 others (experts in one tensor), a second row has them.
@@ -28,6 +29,12 @@ ARIA = dict(moe_num_experts=2, moe_topk=1, moe_num_shared_experts=1)
 LATENT = dict(q_lora_rank=10, kv_lora_rank=9, qk_nope_head_dim=6, qk_rope_head_dim=4, v_head_dim=5, num_key_value_heads=4)
 SPARSE = EXPERTS | LATENT | dict(n_routed_experts=2, n_shared_experts=1, first_k_dense_replace=1)
 INDEX = dict(index_n_heads=3, index_head_dim=6)
+KIMI = dict(num_hidden_layers=3, layer_types=["linear_attention", "full_attention", "full_attention"], num_experts=2,
+            mlp_layer_types=["dense", "sparse", "sparse"], linear_num_heads=2, linear_head_dim=6, num_experts_per_tok=1, moe_intermediate_size=6)
+TOWER = dict(hidden_size=16, intermediate_size=16, num_hidden_layers=1, num_attention_heads=2, image_size=32, patch_size=16)
+PHI4 = dict(vision_config=TOWER | dict(num_hidden_layers=2, crop_size=32), audio_config=dict(
+    hidden_size=16, intermediate_size=16, num_blocks=1, num_attention_heads=2, ext_pw_out_channel=16, depthwise_separable_out_channel=16,
+    nemo_conv_channels=8))
 DBRX = dict(d_model=32, n_heads=4, n_layers=2, attn_config=dict(kv_n_heads=2, clip_qkv=0.5, rope_theta=10000.0),
             ffn_config=dict(ffn_hidden_size=6, moe_num_experts=2, moe_top_k=1))
 ROWS = [
@@ -83,9 +90,25 @@ ROWS = [
     ("deepseek_v32", SPARSE | INDEX), ("glm4_moe_lite", SPARSE), ("glm_moe_dsa", SPARSE | INDEX), ("sarvam_mla", SPARSE), ("axk1", SPARSE),
     ("diffllama", {}), ("openai-gpt", GPT),
     ("diffllama", dict(num_key_value_heads=4, head_dim=12)), ("minicpm3", LATENT), ("minicpm3", LATENT | dict(q_lora_rank=None)), ("youtu", LATENT),
+    ("lfm3", dict(num_hidden_layers=3, layer_types=["conv", "full_attention", "conv"])), 
+    ("lfm3", dict(layer_types=["conv", "full_attention"], use_sandwich_norm=False)),
+    ("recurrent_gemma", dict(block_types=["recurrent", "attention"], lru_width=24, attention_bias=True, head_dim=16,
+     rope_parameters=dict(rope_type="default", rope_theta=10000.0, partial_rotary_factor=0.25))),
+    ("ctrl", dict(n_layer=2, n_embd=32, dff=12, n_head=4, vocab_size=7, n_positions=8)), ("cpmant", dict(dim_head=6, dim_ff=12, segment_types=3)),
+    ("roformer", dict(is_decoder=True, embedding_size=20)), ("roformer", dict(is_decoder=True, embedding_size=20, rotary_value=True)),
+    ("kimi_linear", LATENT | KIMI), ("kimi_linear", LATENT | KIMI | dict(q_lora_rank=None)), ("hy_v4", SPARSE | INDEX), ("axk2", SPARSE | INDEX),
+    ("bailing_hybrid", LATENT | KIMI | dict(n_group=1, topk_group=1)),
+    ("bailing_hybrid", LATENT | KIMI | dict(n_group=1, topk_group=1, q_lora_rank=None)), ("phi4_multimodal", PHI4), ("git", dict(vision_config=TOWER)),
+    ("mllama_text_model", dict(num_hidden_layers=3, cross_attention_layers=[1])), ("emu3_text_model", {}),
+    ("moshi", dict(ffn_dim=12, head_dim=6)), ("musicgen_decoder", dict(ffn_dim=12, num_codebooks=2)),
+    ("musicgen_melody_decoder", dict(ffn_dim=12, num_codebooks=2)), ("xlm", dict(emb_dim=32, n_layers=2, n_heads=4, n_langs=2)),
+    ("cohere_compass_text", dict(rope_parameters=dict(full_attention=dict(rope_type="default", rope_theta=10000.0)))),
 ]
+# Decoders that only a wrapper's class saves.
+CLASSES = dict(mllama_text_model="MllamaForCausalLM", emu3_text_model="Emu3ForCausalLM", musicgen_decoder="MusicgenForCausalLM",
+               musicgen_melody_decoder="MusicgenMelodyForCausalLM")
 # The names in memory of these are another layout's; those that are saved are the published ones.
-SAVED_ONLY = ("gpt_neox", "granitemoeshared", "exaone", "sarvam_moe", "olmo_hybrid", "axk1")
+SAVED_ONLY = ("gpt_neox", "granitemoeshared", "exaone", "sarvam_moe", "olmo_hybrid", "axk1", "axk2", "hy_v4", "kimi_linear", "bailing_hybrid", "lfm3")
 
 # The published code of these is not part of transformers.
 INTERNLM2 = {"model.tok_embeddings.weight": [7, 32], "model.norm.weight": [32], "output.weight": [7, 32]} | {
@@ -96,8 +119,11 @@ BY_HAND = [{"config": dict(model_type="internlm2", num_hidden_layers=2, hidden_s
                            tie_word_embeddings=False), "tensors": INTERNLM2}]
 
 print("[")
-rows = BY_HAND
+kinds = sys.argv[1:]
+rows = [] if kinds else BY_HAND
 for kind, extra in ROWS:
+    if kinds and kind not in kinds:
+        continue
     default = AutoConfig.for_model(kind)
     own = default.to_dict().keys() | default.attribute_map.keys()
     extra = {key: value for key, value in extra.items() if key in own or key not in EXPERTS}
@@ -107,12 +133,14 @@ for kind, extra in ROWS:
         if getattr(config, key, None) and len(getattr(config, key)) != config.num_hidden_layers:
             setattr(config, key, getattr(config, key)[:config.num_hidden_layers])
     torch.manual_seed(0)
-    model = AutoModelForCausalLM.from_config(config)
+    model = getattr(transformers, CLASSES[kind])(config) if kind in CLASSES else AutoModelForCausalLM.from_config(config)
     with tempfile.TemporaryDirectory() as folder:
         model.save_pretrained(folder)
         written = json.load(open(os.path.join(folder, "config.json")))
         with safe_open(os.path.join(folder, "model.safetensors"), "pt") as file:
             saved = {name: list(file.get_slice(name).get_shape()) for name in sorted(file.keys())}
+    for section in ("vision_config", "audio_config", "audio_encoder_config", "depth_decoder_config"):
+        written.pop(section, None)
     for key in ("transformers_version", "architectures", "dtype", "use_cache", "id2label", "label2id"):
         written.pop(key, None)
     if kind == "gpt_bigcode":
@@ -128,6 +156,11 @@ for kind, extra in ROWS:
     if kind == "deepseek_v3" and "q_lora_rank" in extra and extra["q_lora_rank"]:
         # Published with code of its own.
         rows.append({"config": written | {"model_type": "kimi_k2"}, "tensors": saved})
+    if kind.startswith("musicgen"):
+        rows.append({"config": {"model_type": kind.removesuffix("_decoder"), "decoder": written},
+                     "tensors": {"decoder." + name: shape for name, shape in saved.items()}})
+    if kind == "moshi":
+        rows.append({"config": written, "tensors": {"decoder." + name: shape for name, shape in saved.items()}})
     print(kind, len(saved), sorted(memory.keys() ^ saved.keys())[:3], file=sys.stderr)
 print(",\n".join(json.dumps(row) for row in rows))
 print("]")

@@ -80,7 +80,8 @@ def logits(model):
 def auto(config):
     for a in (transformers.AutoModelForCausalLM, transformers.AutoModelForImageTextToText):
         if type(config) in a._model_mapping: return a
-    return transformers.AutoModelForCausalLM
+    # Decoders that a wrapper's class saves alone.
+    return getattr(transformers, (config.architectures or ["AutoModelForCausalLM"])[0])
 
 def load(folder):
     config = transformers.AutoConfig.from_pretrained(folder)
@@ -93,7 +94,9 @@ def load(folder):
 def make(folder, model_type, config, dtype="float64", seed=1, uniform_gains=False, **_):
     config = make_config(model_type, config)
     torch.manual_seed(seed)
-    model = auto(config).from_config(config, attn_implementation="eager", experts_implementation="eager", dtype=getattr(torch, dtype))
+    cls = auto(config)
+    build = getattr(cls, "from_config", None) or cls._from_config
+    model = build(config, attn_implementation="eager", experts_implementation="eager", dtype=getattr(torch, dtype))
     model = model.to(getattr(torch, dtype)).eval()
     randomise(model, seed, uniform_gains)
     model.save_pretrained(folder)
