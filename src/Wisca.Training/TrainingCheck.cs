@@ -63,6 +63,8 @@ public sealed record TrainingCheck(long Parameters, long ActiveParameters, doubl
             new RotationScheduler(movable, plan, section.Rotate.Options(0), states).Dispose();
         }
 
+        if (section.Balance.IsActive)
+            new HeadBalancer(movable, RotationScheduler.PlanFor(model), section.Balance.Options, states).Dispose();
         if (!section.IsActive) return;
         var options = section.Options;
         _ = new WiscaScheduler(

@@ -140,6 +140,79 @@ public sealed class LiveModel : ITensorSource
     }
 
     /// <summary>
+    /// Puts a symmetric matrix M between the two sides of a head's space: slices of the one are multiplied by it, those of the other by
+    /// its inverse. Copies of the weights follow, momenta by the inverse of their weight's.
+    /// </summary>
+    /// <param name="space">The space of a head.</param>
+    /// <param name="matrix">M.</param>
+    /// <param name="inverse">M^-1.</param>
+    /// <param name="moments">What becomes of second moments; state that is to be reset is so before.</param>
+    internal void Mix(RotatedSpace space, double[,] matrix, double[,] inverse, SecondMomentPolicy moments)
+    {
+        using var scope = NewDisposeScope();
+        using var ungraded = no_grad();
+        var device = Weight(space.Slices[0].Tensor).device;
+        Tensor forward = tensor(matrix, device: device), back = tensor(inverse, device: device);
+        string[] tensors = [.. space.Tensors];
+        foreach (var copy in Copies(tensors).ToList())
+        {
+            foreach (var slice in space.Slices)
+            {
+                if (copy(slice.Tensor) is { } weight) Turn(weight, slice.Axis, slice.Start, slice.Dual ? back : forward);
+            }
+        }
+
+        foreach (var states in _states)
+        {
+            foreach (var slice in space.Slices)
+            {
+                foreach (var state in states.StateOf(slice.Tensor).Where(state => state.Degree < 0))
+                {
+                    bool isSquare = state.Degree == -2 && state.AxesAlong(slice.Axis).Length < 2;
+                    if (isSquare && moments != SecondMomentPolicy.Mix) continue;
+                    var momenta = slice.Dual ? forward : back;
+                    if (state.IsElementwise) Turn(state.Tensor, slice.Axis, slice.Start, isSquare ? momenta.Squared() : momenta);
+                    else StateTransport.MixPart(state, slice.Axis, slice.Start, LengthAlong(slice), momenta);
+                }
+            }
+
+            foreach (string name in tensors.Where(name => Master(name) is not null)) (states as IOptimizerState)?.RefreshFromMaster(name);
+        }
+
+        long LengthAlong(RotatedSlice slice) => _parameters[slice.Tensor].shape[slice.Axis];
+    }
+
+    /// <summary>Makes the optimizer's state of parameters what it was before the first step.</summary>
+    internal void Reset(IEnumerable<string> tensors)
+    {
+        foreach (string name in tensors)
+        {
+            foreach (var states in _states.OfType<IOptimizerState>().Where(states => states.StateOf(name).Count > 0)) states.Reset(name);
+        }
+    }
+
+    /// <summary>The products with each other of a space's indices, in the weights of one of the two sides of a head.</summary>
+    internal double[,] Gram(RotatedSpace space, bool dual)
+    {
+        using var scope = NewDisposeScope();
+        using var ungraded = no_grad();
+        var sum = zeros([space.Size, space.Size], ScalarType.Float64);
+        foreach (var slice in space.Slices.Where(slice => slice.Dual == dual && slice.Role != SliceRole.Bias))
+        {
+            var rows = Weight(slice.Tensor).narrow(slice.Axis, slice.Start, space.Size).transpose(slice.Axis, -1)
+                .to(ScalarType.Float64).reshape(-1, space.Size);
+            var gram = rows.transpose(0, 1).matmul(rows).cpu();
+            if (!gram.isfinite().all().AsBoolean())
+                throw new WiscaException(
+                    $"parameter '{slice.Tensor}' holds NaN or infinity",
+                    "the run has diverged; go back to an earlier checkpoint, with a lower learning rate");
+            sum.Plus_(gram);
+        }
+
+        return RotationBasis.ToArray(sum);
+    }
+
+    /// <summary>
     /// Turns a space by an orthogonal matrix R: what lies in it is multiplied by R, what reads behind a norm with gain g by
     /// diag(g) R diag(1/g'), and the norm's bias b becomes (b / g) R g'. Copies of the weights follow with their own gains, momenta
     /// exactly (beside second moments, where no gain is small next to the others); a gain's own momenta stay, or are zero where it was
@@ -159,13 +232,7 @@ public sealed class LiveModel : ITensorSource
         using var ungraded = no_grad();
         var turn = tensor(rotation, device: Weight(space.Slices[0].Tensor).device);
         string[] tensors = [.. space.Slices.Select(slice => slice.Tensor).Distinct()];
-        if (moments == SecondMomentPolicy.Reset)
-        {
-            foreach (var states in _states.OfType<IOptimizerState>())
-            {
-                foreach (string name in tensors.Where(name => states.StateOf(name).Count > 0)) states.Reset(name);
-            }
-        }
+        if (moments == SecondMomentPolicy.Reset) Reset(tensors);
 
         // All gains are read before any changes.
         var live = Changes(space, rotation, gains, Weight);

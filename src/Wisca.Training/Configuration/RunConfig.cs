@@ -105,6 +105,11 @@ public abstract record RunConfig
                 "fisher needs the second moments of the gradients, expected optimizer.name: adamw or soap");
         if (Wisca.TransportEpsilon && Optimizer.Name is OptimizerKind.Sgd or OptimizerKind.Lion)
             given.Contradict(["wisca.transport_epsilon", "optimizer.name"], "true, expected false: this optimizer has no epsilon");
+        if (!whole && Wisca.Balance.IsActive)
+            given.Contradict(
+                ["wisca.balance.every", "adapter.type"],
+                "balances the heads of a base that does not train, expected 0, or adapter.type: none to train the whole model; "
+                + "adapter.balance balances the adapter");
         if (whole && Wisca.Rotate.Adapters is not null)
             given.Contradict(
                 ["wisca.rotate.adapters", "adapter.type"],

@@ -154,7 +154,7 @@ internal sealed class AdaptedModel : Trainee
                 Dtype = dtype,
             });
 
-    public override void SaveState(string folder, RotationScheduler? rotations)
+    public override void SaveState(string folder, RotationScheduler? rotations, HeadBalancer? heads)
     {
         _lora.SaveState(Path.Combine(folder, RunLayout.AdapterState));
         File.WriteAllBytes(
