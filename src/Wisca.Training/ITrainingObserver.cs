@@ -20,6 +20,11 @@ public interface ITrainingObserver
     {
     }
 
+    /// <summary>The two sides of heads were balanced by matrices.</summary>
+    void HeadsBalanced(HeadBalanceEvent balance)
+    {
+    }
+
     /// <summary>The factors of an adapter were balanced.</summary>
     void Balanced(LoraBalanceEvent balance)
     {

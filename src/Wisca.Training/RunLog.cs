@@ -129,6 +129,20 @@ internal sealed class RunLog : ITrainingObserver, IDisposable
             ]);
     }
 
+    public void HeadsBalanced(HeadBalanceEvent balance) => Write(balance.Step,
+    [
+        new(MetricNames.BalancedHeads, balance.Balanced),
+        new(MetricNames.SkippedHeads, balance.Skipped),
+        new(MetricNames.ClippedHeads, balance.Clipped),
+        new(MetricNames.ImbalanceBefore, balance.Before),
+        new(MetricNames.ImbalanceAfter, balance.After),
+        .. balance.Loss is { } loss
+            ? (KeyValuePair<string, double>[])
+                [new(MetricNames.HeadsLossBefore, loss.Before), new(MetricNames.HeadsLossAfter, loss.After)]
+            : [],
+        new(MetricNames.HeadsSeconds, balance.Elapsed.TotalSeconds),
+    ]);
+
     public void Balanced(LoraBalanceEvent balance) => Write(balance.Step,
     [
         new(MetricNames.BalancedModules, balance.Balanced),

@@ -63,7 +63,8 @@ internal abstract class Trainee(Decoder model) : IDisposable
     /// <summary>Writes what resuming needs beside that and the optimizer's state into a checkpoint's folder.</summary>
     /// <param name="folder">The folder.</param>
     /// <param name="rotations">The rotations of the run; null for none.</param>
-    public virtual void SaveState(string folder, RotationScheduler? rotations)
+    /// <param name="heads">The balancer of heads; null for none.</param>
+    public virtual void SaveState(string folder, RotationScheduler? rotations, HeadBalancer? heads)
     {
     }
 

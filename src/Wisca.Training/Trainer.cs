@@ -35,6 +35,7 @@ public sealed class Trainer : IDisposable
     private readonly WeightAverage? _average;
     private readonly WiscaScheduler? _scheduler, _gauge;
     private readonly RotationScheduler? _rotations;
+    private readonly HeadBalancer? _heads;
     private readonly TrainingBatch? _probe;
     private readonly ReportWindow _window = new();
 
@@ -57,8 +58,9 @@ public sealed class Trainer : IDisposable
             if (config.Ema is { } decay) _average = new WeightAverage(Trainee.Trained, decay);
             (_scheduler, _gauge) = CreateSchedulers();
             _rotations = CreateRotations();
-            Trainee.Begin(_scheduler, States, rotationsContinue: _rotations is { Rotations: > 0 });
-            if (config.Wisca.Verify && (_scheduler is not null || _rotations is not null))
+            _heads = CreateHeadBalancer();
+            Trainee.Begin(_scheduler, States, rotationsContinue: _rotations is { Rotations: > 0 } || _heads is { Balancings: > 0 });
+            if (config.Wisca.Verify && (_scheduler is not null || _rotations is not null || _heads is not null))
                 _probe = _task.Data.Batches.Read(0, config.BatchSize);
             if (state is not null) Restore(state, _checkpoint!);
             if (_checkpoint is null) folder.BeginAnew();
@@ -189,6 +191,7 @@ public sealed class Trainer : IDisposable
     public void Dispose()
     {
         _log?.Dispose();
+        _heads?.Dispose();
         _rotations?.Dispose();
         _average?.Dispose();
         _optimizer?.Dispose();
@@ -266,6 +269,15 @@ public sealed class Trainer : IDisposable
         if (_checkpoint is not null && Path.Combine(_checkpoint, RunLayout.Rotations) is var saved && File.Exists(saved))
             rotations.Load(saved);
         return rotations;
+    }
+
+    private HeadBalancer? CreateHeadBalancer()
+    {
+        if (!_config.Wisca.Balance.IsActive) return null;
+        var heads = new HeadBalancer(
+            Trainee.Movable, RotationScheduler.PlanFor(Trainee.Model), _config.Wisca.Balance.Options, [.. States, .. Trainee.Followers]);
+        if (_checkpoint is not null && Path.Combine(_checkpoint, RunLayout.Heads) is var saved && File.Exists(saved)) heads.Load(saved);
+        return heads;
     }
 
     /// <summary>One optimizer step.</summary>
@@ -394,6 +406,12 @@ public sealed class Trainer : IDisposable
             _observer.Rotated(rotation);
         }
 
+        if (_heads is not null && Measured(() => _heads.Step(_step, _probe is null ? null : Probe)) is { } even)
+        {
+            _log.HeadsBalanced(even);
+            _observer.HeadsBalanced(even);
+        }
+
         if (Measured(() => Trainee.Balance(_step)) is not { } balanced) return;
         _log.Balanced(balanced);
         _observer.Balanced(balanced);
@@ -477,9 +495,10 @@ public sealed class Trainer : IDisposable
             var dtype = _config.Checkpoints.Dtype == WeightDtype.Bf16 ? Dtype.BF16 : Dtype.F32;
             Trainee.Save(staging, dtype, _task.Data);
             Directory.CreateDirectory(Path.Combine(staging, RunLayout.Training));
-            Trainee.SaveState(staging, _rotations);
+            Trainee.SaveState(staging, _rotations, _heads);
             _optimizer.Save(Path.Combine(staging, RunLayout.Optimizer));
             _rotations?.Save(Path.Combine(staging, RunLayout.Rotations));
+            _heads?.Save(Path.Combine(staging, RunLayout.Heads));
             if (_average is not null)
             {
                 _average.Save(Path.Combine(staging, RunLayout.AverageState));

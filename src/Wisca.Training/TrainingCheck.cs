@@ -7,6 +7,7 @@ using Wisca.Torch.Models;
 using Wisca.Torch.Optimizers;
 using Wisca.Torch.Transitions;
 using Wisca.Training.Configuration;
+using Wisca.Training.Finetuning;
 using Parameter = TorchSharp.Modules.Parameter;
 
 namespace Wisca.Training;
@@ -56,10 +57,14 @@ public sealed record TrainingCheck(long Parameters, long ActiveParameters, doubl
     {
         if (section.Rotate.IsActive)
         {
-            var plan = states.OfType<LoraModel>().SingleOrDefault()?.RotationPlan() ?? RotationScheduler.PlanFor(model);
+            var plan = states.OfType<LoraModel>().SingleOrDefault() is { } lora
+                ? AdaptedModel.RotationPlan(lora, section.Rotate)
+                : RotationScheduler.PlanFor(model);
             new RotationScheduler(movable, plan, section.Rotate.Options(0), states).Dispose();
         }
 
+        if (section.Balance.IsActive)
+            new HeadBalancer(movable, RotationScheduler.PlanFor(model), section.Balance.Options, states).Dispose();
         if (!section.IsActive) return;
         var options = section.Options;
         _ = new WiscaScheduler(

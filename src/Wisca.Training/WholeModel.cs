@@ -37,8 +37,16 @@ internal sealed class WholeModel(Decoder model, string? origin) : Trainee(model)
         data.CopyTokenizer(folder);
     }
 
-    public override void SaveState(string folder, RotationScheduler? rotations) =>
+    public override void SaveState(string folder, RotationScheduler? rotations, HeadBalancer? heads) =>
         TrainedMove.Write(
             folder, _scheduler?.Plan, _scheduler?.Product ?? [], _history,
-            rotations is { Rotations: > 0 } ? [.. rotations.Spaces.Select(space => (space, rotations.TotalOf(space)))] : null, _files);
+            [
+                .. rotations is { Rotations: > 0 }
+                    ? rotations.Spaces.Select(space => (space, rotations.TotalOf(space), (double[,]?)null))
+                    : [],
+                .. heads is { Balancings: > 0 }
+                    ? heads.Spaces.Select(space => (space, heads.TotalOf(space).Matrix, (double[,]?)heads.TotalOf(space).Dual))
+                    : [],
+            ],
+            _files);
 }

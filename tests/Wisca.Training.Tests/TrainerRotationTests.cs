@@ -259,9 +259,11 @@ public sealed class TrainerRotationTests
 
     [Theory]
     [InlineData(
-        "wisca: { rotate: { stream: momentum } }",
-        "wisca.rotate.stream: rotates a base that does not train, expected none, or adapter.type: none to train the whole model; "
-        + "wisca.rotate.adapters rotates the adapter")]
+        "{ save: { for: rescaled }, wisca: { rotate: { stream: momentum } } }",
+        "save.for: rescaled although the base is rotated, expected original: that one is not written")]
+    [InlineData(
+        "{ optimizer: { name: sgd, momentum: 0 }, wisca: { rotate: { stream: gradient, adapters: momentum } } }",
+        "wisca.rotate.adapters: momentum, which this optimizer does not keep; expected gradient, or a momentum above 0")]
     [InlineData(
         "{ adapter: { type: none }, wisca: { rotate: { adapters: momentum } } }",
         "wisca.rotate.adapters: rotates the factors of an adapter, and none is trained")]

@@ -13,6 +13,8 @@ internal sealed class TrainingRecorder : ITrainingObserver
 
     public List<RotationEvent> Rotations { get; } = [];
 
+    public List<HeadBalanceEvent> HeadBalances { get; } = [];
+
     public List<string> Samples { get; } = [];
 
     public List<string> Notices { get; } = [];
@@ -34,6 +36,8 @@ internal sealed class TrainingRecorder : ITrainingObserver
     public void Transitioned(TransitionEvent transition) => Transitions.Add(transition);
 
     public void Rotated(RotationEvent rotation) => Rotations.Add(rotation);
+
+    public void HeadsBalanced(HeadBalanceEvent balance) => HeadBalances.Add(balance);
 
     public void Sampled(long completedSteps, string prompt, string continuation) => Samples.Add(continuation);
 

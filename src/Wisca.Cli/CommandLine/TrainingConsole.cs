@@ -73,6 +73,15 @@ internal sealed class TrainingConsole(IAnsiConsole console, string? arm = null) 
             Line($"{_prefix}step {rotation.Step}: {left.Space.Name} is not rotated this time: {left.Skipped}");
     }
 
+    public void HeadsBalanced(HeadBalanceEvent balance) =>
+        Line(
+            string.Create(
+                CultureInfo.InvariantCulture,
+                $"{_prefix}step {balance.Step}: {balance.Balanced} heads balanced, "
+                + $"imbalance {balance.Before:0.000} -> {balance.After:0.000}"
+                + $"{(balance.Skipped > 0 ? $", {balance.Skipped} skipped" : "")}, {balance.Elapsed.TotalMilliseconds:0} ms"
+                + $"{(balance.Loss is { } loss ? $", loss {loss.Before:R} -> {loss.After:R}" : "")}"));
+
     public void Balanced(LoraBalanceEvent balance) =>
         Line(
             string.Create(

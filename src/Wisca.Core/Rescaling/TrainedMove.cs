@@ -17,12 +17,14 @@ public static class TrainedMove
     /// <param name="plan">The transitions; null for a training without.</param>
     /// <param name="product">For each exchange of the plan and each of its groups, the product of its factors.</param>
     /// <param name="history">The moves that were made before.</param>
-    /// <param name="rotations">The spaces that were rotated, each with the product of its rotations; null for none.</param>
+    /// <param name="rotations">The spaces that were rotated, each with the product of its rotations, and, where it is not orthogonal, its
+    /// inverse, transposed; null for none.</param>
     /// <param name="files">The files of the rotations in the history (<see cref="ReadFiles"/>); null where there were none.</param>
     /// <exception cref="WiscaException">The folder is not a model with the plan's tensors.</exception>
     public static void Write(
         string folder, TransitionPlan? plan, ImmutableArray<ImmutableArray<double>> product, IReadOnlyList<LedgerMove> history,
-        IReadOnlyList<(RotatedSpace Space, double[,] Total)>? rotations = null, IReadOnlyDictionary<string, byte[]>? files = null)
+        IReadOnlyList<(RotatedSpace Space, double[,] Total, double[,]? Dual)>? rotations = null,
+        IReadOnlyDictionary<string, byte[]>? files = null)
     {
         ArgumentNullException.ThrowIfNull(folder);
         ArgumentNullException.ThrowIfNull(history);
@@ -49,20 +51,20 @@ public static class TrainedMove
     /// All rotations of a space as one. What its gains were at first is no longer known once they are trained: they go back as gains
     /// follow, which is as exact.
     /// </summary>
-    private static LedgerMove Rotated(string folder, string file, IReadOnlyList<(RotatedSpace Space, double[,] Total)> rotations)
+    private static LedgerMove Rotated(
+        string folder, string file, IReadOnlyList<(RotatedSpace Space, double[,] Total, double[,]? Dual)> rotations)
     {
         using var checkpoint = Checkpoint.Open(folder);
         var plan = new TurnPlan(checkpoint);
         var turns = new List<SpaceTurn>();
         var biases = new Dictionary<string, (double[] Before, double[] After)>(StringComparer.Ordinal);
         var moved = new List<LedgerRotation>();
-        foreach (var (trained, total) in rotations)
+        foreach (var (trained, total, dual) in rotations)
         {
             // A tied matrix is a parameter under one name, and may be stored under another.
             var space = trained with { Slices = [.. trained.Slices.Where(slice => checkpoint.Find(slice.Tensor) is not null)] };
-            var back = SpaceTurn.Of(
-                space, new SpaceTurn(space, total, new Dictionary<string, (double[], double[])>()).Inverse().Matrix, plan.Gain,
-                GainPolicy.Follow);
+            var inverse = new SpaceTurn(space, total, new Dictionary<string, (double[], double[])>(), dual).Inverse();
+            var back = SpaceTurn.Of(space, inverse.Matrix, plan.Gain, GainPolicy.Follow, inverse.Dual);
             back = back with
             {
                 Gains = space.Gains.ToDictionary(

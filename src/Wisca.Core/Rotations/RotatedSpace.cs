@@ -22,4 +22,11 @@ public sealed record RotatedSpace(
 {
     /// <summary>The layer that a head's space belongs to; null for the residual stream.</summary>
     public int? Layer { get; init; }
+
+    /// <summary>The names of all tensors that a rotation changes: of slices, gains, and biases of norms.</summary>
+    public IEnumerable<string> Tensors =>
+        Slices.Select(slice => slice.Tensor)
+            .Concat(Gains.Select(gain => gain.Tensor))
+            .Concat(Gains.Select(gain => gain.Bias).OfType<string>())
+            .Distinct();
 }

@@ -19,7 +19,7 @@ namespace Wisca.Torch.Lora;
 /// states, and it follows the base's transitions. Disposing of it detaches it from the decoder;
 /// modules that were trained whole keep what they learned.
 /// </summary>
-public sealed class LoraModel : IParameterState, ITransitionFollower, IDisposable
+public sealed class LoraModel : IParameterState, ITransitionFollower, IMagnitudeKeeper, IDisposable
 {
     private readonly List<LowRankLayer> _layers = [];
     private readonly List<(string Name, Parameter Parameter)> _saved = [];
@@ -312,6 +312,70 @@ public sealed class LoraModel : IParameterState, ITransitionFollower, IDisposabl
                 [])),
         ],
         []);
+
+    /// <summary>
+    /// What may be rotated of the frozen base, its residual stream and its heads, with the slices of the adapter that follow, for a
+    /// <see cref="RotationScheduler"/> that is given <see cref="AllParameters"/>, the adapter, and the base as
+    /// <see cref="FrozenWeights"/>. Refused is what has no form for the base as it is published: magnitudes of outputs that are turned
+    /// (DoRA), and norms that are trained whole; and spaces in which nothing trains.
+    /// </summary>
+    /// <exception cref="WiscaException">No architecture table fits the base.</exception>
+    public RotationPlan BaseRotationPlan()
+    {
+        var plan = RotationScheduler.PlanFor(Decoder);
+        var layers = _layers.ToDictionary(layer => $"{layer.Name}.weight", StringComparer.Ordinal);
+        var trained = Parameters.Select(entry => entry.name).ToHashSet(StringComparer.Ordinal);
+        var spaces = new List<RotatedSpace>();
+        var refusals = plan.Refusals.ToList();
+        foreach (var space in plan.Spaces)
+        {
+            var own = space with { Slices = [.. space.Slices.SelectMany(WithFactors)] };
+            if (Obstacle(own) is not { } reason) spaces.Add(own);
+            else refusals.Add(new RotationRefusal(space.Kind, space.Layer is { } layer ? [layer] : [], reason));
+        }
+
+        return new RotationPlan([.. spaces], [.. refusals]);
+
+        IEnumerable<RotatedSlice> WithFactors(RotatedSlice slice)
+        {
+            yield return slice;
+            if (!layers.TryGetValue(slice.Tensor, out var layer)) yield break;
+            bool isOutput = IsOutput(layer, slice.Axis);
+            yield return slice with { Tensor = $"{layer.Name}.lora_{(isOutput ? "B" : "A")}.weight", Axis = isOutput ? 0 : 1 };
+        }
+
+        string? Obstacle(RotatedSpace space)
+        {
+            var turned = space.Slices.Where(slice =>
+                layers.TryGetValue(slice.Tensor, out var layer) && layer.Magnitude is not null && IsOutput(layer, slice.Axis));
+            if (turned.FirstOrDefault() is { } output)
+                return $"module '{layers[output.Tensor].Name}' has magnitudes (DoRA), one for each output, and its outputs would be turned";
+            var norms = space.Gains.SelectMany(gain => new[] { gain.Tensor, gain.Bias }).OfType<string>();
+            if (norms.FirstOrDefault(trained.Contains) is { } norm)
+                return $"'{norm}' is trained whole: what a norm learns in another basis has no form for the base as it is";
+            return space.Slices.Any(slice => trained.Contains(slice.Tensor)) ? null : "nothing that trains lies in it";
+        }
+    }
+
+    IEnumerable<string> IMagnitudeKeeper.MagnitudesOf(IReadOnlySet<string> readers) =>
+        Turned(readers).Select(layer => $"{layer.Name}.lora_magnitude_vector");
+
+    IEnumerable<(string Magnitude, Tensor Lengths)> IMagnitudeKeeper.RowLengths(
+        IReadOnlySet<string> readers, Func<string, Tensor> values)
+    {
+        foreach (var layer in Turned(readers))
+        {
+            var merged = Merged(layer, values($"{layer.Name}.lora_A.weight"), values($"{layer.Name}.lora_B.weight"));
+            yield return ($"{layer.Name}.lora_magnitude_vector", linalg.norm(merged, 2, [1], false));
+        }
+    }
+
+    private IEnumerable<LowRankLayer> Turned(IReadOnlySet<string> readers) =>
+        _layers.Where(layer => layer.Magnitude is not null && readers.Contains($"{layer.Name}.lora_A.weight"));
+
+    /// <summary>W + scale B A in float64, [outputs, inputs].</summary>
+    internal static Tensor Merged(LowRankLayer layer, Tensor a, Tensor b) =>
+        layer.Base().to(ScalarType.Float64).Plus(b.to(ScalarType.Float64).matmul(a.to(ScalarType.Float64)).Times(layer.Scale));
 
     /// <inheritdoc />
     public void Dispose()

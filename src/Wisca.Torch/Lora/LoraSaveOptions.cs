@@ -18,6 +18,11 @@ public sealed record LoraSaveOptions
     public TransitionSolution? Transitions { get; init; }
 
     /// <summary>
+    /// The base as it was before its rotations, which is what a rotated adapter is saved for; null where the base was not rotated.
+    /// </summary>
+    public FrozenWeights? Rotated { get; init; }
+
+    /// <summary>
     /// True where the base that was loaded is known to be the original one, with no ledger of its own: the adapter then says so, and
     /// merging it into a rescaled base is refused. False by default.
     /// </summary>

@@ -15,6 +15,10 @@ internal sealed class LoraWriter(LoraModel lora, LoraSaveOptions options)
     {
         if (!options.Dtype.IsRescalable())
             throw new WiscaException($"an adapter cannot be saved as {options.Dtype}", "choose F32, BF16, F16 or F64");
+        if (options is { Rotated: not null, Gauge: not AdapterGauge.Original })
+            throw new WiscaException(
+                "an adapter of a base that is rotated while it trains is saved for the original base only",
+                "save it for the original base");
         using var scope = NewDisposeScope();
         using var ungraded = no_grad();
         bool doubled = lora.Layers.Any(layer => layer.Initial is not null);
@@ -71,18 +75,28 @@ internal sealed class LoraWriter(LoraModel lora, LoraSaveOptions options)
             if (layer.Initial is { } initial) (valuesA, valuesB) = (cat([valuesA, initial.A], 0), cat([valuesB, -initial.B], 1));
             tensors.Add((a, Scaled(a, valuesA)));
             tensors.Add((b, Scaled(b, valuesB)));
-            if (layer.Magnitude is not null) tensors.Add((magnitude, Scaled(magnitude, layer.Magnitude)));
+            if (layer.Magnitude is not null) tensors.Add((magnitude, Scaled(magnitude, Straight(layer, a))));
         }
 
         return [.. tensors, .. lora.Saved.Select(entry => (entry.Name, Scaled(entry.Name, entry.Parameter)))];
 
         Tensor Scaled(string name, Tensor values)
         {
+            values = options.Rotated?.Back(name, values) ?? values;
             if (!factors.TryGetValue(name, out var along)) return values;
             var scaled = values.to(ScalarType.Float64, copy: true);
             StateTransport.Scale(new StateTensor(name, scaled, 1), along);
             return scaled;
         }
+    }
+
+    /// <summary>Magnitudes for the rows as they were before the rotations of the base.</summary>
+    private Tensor Straight(LowRankLayer layer, string a)
+    {
+        if (options.Rotated?.ChangesLengths(a) != true) return layer.Magnitude!;
+        var merged = LoraModel.Merged(layer, layer.A, layer.B);
+        return layer.Magnitude!.to(ScalarType.Float64)
+            * (linalg.norm(options.Rotated.Back(a, merged), 2, [1], false) / linalg.norm(merged, 2, [1], false)).nan_to_num(1);
     }
 
     /// <summary>The ledger by which the adapter is taken back, and known for what it is expressed for.</summary>

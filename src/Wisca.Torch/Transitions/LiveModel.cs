@@ -111,6 +111,12 @@ public sealed class LiveModel : ITensorSource
         }
     }
 
+    /// <summary>Called when all factors of a transition are applied: frozen weights are computed anew from what is kept.</summary>
+    internal void Settle()
+    {
+        foreach (var frozen in _states.OfType<FrozenWeights>()) frozen.Refresh();
+    }
+
     /// <summary>
     /// Mixes a parameter along an axis by a symmetric matrix, its copies by the same, and what is gathered from gradients by the inverse:
     /// momenta exactly, second moments by the squares of its elements, which is exact where the gradient's elements are independent.
@@ -134,6 +140,79 @@ public sealed class LiveModel : ITensorSource
     }
 
     /// <summary>
+    /// Puts a symmetric matrix M between the two sides of a head's space: slices of the one are multiplied by it, those of the other by
+    /// its inverse. Copies of the weights follow, momenta by the inverse of their weight's.
+    /// </summary>
+    /// <param name="space">The space of a head.</param>
+    /// <param name="matrix">M.</param>
+    /// <param name="inverse">M^-1.</param>
+    /// <param name="moments">What becomes of second moments; state that is to be reset is so before.</param>
+    internal void Mix(RotatedSpace space, double[,] matrix, double[,] inverse, SecondMomentPolicy moments)
+    {
+        using var scope = NewDisposeScope();
+        using var ungraded = no_grad();
+        var device = Weight(space.Slices[0].Tensor).device;
+        Tensor forward = tensor(matrix, device: device), back = tensor(inverse, device: device);
+        string[] tensors = [.. space.Tensors];
+        foreach (var copy in Copies(tensors).ToList())
+        {
+            foreach (var slice in space.Slices)
+            {
+                if (copy(slice.Tensor) is { } weight) Turn(weight, slice.Axis, slice.Start, slice.Dual ? back : forward);
+            }
+        }
+
+        foreach (var states in _states)
+        {
+            foreach (var slice in space.Slices)
+            {
+                foreach (var state in states.StateOf(slice.Tensor).Where(state => state.Degree < 0))
+                {
+                    bool isSquare = state.Degree == -2 && state.AxesAlong(slice.Axis).Length < 2;
+                    if (isSquare && moments != SecondMomentPolicy.Mix) continue;
+                    var momenta = slice.Dual ? forward : back;
+                    if (state.IsElementwise) Turn(state.Tensor, slice.Axis, slice.Start, isSquare ? momenta.Squared() : momenta);
+                    else StateTransport.MixPart(state, slice.Axis, slice.Start, LengthAlong(slice), momenta);
+                }
+            }
+
+            foreach (string name in tensors.Where(name => Master(name) is not null)) (states as IOptimizerState)?.RefreshFromMaster(name);
+        }
+
+        long LengthAlong(RotatedSlice slice) => _parameters[slice.Tensor].shape[slice.Axis];
+    }
+
+    /// <summary>Makes the optimizer's state of parameters what it was before the first step.</summary>
+    internal void Reset(IEnumerable<string> tensors)
+    {
+        foreach (string name in tensors)
+        {
+            foreach (var states in _states.OfType<IOptimizerState>().Where(states => states.StateOf(name).Count > 0)) states.Reset(name);
+        }
+    }
+
+    /// <summary>The products with each other of a space's indices, in the weights of one of the two sides of a head.</summary>
+    internal double[,] Gram(RotatedSpace space, bool dual)
+    {
+        using var scope = NewDisposeScope();
+        using var ungraded = no_grad();
+        var sum = zeros([space.Size, space.Size], ScalarType.Float64);
+        foreach (var slice in space.Slices.Where(slice => slice.Dual == dual && slice.Role != SliceRole.Bias))
+        {
+            var rows = Weight(slice.Tensor).narrow(slice.Axis, slice.Start, space.Size).transpose(slice.Axis, -1)
+                .to(ScalarType.Float64).reshape(-1, space.Size);
+            var gram = rows.transpose(0, 1).matmul(rows).cpu();
+            if (!gram.isfinite().all().AsBoolean())
+                throw new WiscaException(
+                    $"parameter '{slice.Tensor}' holds NaN or infinity",
+                    "the run has diverged; go back to an earlier checkpoint, with a lower learning rate");
+            sum.Plus_(gram);
+        }
+
+        return RotationBasis.ToArray(sum);
+    }
+
+    /// <summary>
     /// Turns a space by an orthogonal matrix R: what lies in it is multiplied by R, what reads behind a norm with gain g by
     /// diag(g) R diag(1/g'), and the norm's bias b becomes (b / g) R g'. Copies of the weights follow with their own gains, momenta
     /// exactly (beside second moments, where no gain is small next to the others); a gain's own momenta stay, or are zero where it was
@@ -153,19 +232,13 @@ public sealed class LiveModel : ITensorSource
         using var ungraded = no_grad();
         var turn = tensor(rotation, device: Weight(space.Slices[0].Tensor).device);
         string[] tensors = [.. space.Slices.Select(slice => slice.Tensor).Distinct()];
-        if (moments == SecondMomentPolicy.Reset)
-        {
-            foreach (var states in _states.OfType<IOptimizerState>())
-            {
-                foreach (string name in tensors.Where(name => states.StateOf(name).Count > 0)) states.Reset(name);
-            }
-        }
+        if (moments == SecondMomentPolicy.Reset) Reset(tensors);
 
         // All gains are read before any changes.
         var live = Changes(space, rotation, gains, Weight);
         foreach (var (copy, changes) in Copies(tensors).Select(copy => (copy, Changes(space, rotation, gains, copy))).ToList())
         {
-            foreach (var slice in space.Slices)
+            foreach (var slice in space.Slices.Where(slice => !IsFrozen(slice.Tensor)))
             {
                 if (copy(slice.Tensor) is { } weight) Turn(weight, slice.Axis, slice.Start, ChangeOf(slice, changes).Weights(turn));
             }
@@ -173,7 +246,7 @@ public sealed class LiveModel : ITensorSource
             foreach (var gain in space.Gains)
             {
                 var change = changes[gain.Tensor];
-                if (gain.Bias is { } bias && copy(bias) is { } shift) Turn(shift, 0, 0, change.Inverse.Weights(turn));
+                if (gain.Bias is { } bias && !IsFrozen(bias) && copy(bias) is { } shift) Turn(shift, 0, 0, change.Inverse.Weights(turn));
                 if (!gain.MustBeUniform) copy(gain.Tensor)?.copy_(gain.AddsOne ? change.After!.Plus(-1) : change.After!);
             }
         }
@@ -194,7 +267,8 @@ public sealed class LiveModel : ITensorSource
                 foreach (var state in states.StateOf(gain.Tensor).Where(state => state.Degree < 0)) state.Tensor.zero_();
             }
 
-            foreach (string name in Names(space)) (states as IOptimizerState)?.RefreshFromMaster(name);
+            foreach (string name in space.Tensors.Where(name => Master(name) is not null))
+                (states as IOptimizerState)?.RefreshFromMaster(name);
         }
 
         void TurnMoments(IParameterState states, string name, int axis, int start, GainChange change)
@@ -216,6 +290,57 @@ public sealed class LiveModel : ITensorSource
             if (change.Before is { } before) StateTransport.Scale(state, AxisFactors.Along(axis, Read(before.cpu())));
             StateTransport.TryRotate(state, axis, start, turn);
             if (change.After is { } after) StateTransport.Scale(state, AxisFactors.Along(axis, Read(after.reciprocal().cpu())));
+        }
+    }
+
+    /// <summary>
+    /// The lengths of rows that magnitudes (DoRA) go by, for the weights and every copy of them; what is returned makes the magnitudes
+    /// follow once the rows have been turned, and what was gathered from their gradients.
+    /// </summary>
+    /// <param name="spaces">What is about to be rotated.</param>
+    /// <returns>The magnitudes' names, and what makes them follow.</returns>
+    internal (IReadOnlyList<string> Names, Action Follow) Magnitudes(IReadOnlyList<RotatedSpace> spaces)
+    {
+        var readers = spaces
+            .SelectMany(space => space.Slices)
+            .Where(slice => slice.Gain is not null)
+            .Select(slice => slice.Tensor)
+            .ToHashSet(StringComparer.Ordinal);
+        IMagnitudeKeeper[] keepers = [.. _states.OfType<IMagnitudeKeeper>()];
+        string[] names = [.. keepers.SelectMany(keeper => keeper.MagnitudesOf(readers))];
+        if (names.Length == 0) return ([], () => { });
+        var before = Copies(names).Select(copy => (Copy: copy, Lengths: Lengths(copy))).ToList();
+        return (names, Follow);
+
+        Dictionary<string, double[]> Lengths(Func<string, Tensor?> copy)
+        {
+            using var scope = NewDisposeScope();
+            using var ungraded = no_grad();
+            return keepers
+                .SelectMany(keeper => keeper.RowLengths(readers, name => copy(name) ?? Weight(name)))
+                .ToDictionary(entry => entry.Magnitude, entry => Read(entry.Lengths), StringComparer.Ordinal);
+        }
+
+        void Follow()
+        {
+            using var scope = NewDisposeScope();
+            using var ungraded = no_grad();
+            foreach (var (index, (copy, lengths)) in before.Index())
+            {
+                var now = Lengths(copy);
+                foreach (string name in names)
+                {
+                    if (copy(name) is not { } magnitude) continue;
+                    var factors = AxisFactors.Along(0, [.. now[name].Zip(lengths[name], (after, then) => then == 0 ? 1 : after / then)]);
+                    StateTransport.Scale(new StateTensor(name, magnitude, 1), factors);
+                    if (index > 0) continue;
+                    foreach (var states in _states)
+                    {
+                        foreach (var state in states.StateOf(name).Where(state => state.Degree < 0)) StateTransport.Scale(state, factors);
+                        if (Master(name) is not null) (states as IOptimizerState)?.RefreshFromMaster(name);
+                    }
+                }
+            }
         }
     }
 
@@ -280,16 +405,17 @@ public sealed class LiveModel : ITensorSource
     /// <summary>The tensor that holds the weight: the parameter, or its master.</summary>
     internal Tensor Weight(string tensor) => Master(tensor) ?? _parameters[tensor];
 
-    /// <summary>Copies all that a rotation of a space changes, to put it back.</summary>
+    /// <summary>Copies tensors and what is kept beside them, to put it back.</summary>
     /// <returns>What puts it back and frees the copies; call it once, or free them.</returns>
-    internal IReadOnlyList<(Tensor Tensor, Tensor Copy)> Copied(RotatedSpace space, bool moments)
+    internal IReadOnlyList<(Tensor Tensor, Tensor Copy)> Copied(IEnumerable<string> tensors, bool moments)
     {
         using var ungraded = no_grad();
         return
         [
-            .. Names(space)
+            .. tensors
+                .Distinct()
                 .SelectMany(name =>
-                    _states.SelectMany(states => states.StateOf(name))
+                    Kept.SelectMany(states => states.StateOf(name))
                         .Where(state => moments || state.Degree > 0)
                         .Select(state => state.Tensor)
                         .Prepend(_parameters[name]))
@@ -318,7 +444,7 @@ public sealed class LiveModel : ITensorSource
     private IEnumerable<Func<string, Tensor?>> Copies(string[] tensors)
     {
         yield return Weight;
-        foreach (var states in _states)
+        foreach (var states in Kept)
         {
             var names = tensors
                 .SelectMany(states.StateOf)
@@ -337,37 +463,37 @@ public sealed class LiveModel : ITensorSource
             gain =>
             {
                 if (gain.MustBeUniform) return GainChange.None;
-                var before = Gain(copy(gain.Tensor) ?? Weight(gain.Tensor), gain);
-                return new GainChange(
-                    before,
-                    policy == GainPolicy.Fold
-                        ? ones_like(before)
-                        : tensor(NormGains.Follow(Read(before), rotation), device: before.device));
+                var stored = copy(gain.Tensor) ?? Weight(gain.Tensor);
+                var before = Gain(stored, gain);
+                if (policy == GainPolicy.Fold) return new GainChange(before, ones_like(before));
+
+                // As it will be stored: its readers make up for that.
+                var after = tensor(NormGains.Follow(Read(before), rotation), device: before.device);
+                return new GainChange(before, Gain((gain.AddsOne ? after.Plus(-1) : after).to(stored.dtype), gain));
             },
             StringComparer.Ordinal);
 
     private static GainChange ChangeOf(RotatedSlice slice, Dictionary<string, GainChange> changes) =>
         slice.Gain is { } gain ? changes[gain] : GainChange.None;
 
-    private static Tensor Gain(Tensor stored, RotatedGain gain)
+    internal static Tensor Gain(Tensor stored, RotatedGain gain)
     {
         var wide = stored.detach().to(ScalarType.Float64, copy: true);
         return gain.AddsOne ? wide.Plus(1) : wide;
     }
 
-    private static IEnumerable<string> Names(RotatedSpace space) =>
-        space.Slices.Select(slice => slice.Tensor)
-            .Concat(space.Gains.Select(gain => gain.Tensor))
-            .Concat(space.Gains.Select(gain => gain.Bias).OfType<string>())
-            .Distinct();
-
     /// <summary>T'[.., start + j, ..] = sum over i of T[.., start + i, ..] matrix[i, j].</summary>
-    private static void Turn(Tensor target, int axis, int start, Tensor matrix)
+    internal static void Turn(Tensor target, int axis, int start, Tensor matrix)
     {
         using var scope = NewDisposeScope();
         var part = target.narrow(axis, start, matrix.shape[0]);
         part.copy_(part.to(ScalarType.Float64).transpose(axis, -1).matmul(matrix).transpose(axis, -1));
     }
+
+    /// <summary>All states but weights that are computed anew from where they were at first.</summary>
+    private IEnumerable<IParameterState> Kept => _states.Where(states => states is not FrozenWeights);
+
+    private bool IsFrozen(string tensor) => _states.OfType<FrozenWeights>().Any(frozen => frozen.Holds(tensor));
 
     private Tensor? Master(string tensor) =>
         _states

@@ -16,6 +16,9 @@ public sealed record RotationOptions
     /// <summary>True to rotate the ranks of each module of an adapter, between A and B.</summary>
     public bool Adapters { get; init; }
 
+    /// <summary>What decides the basis of an adapter's ranks; null for <see cref="Source"/>.</summary>
+    public RotationSource? AdapterSource { get; init; }
+
     /// <summary>True to leave embeddings and the output projection out of the covariance; they are rotated all the same.</summary>
     public bool InnerOnly { get; init; }
 
@@ -45,6 +48,9 @@ public sealed record RotationOptions
 
     /// <summary>How far a rotation goes towards the basis, in (0, 1]; random rotations go all the way.</summary>
     public double Fraction { get; init; } = 1;
+
+    /// <summary>What decides the basis of a kind of space.</summary>
+    internal RotationSource SourceOf(RotationKind kind) => kind == RotationKind.LoraFactors ? AdapterSource ?? Source : Source;
 
     /// <summary>True where a rotation is due after so many steps.</summary>
     public bool IsDue(long step) => step >= Start && step <= (Until ?? long.MaxValue) && (step - Start) % Every == 0;

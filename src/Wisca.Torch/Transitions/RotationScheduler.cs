@@ -26,13 +26,15 @@ public sealed class RotationScheduler : IDisposable
 
     private readonly LiveModel _model;
     private readonly RotationOptions _options;
+    private readonly FrozenWeights? _frozen;
     private readonly Dictionary<string, Parameter> _parameters;
     private readonly Dictionary<string, Tensor> _totals = new(StringComparer.Ordinal), _averages = new(StringComparer.Ordinal);
 
     /// <param name="parameters">The model's parameters by name.</param>
     /// <param name="plan">What may be rotated; made from the same names.</param>
     /// <param name="options">Which of it, when, and how.</param>
-    /// <param name="states">What is kept beside the parameters: the optimizer, averages of weights.</param>
+    /// <param name="states">What is kept beside the parameters: the optimizer, averages of weights, and <see cref="FrozenWeights"/> where
+    /// some do not train.</param>
     /// <exception cref="WiscaException">What is to be rotated cannot be, or the plan is not this model's.</exception>
     public RotationScheduler(
         IEnumerable<(string Name, Parameter Parameter)> parameters,
@@ -51,6 +53,7 @@ public sealed class RotationScheduler : IDisposable
         _parameters = parameters.ToDictionary(entry => entry.Name, entry => entry.Parameter, StringComparer.Ordinal);
         _model = new LiveModel(_parameters.Select(entry => (entry.Key, (Tensor)entry.Value)), states);
         _options = options;
+        _frozen = states.OfType<FrozenWeights>().SingleOrDefault();
         RotationKind[] kinds =
         [
             .. options.Stream ? (RotationKind[])[RotationKind.Stream] : [],
@@ -70,7 +73,8 @@ public sealed class RotationScheduler : IDisposable
         foreach (var space in Spaces)
         {
             Check(space);
-            if (options.Source == RotationSource.Hadamard) _ = OrthogonalMatrix.Hadamard(space.Size, options.Seed, space.KeepsOnes);
+            if (options.SourceOf(space.Kind) == RotationSource.Hadamard)
+                _ = OrthogonalMatrix.Hadamard(space.Size, options.Seed, space.KeepsOnes);
             _totals[space.Name] = eye(space.Size, dtype: ScalarType.Float64).DetachFromDisposeScope();
         }
     }
@@ -126,7 +130,8 @@ public sealed class RotationScheduler : IDisposable
     /// gradients, so that they are not trained.
     /// </summary>
     public IReadOnlyList<string> FrozenGains =>
-        [.. Spaces.SelectMany(space => space.Gains).Where(gain => gain.MustBeUniform).Select(gain => gain.Tensor).Distinct()];
+        [.. Spaces.SelectMany(space => space.Gains).Where(gain => gain.MustBeUniform).Select(gain => gain.Tensor).Distinct()
+            .Where(gain => _parameters[gain].requires_grad)];
 
     /// <summary>Sees that gains that must be uniform are, which only the weights can tell.</summary>
     /// <exception cref="WiscaException">They are not: the model cannot be rotated.</exception>
@@ -171,10 +176,10 @@ public sealed class RotationScheduler : IDisposable
     public void Observe(long step)
     {
         using var scope = NewDisposeScope();
-        if (_options.Source == RotationSource.Gradient && step % ObservedEvery == 0 && step < (_options.Until ?? long.MaxValue))
+        if (step % ObservedEvery == 0 && step < (_options.Until ?? long.MaxValue))
         {
             double kept = Math.Pow(_options.Average, ObservedEvery);
-            foreach (var space in Spaces)
+            foreach (var space in Spaces.Where(space => _options.SourceOf(space.Kind) == RotationSource.Gradient))
             {
                 var covariance = _model.Covariance(
                     space, name => _parameters[name].grad, areWeights: false, innerOnly: _options.InnerOnly);
@@ -213,11 +218,26 @@ public sealed class RotationScheduler : IDisposable
         var copies = new List<(Tensor Tensor, Tensor Copy)>();
         try
         {
+            var (magnitudes, follow) = _model.Magnitudes(Spaces);
             if (probe is not null)
-                copies.AddRange(Spaces.SelectMany(space => _model.Copied(space, _options.State != SecondMomentPolicy.Reset)));
+            {
+                copies.AddRange(
+                    _model.Copied(
+                        Spaces.SelectMany(space => space.Tensors).Concat(magnitudes), _options.State != SecondMomentPolicy.Reset));
+            }
+
             var watch = Stopwatch.StartNew();
             var rotations = new List<(SpaceRotation Done, double[,] Matrix)>();
             foreach (var space in Spaces) rotations.Add(Rotate(space, step));
+            if (_frozen is not null)
+            {
+                using var scope = NewDisposeScope();
+                foreach (var (rotation, matrix) in rotations)
+                    _frozen.Set(rotation.Space, _totals[rotation.Space.Name].matmul(tensor(matrix)));
+                _frozen.Refresh();
+            }
+
+            follow();
             watch.Stop();
             var done = new RotationEvent(step, [.. rotations.Select(entry => entry.Done)], watch.Elapsed);
             if (probe is not null)
@@ -258,6 +278,7 @@ public sealed class RotationScheduler : IDisposable
         [
             .. _totals.Select(entry => (RotationName(entry.Key), entry.Value)),
             .. _averages.Select(entry => (CovarianceName(entry.Key), entry.Value)),
+            .. FrozenGainsByName().Select(entry => (entry.Name, (Tensor)entry.Live)),
         ],
         new Dictionary<string, string> { [TransitionsKey] = Rotations.ToString(CultureInfo.InvariantCulture) });
 
@@ -267,8 +288,13 @@ public sealed class RotationScheduler : IDisposable
     public void Load(string path)
     {
         using var file = SafetensorsFile.Open(path);
-        string[] averaged = [.. Spaces.Select(space => space.Name).Where(name => file.Header.Find(CovarianceName(name)) is not null)];
-        if (_options.Source != RotationSource.Gradient) averaged = [];
+        string[] averaged =
+        [
+            .. Spaces
+                .Where(space => _options.SourceOf(space.Kind) == RotationSource.Gradient)
+                .Select(space => space.Name)
+                .Where(name => file.Header.Find(CovarianceName(name)) is not null),
+        ];
         StateFile.ThrowIfAny(
             [
                 .. Spaces
@@ -277,10 +303,26 @@ public sealed class RotationScheduler : IDisposable
                         : [RotationName(space.Name)],
                         (space, name) => StateFile.Difference(file, name, _totals[space.Name].shape, ScalarType.Float64))
                     .OfType<string>(),
+                .. FrozenGainsByName()
+                    .Select(gain => StateFile.Difference(file, gain.Name, gain.Live.shape, gain.Live.dtype))
+                    .OfType<string>(),
             ],
             path, "the rotations are not those of this run");
         foreach (var space in Spaces) Replace(_totals, space.Name, RotationName(space.Name));
         foreach (string name in averaged) Replace(_averages, name, CovarianceName(name));
+        if (_frozen is not null)
+        {
+            using var ungraded = no_grad();
+            foreach (var (name, live) in FrozenGainsByName())
+            {
+                using var stored = StateFile.Read(file, file.Header.Find(name)!, live.dtype, live.device);
+                live.copy_(stored);
+            }
+
+            foreach (var space in Spaces) _frozen.Set(space, _totals[space.Name]);
+            _frozen.Refresh();
+        }
+
         Rotations = file.Header.Metadata.TryGetValue(TransitionsKey, out string? count)
             && long.TryParse(count, NumberStyles.None, CultureInfo.InvariantCulture, out long number) ? number : 0;
 
@@ -313,6 +355,12 @@ public sealed class RotationScheduler : IDisposable
         return scheduler;
     }
 
+    /// <summary>Gains that do not train and follow rotations: what they are is told by no other file.</summary>
+    private IEnumerable<(string Name, Parameter Live)> FrozenGainsByName() =>
+        from space in Spaces
+        from gain in _frozen?.Gains(space) ?? []
+        select ($"{space.Name}/{gain.Name}", gain.Live);
+
     private static string RotationName(string space) => $"{space}/rotation";
 
     private static string CovarianceName(string space) => $"{space}/covariance";
@@ -330,7 +378,8 @@ public sealed class RotationScheduler : IDisposable
         using var scope = NewDisposeScope();
         if (_model.Obstacle(space) is { } obstacle)
             return (new SpaceRotation(space, 0, obstacle), OrthogonalMatrix.Identity(space.Size));
-        var covariance = _options.Source switch
+        var source = _options.SourceOf(space.Kind);
+        var covariance = source switch
         {
             RotationSource.Gradient => _averages.GetValueOrDefault(space.Name)
                 ?? throw new WiscaException(
@@ -341,7 +390,7 @@ public sealed class RotationScheduler : IDisposable
             _ => null,
         };
         ulong seed = unchecked(_options.Seed + ((ulong)step * 0x9E3779B97F4A7C15UL) + (ulong)Spaces.IndexOf(space));
-        double[,] matrix = _options.Source switch
+        double[,] matrix = source switch
         {
             RotationSource.Random => OrthogonalMatrix.Random(space.Size, seed, space.KeepsOnes),
             RotationSource.Hadamard => OrthogonalMatrix.Hadamard(space.Size, seed, space.KeepsOnes),
@@ -378,12 +427,14 @@ public sealed class RotationScheduler : IDisposable
         if (_averages.TryGetValue(space.Name, out var average)) average.copy_(turn.transpose(0, 1).matmul(average).matmul(turn));
     }
 
-    private static WiscaException TakenBack(long step, double before, double after, List<(Tensor Tensor, Tensor Copy)> copies)
+    private WiscaException TakenBack(long step, double before, double after, List<(Tensor Tensor, Tensor Copy)> copies)
     {
         using (no_grad())
         {
             foreach (var (tensor, copy) in copies) tensor.copy_(copy);
         }
+
+        foreach (var space in Spaces) _frozen?.Set(space, _totals[space.Name]);
 
         return new WiscaException(
             string.Create(

@@ -69,6 +69,19 @@ internal static class StateTransport
         if (state.Degree != 0) Transform(state, axis, tensor(state.Degree > 0 ? matrix : inverse, device: state.Tensor.device));
     }
 
+    /// <summary>Follows a parameter of which some indices along an axis were mixed by a symmetric matrix.</summary>
+    /// <param name="state">The state, of any layout.</param>
+    /// <param name="axis">The parameter's axis.</param>
+    /// <param name="start">The first index.</param>
+    /// <param name="length">The parameter's length along the axis.</param>
+    /// <param name="matrix">What comes in front of the state: for what was gathered from gradients, the inverse of the weight's.</param>
+    public static void MixPart(StateTensor state, int axis, long start, long length, Tensor matrix)
+    {
+        var whole = eye(length, dtype: ScalarType.Float64, device: matrix.device);
+        whole.narrow(0, start, matrix.shape[0]).narrow(1, start, matrix.shape[0]).copy_(matrix);
+        Transform(state, axis, whole);
+    }
+
     /// <summary>
     /// Follows a parameter whose indices from a start along an axis were rotated:
     /// W'[.., start + j] = sum over i of W[.., start + i] R[i, j].

@@ -279,6 +279,8 @@ public sealed class WiscaScheduler
             foreach (var state in _states.OfType<IOptimizerState>().Where(state => state.HasEpsilon(tensor)))
                 state.MultiplyEpsilon(tensor, 1 / factors.Uniform!.Value);
         }
+
+        _model.Settle();
     }
 
     private void Remember(TransitionSolution solution)

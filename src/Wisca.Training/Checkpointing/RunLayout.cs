@@ -47,6 +47,9 @@ public static class RunLayout
     /// <summary>In a checkpoint: the products of all rotations so far, and what the next go by.</summary>
     internal const string Rotations = Training + "/rotations.safetensors";
 
+    /// <summary>In a checkpoint: the products of all matrices that balanced heads so far.</summary>
+    internal const string Heads = Training + "/heads.safetensors";
+
     /// <summary>In a checkpoint: the factors of the adapter, in float32.</summary>
     internal const string AdapterState = Training + "/adapter.safetensors";
 

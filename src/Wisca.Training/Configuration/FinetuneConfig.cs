@@ -1,3 +1,4 @@
+using Wisca.Adapters;
 using Wisca.Settings;
 using Wisca.Transitions;
 
@@ -127,6 +128,10 @@ public sealed record FinetuneConfig : RunConfig, ISettingsSection
                 ["wisca.criterion", "adapter.type"],
                 "fisher needs the second moments of the base's gradients, which a frozen base has none of; expected another criterion");
         CheckTransitions(given, whole: !lora);
+        if (lora && Wisca.Rotate.Stream is not null && Save.For != AdapterGauge.Original)
+            given.Contradict(
+                ["save.for", "wisca.rotate.stream"],
+                "rescaled although the base is rotated, expected original: that one is not written");
         if (!lora && Base.Dtype != BaseDtype.Fp32)
             given.Contradict(["base.dtype", "adapter.type"], "stored for a model that trains whole, expected fp32");
         return decided > 0 ? this with { Steps = null } : decided < 0 ? this with { Epochs = one } : this;

@@ -8,14 +8,14 @@ namespace Wisca.Training.Configuration;
 public sealed record RotationSection : ISettingsSection
 {
     /// <summary>
-    /// What decides the basis of the residual stream: gradient and momentum make the covariance of gradients diagonal, from their average
-    /// or from the optimizer's momenta; weights makes that of the weights so; hadamard spreads what lies in one channel over all; random
-    /// and identity are controls; none for no rotation.
+    /// What decides the basis of the residual stream, in fine-tuning that of the frozen base: gradient and momentum make the covariance of
+    /// gradients diagonal, from their average or from the optimizer's momenta; weights makes that of the weights so; hadamard spreads what
+    /// lies in one channel over all; random and identity are controls; none for no rotation.
     /// </summary>
     [Setting(
-        "What decides the basis of the residual stream: gradient and momentum make the covariance of gradients diagonal, from their "
-        + "average or from the optimizer's momenta; weights makes that of the weights so; hadamard spreads what lies in one channel over "
-        + "all; random and identity are controls; none for no rotation.")]
+        "What decides the basis of the residual stream, in fine-tuning that of the frozen base: gradient and momentum make the covariance "
+        + "of gradients diagonal, from their average or from the optimizer's momenta; weights makes that of the weights so; hadamard "
+        + "spreads what lies in one channel over all; random and identity are controls; none for no rotation.")]
     public RotationSource? Stream { get; init; }
 
     /// <summary>Whether the values of each kv head are rotated too: the same way, or none.</summary>
@@ -92,6 +92,7 @@ public sealed record RotationSection : ISettingsSection
         Stream = Stream is not null,
         Values = Values is not null,
         Adapters = Adapters is not null,
+        AdapterSource = Adapters,
         InnerOnly = From == CovarianceExtent.Inner,
         Gains = Gains,
         State = State,

@@ -105,18 +105,19 @@ public abstract record RunConfig
                 "fisher needs the second moments of the gradients, expected optimizer.name: adamw or soap");
         if (Wisca.TransportEpsilon && Optimizer.Name is OptimizerKind.Sgd or OptimizerKind.Lion)
             given.Contradict(["wisca.transport_epsilon", "optimizer.name"], "true, expected false: this optimizer has no epsilon");
-        if (!whole && Wisca.Rotate.Stream is not null)
+        if (!whole && Wisca.Balance.IsActive)
             given.Contradict(
-                ["wisca.rotate.stream", "adapter.type"],
-                "rotates a base that does not train, expected none, or adapter.type: none to train the whole model; "
-                + "wisca.rotate.adapters rotates the adapter");
+                ["wisca.balance.every", "adapter.type"],
+                "balances the heads of a base that does not train, expected 0, or adapter.type: none to train the whole model; "
+                + "adapter.balance balances the adapter");
         if (whole && Wisca.Rotate.Adapters is not null)
             given.Contradict(
                 ["wisca.rotate.adapters", "adapter.type"],
                 "rotates the factors of an adapter, and none is trained, expected none; wisca.rotate.stream rotates a model that trains");
-        if (Wisca.Rotate.Source == RotationSource.Momentum && Optimizer is { Name: OptimizerKind.Sgd, MomentumOrDefault: 0 })
+        if (Optimizer is not { Name: OptimizerKind.Sgd, MomentumOrDefault: 0 }) return;
+        if (Wisca.Rotate.Stream == RotationSource.Momentum || Wisca.Rotate.Adapters == RotationSource.Momentum)
             given.Contradict(
-                [Wisca.Rotate.Stream is null ? "wisca.rotate.adapters" : "wisca.rotate.stream", "optimizer.momentum"],
+                [Wisca.Rotate.Stream == RotationSource.Momentum ? "wisca.rotate.stream" : "wisca.rotate.adapters", "optimizer.momentum"],
                 "momentum, which this optimizer does not keep; expected gradient, or a momentum above 0");
     }
 }

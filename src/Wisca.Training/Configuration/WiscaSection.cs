@@ -128,6 +128,15 @@ public sealed record WiscaSection : ISettingsSection
     [Setting("Rotations of the residual stream, alone or beside the transitions above.")]
     public RotationSection Rotate { get; init; } = new();
 
+    /// <summary>
+    /// Balancing of the two sides of each head by a matrix: of values and output projection, and of queries and keys where RoPE does not
+    /// act.
+    /// </summary>
+    [Setting(
+        "Balancing of the two sides of each head by a matrix: of values and output projection, and of queries and keys where RoPE does "
+        + "not act.")]
+    public HeadBalanceSection Balance { get; init; } = new();
+
     /// <summary>True where there is anything to scale.</summary>
     public bool IsActive =>
         (All || (QueryKey ?? ValueOutput ?? Mlp ?? Norms) is not null) && (Init || Every > 0 || At.Count > 0 || Threshold is not null);
@@ -177,6 +186,14 @@ public sealed record WiscaSection : ISettingsSection
             given.Contradict(
                 ["vo", "rotate.values"],
                 "channel although values are rotated, expected tensor or kv-head: factors of single channels do not outlast a rotation");
+        if (Balance.IsActive && (ValueOutput == Granularity.Channel || QueryKey == Granularity.Channel))
+            given.Contradict(
+                [ValueOutput == Granularity.Channel ? "vo" : "qk", "balance"],
+                "channel although heads are balanced by a matrix, expected tensor or kv-head: such factors do not outlast it");
+        if (Balance.IsActive && Rotate is { IsActive: true, Values: not null })
+            given.Contradict(
+                ["rotate.values", "balance"],
+                "same although heads are balanced by a matrix, expected one of the two: the product of both is no rotation");
         if (Mlp is Granularity.KvHead) given.Contradict(["mlp"], "kv-head, expected tensor or channel: there are no heads");
         if (Norms is Granularity.KvHead) given.Contradict(["norms"], "kv-head, expected tensor or channel: there are no heads");
 
@@ -191,6 +208,9 @@ public sealed record WiscaSection : ISettingsSection
                 given.Contradict(["all", .. others], "true, which is every exact exchange, expected it alone");
             if (Criterion is not (Criterion.L1 or Criterion.L2))
                 given.Contradict(["all", "criterion"], "true, expected criterion l1 or l2: others have no one measure of all weights");
+            if (Balance.IsActive)
+                given.Contradict(
+                    ["all", "balance"], "true although heads are balanced by a matrix, expected tensor or kv-head of qk and vo");
             if (Rotate is { IsActive: true })
                 given.Contradict(["all", "rotate"], "true although the model is rotated too, expected tensor or kv-head of qk and vo");
         }

@@ -27,6 +27,7 @@ internal sealed class AdaptedModel : Trainee
     private readonly bool _wholeBase;
     private readonly WiscaScheduler? _base;
     private readonly List<AppliedTransition> _applied = [];
+    private readonly FrozenWeights? _rotated;
     private WiscaScheduler? _scheduler;
     private LoraBalancer? _balancer;
 
@@ -57,6 +58,10 @@ internal sealed class AdaptedModel : Trainee
         {
             foreach (var transition in applied.Where(transition => transition.Step > 0)) Apply(transition, checkpoint!);
             if (checkpoint is not null) _lora.LoadState(Path.Combine(checkpoint, RunLayout.AdapterState));
+
+            // Rotations come last: they are told from here, whatever factors came between them.
+            if (config.Wisca.Rotate.Stream is not null)
+                _rotated = new FrozenWeights(model.named_parameters().Select(entry => (entry.name, entry.parameter)), RotationPlan());
         }
         catch
         {
@@ -75,9 +80,18 @@ internal sealed class AdaptedModel : Trainee
 
     public override IReadOnlyList<(string Name, Parameter Parameter)> Movable => _lora.AllParameters;
 
-    public override IReadOnlyList<IParameterState> Followers => [_lora];
+    public override IReadOnlyList<IParameterState> Followers => _rotated is null ? [_lora] : [_lora, _rotated];
 
-    public override RotationPlan RotationPlan() => _lora.RotationPlan();
+    public override RotationPlan RotationPlan() => RotationPlan(_lora, _config.Wisca.Rotate);
+
+    /// <summary>What a run may rotate: the ranks of its adapter, and where the stream is asked for, the base.</summary>
+    public static RotationPlan RotationPlan(LoraModel lora, RotationSection section)
+    {
+        var ranks = lora.RotationPlan();
+        if (section.Stream is null) return ranks;
+        var whole = lora.BaseRotationPlan();
+        return whole with { Spaces = [.. whole.Spaces, .. ranks.Spaces] };
+    }
 
     public override bool RecordsNorms => false;
 
@@ -135,11 +149,12 @@ internal sealed class AdaptedModel : Trainee
             {
                 Gauge = _config.Save.For,
                 Transitions = _scheduler?.Total(),
+                Rotated = _rotated,
                 LoadedBaseIsOriginal = _wholeBase,
                 Dtype = dtype,
             });
 
-    public override void SaveState(string folder, RotationScheduler? rotations)
+    public override void SaveState(string folder, RotationScheduler? rotations, HeadBalancer? heads)
     {
         _lora.SaveState(Path.Combine(folder, RunLayout.AdapterState));
         File.WriteAllBytes(
@@ -149,6 +164,7 @@ internal sealed class AdaptedModel : Trainee
 
     public override void Dispose()
     {
+        _rotated?.Dispose();
         _lora.Dispose();
         base.Dispose();
     }

@@ -122,6 +122,30 @@ public static class MetricNames
     /// <summary>The loss on the same batch after it.</summary>
     public const string RotationLossAfter = "rotation/loss_after";
 
+    /// <summary>Number of heads' spaces that were balanced by a matrix.</summary>
+    public const string BalancedHeads = "heads/balanced";
+
+    /// <summary>Number of those that were left.</summary>
+    public const string SkippedHeads = "heads/skipped";
+
+    /// <summary>Number of those whose matrix was kept from stretching further.</summary>
+    public const string ClippedHeads = "heads/clipped";
+
+    /// <summary>How far the two sides of heads were from balance, 0 to 1, a mean.</summary>
+    public const string ImbalanceBefore = "heads/imbalance_before";
+
+    /// <summary>The same after it.</summary>
+    public const string ImbalanceAfter = "heads/imbalance_after";
+
+    /// <summary>The loss on a fixed batch before heads were balanced.</summary>
+    public const string HeadsLossBefore = "heads/loss_before";
+
+    /// <summary>The loss on the same batch after it.</summary>
+    public const string HeadsLossAfter = "heads/loss_after";
+
+    /// <summary>Seconds of a balancing of heads.</summary>
+    public const string HeadsSeconds = "time/heads_seconds";
+
     /// <summary>Number of an adapter's modules that were balanced.</summary>
     public const string BalancedModules = "adapter/balanced";
 

@@ -48,6 +48,7 @@ public sealed class FinetuneTests : IDisposable
     [
         "dropout and average", "transitions and balance", "dora and transitions", "pissa and transitions", "whole model",
         "unpacked, modules to save", "rotations", "pissa, transitions, balance and rotations",
+        "base rotations", "base rotations, transitions and whole modules", "base rotations, dora and ranks",
     ];
 
     [Theory]
@@ -92,6 +93,31 @@ public sealed class FinetuneTests : IDisposable
                 Wisca = moving with { Rotate = new() { Adapters = RotationSource.Momentum, Start = 1, Every = 2 } },
                 Adapter = config.Adapter with { Init = LoraInitialization.Pissa, Balance = new() { Every = 3 } },
             },
+            "base rotations" => config with
+            {
+                Ema = 0.8,
+                Wisca = new()
+                {
+                    QueryKey = null,
+                    ValueOutput = null,
+                    Rotate = Rotating(RotationSource.Gradient) with { Values = ValueRotation.Same, State = SecondMomentPolicy.Mix },
+                },
+            },
+            "base rotations, transitions and whole modules" => config with
+            {
+                Wisca = moving with { Norms = Granularity.Tensor, Rotate = Rotating(RotationSource.Momentum) },
+                Adapter = config.Adapter with
+                {
+                    Targets = ["q_proj", "v_proj", "up_proj"],
+                    ModulesToSave = ["o_proj"],
+                    Balance = new() { Every = 3 },
+                },
+            },
+            "base rotations, dora and ranks" => config with
+            {
+                Wisca = moving with { Rotate = Rotating(RotationSource.Random) with { Adapters = RotationSource.Gradient } },
+                Adapter = config.Adapter with { Dora = true, Targets = ["q_proj", "v_proj", "up_proj"] },
+            },
             "whole model" => config with { Wisca = moving, Adapter = new() { Type = AdapterKind.None } },
             _ => config with
             {
@@ -112,6 +138,48 @@ public sealed class FinetuneTests : IDisposable
                 .ShouldBe(TinyRun.Contents(RunFolder.CheckpointPath(config.Output, step)), $"step {step}");
         whole.Transitions.Count.ShouldBe(config.Wisca.IsActive ? 4 : 0);
         whole.Rotations.Select(rotation => rotation.Step).ShouldBe(config.Wisca.Rotate.IsActive ? [1, 3, 5] : []);
+
+        static RotationSection Rotating(RotationSource source) => new() { Stream = source, Start = 1, Every = 2 };
+    }
+
+    /// <summary>Base and adapter turn, the probe sees no change, and what is saved is for the base as it lies on disk.</summary>
+    [Theory]
+    [InlineData("llama", false, RotationSource.Gradient)]
+    [InlineData("llama", true, RotationSource.Momentum)]
+    [InlineData("mistral", false, RotationSource.Weights)]
+    [InlineData("mistral", false, RotationSource.Hadamard)]
+    [InlineData("gpt2", false, RotationSource.Random)]
+    public void Run_RotatedBase_IsVerifiedAndSavesTheAdapterForTheUntouchedBase(string family, bool dora, RotationSource source)
+    {
+        TinyFinetune.WriteBase(_folder["base"], family);
+        var config = TinyFinetune.Config(_folder);
+        config = config with
+        {
+            Wisca = config.Wisca with
+            {
+                Verify = true,
+                Rotate = new() { Stream = source, Values = dora ? null : ValueRotation.Same, Start = 2, Every = 2 },
+            },
+            Adapter = config.Adapter with { Dora = dora, Targets = dora ? ["q_proj", "gate_proj"] : config.Adapter.Targets },
+        };
+        new FinetuneCheck().Of(config).Steps.ShouldBe(6);
+        var recorder = new TrainingRecorder();
+        using var trainer = Finetuner.Prepare(config, ResumeMode.Auto, recorder, CancellationToken.None);
+        string checkpoint = trainer.Run().Checkpoint;
+        recorder.Rotations.Select(rotation => rotation.Step).ShouldBe([2, 4, 6]);
+        recorder.Rotations.ShouldAllBe(rotation => rotation.Loss != null && rotation.Spaces.All(space => space.Skipped == null));
+        recorder.Notices.ShouldNotContain(notice => notice.Contains("is not trained", StringComparison.Ordinal));
+        double[] trained = LoraRun.Logits(trainer.Model);
+        using var untouched = Checkpoint.Open(_folder["base"]);
+        using var adapter = Adapter.Open(checkpoint);
+        using var decoder = Decoder.Load(untouched);
+        double[] plain = LoraRun.Logits(decoder);
+        double[] weights = Weights(decoder);
+        LoraRun.Largest(weights, Weights(trainer.Model)).ShouldBeGreaterThan(1e-2);
+        using var lora = LoraModel.Load(decoder, adapter.Bind(untouched));
+        LoraRun.ShouldBeNear(LoraRun.Logits(decoder), trained);
+        LoraRun.Largest(plain, trained).ShouldBeGreaterThan(1e-2);
+        Ledger.Load(checkpoint).ShouldNotBeNull().Moves.ShouldBeEmpty();
     }
 
     [Theory]

@@ -15,7 +15,9 @@ public sealed class MetricNamesTests
             "time/transition_seconds", "time/balance_seconds", "validation/loss", "validation/perplexity", "validation/average_loss",
             "test/loss", "test/perplexity", "wisca/largest_log2", "wisca/scaled_groups", "wisca/groups", "layer", "transition", "factor",
             "norms", "kv_head", "channel", "note", "wisca/loss_before", "wisca/loss_after", "angle", "diagonal_before", "diagonal_after",
-            "rotation/skipped", "time/rotation_seconds", "rotation/loss_before", "rotation/loss_after", "adapter/balanced",
+            "rotation/skipped", "time/rotation_seconds", "rotation/loss_before", "rotation/loss_after",
+            "heads/balanced", "heads/skipped", "heads/clipped", "heads/imbalance_before", "heads/imbalance_after", "heads/loss_before",
+            "heads/loss_after", "time/heads_seconds", "adapter/balanced",
             "adapter/skipped", "adapter/clamped", "adapter/mean_factor", "adapter/least_factor", "adapter/greatest_factor", "sample/prompt",
             "sample/text", "imbalance", "norm",
         ]);
@@ -25,7 +27,7 @@ public sealed class MetricNamesTests
         Values(typeof(RunLayout)).ShouldBe([
             "config.yaml", "metrics.jsonl", "tensorboard", "cache", "checkpoints", ".lock", "latest.json", "best.json", "step-", "training",
             "training/state.json", "training/optimizer.safetensors", "training/average.safetensors", "training/rotations.safetensors",
-            "training/adapter.safetensors", "training/transitions.json", "average",
+            "training/heads.safetensors", "training/adapter.safetensors", "training/transitions.json", "average",
         ]);
 
     [Theory]
