@@ -80,13 +80,13 @@ internal sealed class LedgerSession
         var spaces = _plan.Rotations?.Spaces ?? [];
         int expected = totals.IsEmpty ? 0 : spaces.Sum(space => space.Size * space.Size);
         if (totals.Length != expected) throw new RequestException($"{totals.Length} numbers of rotations are given, expected {expected}");
-        var rotations = new List<(RotatedSpace Space, double[,] Total)>();
+        var rotations = new List<(RotatedSpace Space, double[,] Total, double[,]? Dual)>();
         if (!totals.IsEmpty)
         {
             var rest = totals;
             foreach (var space in spaces)
             {
-                rotations.Add((space, Matrices.Read(rest[..(space.Size * space.Size)], space.Size)));
+                rotations.Add((space, Matrices.Read(rest[..(space.Size * space.Size)], space.Size), null));
                 rest = rest[(space.Size * space.Size)..];
             }
         }

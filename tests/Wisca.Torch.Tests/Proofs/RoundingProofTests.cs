@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using TorchSharp;
 using Wisca.Adapters;
+using Wisca.Certificates;
 using Wisca.Checkpoints;
 using Wisca.Rescaling;
 using Wisca.Safetensors;
@@ -54,7 +55,7 @@ public sealed class RoundingProofTests : IDisposable
             using var rescaled = Rescaled(model, $"out{seed}", seed % 2 == 0);
             var report = ForwardProof.Compare(model, rescaled, Tokens);
             report.Equivalent.ShouldBeTrue($"seed {seed}: {report.Reason}");
-            report.Precision.ShouldBe(ComputePrecision.F64);
+            report.Precision.ShouldBe(ComputePrecision.F64.Name());
             ratios += report.Rounding!.Ratio * report.Rounding.Ratio;
         }
 
@@ -75,7 +76,7 @@ public sealed class RoundingProofTests : IDisposable
             {
                 var report = ForwardProof.Compare(model, rescaled, Tokens, options);
                 report.Equivalent.ShouldBeTrue($"seed {seed}, {options.Precision}: {report.Reason}");
-                report.Precision.ShouldBe(options.Precision);
+                report.Precision.ShouldBe(options.Precision.Name());
             }
         }
     }
@@ -262,7 +263,7 @@ public sealed class RoundingProofTests : IDisposable
             comparison.Add(logits, other, targets);
             comparison.AddNoise(differences.AsSpan(0, 50), noise);
             comparison.AddLater(differences.AsSpan(50));
-            return comparison.ToReport(60, ComputePrecision.F64).Rounding!;
+            return comparison.ToReport(60, ComputePrecision.F64.Name()).Rounding!;
         }
     }
 
