@@ -23,17 +23,15 @@ from wisca._shards import Shard, axis_sums, scale_, turn_  # noqa: E402
 @pytest.fixture(scope="module")
 def found(tmp_path_factory):
     """What two and three processes found, of all ways to shard."""
-    results = {}
-    for count, hows in ((2, ("fsdp", "tp", "ddp")), (3, ("fsdp", "tp"))):
-        path = tmp_path_factory.mktemp("sharded") / f"{count}.json"
-        told = subprocess.run(
-            [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(count),
-             str(ROOT / "tests" / "sharded.py"), str(path), *hows],
-            capture_output=True, text=True, timeout=300, env={**os.environ, "PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1"})
-        assert told.returncode == 0, told.stderr[-3000:]
-        for how, runs in json.loads(path.read_text()).items():
-            results[how, count] = runs
-    return results
+    folder = tmp_path_factory.mktemp("sharded")
+    jobs = {2: ("fsdp", "tp", "ddp"), 3: ("fsdp", "tp")}
+    arguments = [word for count, hows in jobs.items() for word in ("fork", str(count), str(folder / f"{count}.json"), ",".join(hows))]
+    told = subprocess.run(
+        [sys.executable, str(ROOT / "tests" / "sharded.py"), *arguments], capture_output=True, text=True, timeout=300,
+        env={**os.environ, "PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1"})
+    assert told.returncode == 0, told.stderr[-3000:]
+    return {
+        (how, count): runs for count in jobs for how, runs in json.loads((folder / f"{count}.json").read_text()).items()}
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +61,14 @@ def test_processes_give_what_one_gives(found, alone, way, name):
 @pytest.mark.parametrize("way", [way for way in WAYS if way[0] != "tp"], ids=lambda way: f"{way[0]}{way[1]}")
 def test_a_real_training(found, way):
     assert found[way]["trained"] == pytest.approx(sharded.trained("none"), rel=2e-5)
+
+
+def test_torchs_launcher_runs_it_too(tmp_path):
+    told = subprocess.run(
+        [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", str(ROOT / "tests" / "sharded.py"),
+         str(tmp_path / "2.json"), "fsdp"],
+        capture_output=True, text=True, timeout=300, env={**os.environ, "PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1"})
+    assert told.returncode == 0 and "fsdp" in json.loads((tmp_path / "2.json").read_text()), told.stderr[-3000:]
 
 
 def test_undone_is_what_it_began_as(alone):

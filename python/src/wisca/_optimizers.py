@@ -59,7 +59,8 @@ _KNOWN: Dict[str, Roles] = {
     "NAdam": Roles({**_moments(exp_avg=-1, exp_avg_sq=-2).states, "mu_product": Role(0)}),
     "RAdam": _moments(exp_avg=-1, exp_avg_sq=-2),
     "SGD": _moments(momentum_buffer=-1),
-    "RMSprop": _moments(square_avg=-2, momentum_buffer=-1, grad_avg=-1),
+    # Its momentum is one of updates that are divided by the root already, which no factor changes.
+    "RMSprop": Roles({**_moments(square_avg=-2, grad_avg=-1).states, "momentum_buffer": Role(0, WHOLE)}),
     "Adagrad": _moments(sum=-2),
     "Muon": _moments(momentum_buffer=-1),
     "Lion": _moments(exp_avg=-1),
@@ -67,6 +68,8 @@ _KNOWN: Dict[str, Roles] = {
         **_moments(exp_avg=-1, exp_avg_sq=-2, variance=-2).states,
         "row_var": Role(-2, ROWS, False), "exp_avg_sq_row": Role(-2, ROWS, False),
         "col_var": Role(-2, COLUMNS, False), "exp_avg_sq_col": Role(-2, COLUMNS, False),
+        # Of the weights, measured anew in every step.
+        "RMS": Role(0),
     }),
     # Published versions keep exp_avg in the parameter's own basis or in Q; one factor for all of it is exact in either.
     "SOAP": Roles({
