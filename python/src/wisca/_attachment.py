@@ -44,7 +44,7 @@ def attach(
     criterion: str = "l1",
     round: str = "auto",  # noqa: A002
     max_log2: float = 6,
-    hysteresis: float = 0,
+    hysteresis: float = 0.1,
     init: Optional[bool] = None,
     every: int = 250,
     at: Iterable[int] = (),
