@@ -392,6 +392,34 @@ class TestResume:
             wisca.attach(model, optimizer, resume={"version": 9})
 
 
+class TestLedger:
+    def test_moves_before_the_training_stay_also_where_it_is_saved_in_place(self, tmp_path):
+        from transformers import LlamaForCausalLM
+
+        tiny_model().save_pretrained(tmp_path / "model")
+        wisca.rescale(tmp_path / "model", tmp_path / "balanced", preset="qk_row", round="pow2")
+        model = LlamaForCausalLM.from_pretrained(tmp_path / "balanced", attn_implementation="eager", dtype=torch.float32)
+        attachment = wisca.attach(model, adamw(model), rotate=dict(stream="random"), vo="channel", round="pow2")
+        attachment.rotate()
+        for place in ("elsewhere", "balanced"):
+            model.save_pretrained(tmp_path / place)
+            attachment.save(tmp_path / place)
+            moves = json.loads((tmp_path / place / "wisca.json").read_text())["moves"]
+            assert sorted(path.name for path in (tmp_path / place).glob(".wisca*")) == []
+            assert len(moves) == 3
+        wisca.undo(tmp_path / "elsewhere", tmp_path / "back")
+        back = LlamaForCausalLM.from_pretrained(tmp_path / "back", attn_implementation="eager", dtype=torch.float32)
+        original = tiny_model()
+        assert (logits(back) - logits(original)).abs().max() < 1e-4
+        for mine, its in zip(back.model.layers, original.model.layers):
+            # Gains go back as gains follow; with them, readers are what they were.
+            for one, other in (
+                (mine.self_attn.o_proj.weight, its.self_attn.o_proj.weight),
+                (mine.self_attn.q_proj.weight * mine.input_layernorm.weight, its.self_attn.q_proj.weight * its.input_layernorm.weight),
+            ):
+                assert (one - other).abs().max() < 1e-5
+
+
 class TestRefusals:
     def refused(self, words, model=None, optimizer=None, **options):
         model = model or tiny_model()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import glob
 import logging
 import os
+import tempfile
 import time
 import weakref
 from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple, Union
@@ -551,7 +553,22 @@ class Attachment:
         totals = None
         if self.rotations:
             totals = torch.cat([self._totals[space["name"]].reshape(-1) for space in self._spaces])
-        self._ledger.write(folder, totals, self._origin)
+        # A checkpoint that is written again has the ledger of weights that are gone; it may be what training began from.
+        stale = [*glob.glob(os.path.join(glob.escape(folder), "wisca-rotation-*.safetensors")), os.path.join(folder, "wisca.json")]
+        stale = [path for path in stale if os.path.isfile(path)]
+        if not stale:
+            self._ledger.write(folder, totals, self._origin)
+            return
+        with tempfile.TemporaryDirectory(prefix=".wisca-", dir=folder) as aside:
+            for path in stale:
+                os.replace(path, os.path.join(aside, os.path.basename(path)))
+            try:
+                is_origin = self._origin is not None and os.path.realpath(self._origin) == os.path.realpath(folder)
+                self._ledger.write(folder, totals, aside if is_origin else self._origin)
+            except BaseException:
+                for path in stale:
+                    os.replace(os.path.join(aside, os.path.basename(path)), path)
+                raise
 
     def _print(self) -> Dict[str, float]:
         """Of every weight that may move the sum of |w|, to know it again."""
