@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")
 
 ROOT = Path(__file__).resolve().parents[1]
-if str(ROOT / "src") not in sys.path and not any("wisca" in path for path in sys.path if path.endswith("src")):
+if importlib.util.find_spec("wisca") is None:
     sys.path.insert(0, str(ROOT / "src"))
 
 import pytest  # noqa: E402

@@ -100,9 +100,7 @@ public static class Certifier
         var rotations = new RotationCertifier(a, b, layout, RotationPlan.Create(layout), kinship);
         if (rotations.Suspected(changed) is { } stream && !(HasOldEmbeddings(stream) && scaling.Differences.Count == 0))
         {
-            // With embeddings as they were, a basis must explain more than factors do.
-            if (rotations.Certify(stream, changed, threads, cancellation) is { } report
-                && !(HasOldEmbeddings(stream) && report.Differences.Length >= scaling.Differences.Count))
+            if (rotations.Certify(stream, changed, threads, cancellation) is { } report)
             {
                 CheckUnchanged();
                 progress?.Report(1);

@@ -42,7 +42,12 @@ internal sealed class RotationCertifier(Checkpoint a, Checkpoint b, ModelLayout 
     public CertificateReport? Certify(RotatedSpace stream, HashSet<string> changed, int threads, CancellationToken cancellation)
     {
         var exchanges = new MapExchanges(layout);
-        var mlps = layout.Layers.SelectMany(layer => exchanges.OfMlps(layer.Index, Granularity.Channel, _ => { }));
+
+        // Where embeddings are as they were, factors alone are what differs, and these are told elsewhere.
+        bool turned = stream.Slices.Any(slice => slice.Role == SliceRole.Embedding && changed.Contains(slice.Tensor));
+        var mlps = turned
+            ? layout.Layers.SelectMany(layer => exchanges.OfMlps(layer.Index, Granularity.Channel, _ => { }))
+            : [];
         var comparison = new StreamComparison(a, b, stream, kinship, _inHeads, mlps, threads, cancellation);
         if (comparison.Find() is not var (basis, findings)) return null;
         var onStream = StreamComparison.Tensors(stream);

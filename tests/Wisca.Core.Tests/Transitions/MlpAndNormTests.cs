@@ -215,14 +215,37 @@ public sealed class MlpAndNormTests : IDisposable
     public void Compare_GainThatItsReadersDeny_IsNamed()
     {
         using var model = Write(layerNorm: false);
-        Rescale(model, "out", Only(null, Granularity.Channel));
-        using var rescaled = Checkpoint.Open(_folder["out"]);
-        const string gain = "model.layers.1.post_attention_layernorm.weight";
-        double[] values = Values(rescaled, gain);
-        values[3] = Values(model, gain)[3] * 1.5;
-        Put(rescaled, _folder["fault"], gain, values);
-        using var fault = Checkpoint.Open(_folder["fault"]);
-        Certifier.Compare(model, fault).Differences.ShouldContain(difference => difference.Contains(gain));
+        const string layer = "model.layers.1.", gain = layer + "post_attention_layernorm.weight";
+        var last = model;
+        int edits = 0;
+
+        // Of two channels the readers are halved; the gain is doubled for one.
+        Edit(gain, (values, _) => values[3] *= 2);
+        foreach (string reader in (string[])["mlp.gate_proj.weight", "mlp.up_proj.weight"])
+        {
+            Edit(layer + reader, (values, width) =>
+            {
+                for (int row = 0; row < values.Length; row += width)
+                {
+                    values[row + 3] /= 2;
+                    values[row + 5] /= 2;
+                }
+            });
+        }
+
+        using var fault = last;
+        Certifier.Compare(model, fault).Differences
+            .ShouldContain(difference => difference.Contains("gate_proj.weight' at [0, 5] is") && difference.EndsWith("the first's by 1"));
+
+        void Edit(string tensor, Action<double[], int> edit)
+        {
+            double[] values = Values(last, tensor);
+            edit(values, (int)last.Find(tensor)!.Info.Shape[^1]);
+            string folder = _folder[$"edit-{edits++}"];
+            Put(last, folder, tensor, values);
+            if (last != model) last.Dispose();
+            last = Checkpoint.Open(folder);
+        }
     }
 
     private static RescaleOptions Only(Granularity? mlp, Granularity? norms, FactorRounding rounding = FactorRounding.None) => new()
