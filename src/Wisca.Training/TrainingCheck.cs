@@ -7,7 +7,6 @@ using Wisca.Torch.Models;
 using Wisca.Torch.Optimizers;
 using Wisca.Torch.Transitions;
 using Wisca.Training.Configuration;
-using Wisca.Training.Finetuning;
 using Parameter = TorchSharp.Modules.Parameter;
 
 namespace Wisca.Training;
@@ -58,7 +57,7 @@ public sealed record TrainingCheck(long Parameters, long ActiveParameters, doubl
         if (section.Rotate.IsActive)
         {
             var plan = states.OfType<LoraModel>().SingleOrDefault() is { } lora
-                ? AdaptedModel.RotationPlan(lora, section.Rotate)
+                ? section.Rotate.PlanFor(lora)
                 : RotationScheduler.PlanFor(model);
             new RotationScheduler(movable, plan, section.Rotate.Options(0), states).Dispose();
         }

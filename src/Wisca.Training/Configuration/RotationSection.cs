@@ -1,5 +1,6 @@
 using Wisca.Rotations;
 using Wisca.Settings;
+using Wisca.Torch.Lora;
 using Wisca.Torch.Transitions;
 
 namespace Wisca.Training.Configuration;
@@ -104,6 +105,15 @@ public sealed record RotationSection : ISettingsSection
         Search = Search,
         Fraction = Fraction,
     };
+
+    /// <summary>What a run may rotate: the ranks of its adapter, and where the stream is asked for, the base.</summary>
+    internal RotationPlan PlanFor(LoraModel lora)
+    {
+        var ranks = lora.RotationPlan();
+        if (Stream is null) return ranks;
+        var whole = lora.BaseRotationPlan();
+        return whole with { Spaces = [.. whole.Spaces, .. ranks.Spaces] };
+    }
 
     /// <inheritdoc/>
     public object Complete(GivenSettings given)

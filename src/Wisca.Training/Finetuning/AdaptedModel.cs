@@ -82,16 +82,7 @@ internal sealed class AdaptedModel : Trainee
 
     public override IReadOnlyList<IParameterState> Followers => _rotated is null ? [_lora] : [_lora, _rotated];
 
-    public override RotationPlan RotationPlan() => RotationPlan(_lora, _config.Wisca.Rotate);
-
-    /// <summary>What a run may rotate: the ranks of its adapter, and where the stream is asked for, the base.</summary>
-    public static RotationPlan RotationPlan(LoraModel lora, RotationSection section)
-    {
-        var ranks = lora.RotationPlan();
-        if (section.Stream is null) return ranks;
-        var whole = lora.BaseRotationPlan();
-        return whole with { Spaces = [.. whole.Spaces, .. ranks.Spaces] };
-    }
+    public override RotationPlan RotationPlan() => _config.Wisca.Rotate.PlanFor(_lora);
 
     public override bool RecordsNorms => false;
 
