@@ -177,7 +177,8 @@ def test_muon_beside_adamw():
                 assert torch.equal(mine, state)
 
 
-@pytest.mark.parametrize("which", [dict(preset="qk_ten+vo_ten"), dict(qk="pair", vo="channel"), dict(all=True)], ids=["tensor", "channel", "all"])
+@pytest.mark.parametrize(
+    "which", [dict(preset="qk_ten+vo_ten"), dict(qk="pair", vo="channel"), dict(all=True)], ids=["tensor", "channel", "all"])
 def test_adafactor_keeps_factored_moments_of_its_formula(which):
     model = Plain(dtype=torch.float64)
     optimizer = torch.optim.Adafactor(model.parameters(), lr=1e-3)

@@ -235,7 +235,7 @@ class TestAround:
                     moved = {id(params[name]) for name in factors}
                     old["params"] = [p for p in old["params"] if id(p) not in moved]
                     for name, s in factors.items():
-                        optimizer.add_param_group({**{k: v for k, v in old.items() if k != "params"}, "params": [params[name]], "lr": 1e-3 * s})
+                        optimizer.add_param_group({**old, "params": [params[name]], "lr": 1e-3 * s})
         assert not wisca_on or attachment.transitions == 1
         return losses
 
@@ -463,7 +463,8 @@ class TestRefusals:
 
     @pytest.mark.parametrize("options, words", [
         (dict(state="stay"), "state is 'stay'"), (dict(every=-1), "every is -1"), (dict(threshold=0), "threshold is 0"),
-        (dict(qk="half"), "half"), (dict(hysteresis=4), "hysteresis"), (dict(rotate=dict(stream="sideways")), "sideways"), (dict(rotate=dict(speed=1)), "rotate has no 'speed'"),
+        (dict(qk="half"), "half"), (dict(hysteresis=4), "hysteresis"), (dict(rotate=dict(stream="sideways")), "sideways"),
+        (dict(rotate=dict(speed=1)), "rotate has no 'speed'"),
         (dict(rotate="momentum"), "expected a dict"), (dict(preset="origin"), "no transition"),
         (dict(all=True, rotate=dict(stream="momentum")), "all and rotate"),
         (dict(norms="channel", rotate=dict(stream="momentum")), "norms is channel"),
