@@ -315,6 +315,15 @@ def test_eight_bit_blocks_that_straddle_rows_are_refused():
         attachment.rotate()
 
 
+def test_a_momentum_of_updates_is_not_turned():
+    model = Plain()
+    optimizer = torch.optim.RMSprop(model.parameters(), momentum=0.9)
+    attachment = wisca.attach(model, optimizer, config=CONFIG, rotate=dict(stream="weights"))
+    run(model, [optimizer], 1)
+    with pytest.raises(wisca.WiscaError, match="'momentum_buffer' that RMSprop keeps of .* cannot follow a rotation"):
+        attachment.rotate()
+
+
 @pytest.mark.parametrize("make, words", [
     (lambda p: torch.optim.LBFGS(p), "LBFGS cannot follow"),
     (lambda p: type("Unheard", (torch.optim.Optimizer,), {})(p, {}), "Unheard is not known"),
