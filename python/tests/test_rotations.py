@@ -10,6 +10,8 @@ import torch
 from conftest import logits, loss_of, tiny_model, train, windows
 
 import wisca
+import wisca._attachment
+import wisca._live
 from wisca._rotations import find_basis
 
 pytestmark = pytest.mark.usefixtures("exact_norms")

@@ -11,6 +11,7 @@ import torch
 from conftest import logits, loss_of, tiny_model, train, windows
 
 import wisca
+import wisca._names
 from wisca._shards import are_powers_of_two
 
 
@@ -267,6 +268,13 @@ def test_names_through_wrappers():
     names = set(dict(model.named_parameters()))
     for wrapped in (Wrapped(model), torch.compile(model, backend="eager"), Wrapped(torch.compile(model, backend="eager"))):
         assert set(wisca._names.weights_of(wrapped).base) == names
+
+
+def test_a_class_that_fully_shard_makes_is_seen_through():
+    model = tiny_model()
+    model.config.architectures = None
+    model.__class__ = type("FSDPLlamaForCausalLM", (type("FSDPModule", (), {}), type(model)), {})
+    assert wisca._names.config_of(model, None)["architectures"] == ["LlamaForCausalLM"]
 
 
 def test_a_folder_or_a_dict_tells_the_configuration(tmp_path):
