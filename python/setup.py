@@ -5,7 +5,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from setuptools import setup
+from setuptools import Distribution, setup
 from setuptools.command.bdist_wheel import bdist_wheel
 from setuptools.command.build_py import build_py
 
@@ -28,12 +28,15 @@ class WithLibrary(build_py):
 class ForPlatform(bdist_wheel):
     """Tags the wheel py3-none-PLATFORM: the package is Python, the library is not."""
 
-    def finalize_options(self):
-        super().finalize_options()
-        self.root_is_pure = False
-
     def get_tag(self):
         return "py3", "none", super().get_tag()[2]
 
 
-setup(cmdclass={"build_py": WithLibrary, "bdist_wheel": ForPlatform})
+class WithNativeCode(Distribution):
+    """A distribution for one platform."""
+
+    def has_ext_modules(self):
+        return True
+
+
+setup(cmdclass={"build_py": WithLibrary, "bdist_wheel": ForPlatform}, distclass=WithNativeCode)

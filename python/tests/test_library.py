@@ -57,8 +57,8 @@ def test_a_plan_describes_exchanges_slices_and_refusals():
 
 def test_bad_requests_are_told_in_words():
     for change, words in (
-        ({"config": {}}, "model_type"), ({"tensors": []}, "tensor"), ({"transitions": {"qk": "half"}}, "half"), ({"nonsense": 1}, "nonsense"),
-        ({"transitions": {"preset": "qk_ten", "colour": 1}}, "colour"),
+        ({"config": {}}, "model_type"), ({"tensors": []}, "tensor"), ({"transitions": {"qk": "half"}}, "half"),
+        ({"nonsense": 1}, "nonsense"), ({"transitions": {"preset": "qk_ten", "colour": 1}}, "colour"),
     ):
         with pytest.raises(wisca.WiscaError) as raised:
             wisca.Plan(request(**change))
@@ -131,7 +131,8 @@ def test_a_ledger_is_written_beside_a_saved_model_and_undone_on_disk(tmp_path):
     told = json.loads((tmp_path / "after" / "wisca.json").read_text())
     assert len(told["moves"]) == 1
     wisca.undo(tmp_path / "after", tmp_path / "back")
-    assert (tmp_path / "back" / "model.safetensors").read_bytes()[-1000:] == (tmp_path / "before" / "model.safetensors").read_bytes()[-1000:]
+    back, before = ((tmp_path / name / "model.safetensors").read_bytes() for name in ("back", "before"))
+    assert back[-1000:] == before[-1000:]
     with pytest.raises(wisca.WiscaError):
         attachment.save(tmp_path / "nowhere")
 

@@ -177,7 +177,8 @@ def test_muon_beside_adamw():
                 assert torch.equal(mine, state)
 
 
-@pytest.mark.parametrize("which", [dict(preset="qk_ten+vo_ten"), dict(qk="pair", vo="channel"), dict(all=True)], ids=["tensor", "channel", "all"])
+@pytest.mark.parametrize(
+    "which", [dict(preset="qk_ten+vo_ten"), dict(qk="pair", vo="channel"), dict(all=True)], ids=["tensor", "channel", "all"])
 def test_adafactor_keeps_factored_moments_of_its_formula(which):
     model = Plain(dtype=torch.float64)
     optimizer = torch.optim.Adafactor(model.parameters(), lr=1e-3)
@@ -311,6 +312,15 @@ def test_eight_bit_blocks_that_straddle_rows_are_refused():
     assert all(torch.equal(a, b) for a, b in zip(before, model.parameters()))
     attachment = wisca.attach(model, optimizer, config=CONFIG, init=False, rotate=dict(stream="weights"))
     with pytest.raises(wisca.WiscaError, match="cannot follow a rotation"):
+        attachment.rotate()
+
+
+def test_a_momentum_of_updates_is_not_turned():
+    model = Plain()
+    optimizer = torch.optim.RMSprop(model.parameters(), momentum=0.9)
+    attachment = wisca.attach(model, optimizer, config=CONFIG, rotate=dict(stream="weights"))
+    run(model, [optimizer], 1)
+    with pytest.raises(wisca.WiscaError, match="'momentum_buffer' that RMSprop keeps of .* cannot follow a rotation"):
         attachment.rotate()
 
 

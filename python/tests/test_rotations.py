@@ -10,6 +10,8 @@ import torch
 from conftest import logits, loss_of, tiny_model, train, windows
 
 import wisca
+import wisca._attachment
+import wisca._live
 from wisca._rotations import find_basis
 
 pytestmark = pytest.mark.usefixtures("exact_norms")
@@ -26,7 +28,8 @@ def uniform_gains(model):
 
 
 @pytest.mark.parametrize("rotate", [
-    dict(stream="momentum", every=4), dict(stream="gradient", every=4, search="eigenvectors"), dict(stream="weights", every=4, values="same"),
+    dict(stream="momentum", every=4), dict(stream="gradient", every=4, search="eigenvectors"),
+    dict(stream="weights", every=4, values="same"),
     dict(stream="random", every=4, gains="fold"), dict(stream="hadamard", every=4), dict(stream="identity", every=4, gains="fold"),
     dict(stream="momentum", every=4, state="mix", fraction=0.5, values="same"), dict(stream="gradient", every=4, state="reset", inner=True),
 ], ids=lambda rotate: "-".join(map(str, rotate.values())))

@@ -113,7 +113,8 @@ def test_a_frozen_base_is_refused(tmp_path):
 def adapted(seed=0, **options):
     model = tiny_model(seed=seed)
     torch.manual_seed(5)
-    config = dict(r=4, lora_alpha=8, target_modules=["q_proj", "k_proj", "v_proj", "o_proj", "up_proj", "down_proj"], init_lora_weights=False)
+    config = dict(
+        r=4, lora_alpha=8, init_lora_weights=False, target_modules=["q_proj", "k_proj", "v_proj", "o_proj", "up_proj", "down_proj"])
     return get_peft_model(model, LoraConfig(**{**config, **options}))
 
 

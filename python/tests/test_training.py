@@ -11,6 +11,7 @@ import torch
 from conftest import logits, loss_of, tiny_model, train, windows
 
 import wisca
+import wisca._names
 from wisca._shards import are_powers_of_two
 
 
@@ -235,7 +236,7 @@ class TestAround:
                     moved = {id(params[name]) for name in factors}
                     old["params"] = [p for p in old["params"] if id(p) not in moved]
                     for name, s in factors.items():
-                        optimizer.add_param_group({**{k: v for k, v in old.items() if k != "params"}, "params": [params[name]], "lr": 1e-3 * s})
+                        optimizer.add_param_group({**old, "params": [params[name]], "lr": 1e-3 * s})
         assert not wisca_on or attachment.transitions == 1
         return losses
 
@@ -267,6 +268,13 @@ def test_names_through_wrappers():
     names = set(dict(model.named_parameters()))
     for wrapped in (Wrapped(model), torch.compile(model, backend="eager"), Wrapped(torch.compile(model, backend="eager"))):
         assert set(wisca._names.weights_of(wrapped).base) == names
+
+
+def test_a_class_that_fully_shard_makes_is_seen_through():
+    model = tiny_model()
+    model.config.architectures = None
+    model.__class__ = type("FSDPLlamaForCausalLM", (type("FSDPModule", (), {}), type(model)), {})
+    assert wisca._names.config_of(model, None)["architectures"] == ["LlamaForCausalLM"]
 
 
 def test_a_folder_or_a_dict_tells_the_configuration(tmp_path):
@@ -463,7 +471,8 @@ class TestRefusals:
 
     @pytest.mark.parametrize("options, words", [
         (dict(state="stay"), "state is 'stay'"), (dict(every=-1), "every is -1"), (dict(threshold=0), "threshold is 0"),
-        (dict(qk="half"), "half"), (dict(hysteresis=4), "hysteresis"), (dict(rotate=dict(stream="sideways")), "sideways"), (dict(rotate=dict(speed=1)), "rotate has no 'speed'"),
+        (dict(qk="half"), "half"), (dict(hysteresis=4), "hysteresis"), (dict(rotate=dict(stream="sideways")), "sideways"),
+        (dict(rotate=dict(speed=1)), "rotate has no 'speed'"),
         (dict(rotate="momentum"), "expected a dict"), (dict(preset="origin"), "no transition"),
         (dict(all=True, rotate=dict(stream="momentum")), "all and rotate"),
         (dict(norms="channel", rotate=dict(stream="momentum")), "norms is channel"),

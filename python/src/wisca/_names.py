@@ -169,7 +169,9 @@ def config_of(model: nn.Module, config: Any) -> Dict[str, Any]:
     if hasattr(config, "to_json_string"):
         content = json.loads(config.to_json_string())
         if not content.get("architectures"):
-            content["architectures"] = [type(bare(model)).__name__]
+            # fully_shard puts a class of its own in front.
+            names = (kind.__name__ for kind in type(bare(model)).__mro__)
+            content["architectures"] = [next(name for name in names if not name.startswith("FSDP"))]
         return content
     return dict(config)
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ._errors import WiscaError
-from ._shards import axis_sums, is_distributed, power_of, scale_, shard_of
+from ._shards import Shard, axis_sums, is_distributed, power_of, scale_, shard_of
 
 ELEMENTS, WHOLE, ROWS, COLUMNS, BLOCKS, CODES = "elements", "whole", "rows", "columns", "blocks", "codes"
 
@@ -310,11 +310,18 @@ def scale_state(kept: List[Kept], factors: Factors, shape: Tuple[int, ...], adds
 
 
 def _multiply(target: Tensor, factors: Tensor) -> None:
-    factors = factors.to(target.device)
-    if bool((torch.frexp(factors)[0] == 0.5).all()) and target.dtype != torch.float16:
-        target.mul_(factors.to(target.dtype).reshape(-1)[0] if factors.numel() == 1 else factors.to(target.dtype))
-    else:
-        target.copy_(target.to(torch.float64) * (factors.reshape(-1)[0] if factors.numel() == 1 else factors))
+    """By one factor, or one for each element of a vector."""
+    flat = target.view(-1) if target.is_contiguous() and target.dim() else target
+    if factors.numel() > 1 or flat.dim() != 1:
+        factors = factors.to(target.device)
+        target.copy_(target.to(torch.float64) * (factors if factors.numel() > 1 else factors.reshape(())))
+        return
+    size = max(1, flat.numel() // 1024)
+    while flat.numel() % size:
+        size -= 1
+    # As a matrix, for blocks.
+    matrix = flat.view(size, -1)
+    scale_(Shard(matrix, (0, 0), tuple(matrix.shape)), factors.expand(size), None)
 
 
 def _scale_pair(by_rows: Optional[Kept], by_columns: Optional[Kept], factors: Factors) -> None:

@@ -15,7 +15,7 @@ from torch import Tensor
 from ._errors import WiscaError
 
 # Elements that are widened to float64 at a time: what a processor's cache holds, and what keeps an accelerator busy.
-_BLOCK_CPU, _BLOCK_DEVICE = 1 << 17, 1 << 25
+_BLOCK_CPU, _BLOCK_DEVICE = 1 << 16, 1 << 25
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,8 @@ def shard_of(tensor: Tensor, name: str = "a tensor") -> Shard:
     _check_device(local, name)
     shape, offset = compute_local_shape_and_global_offset(tensor.shape, mesh, placements)
     if tuple(shape) != tuple(local.shape):
-        raise WiscaError(f"'{name}' holds {tuple(local.shape)} here, expected {tuple(shape)}", "shard it evenly or by torch.chunk's rule")
+        raise WiscaError(
+            f"'{name}' holds {tuple(local.shape)} here, expected {tuple(shape)}", "shard it evenly or by torch.chunk's rule")
     return Shard(local, tuple(offset), tuple(tensor.shape), tuple(groups), tensor)
 
 
@@ -128,6 +129,13 @@ def _blocks(matrix: Tensor) -> List[Tuple[int, int]]:
     size = _BLOCK_CPU if matrix.device.type == "cpu" else _BLOCK_DEVICE
     rows = max(1, size // max(1, matrix.shape[1]))
     return [(start, min(rows, matrix.shape[0] - start)) for start in range(0, matrix.shape[0], rows)] if matrix.numel() else []
+
+
+def _buffers(matrix: Tensor, number: int) -> List[Tensor]:
+    """Room for a block in float64, made once: what is allocated for each block costs more than its arithmetic."""
+    blocks = _blocks(matrix)
+    rows = blocks[0][1] if blocks else 0
+    return [torch.empty(rows, matrix.shape[1], dtype=torch.float64, device=matrix.device) for _ in range(number)]
 
 
 def _of_rows(values: Tensor, shard: Shard) -> Tensor:
@@ -176,16 +184,23 @@ def axis_sums(
             column_factors, part_of_row = _of_columns(others, shard)
     own_part = _parts_of_rows(parts, shard) if columns and parts > 1 else None
     here = torch.zeros(2, parts if columns else matrix.shape[0], matrix.shape[1] if columns else 1, dtype=torch.float64, device=device)
+    buffers = _buffers(matrix, 2)
     for start, count in _blocks(matrix):
-        wide = matrix.narrow(0, start, count).to(torch.float64)
+        wide, values = (buffer[:count] for buffer in buffers)
+        wide.copy_(matrix.narrow(0, start, count))
         if adds_one:
-            wide = wide + 1
+            wide.add_(1)
         if row_factors is not None:
-            wide = wide * row_factors.narrow(0, start, count).unsqueeze(1)
+            wide.mul_(row_factors.narrow(0, start, count).unsqueeze(1))
         if column_factors is not None:
-            wide = wide * (column_factors if part_of_row is None else column_factors[part_of_row.narrow(0, start, count)])
-        first = wide.abs() if absolute else wide
-        for index, values in enumerate((first, wide.square())):
+            wide.mul_(column_factors if part_of_row is None else column_factors[part_of_row.narrow(0, start, count)])
+        for index in range(2):
+            if index == 1:
+                torch.mul(wide, wide, out=values)
+            elif absolute:
+                torch.abs(wide, out=values)
+            else:
+                values.copy_(wide)
             if not columns:
                 here[index, start : start + count, 0] = values.sum(1)
             elif own_part is None:
@@ -241,6 +256,7 @@ def scale_(shard: Shard, rows: Optional[Tensor], columns: Optional[Tensor], adds
                 factors = factors.reshape(-1)[0]
             matrix.mul_(factors.to(matrix.dtype))
         return
+    (buffer,) = _buffers(matrix, 1)
     for start, count in _blocks(matrix):
         block = matrix.narrow(0, start, count)
         factor = None if by_row is None else by_row.narrow(0, start, count)
@@ -249,12 +265,16 @@ def scale_(shard: Shard, rows: Optional[Tensor], columns: Optional[Tensor], adds
             factor = own if factor is None else factor * own
         if factor is None:
             return
-        wide = block.to(torch.float64)
-        block.copy_((wide + 1) * factor - 1 if adds_one else wide * factor)
+        wide = buffer[:count]
+        wide.copy_(block)
+        if adds_one:
+            block.copy_(wide.add_(1).mul_(factor).sub_(1))
+        else:
+            block.copy_(wide.mul_(factor))
 
 
 def turn_(shard: Shard, axis: int, start: int, matrix: Tensor) -> None:
-    """T'[.., start + j, ..] = sum over i of T[.., start + i, ..] M[i, j] along an axis, in place; one tensor is gathered where it has to."""
+    """T'[.., start + j, ..] = sum over i of T[.., start + i, ..] M[i, j] along an axis, in place; a tensor is gathered where it has to."""
     axis = axis % max(1, len(shard.shape))
     size = matrix.shape[0]
     split = shard.is_split(axis)
