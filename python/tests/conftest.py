@@ -16,6 +16,11 @@ if importlib.util.find_spec("wisca") is None:
 
 import pytest  # noqa: E402
 
+import wisca  # noqa: E402
+
+# What processes of tests import: what is installed, or else the checkout's.
+PACKAGES = str(Path(wisca.__file__).resolve().parents[1])
+
 try:
     import torch
 except ModuleNotFoundError:

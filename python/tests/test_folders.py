@@ -11,7 +11,7 @@ import time
 
 import pytest
 import torch
-from conftest import ROOT, logits, tiny_model
+from conftest import PACKAGES, logits, tiny_model
 
 import wisca
 
@@ -93,7 +93,7 @@ def test_errors_can_be_pickled():
 
 
 def command(*arguments, **options):
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+    environment = {**os.environ, "PYTHONPATH": PACKAGES}
     return subprocess.Popen(
         [sys.executable, "-m", "wisca", *map(str, arguments)], env=environment, text=True, stdout=subprocess.PIPE,
         stderr=subprocess.PIPE, **options)
@@ -118,7 +118,7 @@ def test_ctrl_c_cancels_and_leaves_nothing(tmp_path):
         "except KeyboardInterrupt: print('interrupted'); sys.exit(7)\nprint('done')")
     for wait in (0.15, 0.05, 0.02, 0.4):
         process = subprocess.Popen(
-            [sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": str(ROOT / "src")}, text=True, stdout=subprocess.PIPE,
+            [sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": PACKAGES}, text=True, stdout=subprocess.PIPE,
             stderr=subprocess.PIPE)
         assert process.stdout.readline() == "go\n"
         time.sleep(wait)

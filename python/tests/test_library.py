@@ -10,7 +10,7 @@ import threading
 from array import array
 
 import pytest
-from conftest import ROOT, tiny_config, tiny_model
+from conftest import PACKAGES, ROOT, tiny_config, tiny_model
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -214,7 +214,7 @@ def test_a_closed_handle_is_no_crash():
 def python(code, **environment):
     import os
 
-    full = {**os.environ, "PYTHONPATH": str(ROOT / "src"), **environment}
+    full = {**os.environ, "PYTHONPATH": PACKAGES, **environment}
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=full, timeout=60)
 
 

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 import torch
-from conftest import ROOT
+from conftest import PACKAGES, ROOT
 from plain import CONFIG, Plain
 
 torch_distributed = pytest.importorskip("torch.distributed.tensor", reason="this torch has no DTensor")
@@ -28,7 +28,7 @@ def found(tmp_path_factory):
     arguments = [word for count, hows in jobs.items() for word in ("fork", str(count), str(folder / f"{count}.json"), ",".join(hows))]
     told = subprocess.run(
         [sys.executable, str(ROOT / "tests" / "sharded.py"), *arguments], capture_output=True, text=True, timeout=300,
-        env={**os.environ, "PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1"})
+        env={**os.environ, "PYTHONPATH": PACKAGES, "OMP_NUM_THREADS": "1"})
     assert told.returncode == 0, told.stderr[-3000:]
     return {
         (how, count): runs for count in jobs for how, runs in json.loads((folder / f"{count}.json").read_text()).items()}
@@ -67,7 +67,7 @@ def test_torchs_launcher_runs_it_too(tmp_path):
     told = subprocess.run(
         [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", str(ROOT / "tests" / "sharded.py"),
          str(tmp_path / "2.json"), "fsdp"],
-        capture_output=True, text=True, timeout=300, env={**os.environ, "PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1"})
+        capture_output=True, text=True, timeout=300, env={**os.environ, "PYTHONPATH": PACKAGES, "OMP_NUM_THREADS": "1"})
     assert told.returncode == 0 and "fsdp" in json.loads((tmp_path / "2.json").read_text()), told.stderr[-3000:]
 
 

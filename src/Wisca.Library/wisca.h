@@ -134,7 +134,7 @@ int32_t wisca_ledger_undo(wisca_ledger *ledger, wisca_solve **solve, char **erro
 /*
  * Writes wisca.json, and the file of rotations, into a model folder that is complete but for them; `wisca undo` then gives the gauge that
  * the training began in. totals: the product of all rotations of each space of the plan, in order, row by row; NULL for none. from: the
- * model folder that the training began from, whose moves come before; NULL for none.
+ * model folder that the training began from, whose moves come before; NULL for none. FAILED where there is a wisca.json already.
  */
 int32_t wisca_ledger_write(
     wisca_ledger *ledger, const char *folder, const double *totals, size_t count, const char *from, char **error);

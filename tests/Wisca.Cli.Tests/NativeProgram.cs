@@ -1,5 +1,3 @@
-using Wisca.Cli.Tests.Robustness;
-
 namespace Wisca.Cli.Tests;
 
 /// <summary>The command line as one native file, where eng/native has built it and WISCA_NATIVE names its folder.</summary>

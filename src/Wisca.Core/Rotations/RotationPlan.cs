@@ -21,7 +21,8 @@ public sealed record RotationPlan(ImmutableArray<RotatedSpace> Spaces, Immutable
     /// them so: then the stream is refused.
     /// </summary>
     /// <param name="layout">The model.</param>
-    public static RotationPlan ForTraining(ModelLayout layout)
+    /// <param name="modelType">Its <c>model_type</c>, for the reason.</param>
+    public static RotationPlan ForTraining(ModelLayout layout, string modelType)
     {
         var plan = Create(layout);
         if (layout.Map.Norms.All(norm => norm.Writes != ModelMap.Stream)) return plan;
@@ -33,7 +34,7 @@ public sealed record RotationPlan(ImmutableArray<RotatedSpace> Spaces, Immutable
                 .. plan.Refusals,
                 new RotationRefusal(
                     RotationKind.Stream, [],
-                    $"in {layout.Table.Name} norms write into the residual stream, and their gains act in the stream's own basis"),
+                    $"in {modelType} norms write into the residual stream, and their gains act in the stream's own basis"),
             ],
         };
     }

@@ -91,6 +91,9 @@ internal sealed class LedgerSession
             }
         }
 
+        string own = Path.Combine(folder, Ledger.FileName);
+        if (File.Exists(own))
+            throw new WiscaException($"{own} exists", "it tells of the weights beside it: move it away where these were written anew");
         var history = from is null ? [] : Ledger.Load(from)?.Moves ?? [];
         TrainedMove.Write(
             folder, _plan.Transitions, [.. _product.Select(factors => (ImmutableArray<double>)[.. factors])], history, rotations,

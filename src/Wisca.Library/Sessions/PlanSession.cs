@@ -44,7 +44,7 @@ internal sealed class PlanSession
         Transitions = asked.Transitions is { } transitions ? TransitionPlan.Create(layout, transitions.ToOptions()) : null;
         if (asked.Rotations is { } rotations)
         {
-            var plan = RotationPlan.ForTraining(layout);
+            var plan = RotationPlan.ForTraining(layout, config.ModelType);
             Require(plan, RotationKind.Stream, rotations.Stream);
             Require(plan, RotationKind.ValueOutput, rotations.Values);
             Rotations = plan with

@@ -163,8 +163,8 @@ public sealed class RotationScheduler : IDisposable
     private static RotationPlan PlanFor(
         IEnumerable<(string Name, Parameter Parameter)> parameters, ModelConfig config, ArchitectureTable? table)
     {
-        return RotationPlan.ForTraining(ModelLayout.Resolve(
-            config, new LiveModel(parameters.Select(entry => (entry.Name, (Tensor)entry.Parameter)), []).Infos, table));
+        var live = new LiveModel(parameters.Select(entry => (entry.Name, (Tensor)entry.Parameter)), []);
+        return RotationPlan.ForTraining(ModelLayout.Resolve(config, live.Infos, table), config.ModelType);
     }
 
     /// <summary>

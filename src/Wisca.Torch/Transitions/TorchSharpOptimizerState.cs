@@ -59,7 +59,8 @@ internal sealed class TorchSharpOptimizerState : IOptimizerState
             SGD.State sgd => [("momentum_buffer", sgd.momentum_buffer, -1)],
             RMSProp.State rms =>
             [
-                ("square_avg", rms.square_avg, -2), ("momentum_buffer", rms.momentum_buffer, -1), ("grad_avg", rms.grad_avg, -1),
+                // Its momentum is one of updates, which are gradients over the root of their squares: no factor is left in it.
+                ("square_avg", rms.square_avg, -2), ("momentum_buffer", rms.momentum_buffer, 0), ("grad_avg", rms.grad_avg, -1),
             ],
             _ => [],
         };

@@ -1,7 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Wisca.Checkpoints;
-using Wisca.Cli.Tests.Robustness;
 using Wisca.Attention;
 using Wisca.Comparison.Reports;
 using Wisca.Comparison.Results;

@@ -1,6 +1,5 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
-using Wisca.Cli.Tests.Robustness;
 using Wisca.Comparison.Results;
 using Wisca.Tests;
 

@@ -1,4 +1,3 @@
-using Wisca.Cli.Tests.Robustness;
 using Wisca.Comparison.Results;
 using Wisca.Files;
 using Wisca.Tests;

@@ -1,4 +1,3 @@
-using Wisca.Cli.Tests.Robustness;
 using Wisca.Tests;
 using Wisca.Training.Checkpointing;
 

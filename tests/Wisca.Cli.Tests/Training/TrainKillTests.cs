@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using Wisca.Checkpoints;
-using Wisca.Cli.Tests.Robustness;
 using Wisca.Tests;
 using Wisca.Training.Checkpointing;
 

@@ -1,6 +1,5 @@
 using System.Text.Json.Nodes;
 using Wisca.Checkpoints;
-using Wisca.Cli.Tests.Robustness;
 using Wisca.Cli.Tests.Training;
 using Wisca.Data.Tokenizers.Training;
 using Wisca.Tests;

@@ -2,7 +2,6 @@ using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Wisca.Checkpoints;
-using Wisca.Cli.Tests.Robustness;
 using Wisca.Data.Tokenizers.Training;
 using Wisca.Tests;
 using Wisca.Torch.Models;

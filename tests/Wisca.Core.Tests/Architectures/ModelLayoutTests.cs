@@ -161,7 +161,7 @@ public sealed class ModelLayoutTests
     [InlineData("'text_config':null", "config.json: no hidden_size")]
     [InlineData("'text_config':7", "text_config is 7")]
     [InlineData("'text_config':{'model_type':'vit'}", "a mistral3 model around text_config.model_type 'vit' is not known")]
-    [InlineData("'text_config':{'model_type':'mllama_text_model'}", "text_config.model_type 'mllama_text_model' is not known")]
+    [InlineData("'text_config':{'model_type':'martian_text_model'}", "text_config.model_type 'martian_text_model' is not known")]
     [InlineData("'text_config':{'model_type':'gemma3n_text'}", "text_config.model_type 'gemma3n_text' has nothing that is moved")]
     [InlineData("'text_config':{'model_type':'ministral'}", "config.json text_config: no hidden_size")]
     [InlineData("'text_config':{'model_type':'mistral'}", "32 layers in a checkpoint of")]

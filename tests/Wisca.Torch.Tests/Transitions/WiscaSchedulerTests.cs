@@ -215,6 +215,49 @@ public sealed class WiscaSchedulerTests
         };
     }
 
+    [Theory]
+    [InlineData("adam")]
+    [InlineData("amsgrad")]
+    [InlineData("adamw")]
+    [InlineData("sgd")]
+    [InlineData("rmsprop")]
+    [InlineData("centered")]
+    public void State_OfTorchSharpsOptimizers_HasTheDegreeThatItIsSaidToHave(string kind)
+    {
+        // Gradients of a weight that is twice as large are half as large: what each optimizer then has gathered tells the degree.
+        using var scope = NewDisposeScope();
+        var states = new[] { 1.0, 2.0 }.Select(Trained).ToArray();
+        states[0].Count.ShouldBeGreaterThan(0);
+        foreach (var (own, scaled) in states[0].Zip(states[1]))
+        {
+            using var expected = own.Tensor * Math.Pow(2, own.Degree);
+            scaled.Tensor.Equals(expected).ShouldBeTrue($"{own.Name}, degree {own.Degree}");
+            if (own.Name != "grad_avg" || kind == "centered") own.Tensor.abs().sum().AsDouble().ShouldBeGreaterThan(0);
+        }
+
+        IReadOnlyList<StateTensor> Trained(double factor)
+        {
+            var parameter = new TorchSharp.Modules.Parameter(arange(1, 7, ScalarType.Float32) * factor);
+            TorchSharp.Modules.Parameter[] all = [parameter];
+            optim.Optimizer optimizer = kind switch
+            {
+                "adam" => optim.Adam(all, 1e-3, eps: 0),
+                "amsgrad" => optim.Adam(all, 1e-3, eps: 0, amsgrad: true),
+                "adamw" => optim.AdamW(all, 1e-3, eps: 0),
+                "sgd" => optim.SGD(all, 1e-2, momentum: 0.9),
+                "rmsprop" => optim.RMSProp(all, 1e-3, eps: 0, momentum: 0.9),
+                _ => optim.RMSProp(all, 1e-3, eps: 0, momentum: 0.9, centered: true),
+            };
+            for (int step = 1; step <= 4; step++)
+            {
+                parameter.grad = (arange(1, 7, ScalarType.Float32) * step / 8).sin() / factor;
+                optimizer.step();
+            }
+
+            return new TorchSharpOptimizerState(optimizer, [("w", parameter)]).StateOf("w");
+        }
+    }
+
     [Fact]
     public void Attach_OptimizerOfAnotherKind_IsRefused()
     {

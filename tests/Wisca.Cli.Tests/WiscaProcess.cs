@@ -1,6 +1,6 @@
 using System.Diagnostics;
 
-namespace Wisca.Cli.Tests.Robustness;
+namespace Wisca.Cli.Tests;
 
 /// <summary>The built executable, run as a process of its own.</summary>
 internal sealed class WiscaProcess : IDisposable
