@@ -248,6 +248,19 @@ public sealed class MlpAndNormTests : IDisposable
         }
     }
 
+    [Fact]
+    public void Compare_GainsThatCancelInTheMeanAlone_AreNamed()
+    {
+        using var model = Write(layerNorm: false);
+        const string gain = "model.layers.1.post_attention_layernorm.weight";
+        double[] values = Values(model, gain);
+        values[3] *= 1.5;
+        values[5] *= 0.5;
+        Put(model, _folder["mean"], gain, values);
+        using var fault = Checkpoint.Open(_folder["mean"]);
+        Certifier.Compare(model, fault).Differences.ShouldContain(difference => difference.Contains($"'{gain}' at [3]"));
+    }
+
     private static RescaleOptions Only(Granularity? mlp, Granularity? norms, FactorRounding rounding = FactorRounding.None) => new()
     {
         QueryKey = null,
