@@ -92,6 +92,9 @@ void Native()
             string model = Path.Combine(folder, $"model-{size:0.##}gb{(dtype == Dtype.BF16 ? "" : "-f32")}");
             string output = Path.Combine(folder, "out");
             if (!File.Exists(Path.Combine(model, "config.json"))) BigCheckpoint.Generate(model, size, dtype: dtype);
+
+            // What a run that was stopped has left.
+            if (Directory.Exists(output)) Directory.Delete(output, recursive: true);
             Compared(
                 FormattableString.Invariant($"rescale, {size:0.##} GB {dtype}"),
                 () => Written(native, "rescale", model, "--out", output),
