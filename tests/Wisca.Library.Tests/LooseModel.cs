@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using Wisca.Library.Documents;
+using Wisca.Library.Sessions;
 using Wisca.Numerics;
 using Wisca.Safetensors;
 
@@ -114,6 +115,15 @@ internal sealed class LooseModel : ITensorSource
             ];
         }),
     ];
+
+    /// <summary>Answers until a solve is done.</summary>
+    /// <returns>How often it asked or told.</returns>
+    public int Solve(SolveSession solve)
+    {
+        int rounds = 1;
+        for (var state = solve.Next(); !state.Done; state = solve.Next(), rounds++) solve.Provide(Answer(state));
+        return rounds;
+    }
 
     private void Add(string name, double deviation, int rows, int columns) => Tensors.Add(
         name,

@@ -17,7 +17,7 @@ public sealed class LedgerSessionTests
         for (int round = 0; round < 2; round++)
         {
             using var solve = new SolveSession(plan);
-            _ = Solved(solve);
+            _model.Solve(solve);
             ledger.Record(solve);
             expected = [.. expected.Zip(solve.Solution.Groups, (product, group) => product * group.Balance.Factor)];
             _model.Tensors["model.layers.0.self_attn.q_proj.weight"].Values.AsSpan()[..7].Fill(round + 3);
@@ -36,7 +36,7 @@ public sealed class LedgerSessionTests
         var plan = new PlanSession(_model.Request("""{"qk": "pair"}"""));
         var ledger = new LedgerSession(plan, null);
         using var solve = new SolveSession(plan);
-        _ = Solved(solve);
+        _model.Solve(solve);
         ledger.Record(solve);
         string state = JsonSerializer.Serialize(ledger.State(), LibraryJson.Default.LedgerState);
         var resumed = new LedgerSession(plan, state);
@@ -61,12 +61,5 @@ public sealed class LedgerSessionTests
         var plan = new PlanSession(_model.Request("""{"qk": "pair"}"""));
         using var solve = new SolveSession(plan);
         Should.Throw<RequestException>(() => new LedgerSession(plan, null).Record(solve)).Message.ShouldContain("not done");
-    }
-
-    private int Solved(SolveSession solve)
-    {
-        int rounds = 1;
-        for (var state = solve.Next(); !state.Done; state = solve.Next(), rounds++) solve.Provide(_model.Answer(state));
-        return rounds;
     }
 }

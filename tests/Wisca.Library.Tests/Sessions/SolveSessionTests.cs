@@ -24,7 +24,7 @@ public sealed class SolveSessionTests
     {
         var plan = new PlanSession(_model.Request(transitions));
         using var solve = new SolveSession(plan);
-        int rounds = Solved(solve);
+        int rounds = _model.Solve(solve);
 
         var expected = Balancer.Solve(plan.Transitions!, _model, plan.Transitions!.Options.Balance, _model.LengthOf);
         rounds.ShouldBeGreaterThanOrEqualTo(leastRounds);
@@ -96,11 +96,4 @@ public sealed class SolveSessionTests
     [Fact]
     public void Rotations_Alone_HaveNothingToSolve() =>
         Should.Throw<RequestException>(() => new SolveSession(new PlanSession(_model.Request(null, """{"stream": true}"""))));
-
-    internal int Solved(SolveSession solve)
-    {
-        int rounds = 1;
-        for (var state = solve.Next(); !state.Done; state = solve.Next(), rounds++) solve.Provide(_model.Answer(state));
-        return rounds;
-    }
 }
