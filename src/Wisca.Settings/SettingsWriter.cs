@@ -22,10 +22,19 @@ public static partial class SettingsWriter
         return text.ToString();
     }
 
-    /// <summary>A hash of every setting, in hexadecimal digits: equal where two configurations are.</summary>
+    /// <summary>
+    /// A hash of the settings that are not as by default, in hexadecimal digits: equal where two configurations are. It stays what it is
+    /// when a version adds settings, or moves them.
+    /// </summary>
     /// <param name="config">A record whose keys are described by <see cref="SettingAttribute"/>.</param>
-    public static string Hash(object config) =>
-        Convert.ToHexStringLower(XxHash128.Hash(Encoding.UTF8.GetBytes(Write(config, commented: false))));
+    public static string Hash(object config)
+    {
+        ArgumentNullException.ThrowIfNull(config);
+        var lines = new List<string>();
+        Collect(lines, config, Activator.CreateInstance(config.GetType())!, "");
+        lines.Sort(StringComparer.Ordinal);
+        return Convert.ToHexStringLower(XxHash128.Hash(Encoding.UTF8.GetBytes(string.Join('\n', lines))));
+    }
 
     /// <summary>The settings in which two configurations differ, with both values as they would be written.</summary>
     /// <typeparam name="T">The record, or what it is made from; both are of one type.</typeparam>
@@ -46,6 +55,26 @@ public static partial class SettingsWriter
             else if (Value(setting, one) is var first && Value(setting, other) is var second && first != second)
             {
                 yield return (path + setting.Key, first, second);
+            }
+        }
+    }
+
+    private static void Collect(List<string> lines, object section, object defaults, string path)
+    {
+        foreach (var setting in Setting.Of(section.GetType()))
+        {
+            object? value = setting.Property.GetValue(section), standard = setting.Property.GetValue(defaults);
+            if (setting.IsSection) Collect(lines, value!, standard!, $"{path}{setting.Key}.");
+            else if (setting.IsList && Setting.IsSectionType(setting.Type))
+            {
+                int index = 0;
+                foreach (object item in (IEnumerable)value!)
+                    Collect(lines, item, Activator.CreateInstance(setting.Type)!, $"{path}{setting.Key}[{index++}].");
+                lines.Add($"{path}{setting.Key}: {index}");
+            }
+            else if (Value(setting, value) is var written && written != Value(setting, standard))
+            {
+                lines.Add($"{path}{setting.Key}: {written}");
             }
         }
     }

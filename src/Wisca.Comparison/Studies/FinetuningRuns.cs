@@ -47,7 +47,7 @@ internal sealed class FinetuningRuns : RunKind
 
     protected override RunConfig Identity(RunConfig config)
     {
-        var identity = (FinetuneConfig)base.Identity(config);
+        var identity = (FinetuneConfig)config;
         var (known, data) = (identity.Base, identity.Data);
         return identity with
         {
@@ -59,6 +59,16 @@ internal sealed class FinetuningRuns : RunKind
                     : null,
             },
             Data = data with { Train = Contents(data.Train), Validation = Contents(data.Validation), Test = Contents(data.Test) },
+        };
+    }
+
+    protected override RunConfig Inside(RunConfig config)
+    {
+        var inside = (FinetuneConfig)config;
+        return inside with
+        {
+            Base = inside.Base with { Model = null, Tokenizer = null },
+            Data = inside.Data with { Train = [], Validation = [], Test = [] },
         };
     }
 

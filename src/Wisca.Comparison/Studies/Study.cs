@@ -198,7 +198,7 @@ public sealed class Study
                 $"learning_rate is {result.LearningRate:R}, but the run of this id has {run.LearningRate:R}");
         if (result.Outcome == RunOutcome.Completed && _kind.StepsOf(run.Config) is { } steps && result.Steps != steps)
             return $"steps is {result.Steps}, but the run of this id has {steps}";
-        return null;
+        return _kind.Difference(run.Config, result.Configuration);
     }
 
     /// <summary>The learning rate at which the baseline has the lowest mean loss on the validation text;

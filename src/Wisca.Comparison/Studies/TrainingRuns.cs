@@ -47,7 +47,7 @@ internal sealed class TrainingRuns : RunKind
 
     protected override RunConfig Identity(RunConfig config)
     {
-        var identity = (TrainingConfig)base.Identity(config);
+        var identity = (TrainingConfig)config;
         var data = identity.Data;
         return identity with
         {
@@ -63,6 +63,17 @@ internal sealed class TrainingRuns : RunKind
                 Validation = Texts(data, data.Validation),
                 Test = Texts(data, data.Test),
             },
+        };
+    }
+
+    protected override RunConfig Inside(RunConfig config)
+    {
+        var inside = (TrainingConfig)config;
+        return inside with
+        {
+            Model = inside.Model with { Config = null, From = null },
+            Tokenizer = inside.Tokenizer with { Path = null },
+            Data = inside.Data with { Train = [], Validation = [], Test = [] },
         };
     }
 
