@@ -86,6 +86,9 @@ public sealed class Trainer : IDisposable
     /// <summary>Time spent on steps, over all parts of a resumed run.</summary>
     public TimeSpan TrainingTime => TimeSpan.FromSeconds(_seconds);
 
+    /// <summary>Time of processors that this process has spent on evaluations, samples and checkpoints between steps.</summary>
+    public TimeSpan ProcessorTimeApart { get; private set; }
+
     /// <summary>Why the run ended before its last step, where the loss or the weights
     /// are not finite or the loss exploded; null otherwise.</summary>
     public string? Divergence { get; private set; }
@@ -172,6 +175,7 @@ public sealed class Trainer : IDisposable
             if (_step % _config.Logging.Every == 0 || _step == _task.Steps) Report();
             Transition();
             bool last = _step == _task.Steps;
+            var before = Environment.CpuUsage.TotalTime;
             if (last || (_config.Evaluation.Every > 0 && _step % _config.Evaluation.Every == 0)) evaluation = Evaluate();
             if (_config.Evaluation.Samples is { Every: > 0 } samples && _step % samples.Every == 0) Sample(samples);
             if (last || (_config.Checkpoints.Every > 0 && _step % _config.Checkpoints.Every == 0))
@@ -179,6 +183,8 @@ public sealed class Trainer : IDisposable
                 Save(evaluation?.Step == _step ? evaluation.Loss : null);
                 saved = true;
             }
+
+            ProcessorTimeApart += Environment.CpuUsage.TotalTime - before;
         }
 
         if (!saved) Save(evaluation?.Step == _step ? evaluation.Loss : null);
@@ -298,7 +304,9 @@ public sealed class Trainer : IDisposable
         CheckLoss(loss);
         _rotations?.Observe(_step);
         double rate = _schedule.At(_step),
-            norm = _config.Optimizer.ClipNorm is { } clip ? _optimizer.ClipGradients(clip) : _optimizer.GradientNorm();
+            norm = _config.Optimizer.LargestNorm is { } clip
+                ? _optimizer.ClipGradients(clip, _config.Optimizer.ClipNorm)
+                : _optimizer.GradientNorm();
         if (!double.IsFinite(norm))
         {
             // Gradients that are all finite may have a norm that is not.

@@ -37,6 +37,9 @@ internal sealed class FinetuningRuns : RunKind
 
     public override long? StepsOf(RunConfig config) => ((FinetuneConfig)config).Steps;
 
+    public override RunConfig? Shortened(RunConfig config, double cost) =>
+        config is FinetuneConfig { Steps: { } steps } finetune ? finetune with { Steps = Fewer(steps, cost) } : null;
+
     public override TrainingCheck Check(RunConfig config) => _check.Of((FinetuneConfig)config);
 
     public override Trainer Prepare(RunConfig config, ITrainingObserver observer, CancellationToken stop) =>

@@ -58,6 +58,14 @@ internal abstract class RunKind
     /// <summary>Number of steps that a completed run has made; null where its data decide that.</summary>
     public abstract long? StepsOf(RunConfig config);
 
+    /// <summary>A run whose steps cost more, in the time of one whose steps cost 1; null where its steps follow from data.</summary>
+    /// <param name="config">The configuration.</param>
+    /// <param name="cost">What a step costs.</param>
+    public abstract RunConfig? Shortened(RunConfig config, double cost);
+
+    /// <summary>The steps that fit into the time of others.</summary>
+    protected static int Fewer(int steps, double cost) => Math.Max(1, (int)Math.Round(steps / cost));
+
     /// <summary>Lays settings over a configuration; faults go to the binder.</summary>
     public static RunConfig Lay(SettingsBinder binder, MappingNode? settings, string name, RunConfig start) =>
         (RunConfig)binder.Bind(start.GetType(), settings, name, start);

@@ -38,6 +38,9 @@ internal sealed class TrainingRuns : RunKind
 
     public override long? StepsOf(RunConfig config) => ((TrainingConfig)config).Steps;
 
+    public override RunConfig? Shortened(RunConfig config, double cost) =>
+        (TrainingConfig)config with { Steps = Fewer(((TrainingConfig)config).Steps, cost) };
+
     public override TrainingCheck Check(RunConfig config) => TrainingCheck.Of((TrainingConfig)config);
 
     public override Trainer Prepare(RunConfig config, ITrainingObserver observer, CancellationToken stop) =>

@@ -77,6 +77,7 @@ public sealed partial class DocumentedCommandsTests(DocumentedInputs inputs) : I
         (["compare", "configs/compare/rotations.yaml"], ["--dry-run"]),
         (["compare", "configs/compare/vocabularies.yaml"], ["--dry-run", "--set", "models.published.tokenizer={ source: bytes }"]),
         (["compare", "configs/compare/lora-rotations.yaml"], ["--dry-run"]),
+        (["compare", "configs/compare/second.yaml"], ["--dry-run"]),
         (["compare", "configs/compare/tinystories.yaml"], ["--dry-run"]),
         (["compare", "configs/compare/tinystories-1m.yaml"], ["--dry-run"]),
         (["eval", "--text"], ["--limit", "1", "--threads", "1"]),

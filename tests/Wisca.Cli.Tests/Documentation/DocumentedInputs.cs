@@ -13,7 +13,7 @@ namespace Wisca.Cli.Tests.Documentation;
 public sealed class DocumentedInputs : IAsyncLifetime
 {
     // What commands write into, below the name of an input; all other inputs are only read.
-    private static readonly string[] Written = ["runs", "big"];
+    private static readonly string[] Written = ["runs", "big", "results"];
 
     private static readonly string[] Texts =
     [
@@ -79,6 +79,9 @@ public sealed class DocumentedInputs : IAsyncLifetime
         foreach (var (file, line) in Tasks) Write($"DATA/{file}", string.Concat(Enumerable.Repeat(line + "\n", 8)));
         foreach (string config in Directory.EnumerateFiles(TestRepository.PathOf("configs"), "*.yaml", SearchOption.AllDirectories))
             Write(Path.GetRelativePath(TestRepository.PathOf(), config), File.ReadAllText(config));
+
+        foreach (string study in Directory.EnumerateDirectories(TestRepository.PathOf("results")))
+            Write($"results/{Path.GetFileName(study)}/study.json", File.ReadAllText(Path.Combine(study, "study.json")));
 
         // What documents say that a reader writes.
         Write("my-tasks/riddles.yaml", Block("adding-a-task.md", "task: riddles"));

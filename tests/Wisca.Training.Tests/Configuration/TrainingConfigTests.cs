@@ -325,7 +325,7 @@ public sealed class TrainingConfigTests
                     EpsilonMultiplier = 0.25,
                     Part = (3, 3),
                 });
-        config.Optimizer.ClipNorm.ShouldBeNull();
+        config.Optimizer.LargestNorm.ShouldBeNull();
         config.Schedule.DecayStepsOf(config.Steps).ShouldBe(400);
         new ScheduleSection().DecayStepsOf(2000).ShouldBe(1900);
 
