@@ -80,6 +80,7 @@ public sealed partial class DocumentedCommandsTests(DocumentedInputs inputs) : I
         (["compare", "configs/compare/second.yaml"], ["--dry-run"]),
         (["compare", "configs/compare/tinystories.yaml"], ["--dry-run"]),
         (["compare", "configs/compare/tinystories-1m.yaml"], ["--dry-run"]),
+        (["make-tasks", "rest.txt"], ["--items", "8"]),
         (["eval", "--text"], ["--limit", "1", "--threads", "1"]),
         (["eval", "--tasks"], ["--limit", "1", "--threads", "1"]),
         (["generate"], ["--max-tokens", "4"]),
