@@ -143,7 +143,7 @@ internal static class CompareVerb
             context.Error.Profile.Out.Writer.WriteLine($"not used: {path}: {reason}{(runs ? "; the run is made again" : "")}");
         if (runs)
         {
-            folder.Lock();
+            folder.Join();
             using var console = new StudyConsole(context.Error);
             var scorer = new StudyScorer(study, folder, console);
             outcome = new StudyRunner(study, folder, options, console).Run(cancellation);

@@ -189,7 +189,8 @@ public sealed class Study
         return trusted;
     }
 
-    private string? Fault(PlannedRun run, RunResult result)
+    /// <summary>What a result says that is not what its run's id stands for; null where it is.</summary>
+    internal string? Fault(PlannedRun run, RunResult result)
     {
         if (result.Seed != run.Seed) return $"seed is {result.Seed}, but the run of this id has {run.Seed}";
         if (result.LearningRate != run.LearningRate)
