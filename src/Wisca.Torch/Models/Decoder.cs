@@ -292,7 +292,7 @@ public sealed class Decoder : nn.Module<Tensor, Tensor>
         }
 
         Keep(routings);
-        return _finalNorm.forward(x).to(pass.ComputeType).MoveToOuterDisposeScope();
+        return _finalNorm.Forward(x, pass).to(pass.ComputeType).MoveToOuterDisposeScope();
 
         static void Keep(List<Routing>? routings)
         {

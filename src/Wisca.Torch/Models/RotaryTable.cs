@@ -58,6 +58,12 @@ internal sealed class RotaryTable(RopeConfig config) : IDisposable
         return partial ? cat([turned, x.narrow(3, 2 * pairs, x.shape[3] - (2 * pairs))], 3) : turned;
     }
 
+    /// <summary>How pairs lie: the halves of the rotated channels, or neighbours.</summary>
+    public bool PairsHalves => config.Pairs == RopePairs.Half;
+
+    /// <summary>The rows of the first positions, [length, rotated channels].</summary>
+    public (Tensor Cosines, Tensor Sines) First(long length) => (_cos!.narrow(0, 0, length), _sin!.narrow(0, 0, length));
+
     private static Tensor Rows(Tensor table, Tensor x, ForwardPass pass) =>
         (
             pass.Positions is null
