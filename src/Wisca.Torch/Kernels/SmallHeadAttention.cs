@@ -32,7 +32,7 @@ internal sealed class SmallHeadAttention : autograd.SingleTensorFunction<SmallHe
     /// <param name="q">Queries [B, T, H, d], not rotated, float32 without gaps.</param>
     /// <param name="k">Keys [B, T, G, d] likewise.</param>
     /// <param name="v">Values [B, T, G, d] likewise.</param>
-    /// <param name="cosines">RoPE's cosines, [T, rotated channels]; null without RoPE.</param>
+    /// <param name="cosines">RoPE's cosines, [T, rotated channels], or [B x T, ...] where rows differ; null without RoPE.</param>
     /// <param name="sines">Its sines, the first of each pair negated; likewise.</param>
     /// <param name="shape">The rest.</param>
     public static Tensor Attend(Tensor q, Tensor k, Tensor v, Tensor? cosines, Tensor? sines, AttentionShape shape) =>
@@ -90,13 +90,15 @@ internal sealed class SmallHeadAttention : autograd.SingleTensorFunction<SmallHe
     {
         private readonly int _length, _heads, _kvHeads, _dim, _panels, _padded, _stride, _rotated;
         private readonly float _scale;
-        private readonly bool _halves;
+        private readonly bool _halves, _ownPositions;
+        private readonly int[]? _hidden;
         private readonly float* _q, _k, _v, _cos, _sin;
 
         public Work(Tensor q, Tensor k, Tensor v, Tensor? cosines, Tensor? sines, AttentionShape shape)
         {
             (_heads, _kvHeads, _dim, _halves) = (shape.Heads, shape.KvHeads, shape.HeadDim, shape.Halves);
             _scale = (float)shape.Scale;
+            _hidden = shape.HiddenKeys;
             _length = (int)q.shape[1];
             Units = (int)q.shape[0] * _kvHeads;
             _q = TensorMemory.Of(q);
@@ -107,6 +109,7 @@ internal sealed class SmallHeadAttention : autograd.SingleTensorFunction<SmallHe
                 _cos = TensorMemory.Of(cosines);
                 _sin = TensorMemory.Of(sines!);
                 _rotated = (int)cosines.shape[1];
+                _ownPositions = cosines.shape[0] > _length;
             }
 
             int width = SmallProduct.Width;
@@ -155,6 +158,7 @@ internal sealed class SmallHeadAttention : autograd.SingleTensorFunction<SmallHe
                         float* sums = Sums + (((nint)batch * _heads) + head) * _length + begin;
                         float* mixed = At(Mixed, _heads, batch, begin, head);
                         nint row = _heads * _dim;
+                        Hide(batch, begin, count, scores);
                         for (int i = 0; i < count; i++)
                             (sums[i], inverse[i]) = Softmax(scores + (i * _stride), begin + i + 1, seen);
                         for (int panel = 0; panel < _panels; panel++)
@@ -203,6 +207,7 @@ internal sealed class SmallHeadAttention : autograd.SingleTensorFunction<SmallHe
                         }
 
                         float* sums = Sums + (((nint)batch * _heads) + head) * _length + begin;
+                        Hide(batch, begin, count, scores);
                         for (int i = 0; i < count; i++)
                         {
                             float* probabilities = scores + (i * _stride);
@@ -225,14 +230,14 @@ internal sealed class SmallHeadAttention : autograd.SingleTensorFunction<SmallHe
                         for (int i = 0; i < count; i++)
                         {
                             Scale(turned + (i * _dim), _scale);
-                            TurnBack(turned + (i * _dim), begin + i, At(QueryGradient, _heads, batch, begin + i, head));
+                            TurnBack(turned + (i * _dim), batch, begin + i, At(QueryGradient, _heads, batch, begin + i, head));
                         }
                     }
                 }
 
                 for (int i = 0; i < _length; i++)
                 {
-                    TurnBack(keyGradient + (i * _dim), i, At(KeyGradient, _kvHeads, batch, i, group));
+                    TurnBack(keyGradient + (i * _dim), batch, i, At(KeyGradient, _kvHeads, batch, i, group));
                     new Span<float>(valueGradient + (i * _dim), _dim).CopyTo(
                         new Span<float>(At(ValueGradient, _kvHeads, batch, i, group), _dim));
                 }
@@ -248,7 +253,7 @@ internal sealed class SmallHeadAttention : autograd.SingleTensorFunction<SmallHe
             for (int i = 0; i < _length; i++)
             {
                 float* from = At(tensor, heads, batch, i, head), to = rows + (i * _dim);
-                if (rotate) Turn(from, i, to);
+                if (rotate) Turn(from, batch, i, to);
                 else new Span<float>(from, _dim).CopyTo(new Span<float>(to, _dim));
             }
 
@@ -259,7 +264,7 @@ internal sealed class SmallHeadAttention : autograd.SingleTensorFunction<SmallHe
         {
             for (int i = 0; i < count; i++)
             {
-                Turn(At(_q, _heads, batch, begin + i, head), begin + i, rows + (i * _dim));
+                Turn(At(_q, _heads, batch, begin + i, head), batch, begin + i, rows + (i * _dim));
                 Scale(rows + (i * _dim), _scale);
             }
         }
@@ -300,10 +305,21 @@ internal sealed class SmallHeadAttention : autograd.SingleTensorFunction<SmallHe
                 SmallProduct.Multiply(query, _dim, 1, count, keys + (at * _dim), width, _dim, scores + at, _stride, add: false);
         }
 
-        /// <summary>RoPE: x cos + exchanged x sin.</summary>
-        private void Turn(float* from, int position, float* to)
+        /// <summary>Scores of keys that are not seen become minus infinity.</summary>
+        private void Hide(int batch, int begin, int count, float* scores)
         {
-            float* cos = _cos + (position * _rotated), sin = _sin + (position * _rotated);
+            for (int i = 0; _hidden is not null && i < count; i++)
+            {
+                int at = 2 * ((batch * _length) + begin + i);
+                new Span<float>(scores + (i * _stride) + _hidden[at], _hidden[at + 1] - _hidden[at]).Fill(float.NegativeInfinity);
+            }
+        }
+
+        /// <summary>RoPE: x cos + exchanged x sin.</summary>
+        private void Turn(float* from, int batch, int position, float* to)
+        {
+            nint row = ((_ownPositions ? (nint)batch * _length : 0) + position) * _rotated;
+            float* cos = _cos + row, sin = _sin + row;
             int half = _rotated / 2;
             if (_halves)
             {
@@ -323,9 +339,10 @@ internal sealed class SmallHeadAttention : autograd.SingleTensorFunction<SmallHe
         }
 
         /// <summary>The transpose of <see cref="Turn"/>.</summary>
-        private void TurnBack(float* from, int position, float* to)
+        private void TurnBack(float* from, int batch, int position, float* to)
         {
-            float* cos = _cos + (position * _rotated), sin = _sin + (position * _rotated);
+            nint row = ((_ownPositions ? (nint)batch * _length : 0) + position) * _rotated;
+            float* cos = _cos + row, sin = _sin + row;
             int half = _rotated / 2;
             if (_halves)
             {
