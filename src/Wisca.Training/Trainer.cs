@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.IO.Hashing;
+using TorchSharp;
 using Wisca.Files;
 using Wisca.Safetensors;
 using Wisca.Torch;
@@ -53,6 +54,8 @@ public sealed class Trainer : IDisposable
         try
         {
             _task = prepare(_checkpoint);
+            if (Model.ComputeType == ScalarType.BFloat16 && Model.Device.type == DeviceType.CPU)
+                _observer.Notice(TorchRuntime.BFloat16Description);
             _optimizer = OptimizerFactory.Create(config.EffectiveOptimizer, Trainee.Trained);
             _schedule = OptimizerFactory.Schedule(config, _task.Steps);
             if (config.Ema is { } decay) _average = new WeightAverage(Trainee.Trained, decay);

@@ -1,5 +1,6 @@
 using TorchSharp;
 using Wisca.Checkpoints;
+using Wisca.Torch.Kernels;
 using static TorchSharp.torch;
 
 namespace Wisca.Torch.Models;
@@ -243,6 +244,11 @@ public sealed class Decoder : nn.Module<Tensor, Tensor>
         base.Dispose(disposing);
     }
 
+    /// <summary>Whether layers without a window are computed by a kernel that needs no mask.</summary>
+    private bool HasSmallHeads(Tensor x) =>
+        Operators == AttentionPath.Fused && Config.Attention.Latent is null && SmallHeadAttention.Takes(Config.Attention.HeadDim)
+        && (ComputeType ?? x.dtype) == ScalarType.Float32 && TensorMemory.IsPlain(x);
+
     private AttentionPath Operators => Config.Attention.ScoreCap is null ? AttentionPath : AttentionPath.Eager;
 
     private Tensor Run(Tensor ids, Branching? branching, KeyValueCache? cache, List<Routing>? routings, CancellationToken cancellation)
@@ -270,7 +276,8 @@ public sealed class Decoder : nn.Module<Tensor, Tensor>
         var pass = new ForwardPass(Operators, ComputeType ?? x.dtype)
         {
             Cache = cache,
-            Positions = branching?.Positions,
+            Branching = branching,
+            HiddenKeys = branching is not null && HasSmallHeads(x) ? branching.HiddenKeys() : null,
             Routings = routings,
         };
         foreach (var table in _rotary.Values) table.Reach(end, pass.ComputeType, x.device);
@@ -279,7 +286,8 @@ public sealed class Decoder : nn.Module<Tensor, Tensor>
             .Distinct()
             .ToDictionary(
                 window => window ?? 0,
-                window => branching?.Mask(window, pass.ComputeType) ?? Mask(begin, length, window, pass.ComputeType, x.device));
+                window => pass.HiddenKeys is not null && window is null ? null
+                    : branching?.Mask(window, pass.ComputeType) ?? Mask(begin, length, window, pass.ComputeType, x.device));
         for (int layer = 0; layer < _blocks.Length; layer++)
         {
             cancellation.ThrowIfCancellationRequested();
@@ -292,7 +300,7 @@ public sealed class Decoder : nn.Module<Tensor, Tensor>
         }
 
         Keep(routings);
-        return _finalNorm.forward(x).to(pass.ComputeType).MoveToOuterDisposeScope();
+        return _finalNorm.Forward(x, pass).to(pass.ComputeType).MoveToOuterDisposeScope();
 
         static void Keep(List<Routing>? routings)
         {
