@@ -317,6 +317,15 @@ def test_a_rotation_that_changes_the_loss_is_taken_back():
         assert all(torch.equal(entry[name], state["state"][key][name]) for name in ("exp_avg", "exp_avg_sq"))
 
 
+@pytest.mark.parametrize("rotate", [dict(adapters="momentum"), dict(stream="none", adapters="gradient")])
+def test_ranks_of_adapters_are_refused_in_one_line(rotate):
+    model = tiny_model()
+    with pytest.raises(wisca.WiscaError, match="ranks of adapters are not rotated in Python") as refused:
+        wisca.attach(model, torch.optim.AdamW(model.parameters()), rotate=rotate)
+    assert "\n" not in refused.value.message and "wisca finetune" in refused.value.hint
+    assert wisca.attach(model, torch.optim.AdamW(model.parameters()), rotate=dict(stream="random", adapters="none")) is not None
+
+
 @pytest.mark.parametrize("make, rotate, words", [
     (lambda p: torch.optim.SGD(p, lr=0.1), dict(stream="momentum"), "keeps none"),
     (lambda p: torch.optim.AdamW(p), dict(stream="hadamard"), ""),
