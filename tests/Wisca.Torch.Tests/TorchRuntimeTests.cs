@@ -59,8 +59,8 @@ public sealed class TorchRuntimeTests
     [InlineData("native", false, false, 2, 1, true, "WISCA_BFLOAT16 says so")]
     [InlineData("float32", true, true, 1, 2, false, "WISCA_BFLOAT16 says so")]
     public void BFloat16Products_AreNativeWhereTheyPay(
-        string? setting, bool vectors, bool tiles, double native, double float32, bool areNative, string reason) =>
-        BFloat16Products.Choose(setting, vectors, tiles, () => (native, float32)).ShouldBe(new BFloat16Products(areNative, reason));
+        string? setting, bool vectors, bool tiles, double native, double plain, bool areNative, string reason) =>
+        BFloat16Products.Choose(setting, vectors, tiles, () => (native, plain)).ShouldBe(new BFloat16Products(areNative, reason));
 
     [Fact]
     public void BFloat16Products_WithTiles_AreNativeAndNotTimed() =>
