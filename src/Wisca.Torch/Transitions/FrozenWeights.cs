@@ -65,15 +65,20 @@ public sealed class FrozenWeights : IParameterState, IDisposable
             .SelectMany(turned => turned.Space.Gains.Select(gain => (turned.Total, Gain: gain)))
             .Where(entry => entry.Gain.Bias is not null)
             .ToDictionary(entry => entry.Gain.Bias!, StringComparer.Ordinal);
+        using var all = NewDisposeScope();
+        var matrices = new Dictionary<(string Space, string? Gain), TurnMatrix>();
         foreach (var (name, (live, kept)) in _weights)
         {
+            var own = turns[name]
+                .Select(entry => (entry.Slice, Matrix: Shared(entry.Space, entry.Slice, entry.Total, live.device)))
+                .ToList();
             using var scope = NewDisposeScope();
-            var own = turns[name].ToList();
             bool isBias = biases.TryGetValue(name, out var bias);
             if (own.Count == 0 && !isBias) continue;
-            var wide = kept.to(ScalarType.Float64, copy: true);
-            foreach (var (space, total, slice) in own)
-                LiveModel.Turn(wide, slice.Axis, slice.Start, Matrix(space, slice, total, wide.device, back: false));
+
+            // In single precision: always from the weights as they were, so that nothing adds up.
+            var wide = kept.to(kept.dtype == ScalarType.Float64 || isBias ? ScalarType.Float64 : ScalarType.Float32, copy: true);
+            foreach (var (slice, matrix) in own) matrix.TurnOnce(wide, slice.Axis, slice.Start);
             if (isBias)
             {
                 var (before, after) = Gain(bias.Gain);
@@ -84,6 +89,12 @@ public sealed class FrozenWeights : IParameterState, IDisposable
 
             live.copy_(wide);
         }
+
+        // One for all that reads behind one gain.
+        TurnMatrix Shared(RotatedSpace space, RotatedSlice slice, Tensor total, Device device) =>
+            matrices.TryGetValue((space.Name, slice.Gain), out var known)
+                ? known
+                : matrices[(space.Name, slice.Gain)] = new TurnMatrix(Matrix(space, slice, total, device, back: false)).Prepared();
     }
 
     /// <summary>What a tensor of the adapter, or one of the base's that trains, is for the weights as they were.</summary>
