@@ -7,9 +7,10 @@ namespace Wisca.Torch.Transitions;
 
 /// <summary>
 /// Weights that do not train and are rotated all the same: the base of an adapter. They are kept as they were, and those that compute are
-/// one product from there, rounded once, however many rotations led to it: diag(g) R diag(1/g') with the product R of all rotations and the
-/// gains g and g' at first and now. So R and g' are all that a resumed run needs to have their bits again, and nothing drifts. Give it to a
-/// <see cref="RotationScheduler"/> and a <see cref="WiscaScheduler"/> as one of their states: factors act on the kept weights too.
+/// one product from there, however many rotations led to it: diag(g) R diag(1/g') with the product R of all rotations and the gains g and
+/// g' at first and now, in single precision but for float64. So R and g' are all that a resumed run needs to have their bits again, and
+/// nothing drifts. Give it to a <see cref="RotationScheduler"/>
+/// and a <see cref="WiscaScheduler"/> as one of their states: factors act on the kept weights too.
 /// </summary>
 public sealed class FrozenWeights : IParameterState, IDisposable
 {

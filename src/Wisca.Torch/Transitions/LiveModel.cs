@@ -11,7 +11,8 @@ namespace Wisca.Torch.Transitions;
 
 /// <summary>
 /// The tensors of a model in training as a transition sees them: where an optimizer keeps a float32 master of a 16-bit parameter, the
-/// master is the weight, and the parameter its copy. Sums are in float64, products are formed in float64 and rounded once, as on disk.
+/// master is the weight, and the parameter its copy. Sums are in float64, and so are products, rounded once, as on disk; but for those of
+/// rotations that lose nothing in single precision (<see cref="TurnMatrix"/>).
 /// </summary>
 public sealed class LiveModel : ITensorSource
 {
