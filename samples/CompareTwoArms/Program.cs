@@ -31,7 +31,7 @@ File.WriteAllText(file, $$"""
 
 var study = Study.Load(file);
 using var folder = new StudyFolder(study.Config.Output);
-folder.Lock();
+folder.Join();
 var program = new WorkerProgram(Environment.ProcessPath!, ["worker"]);
 var outcome = new StudyRunner(study, folder, new RunnerOptions(program), new Watch()).Run(CancellationToken.None);
 
