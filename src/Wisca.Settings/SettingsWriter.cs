@@ -18,14 +18,21 @@ public static partial class SettingsWriter
     {
         ArgumentNullException.ThrowIfNull(config);
         var text = new StringBuilder();
-        WriteSection(text, config, Activator.CreateInstance(config.GetType())!, "", commented);
+        WriteSection(text, config, Activator.CreateInstance(config.GetType())!, "", commented, _ => true);
         return text.ToString();
     }
 
-    /// <summary>A hash of every setting, in hexadecimal digits: equal where two configurations are.</summary>
+    /// <summary>A hash of every setting but those that are <see cref="SettingAttribute.Unhashed"/>, in hexadecimal digits: equal where two
+    /// configurations say the same.</summary>
     /// <param name="config">A record whose keys are described by <see cref="SettingAttribute"/>.</param>
-    public static string Hash(object config) =>
-        Convert.ToHexStringLower(XxHash128.Hash(Encoding.UTF8.GetBytes(Write(config, commented: false))));
+    public static string Hash(object config)
+    {
+        ArgumentNullException.ThrowIfNull(config);
+        var text = new StringBuilder();
+        WriteSection(
+            text, config, Activator.CreateInstance(config.GetType())!, "", commented: false, setting => !setting.Attribute.Unhashed);
+        return Convert.ToHexStringLower(XxHash128.Hash(Encoding.UTF8.GetBytes(text.ToString())));
+    }
 
     /// <summary>The settings in which two configurations differ, with both values as they would be written.</summary>
     /// <typeparam name="T">The record, or what it is made from; both are of one type.</typeparam>
@@ -50,9 +57,10 @@ public static partial class SettingsWriter
         }
     }
 
-    private static void WriteSection(StringBuilder text, object section, object defaults, string indent, bool commented)
+    private static void WriteSection(
+        StringBuilder text, object section, object defaults, string indent, bool commented, Func<Setting, bool> isWritten)
     {
-        foreach (var setting in Setting.Of(section.GetType()))
+        foreach (var setting in Setting.Of(section.GetType()).Where(isWritten))
         {
             object? value = setting.Property.GetValue(section);
             if (setting.IsSection)
@@ -60,7 +68,7 @@ public static partial class SettingsWriter
                 if (commented) text.Append('\n');
                 if (commented) Comment(text, indent, setting.Attribute.Documentation);
                 text.Append(indent).Append(setting.Key).Append(":\n");
-                WriteSection(text, value!, setting.Property.GetValue(defaults)!, indent + "  ", commented);
+                WriteSection(text, value!, setting.Property.GetValue(defaults)!, indent + "  ", commented, isWritten);
                 continue;
             }
 

@@ -1,3 +1,4 @@
+using System.Globalization;
 using TorchSharp;
 using Wisca.Checkpoints;
 using static TorchSharp.torch;
@@ -70,6 +71,20 @@ public sealed class Decoder : nn.Module<Tensor, Tensor>
     /// </summary>
     public ScalarType? ComputeType { get; set; }
 
+    /// <summary>Called in a backward pass when the gradients of a layer's parameters, and of those above it, are complete; null for
+    /// nobody.</summary>
+    internal Action<int>? LayerPassed { get; set; }
+
+    /// <summary>The layer that a parameter belongs to by its name; null for what is outside of all layers.</summary>
+    internal int? LayerOf(string parameter)
+    {
+        string prefix = $"{Config.Names.Root}.{Config.Names.Layers}.";
+        if (!parameter.StartsWith(prefix, StringComparison.Ordinal)) return null;
+        var rest = parameter.AsSpan(prefix.Length);
+        int end = rest.IndexOf('.');
+        return end > 0 && int.TryParse(rest[..end], NumberStyles.None, CultureInfo.InvariantCulture, out int layer) ? layer : null;
+    }
+
     /// <summary>Makes a new model with random weights, which depend on nothing but
     /// the seed and the names and shapes of the parameters.</summary>
     /// <param name="config">The model.</param>
@@ -128,7 +143,15 @@ public sealed class Decoder : nn.Module<Tensor, Tensor>
     /// <param name="targets">Ids likewise; <see cref="IgnoredTarget"/> where a position does not count.</param>
     /// <param name="branching">Which tokens see each other, for rows that hold several sequences; null for one sequence a row.</param>
     /// <exception cref="WiscaException">The sequence is longer than the model's learned positions.</exception>
-    public DecoderLoss Loss(Tensor ids, Tensor targets, Branching? branching = null)
+    public DecoderLoss Loss(Tensor ids, Tensor targets, Branching? branching = null) => Loss(ids, targets, branching, null);
+
+    /// <summary>As <see cref="Loss(Tensor, Tensor, Branching?)"/>, for rows of a batch of which other ranks have the rest: the sums of all
+    /// ranks' <see cref="DecoderLoss.Total"/> and of their gradients are those of the whole.</summary>
+    /// <param name="ids">Ids of these rows.</param>
+    /// <param name="targets">Targets of these rows.</param>
+    /// <param name="branching">Which tokens see each other; null for one sequence a row.</param>
+    /// <param name="part">The whole batch; null where these are all its rows.</param>
+    public DecoderLoss Loss(Tensor ids, Tensor targets, Branching? branching, BatchPart? part)
     {
         ArgumentNullException.ThrowIfNull(targets);
         using var scope = NewDisposeScope();
@@ -140,7 +163,9 @@ public sealed class Decoder : nn.Module<Tensor, Tensor>
             logits.to(NormLayer.AtLeastFloat32(logits.dtype)), targets.flatten(), ignore_index: IgnoredTarget, reduction: nn.Reduction.Sum);
         using var ignored = IgnoredTarget.ToScalar();
         long count = targets.ne(ignored).sum().AsInt64();
-        var loss = new DecoderLoss(sum, count, routings is null ? null : ExpertMixture.Balance(routings).Times(weight));
+        var loss = new DecoderLoss(
+            sum, count, routings is null ? null : ExpertMixture.Balance(routings, part?.Communicator).Times(weight),
+            part?.Targets ?? count);
         loss.Keep();
         return loss;
     }
@@ -285,7 +310,9 @@ public sealed class Decoder : nn.Module<Tensor, Tensor>
             cancellation.ThrowIfCancellationRequested();
             using var scope = NewDisposeScope();
             var (window, rope, mixture) = Config.Layers[layer];
-            var behind = _blocks[layer].Forward(x, rope is null ? null : _rotary[rope], masks[window ?? 0], pass).MoveToOuterDisposeScope();
+            var entered = LayerPassed is { } passed && x.requires_grad && is_grad_enabled() ? BackwardSignal.Before(x, layer, passed) : x;
+            var behind = _blocks[layer].Forward(entered, rope is null ? null : _rotary[rope], masks[window ?? 0], pass)
+                .MoveToOuterDisposeScope();
             if (mixture is not null) Keep(routings);
             x.Dispose();
             x = behind;

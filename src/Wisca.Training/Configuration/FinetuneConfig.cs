@@ -92,6 +92,9 @@ public sealed record FinetuneConfig : RunConfig, ISettingsSection
     public override StopSection Ending { get; init; } = new();
 
     /// <inheritdoc/>
+    public override DistributedSection Distributed { get; init; } = new();
+
+    /// <inheritdoc/>
     public override OptimizerSection EffectiveOptimizer =>
         Adapter is not { Type: AdapterKind.Lora, LoraPlusRatio: not 1 }
             ? Optimizer

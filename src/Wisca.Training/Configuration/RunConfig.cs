@@ -68,6 +68,10 @@ public abstract record RunConfig
     [Setting("When a run ends before its last step.", Key = "stop")]
     public abstract StopSection Ending { get; init; }
 
+    /// <summary>Training by several processes.</summary>
+    [Setting("Training by several processes: mpirun -n 4 wisca train ... They compute what one would.", Unhashed = true)]
+    public abstract DistributedSection Distributed { get; init; }
+
     /// <summary>The update rule with what follows from other settings.</summary>
     public virtual OptimizerSection EffectiveOptimizer => Optimizer;
 
@@ -82,6 +86,7 @@ public abstract record RunConfig
             Threads = 0,
             Logging = new(),
             Checkpoints = new() { Dtype = Checkpoints.Dtype },
+            Distributed = new(),
         };
 
     /// <summary>The configuration as YAML that reads back as the same configuration.</summary>

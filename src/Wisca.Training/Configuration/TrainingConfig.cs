@@ -76,6 +76,9 @@ public sealed record TrainingConfig : RunConfig, ISettingsSection
     /// <inheritdoc/>
     public override StopSection Ending { get; init; } = new();
 
+    /// <inheritdoc/>
+    public override DistributedSection Distributed { get; init; } = new();
+
     /// <summary>Reads a YAML file; null for the defaults.</summary>
     /// <param name="path">The file.</param>
     /// <param name="overrides">Single settings that win over the file, each <c>section.key=value</c> with the value in YAML.</param>
