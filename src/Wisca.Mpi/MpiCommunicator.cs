@@ -15,12 +15,13 @@ public sealed unsafe partial class MpiCommunicator : ICommunicator
 {
     private const int Fast = 64;
     private const uint SleepMicroseconds = 50;
-    private static readonly TimeSpan Eager = TimeSpan.FromMilliseconds(20), LookAround = TimeSpan.FromMilliseconds(200);
+    private static readonly TimeSpan Eager = TimeSpan.FromMilliseconds(20), Glance = TimeSpan.FromMilliseconds(200);
 
     private readonly nint _world, _exchanges, _gathers;
     private readonly string _launcher;
     private readonly int _parent = Parent();
     private bool _ended;
+    private long _looked = Stopwatch.GetTimestamp();
 
     private MpiCommunicator(MpiLaunch launch)
     {
@@ -132,23 +133,19 @@ public sealed unsafe partial class MpiCommunicator : ICommunicator
     /// <summary>Waits for a transfer: with all its might at first, then beside others who need the processor.</summary>
     internal void Wait(MpiTransfer transfer, string what, bool patient)
     {
+        LookAround();
         for (int count = 0; count < Fast; count++)
         {
             if (transfer.Advance()) return;
         }
 
         var clock = Stopwatch.StartNew();
-        var looked = TimeSpan.Zero;
         while (!transfer.Advance())
         {
             var waited = clock.Elapsed;
             if (waited < Eager) Thread.Yield();
             else _ = Sleep(SleepMicroseconds);
-            if (waited - looked < LookAround) continue;
-            looked = waited;
-            if (Parent() != _parent)
-                throw new WiscaException(
-                    $"{_launcher}, which started this rank, is gone", "start the run again: it goes on from its latest checkpoint");
+            LookAround();
             if (!patient && Timeout > TimeSpan.Zero && waited > Timeout)
                 throw new WiscaException(
                     string.Create(
@@ -156,6 +153,16 @@ public sealed unsafe partial class MpiCommunicator : ICommunicator
                         $"rank {Rank} of {Size} waited {waited.TotalSeconds:0} s for the others {what}"),
                     "a rank died, hangs or is much slower than the others; distributed.timeout is how long is waited");
         }
+    }
+
+    /// <summary>Now and then looks whether what started this rank is still there: who would end it otherwise?</summary>
+    private void LookAround()
+    {
+        if (Stopwatch.GetElapsedTime(_looked) < Glance) return;
+        _looked = Stopwatch.GetTimestamp();
+        if (Parent() != _parent)
+            throw new WiscaException(
+                $"{_launcher}, which started this rank, is gone", "start the run again: it goes on from its latest checkpoint");
     }
 
     /// <summary>Which of the ranks of this machine this one is.</summary>

@@ -10,6 +10,9 @@ namespace Wisca.Torch;
 /// </summary>
 public static partial class TorchRuntime
 {
+    /// <summary>Names the folder of libtorch's libraries where those beside the program are not to be used.</summary>
+    public const string LibraryVariable = "WISCA_LIBTORCH";
+
     private static readonly Lazy<WiscaException?> LoadFailure = new(Load);
 
     /// <summary>Version of the TorchSharp library.</summary>
@@ -68,9 +71,14 @@ public static partial class TorchRuntime
         YieldWhileWaiting();
         try
         {
-            NativeLibrary.TryLoad("torch_cpu", assembly, null, out _);
+            if (Environment.GetEnvironmentVariable(LibraryVariable) is { Length: > 0 } folder) ForeignLibtorch.Load(folder);
+            else NativeLibrary.TryLoad("torch_cpu", assembly, null, out _);
             NativeLibrary.Load("LibTorchSharp", assembly, null);
             return null;
+        }
+        catch (WiscaException exception)
+        {
+            return exception;
         }
         catch (Exception exception) when (exception is DllNotFoundException or BadImageFormatException)
         {

@@ -45,6 +45,7 @@ public sealed class Trainer : IDisposable
 
     private long _step, _position, _tokens, _bestStep;
     private double _seconds, _averageLoss = double.NaN, _bestLoss = double.PositiveInfinity;
+    private (double Waited, double Seconds) _reported;
     private string? _checkpoint;
     private long _checkpointStep;
 
@@ -125,7 +126,7 @@ public sealed class Trainer : IDisposable
     /// <exception cref="WiscaException">Something that the configuration names is missing, broken or does not fit.</exception>
     public static Trainer Prepare(
         TrainingConfig config, ResumeMode resume, ITrainingObserver observer, CancellationToken cancellation = default) =>
-        Prepare(config, resume, observer, SingleProcess.Instance, cancellation);
+        Join(config, resume, observer, SingleProcess.Instance, cancellation);
 
     /// <summary>Prepares a run that several processes train together. Rank 0 writes everything.</summary>
     /// <param name="config">The run, the same on every rank.</param>
@@ -134,7 +135,7 @@ public sealed class Trainer : IDisposable
     /// <param name="ranks">The processes.</param>
     /// <param name="cancellation">Stops the preparation.</param>
     /// <exception cref="WiscaException">Something that the configuration names is missing, broken or does not fit.</exception>
-    public static Trainer Prepare(
+    public static Trainer Join(
         TrainingConfig config, ResumeMode resume, ITrainingObserver observer, ICommunicator ranks, CancellationToken cancellation)
     {
         ArgumentNullException.ThrowIfNull(config);
@@ -143,7 +144,7 @@ public sealed class Trainer : IDisposable
         ArgumentNullException.ThrowIfNull(ranks);
         return Prepare(config, resume, observer, ranks, (folder, checkpoint) => TrainingTask.Of(
             ranks.FirstThenOthers(() => TrainingText.Prepare(config, folder, checkpoint, observer, cancellation)),
-            text => new WholeModel(TrainingModel.Prepare(config, checkpoint, text.Tokenizer), checkpoint ?? config.Model.From),
+            text => new WholeModel(TrainingModel.Prepare(config, checkpoint, text.Tokenizer, ranks), checkpoint ?? config.Model.From),
             config.Steps));
     }
 
@@ -495,10 +496,19 @@ public sealed class Trainer : IDisposable
         var report = _window.Take(_step, _task.Steps) with
         {
             TokensSeen = _tokens,
+            WaitingShare = WaitingShare(),
             Imbalances = _gauge is null ? [] : Measured(_gauge.Imbalances),
         };
         _log.Trained(report);
         _observer.Trained(report);
+    }
+
+    private double? WaitingShare()
+    {
+        if (_shared is null) return null;
+        double waited = _shared.Buckets.WaitedSeconds, share = (waited - _reported.Waited) / Math.Max(1e-9, _seconds - _reported.Seconds);
+        _reported = (waited, _seconds);
+        return share;
     }
 
     private EvaluationReport Evaluate(bool log = true)
@@ -633,6 +643,7 @@ public sealed class Trainer : IDisposable
         (_step, _checkpointStep, _position, _tokens, _seconds) = (
             state.Step, state.Step, state.SamplerPosition, state.TokensSeen, state.Seconds);
         _window.Pending = state.Pending;
+        _reported = (0, _seconds);
         (_averageLoss, _bestLoss, _bestStep) = (
             state.AverageLoss ?? double.NaN, state.BestLoss ?? double.PositiveInfinity, state.BestStep ?? 0);
         _optimizer.Load(Path.Combine(checkpoint, RunLayout.Optimizer));

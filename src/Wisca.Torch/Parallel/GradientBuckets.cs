@@ -57,6 +57,9 @@ public sealed class GradientBuckets : IDisposable
     /// <summary>Bytes that this rank has sent since the beginning.</summary>
     public long SentBytes { get; private set; }
 
+    /// <summary>Number of buckets since the beginning that were on their way before the backward pass was through.</summary>
+    public long BegunEarly { get; private set; }
+
     /// <summary>Called before the backward pass that completes the gradients.</summary>
     public void Begin()
     {
@@ -70,6 +73,7 @@ public sealed class GradientBuckets : IDisposable
         long began = System.Diagnostics.Stopwatch.GetTimestamp();
         _model.LayerPassed = null;
         _open = false;
+        BegunEarly += _begun;
         BeginDown(int.MinValue);
         foreach (var bucket in _buckets)
         {

@@ -45,7 +45,7 @@ internal static class BatchGradients
         var branching = batch.Positions is null
             ? null
             : new Branching(tensor(batch.Positions, shape, device: model.Device), tensor(batch.Examples!, shape, device: model.Device));
-        return model.Loss(
+        return model.PartialLoss(
             tensor(batch.Ids, shape, device: model.Device), tensor(batch.Targets, shape, device: model.Device), branching, part);
     }
 }

@@ -1,4 +1,5 @@
 using Wisca.Settings;
+using Wisca.Torch;
 using Wisca.Torch.Transitions;
 using Wisca.Transitions;
 
@@ -22,9 +23,12 @@ public abstract record RunConfig
     /// <summary>What is random follows from it.</summary>
     public abstract long Seed { get; init; }
 
-    /// <summary>Where to train.</summary>
-    [Setting("Where to train.")]
-    public abstract TrainingDevice Device { get; init; }
+    /// <summary>Where to train: <c>cpu</c>, <c>cuda</c> for the first graphics card, or of several processes for one card each,
+    /// <c>cuda:1</c> for another.</summary>
+    [Setting(
+        "Where to train: cuda is the first graphics card, or of several processes one card for each.",
+        Pattern = ComputeDevice.Pattern, Expected = ComputeDevice.Expected)]
+    public abstract string Device { get; init; }
 
     /// <summary>Number of threads; 0 for all cores.</summary>
     [Setting("Number of threads; 0 for all cores.", Minimum = 0, Maximum = 4096)]

@@ -14,7 +14,7 @@ public static class Finetuner
     /// <exception cref="WiscaException">Something that the configuration names is missing, broken or does not fit.</exception>
     public static Trainer Prepare(
         FinetuneConfig config, ResumeMode resume, ITrainingObserver observer, CancellationToken cancellation = default) =>
-        Prepare(config, resume, observer, SingleProcess.Instance, cancellation);
+        Join(config, resume, observer, SingleProcess.Instance, cancellation);
 
     /// <summary>Prepares a fine-tuning that several processes do together.</summary>
     /// <param name="config">The run, the same on every rank.</param>
@@ -23,7 +23,7 @@ public static class Finetuner
     /// <param name="ranks">The processes.</param>
     /// <param name="cancellation">Stops the preparation.</param>
     /// <exception cref="WiscaException">Something that the configuration names is missing, broken or does not fit.</exception>
-    public static Trainer Prepare(
+    public static Trainer Join(
         FinetuneConfig config, ResumeMode resume, ITrainingObserver observer, ICommunicator ranks, CancellationToken cancellation)
     {
         ArgumentNullException.ThrowIfNull(config);
@@ -31,6 +31,6 @@ public static class Finetuner
         ArgumentNullException.ThrowIfNull(observer);
         ArgumentNullException.ThrowIfNull(ranks);
         return Trainer.Prepare(
-            config, resume, observer, ranks, (_, checkpoint) => FinetuneTask.Prepare(config, checkpoint, observer, cancellation));
+            config, resume, observer, ranks, (_, checkpoint) => FinetuneTask.Prepare(config, checkpoint, observer, ranks, cancellation));
     }
 }

@@ -51,7 +51,7 @@ public sealed class TrainingConfigTests
     {
         var config = new TrainingConfig
         {
-            Output = "none", Seed = 1L << 40, Device = TrainingDevice.Cuda, Threads = 3, Precision = TrainingPrecision.Bf16, Ema = 0.999,
+            Output = "none", Seed = 1L << 40, Device = "cuda:1", Threads = 3, Precision = TrainingPrecision.Bf16, Ema = 0.999,
             Model = new()
             {
                 Config = new(
