@@ -16,6 +16,7 @@ public static class WiscaApplication
             DoctorVerb.Create(context),
             GenerateVerb.Create(context),
             EvalVerb.Create(context),
+            MakeTasksVerb.Create(context),
             FlatnessVerb.Create(context),
             TrainVerb.Create(context),
             FinetuneVerb.Create(context),

@@ -21,7 +21,7 @@ public sealed class CommandLineProgram(IModelRunner? runner = null, Func<Command
     private static readonly string[] Order =
     [
         "inspect", "rescale", "rotate", "undo", "verify", "merge", "balance", "express", "tokenize", "architectures", "doctor", "generate",
-        "eval", "flatness", "train", "finetune", "compare", "compare-worker", "report", "completion", "demo",
+        "eval", "make-tasks", "flatness", "train", "finetune", "compare", "compare-worker", "report", "completion", "demo",
     ];
 
     /// <summary>Runs a command line in a process of its own: signals of the terminal cancel it.</summary>

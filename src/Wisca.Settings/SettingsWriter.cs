@@ -18,20 +18,22 @@ public static partial class SettingsWriter
     {
         ArgumentNullException.ThrowIfNull(config);
         var text = new StringBuilder();
-        WriteSection(text, config, Activator.CreateInstance(config.GetType())!, "", commented, _ => true);
+        WriteSection(text, config, Activator.CreateInstance(config.GetType())!, "", commented);
         return text.ToString();
     }
 
-    /// <summary>A hash of every setting but those that are <see cref="SettingAttribute.Unhashed"/>, in hexadecimal digits: equal where two
-    /// configurations say the same.</summary>
+    /// <summary>
+    /// A hash of the settings that are not as by default, in hexadecimal digits: equal where two configurations say the same. It stays what
+    /// it is when a version adds settings, or moves them. Those that are <see cref="SettingAttribute.Unhashed"/> are no part of it.
+    /// </summary>
     /// <param name="config">A record whose keys are described by <see cref="SettingAttribute"/>.</param>
     public static string Hash(object config)
     {
         ArgumentNullException.ThrowIfNull(config);
-        var text = new StringBuilder();
-        WriteSection(
-            text, config, Activator.CreateInstance(config.GetType())!, "", commented: false, setting => !setting.Attribute.Unhashed);
-        return Convert.ToHexStringLower(XxHash128.Hash(Encoding.UTF8.GetBytes(text.ToString())));
+        var lines = new List<string>();
+        Collect(lines, config, Activator.CreateInstance(config.GetType())!, "");
+        lines.Sort(StringComparer.Ordinal);
+        return Convert.ToHexStringLower(XxHash128.Hash(Encoding.UTF8.GetBytes(string.Join('\n', lines))));
     }
 
     /// <summary>The settings in which two configurations differ, with both values as they would be written.</summary>
@@ -57,10 +59,29 @@ public static partial class SettingsWriter
         }
     }
 
-    private static void WriteSection(
-        StringBuilder text, object section, object defaults, string indent, bool commented, Func<Setting, bool> isWritten)
+    private static void Collect(List<string> lines, object section, object defaults, string path)
     {
-        foreach (var setting in Setting.Of(section.GetType()).Where(isWritten))
+        foreach (var setting in Setting.Of(section.GetType()).Where(setting => !setting.Attribute.Unhashed))
+        {
+            object? value = setting.Property.GetValue(section), standard = setting.Property.GetValue(defaults);
+            if (setting.IsSection) Collect(lines, value!, standard!, $"{path}{setting.Key}.");
+            else if (setting.IsList && Setting.IsSectionType(setting.Type))
+            {
+                int index = 0;
+                foreach (object item in (IEnumerable)value!)
+                    Collect(lines, item, Activator.CreateInstance(setting.Type)!, $"{path}{setting.Key}[{index++}].");
+                lines.Add($"{path}{setting.Key}: {index}");
+            }
+            else if (Value(setting, value) is var written && written != Value(setting, standard))
+            {
+                lines.Add($"{path}{setting.Key}: {written}");
+            }
+        }
+    }
+
+    private static void WriteSection(StringBuilder text, object section, object defaults, string indent, bool commented)
+    {
+        foreach (var setting in Setting.Of(section.GetType()))
         {
             object? value = setting.Property.GetValue(section);
             if (setting.IsSection)
@@ -68,7 +89,7 @@ public static partial class SettingsWriter
                 if (commented) text.Append('\n');
                 if (commented) Comment(text, indent, setting.Attribute.Documentation);
                 text.Append(indent).Append(setting.Key).Append(":\n");
-                WriteSection(text, value!, setting.Property.GetValue(defaults)!, indent + "  ", commented, isWritten);
+                WriteSection(text, value!, setting.Property.GetValue(defaults)!, indent + "  ", commented);
                 continue;
             }
 

@@ -38,8 +38,7 @@ public static class ComputeDevice
         if (cards == 0)
             throw new WiscaException(
                 $"device is {name}, but libtorch finds no graphics card",
-                "set device: cpu, or on a machine with one build with -p:TorchBackend=cuda-12.8, or name a PyTorch with CUDA by "
-                + $"{TorchRuntime.LibraryVariable}");
+                "set device: cpu, or on a machine with one build with -p:TorchBackend=cuda-12.8");
         bool isNamed = name != Cuda;
         if (isNamed && ranks.LocalSize > 1)
             throw new WiscaException(

@@ -1,5 +1,4 @@
 using System.Runtime.InteropServices;
-using System.Runtime.Intrinsics.X86;
 using TorchSharp;
 
 namespace Wisca.Torch;
@@ -10,9 +9,6 @@ namespace Wisca.Torch;
 /// </summary>
 public static partial class TorchRuntime
 {
-    /// <summary>Names the folder of libtorch's libraries where those beside the program are not to be used.</summary>
-    public const string LibraryVariable = "WISCA_LIBTORCH";
-
     private static readonly Lazy<WiscaException?> LoadFailure = new(Load);
 
     /// <summary>Version of the TorchSharp library.</summary>
@@ -48,11 +44,24 @@ public static partial class TorchRuntime
     }
 
     /// <summary>
-    /// True where products of bfloat16 matrices run on vector instructions. On x86 libtorch asks for AVX-512 (BW, VL and DQ); without it
-    /// its products are some hundred times slower than those of float32, and models multiply the rounded operands in float32 instead. On
-    /// other processors it is not known here, and taken to be so.
+    /// True where products of bfloat16 matrices are faster than those of float32: with AMX, or with AVX-512 where one product of each says
+    /// so, timed once a process. Where it is false, models multiply the rounded operands in float32 instead. <c>WISCA_BFLOAT16</c> in the
+    /// environment, <c>native</c> or <c>float32</c>, decides instead. On other processors than x86 it is taken to be so.
     /// </summary>
-    public static bool FastBFloat16 => !X86Base.IsSupported || (Avx512BW.VL.IsSupported && Avx512DQ.VL.IsSupported);
+    /// <exception cref="WiscaException">libtorch does not load, or the variable is neither of the two.</exception>
+    public static bool FastBFloat16
+    {
+        get
+        {
+            Require();
+            return BFloat16Products.Here.AreNative;
+        }
+    }
+
+    /// <summary>How products of bfloat16 are computed on the CPU, and why, in a line for a log.</summary>
+    /// <exception cref="WiscaException">As <see cref="FastBFloat16"/>.</exception>
+    public static string BFloat16Description =>
+        $"products of bfloat16 are {(FastBFloat16 ? "native" : "in float32, of rounded operands")} ({BFloat16Products.Here.Reason})";
 
     /// <summary>Why libtorch does not load, with what to do about it as the hint; null where it loads. Tried once per process.</summary>
     public static WiscaException? Failure => LoadFailure.Value;
@@ -71,14 +80,9 @@ public static partial class TorchRuntime
         YieldWhileWaiting();
         try
         {
-            if (Environment.GetEnvironmentVariable(LibraryVariable) is { Length: > 0 } folder) ForeignLibtorch.Load(folder);
-            else NativeLibrary.TryLoad("torch_cpu", assembly, null, out _);
+            NativeLibrary.TryLoad("torch_cpu", assembly, null, out _);
             NativeLibrary.Load("LibTorchSharp", assembly, null);
             return null;
-        }
-        catch (WiscaException exception)
-        {
-            return exception;
         }
         catch (Exception exception) when (exception is DllNotFoundException or BadImageFormatException)
         {

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.IO.Hashing;
+using TorchSharp;
 using Wisca.Communication;
 using Wisca.Files;
 using Wisca.Safetensors;
@@ -8,7 +9,7 @@ using Wisca.Torch;
 using Wisca.Torch.Generation;
 using Wisca.Torch.Models;
 using Wisca.Torch.Optimizers;
-using Wisca.Torch.Parallel;
+using Wisca.Torch.Ranks;
 using Wisca.Torch.Transitions;
 using Wisca.Training.Batches;
 using Wisca.Training.Checkpointing;
@@ -60,6 +61,8 @@ public sealed class Trainer : IDisposable
         try
         {
             _task = prepare(_checkpoint);
+            if (Model.ComputeType == ScalarType.BFloat16 && Model.Device.type == DeviceType.CPU)
+                _observer.Notice(TorchRuntime.BFloat16Description);
             _optimizer = OptimizerFactory.Create(config.EffectiveOptimizer, Trainee.Trained);
             if (ranks.Size > 1)
             {
@@ -70,7 +73,7 @@ public sealed class Trainer : IDisposable
                 _shared = new SharedGradients(
                     ranks,
                     new GradientBuckets(
-                        ranks, Trainee.Model, Trainee.Trained, (long)(config.Distributed.BucketMegabytes * (1 << 20))));
+                        ranks, Trainee.Trained, (long)(config.Distributed.BucketMegabytes * (1 << 20))));
                 if (config.Distributed.ShardOptimizer) _optimizer.Shard(ranks);
             }
 
@@ -110,6 +113,9 @@ public sealed class Trainer : IDisposable
 
     /// <summary>Time spent on steps, over all parts of a resumed run.</summary>
     public TimeSpan TrainingTime => TimeSpan.FromSeconds(_seconds);
+
+    /// <summary>Time of processors that this process has spent on evaluations, samples and checkpoints between steps.</summary>
+    public TimeSpan ProcessorTimeApart { get; private set; }
 
     /// <summary>Why the run ended before its last step, where the loss or the weights
     /// are not finite or the loss exploded; null otherwise.</summary>
@@ -214,6 +220,7 @@ public sealed class Trainer : IDisposable
             if (_step % _config.Logging.Every == 0 || _step == _task.Steps) Report();
             Transition();
             bool last = _step == _task.Steps;
+            var before = Environment.CpuUsage.TotalTime;
             if (last || (_config.Evaluation.Every > 0 && _step % _config.Evaluation.Every == 0)) evaluation = Evaluate();
             if (IsFirst && _config.Evaluation.Samples is { Every: > 0 } samples && _step % samples.Every == 0) Sample(samples);
             if (last || (_config.Checkpoints.Every > 0 && _step % _config.Checkpoints.Every == 0))
@@ -221,6 +228,8 @@ public sealed class Trainer : IDisposable
                 Save(evaluation?.Step == _step ? evaluation.Loss : null);
                 saved = true;
             }
+
+            ProcessorTimeApart += Environment.CpuUsage.TotalTime - before;
         }
 
         if (!saved) Save(evaluation?.Step == _step ? evaluation.Loss : null);
@@ -345,7 +354,9 @@ public sealed class Trainer : IDisposable
         CheckLoss(loss);
         _rotations?.Observe(_step);
         double rate = _schedule.At(_step),
-            norm = _config.Optimizer.ClipNorm is { } clip ? _optimizer.ClipGradients(clip) : _optimizer.GradientNorm();
+            norm = _config.Optimizer.LargestNorm is { } clip
+                ? _optimizer.ClipGradients(clip, _config.Optimizer.ClipNorm)
+                : _optimizer.GradientNorm();
         if (!double.IsFinite(norm))
         {
             // Gradients that are all finite may have a norm that is not.
@@ -506,7 +517,7 @@ public sealed class Trainer : IDisposable
     private double? WaitingShare()
     {
         if (_shared is null) return null;
-        double waited = _shared.Buckets.WaitedSeconds, share = (waited - _reported.Waited) / Math.Max(1e-9, _seconds - _reported.Seconds);
+        double waited = _shared.Buckets.Seconds, share = (waited - _reported.Waited) / Math.Max(1e-9, _seconds - _reported.Seconds);
         _reported = (waited, _seconds);
         return share;
     }

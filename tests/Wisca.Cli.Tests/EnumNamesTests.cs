@@ -46,6 +46,7 @@ public sealed class EnumNamesTests
         [typeof(SliceRole)] = "writes reads bias embedding head",
         [typeof(ValueRotation)] = "same",
         [typeof(BaseDtype)] = "fp32 stored",
+        [typeof(ClipNorm)] = "gradient relative",
         [typeof(ComputePrecision)] = "float32 native float64",
         [typeof(Criterion)] = "l1 l1-mean l2 rms spectral fisher",
         [typeof(Detokenization)] = "auto wikitext none",

@@ -50,7 +50,7 @@ internal static partial class ProgramHelp
             value);
     }
 
-    [GeneratedRegex("^  ([a-z]+)", RegexOptions.Multiline)]
+    [GeneratedRegex("^  ([a-z-]+)", RegexOptions.Multiline)]
     private static partial Regex Verbs();
 
     [GeneratedRegex("^  (\\S.*?)  +(\\S.*)$", RegexOptions.Multiline)]

@@ -271,6 +271,37 @@ public sealed class StudyPagesTests
         foreach (string file in Files("a")) File.ReadAllBytes(temporary["b", file]).ShouldBe(File.ReadAllBytes(temporary["a", file]));
     }
 
+    /// <summary>Loss over time where every run of an arm was timed, and what rotations saw where there were any.</summary>
+    [Fact]
+    public void Html_TimedRunsAndRotations_AreDrawn()
+    {
+        var study = MadeStudy.Small();
+        string[] before = [.. Titles()];
+        before.ShouldNotContain("Test loss over time");
+        before.ShouldNotContain(title => title.StartsWith("How diagonal"));
+        var rotated = new RotationSeries("stream", [20, 40, 60], [30, 4, 3], [0.2, 0.8, 0.85], [0.9, 0.95, 0.96]);
+        foreach (var (id, result) in study.Results.ToList())
+            study.Results[id] = result with
+            {
+                ProcessorSeconds = 100,
+                Rotations = result.Label.Contains(MadeStudy.Baseline) ? null : [rotated],
+            };
+        Titles().Except(before).ShouldBe(["Test loss over time", "How diagonal the covariance is: stream"]);
+        var rows = Page.Of(study).Descendants("table")
+            .Single(table => table.Element("caption")!.Value.StartsWith("How diagonal"))
+            .Descendants("td").Select(cell => cell.Value).ToList();
+        rows.ShouldContain("0.8000");
+
+        // One run without a time: its arm is left out.
+        string baseline = study.Results.First(entry => entry.Value.Label.Contains(MadeStudy.Baseline)).Key;
+        study.Results[baseline] = study.Results[baseline] with { ProcessorSeconds = null };
+        Page.Of(study).Descendants("table")
+            .Single(table => table.Element("caption")!.Value.StartsWith("Test loss over time"))
+            .Descendants("th").Select(header => header.Value).ShouldNotContain(MadeStudy.Baseline);
+
+        List<string> Titles() => [.. Page.Of(study).Descendants("figure").Select(figure => figure.Descendants("strong").First().Value)];
+    }
+
     /// <summary>Where another report is wanted, set WISCA_WRITE_GOLDEN=1 and run this:
     /// the differences of the files belong to the commit.</summary>
     [Fact]

@@ -36,7 +36,8 @@ public sealed class TicksTests
                 ticks.Places.Count.ShouldBeInRange((int)Math.Floor(wanted * 0.7), (int)Math.Ceiling(wanted * 1.75) + 1);
                 ticks.Labels.Count.ShouldBe(ticks.Places.Count);
                 ticks.Labels.ShouldBeUnique();
-                ticks.Labels.ShouldAllBe(label => label.Length <= 20);
+                // Not ShouldAllBe, which compiles an expression each time: most of what this took.
+                ticks.Labels.All(label => label.Length <= 20).ShouldBeTrue();
                 if (ticks.Places.Count < 2) return;
                 double rough = (ticks.Places[^1] - ticks.Places[0]) / (ticks.Places.Count - 1);
                 double power = Math.Pow(10, Math.Floor(Math.Log10(rough) + 1e-6)), digit = Math.Round(rough / power);

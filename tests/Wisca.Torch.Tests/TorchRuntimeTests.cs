@@ -51,4 +51,27 @@ public sealed class TorchRuntimeTests
         exception.Message.ShouldStartWith("libtorch does not load: there is no native library LibTorchSharp for ");
         exception.Hint.ShouldNotBeNull().ShouldContain("libtorch-cpu-linux-x64");
     }
+
+    [Theory]
+    [InlineData(null, false, false, 1, 9, false, "no AVX-512")]
+    [InlineData(null, true, false, 1, 2, true, "timed: faster than float32")]
+    [InlineData("", true, false, 2, 1, false, "timed: slower than float32")]
+    [InlineData("native", false, false, 2, 1, true, "WISCA_BFLOAT16 says so")]
+    [InlineData("float32", true, true, 1, 2, false, "WISCA_BFLOAT16 says so")]
+    public void BFloat16Products_AreNativeWhereTheyPay(
+        string? setting, bool vectors, bool tiles, double native, double plain, bool areNative, string reason) =>
+        BFloat16Products.Choose(setting, vectors, tiles, () => (native, plain)).ShouldBe(new BFloat16Products(areNative, reason));
+
+    [Fact]
+    public void BFloat16Products_WithTiles_AreNativeAndNotTimed() =>
+        BFloat16Products.Choose(null, true, true, () => throw new InvalidOperationException()).AreNative.ShouldBeTrue();
+
+    [Fact]
+    public void BFloat16Products_UnknownSetting_IsOneLine() =>
+        Should.Throw<WiscaException>(() => BFloat16Products.Choose("fast", true, true, () => (1, 1)))
+            .Message.ShouldBe("WISCA_BFLOAT16 is 'fast', expected native or float32");
+
+    [Fact]
+    public void BFloat16Description_HereAndNow_SaysWhatIsDone() => TorchRuntime.BFloat16Description.ShouldStartWith(
+        TorchRuntime.FastBFloat16 ? "products of bfloat16 are native (" : "products of bfloat16 are in float32, of rounded operands (");
 }

@@ -49,6 +49,27 @@ internal static class CompareVerb
         };
         var summary = new Option<bool>("--summary") { Description = "Summarise what is finished, and run nothing." };
         var score = new Option<bool>("--score") { Description = "Score the models of finished runs, summarise, and run nothing." };
+        var clock = new Option<bool>("--clock")
+        {
+            Description = "Print what a step of each arm costs, from finished runs, for a grid's costs, and run nothing.",
+        };
+        var power = new Option<string[]>("--power")
+        {
+            Description = "Say how many seeds a study needs, from the scatter of finished ones in these folders, and run nothing.",
+            HelpName = "DIR",
+            AllowMultipleArgumentsPerToken = true,
+        };
+        var arms = new Option<string[]>("--arms")
+        {
+            Description = "With --power: only the scatter of these arms.",
+            HelpName = "NAME",
+            AllowMultipleArgumentsPerToken = true,
+        };
+        var effect = SharedOptions.Number("--effect", "With --power: the change of perplexity to show, in percent.", "PERCENT", 0.01, 99);
+        effect.DefaultValueFactory = _ => 5;
+        var comparisons = SharedOptions.Number(
+            "--comparisons", "With --power: the number of comparisons that Holm's adjustment is for.", "N", 1, 1000);
+        comparisons.DefaultValueFactory = _ => 1;
         var print = new Option<bool>("--print-config")
         {
             Description = "Print the study's configuration with every key explained, and run nothing.",
@@ -56,7 +77,7 @@ internal static class CompareVerb
         var json = SharedOptions.Json();
         var command = new Command("compare", "Run a paired experiment: arms, models, seeds, learning rates, and statistics.")
         {
-            config, set, workers, shard, dry, merge, summary, score, print, json,
+            config, set, workers, shard, dry, merge, summary, score, clock, power, arms, effect, comparisons, print, json,
         };
         command.SetAction((parsed, cancellation) => Task.Run(() =>
         {
@@ -68,10 +89,25 @@ internal static class CompareVerb
                 return 0;
             }
 
+            if (parsed.GetValue(power) is { Length: > 0 } studies)
+            {
+                PowerTable.Print(
+                    context, studies, parsed.GetValue(arms) ?? [], parsed.GetValue(effect), parsed.GetValue(comparisons),
+                    parsed.GetValue(json));
+                return 0;
+            }
+
+            foreach (var other in (Option[])[arms, effect, comparisons])
+            {
+                if (parsed.GetResult(other) is { Implicit: false })
+                    throw new UsageException($"{other.Name} is given without --power, expected the folders of finished studies");
+            }
+
             if (file is null) throw new UsageException("--config is missing: it names the study");
             var part = Part(parsed.GetValue(shard));
             var study = Study.Load(file, overrides);
             using var folder = new StudyFolder(study.Config.Output);
+            if (parsed.GetValue(clock)) return Clock(context, study, folder, parsed.GetValue(json));
             if (parsed.GetValue(dry)) return DryRun(context, study, folder, part, parsed.GetValue(json));
             string[] others = parsed.GetValue(merge) ?? [];
             bool scores = parsed.GetValue(score);
@@ -107,7 +143,7 @@ internal static class CompareVerb
             context.Error.Profile.Out.Writer.WriteLine($"not used: {path}: {reason}{(runs ? "; the run is made again" : "")}");
         if (runs)
         {
-            folder.Lock();
+            folder.Join();
             using var console = new StudyConsole(context.Error);
             var scorer = new StudyScorer(study, folder, console);
             outcome = new StudyRunner(study, folder, options, console).Run(cancellation);
@@ -221,6 +257,40 @@ internal static class CompareVerb
                 $"{Format.Count(costs.Count, "run")}, {left.Count} to run: {flops:0.0e+0} FLOPs, {TrainingConsole.Span(time)} with one "
                 + $"worker of {Format.Count(study.Config.Threads, "thread")}, {assumed}"));
         return 0;
+    }
+
+    private static int Clock(CommandContext context, Study study, StudyFolder folder, bool json)
+    {
+        var costs = StepCost.Of(study, study.ResultsIn(folder).ById);
+        if (costs.Count == 0)
+            throw new WiscaException(
+                $"{folder.FullPath} has no pair of runs of an arm and the baseline that were timed, expected one",
+                "run the study first; runs that were interrupted, and those of earlier versions, have no time of processors");
+        if (json)
+        {
+            context.WriteJson(new JsonArray([.. costs.Select(cost => (JsonNode?)new JsonObject
+            {
+                ["regime"] = cost.Regime, ["model"] = cost.Model, ["arm"] = cost.Arm, ["cost"] = Math.Round(cost.Cost, 4),
+                ["least"] = Math.Round(cost.Least, 4), ["greatest"] = Math.Round(cost.Greatest, 4), ["pairs"] = cost.Pairs,
+            })]));
+            return 0;
+        }
+
+        var table = new Table().Border(TableBorder.Simple).AddColumns("regime", "model", "arm");
+        foreach (string header in (string[])["cost of a step", "least", "greatest", "pairs"])
+            table.AddColumn(new TableColumn(header).RightAligned());
+        foreach (var cost in costs)
+            table.AddRow(
+                cost.Regime.EscapeMarkup(), cost.Model.EscapeMarkup(), cost.Arm.EscapeMarkup(), Ratio(cost.Cost), Ratio(cost.Least),
+                Ratio(cost.Greatest), $"{cost.Pairs}");
+        context.Out.Write(table);
+        foreach (var model in costs.GroupBy(cost => (cost.Regime, cost.Model)))
+            context.Out.WriteLine(
+                $"{model.Key.Regime}/{model.Key.Model}: costs: "
+                + $"{{ {string.Join(", ", model.Select(cost => $"{cost.Arm}: {Ratio(cost.Cost)}"))} }}");
+        return 0;
+
+        static string Ratio(double ratio) => ratio.ToString("0.000", CultureInfo.InvariantCulture);
     }
 
     private static (int Part, int Parts) Part(string? text)

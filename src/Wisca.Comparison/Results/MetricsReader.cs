@@ -14,6 +14,9 @@ internal sealed class MetricsReader
     private readonly List<HeldOutPoint> _heldOut = [];
     private readonly Dictionary<(string Quantity, string Name, int Layer), List<(long Step, double Value)>> _layers = [];
     private readonly List<AppliedFactors> _transitions = [];
+    private readonly SortedDictionary<string, List<(long Step, Dictionary<string, double> Values)>> _rotations =
+        new(StringComparer.Ordinal);
+
 
     /// <param name="path">The file.</param>
     /// <param name="tokensPerStep">Number of tokens of a step; a mean where batches differ in length.</param>
@@ -31,6 +34,7 @@ internal sealed class MetricsReader
             if (record.TryGetProperty(MetricNames.ValidationLoss, out var validation))
                 _heldOut.Add(
                     new HeldOutPoint(step, Tokens(step), Number(validation), Number(record.GetProperty(MetricNames.TestLoss))));
+            if (record.TryGetProperty(MetricNames.RotationSeconds, out _)) Rotated(step, record);
             if (record.TryGetProperty(MetricNames.Groups, out var groups)) Transitioned(step, groups);
             if (record.TryGetProperty(MetricNames.MeanFactor, out var mean))
                 _transitions.Add(
@@ -61,6 +65,21 @@ internal sealed class MetricsReader
     public IReadOnlyList<HeldOutPoint> HeldOut => Thinned(_heldOut, HeldOutPoints);
 
     public IReadOnlyList<AppliedFactors> Transitions => _transitions;
+
+    /// <summary>Every kind of space that was rotated.</summary>
+    public IReadOnlyList<RotationSeries> Rotations =>
+    [
+        .. _rotations.Select(kind =>
+        {
+            var points = Thinned(kind.Value, LayerPoints);
+            return new RotationSeries(
+                kind.Key, [.. points.Select(point => point.Step)], Values(MetricNames.RotationAngle), Values(MetricNames.DiagonalBefore),
+                Values(MetricNames.DiagonalAfter));
+
+            IReadOnlyList<double> Values(string quantity) =>
+                points.All(point => point.Values.ContainsKey(quantity)) ? [.. points.Select(point => point.Values[quantity])] : [];
+        }),
+    ];
 
     public IReadOnlyList<LossPoint> TrainingLoss
     {
@@ -98,6 +117,19 @@ internal sealed class MetricsReader
     /// <summary>A number, or the text that stands for one that is not finite.</summary>
     private static double Number(JsonElement value) =>
         value.ValueKind == JsonValueKind.String ? double.Parse(value.GetString()!, CultureInfo.InvariantCulture) : value.GetDouble();
+
+    private void Rotated(long step, JsonElement record)
+    {
+        foreach (
+            var kind in record.EnumerateObject()
+                .Select(property => (Name: MetricNames.FindRotation(property.Name), property.Value))
+                .Where(property => property.Name is not null)
+                .GroupBy(property => property.Name!.Value.Kind))
+        {
+            if (!_rotations.TryGetValue(kind.Key, out var series)) _rotations[kind.Key] = series = [];
+            series.Add((step, kind.ToDictionary(property => property.Name!.Value.Quantity, property => Rounded(Number(property.Value)))));
+        }
+    }
 
     private void Transitioned(long step, JsonElement groups)
     {

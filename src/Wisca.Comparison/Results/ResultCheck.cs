@@ -25,6 +25,13 @@ internal static class ResultCheck
         ?? Holds(result.Transitions, "transitions")
         ?? Holds(result.Imbalances, "imbalances")
         ?? Holds(result.Norms, "norms")
+        ?? Holds(result.Rotations ?? [], "rotations")
+        ?? (result.Rotations ?? [])
+            .Where(series => series.Angle.Count != series.Steps.Count
+                || series.Before.Count != series.After.Count
+                || (series.Before.Count > 0 && series.Before.Count != series.Steps.Count))
+            .Select(series => $"rotations of {series.Kind}: as many steps as values are expected")
+            .FirstOrDefault()
         ?? Holds(result.Scores.Values, "scores")
         ?? Holds(result.Environment.Versions.Values, "environment.versions")
         ?? result.Imbalances.Concat(result.Norms)

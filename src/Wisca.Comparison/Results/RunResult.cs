@@ -54,6 +54,11 @@ public sealed record RunResult
     /// <summary>Seconds of training, evaluation and checkpoints aside.</summary>
     public required double Seconds { get; init; }
 
+    /// <summary>Seconds of processors from the first step to the last, transitions and rotations included, evaluations and checkpoints
+    /// aside: a busy machine does not stretch them. Null where the run was interrupted.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public double? ProcessorSeconds { get; init; }
+
     /// <summary>Training loss over time, thinned by averaging.</summary>
     public required IReadOnlyList<LossPoint> TrainingLoss { get; init; }
 
@@ -68,6 +73,10 @@ public sealed record RunResult
 
     /// <summary>What transitions did.</summary>
     public required IReadOnlyList<AppliedFactors> Transitions { get; init; }
+
+    /// <summary>What rotations did, thinned; null where there are none.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyList<RotationSeries>? Rotations { get; init; }
 
     /// <summary>Evaluations of the trained model by name, made after the run; empty until then.</summary>
     public required IReadOnlyDictionary<string, RunScore> Scores { get; init; }

@@ -37,9 +37,23 @@ public sealed partial class StudyFolder : IDisposable
 
     private string Runs => Path.Combine(FullPath, "runs");
 
-    /// <summary>Takes the folder for this process, and clears away what killed runs left that are finished all the same.</summary>
-    /// <exception cref="WiscaException">Another study is running in it, or it cannot be written.</exception>
-    public void Lock()
+    /// <summary>Who makes which run; null until the folder is joined.</summary>
+    internal RunClaims? Claims { get; private set; }
+
+    /// <summary>Takes the folder for this process alone.</summary>
+    /// <exception cref="WiscaException">A study is running in it, or it cannot be written.</exception>
+    public void Lock() => Open(alone: true);
+
+    /// <summary>Takes part in the study that is made in the folder, beside other processes of this machine, and of others that share it.
+    /// </summary>
+    /// <exception cref="WiscaException">Another process has the folder for itself, or it cannot be written.</exception>
+    public void Join()
+    {
+        Open(alone: false);
+        Claims = new RunClaims(WorkFolder);
+    }
+
+    private void Open(bool alone)
     {
         string file = Path.Combine(FullPath, LockName);
         if (File.Exists(FullPath))
@@ -47,16 +61,17 @@ public sealed partial class StudyFolder : IDisposable
         try
         {
             AtomicFolder.Ensure(FullPath);
-            _lock = new FileStream(file, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+            if (!File.Exists(file)) new FileStream(file, FileMode.OpenOrCreate, FileAccess.Write, FileShare.ReadWrite).Dispose();
+            _lock = alone
+                ? new FileStream(file, FileMode.Open, FileAccess.ReadWrite, FileShare.None)
+                : new FileStream(file, FileMode.Open, FileAccess.Read, FileShare.Read);
             Directory.CreateDirectory(WorkFolder);
-            foreach (string work in Directory.EnumerateDirectories(WorkFolder).Where(work => HasResult(Path.GetFileName(work))).ToList())
-                Directory.Delete(work, recursive: true);
         }
         catch (IOException exception) when (_lock is null && File.Exists(file))
         {
             throw new WiscaException(
                 $"output {FullPath} is in use by another wisca compare",
-                "wait for it; to share a study between machines give each a folder and a --shard, and merge them", exception);
+                "wait for it", exception);
         }
         catch (Exception exception) when (FileFailure.IsExpected(exception))
         {
@@ -189,7 +204,11 @@ public sealed partial class StudyFolder : IDisposable
     }
 
     /// <inheritdoc/>
-    public void Dispose() => _lock?.Dispose();
+    public void Dispose()
+    {
+        Claims?.Dispose();
+        _lock?.Dispose();
+    }
 
     /// <summary>The file of a run's result.</summary>
     /// <param name="id">The run's id.</param>

@@ -99,6 +99,8 @@ public static class RunWorker
     {
         using var trainer = kind.Prepare(config, new Observer(output), stop);
         string? reason = null;
+        bool whole = trainer.CompletedSteps == 0;
+        var before = Environment.CpuUsage.TotalTime;
         try
         {
             if (trainer.Run(stop).Interrupted) return null;
@@ -108,6 +110,7 @@ public static class RunWorker
             reason = trainer.Divergence;
         }
 
+        var processors = Environment.CpuUsage.TotalTime - before - trainer.ProcessorTimeApart;
         var metrics = new MetricsReader(
             Path.Combine(config.Output, RunLayout.Metrics),
             trainer.TokensSeen / (double)Math.Max(1, trainer.CompletedSteps));
@@ -127,11 +130,13 @@ public static class RunWorker
             Steps = trainer.CompletedSteps,
             Tokens = trainer.TokensSeen,
             Seconds = Math.Round(trainer.TrainingTime.TotalSeconds, 3),
+            ProcessorSeconds = whole ? Math.Round(processors.TotalSeconds, 3) : null,
             TrainingLoss = metrics.TrainingLoss,
             HeldOut = metrics.HeldOut,
             Imbalances = metrics.Series(MetricNames.Imbalance),
             Norms = metrics.Series(MetricNames.Norm),
             Transitions = metrics.Transitions,
+            Rotations = metrics.Rotations is { Count: > 0 } rotations ? rotations : null,
             Scores = new Dictionary<string, RunScore>(),
             Environment = new RunEnvironment(
                 new SortedDictionary<string, string>(StringComparer.Ordinal)

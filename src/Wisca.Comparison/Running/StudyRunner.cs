@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 using Wisca.Comparison.Results;
 using Wisca.Comparison.Studies;
@@ -7,7 +8,8 @@ namespace Wisca.Comparison.Running;
 
 /// <summary>
 /// Makes the runs of a study that have no result yet, several at a time, each in a process of its own. It may be killed at any time:
-/// finished runs stand in the folder, and others go on from their last checkpoint when it is started again.
+/// finished runs stand in the folder, and others go on from their last checkpoint when it is started again. Others may do so in the same
+/// folder at the same time: each run is claimed before it is made.
 /// </summary>
 public sealed class StudyRunner
 {
@@ -17,7 +19,7 @@ public sealed class StudyRunner
     // Less than what System.CommandLine leaves between Ctrl-C and the end.
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(25);
 
-    private static readonly TimeSpan Heartbeat = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan Heartbeat = TimeSpan.FromSeconds(1), SignOfLife = TimeSpan.FromSeconds(10);
 
     private readonly Study _study;
     private readonly StudyFolder _folder;
@@ -27,13 +29,16 @@ public sealed class StudyRunner
     private readonly Dictionary<string, RunResult> _results;
     private readonly Dictionary<string, RunFailure> _failures = new(StringComparer.Ordinal);
     private readonly List<WorkerProcess> _running = [];
+    private readonly RunClaims _claims;
+    private long _beaten = Stopwatch.GetTimestamp();
+    private bool _waits;
 
     // Tokens per second of whole runs, start and evaluations included, of those that were made from the beginning.
     private readonly List<(string Model, double Rate)> _rates = [];
     private int _finished;
 
     /// <param name="study">The study.</param>
-    /// <param name="folder">Its folder, locked.</param>
+    /// <param name="folder">Its folder, joined.</param>
     /// <param name="options">How it is run.</param>
     /// <param name="observer">Told how it goes on.</param>
     /// <exception cref="WiscaException">A run would not begin, or a result cannot be read.</exception>
@@ -44,8 +49,10 @@ public sealed class StudyRunner
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(observer);
         (_study, _folder, _options, _observer) = (study, folder, options, observer);
+        _claims = folder.Claims ?? throw new ArgumentException("the folder is not joined", nameof(folder));
         _checks = study.CheckRuns();
         _results = study.ResultsIn(folder).ById;
+        ClearAway();
     }
 
     private int Workers => _options.Workers > 0 ? _options.Workers
@@ -62,8 +69,9 @@ public sealed class StudyRunner
             while (true)
             {
                 while (!stop.IsCancellationRequested && _running.Count < Workers && !IsHopeless() && Next() is { } run) Start(run);
-                if (_running.Count == 0) break;
+                if (_running.Count == 0 && (stop.IsCancellationRequested || IsHopeless() || !WaitsForOthers())) break;
                 WaitForOne(stop);
+                Beat();
                 if (stop.IsCancellationRequested) StopAll();
                 foreach (var worker in _running.Where(worker => worker.Completion.IsCompleted).ToList()) Collect(worker, stop);
                 Tell();
@@ -71,7 +79,11 @@ public sealed class StudyRunner
         }
         finally
         {
-            foreach (var worker in _running) worker.Dispose();
+            foreach (var worker in _running)
+            {
+                worker.Dispose();
+                _claims.Release(worker.Run.Id);
+            }
         }
 
         if (!stop.IsCancellationRequested)
@@ -82,7 +94,7 @@ public sealed class StudyRunner
                 foreach (string waiting in _study.Plan(_results).Waiting) _observer.Notice($"{waiting}: {why}");
         }
 
-        return new StudyOutcome(stop.IsCancellationRequested && Next() is not null, [.. _failures.Values]);
+        return new StudyOutcome(stop.IsCancellationRequested && Left().Any(), [.. _failures.Values]);
     }
 
     /// <summary>True for runs that belong to a part of the study. Parts go by all that pairs have in common.</summary>
@@ -102,14 +114,88 @@ public sealed class StudyRunner
     private IReadOnlyList<PlannedRun> Mine() =>
         [.. _study.Plan(_results).Runs.Where(run => IsIn(run, _options.Shard)).DistinctBy(run => run.Id)];
 
-    private PlannedRun? Next() =>
+    /// <summary>The runs that have no result, and that nobody here makes or has tried in vain.</summary>
+    private IEnumerable<PlannedRun> Left() =>
         Mine()
-            .FirstOrDefault(run =>
+            .Where(run =>
                 !_results.ContainsKey(run.Id) && !_failures.ContainsKey(run.Id) && _running.All(worker => worker.Run.Id != run.Id));
+
+    /// <summary>The next run, claimed; null where there is none that others do not make.</summary>
+    private PlannedRun? Next()
+    {
+        foreach (var run in Left())
+        {
+            if (TakeOver(run) || !_claims.TryTake(run.Id)) continue;
+
+            // It may have been finished between the two.
+            if (!TakeOver(run)) return run;
+            _claims.Release(run.Id);
+        }
+
+        return null;
+    }
+
+    /// <summary>True where somebody else has finished a run; its result is known then.</summary>
+    private bool TakeOver(PlannedRun run)
+    {
+        if (!_folder.HasResult(run.Id)) return false;
+        try
+        {
+            // A result that is none, or of something else, is replaced.
+            var result = _folder.ReadResult(run.Id);
+            if (_study.Fault(run, result) is not null) return false;
+            _results[run.Id] = result;
+            return true;
+        }
+        catch (WiscaException)
+        {
+            return false;
+        }
+    }
+
+    private bool WaitsForOthers()
+    {
+        if (Left().FirstOrDefault(run => !TakeOver(run)) is not { } run) return Left().Any();
+        if (!_waits && _claims.HostOf(run.Id) is { } host)
+            _observer.Notice($"waits for {run.Label}, which is made on {host}");
+        _waits = true;
+        return true;
+    }
+
+    /// <summary>Tells others that the runs are still made here, and gives up those that they have taken over.</summary>
+    private void Beat()
+    {
+        if (Stopwatch.GetElapsedTime(_beaten) < SignOfLife) return;
+        _beaten = Stopwatch.GetTimestamp();
+        var lost = _claims.Beat();
+        foreach (var worker in _running.Where(worker => lost.Contains(worker.Run.Id)).ToList())
+        {
+            _observer.Notice($"{worker.Run.Label} has been taken over by another wisca compare: this one was away for too long");
+            worker.Dispose();
+            _running.Remove(worker);
+        }
+    }
 
     private TrainingCheck Check(PlannedRun run) => _checks[(run.Regime, run.Model, run.Arm)];
 
     private double Share(WorkerProcess worker) => (double)worker.Step / Check(worker.Run).Steps;
+
+    /// <summary>Clears away what killed runs left that are finished all the same.</summary>
+    private void ClearAway()
+    {
+        foreach (string id in Directory.EnumerateDirectories(_folder.WorkFolder).Select(path => Path.GetFileName(path)).ToList())
+        {
+            if (!_results.ContainsKey(id) || !_claims.TryTake(id)) continue;
+            DeleteWork(id);
+            _claims.Release(id);
+        }
+    }
+
+    private void DeleteWork(string id)
+    {
+        string work = Path.Combine(_folder.WorkFolder, id);
+        if (Directory.Exists(work)) Directory.Delete(work, recursive: true);
+    }
 
     private void Start(PlannedRun run)
     {
@@ -128,7 +214,8 @@ public sealed class StudyRunner
     {
         try
         {
-            Task.WaitAny([.. _running.Select(worker => worker.Completion)], (int)Heartbeat.TotalMilliseconds, stop);
+            if (_running.Count == 0) stop.WaitHandle.WaitOne(Heartbeat);
+            else Task.WaitAny([.. _running.Select(worker => worker.Completion)], (int)Heartbeat.TotalMilliseconds, stop);
         }
         catch (OperationCanceledException)
         {
@@ -145,6 +232,7 @@ public sealed class StudyRunner
             // It goes on from an earlier checkpoint.
             worker.Dispose();
             _running.Remove(worker);
+            _claims.Release(worker.Run.Id);
         }
     }
 
@@ -157,7 +245,7 @@ public sealed class StudyRunner
             var result = _results[run.Id] = _folder.ReadResult(run.Id);
             _finished++;
             if (worker.FromTheBeginning) _rates.Add((run.Model, Check(run).Tokens / worker.Elapsed.TotalSeconds));
-            Directory.Delete(Path.Combine(_folder.WorkFolder, run.Id), recursive: true);
+            DeleteWork(run.Id);
             _observer.Finished(run, result, worker.Elapsed);
         }
         else if (!(worker.Interrupted && stop.IsCancellationRequested))
@@ -169,6 +257,7 @@ public sealed class StudyRunner
         }
 
         worker.Dispose();
+        _claims.Release(run.Id);
     }
 
     private void Tell()

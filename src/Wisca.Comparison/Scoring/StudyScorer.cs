@@ -70,11 +70,16 @@ public sealed class StudyScorer
         var kept = missing.Where(result => Directory.Exists(_folder.ModelPath(result.Id))).ToList();
         if (kept.Count < missing.Count)
             _observer.Notice($"{missing.Count - kept.Count} finished runs kept no model, or an adapter only, and are not scored");
-        foreach (var (index, result) in kept.Index())
+        foreach (var (index, known) in kept.Index())
         {
+            // Others who share the folder score other models; what they have done meanwhile is not done again.
+            string claim = $"score-{known.Id}";
+            if (_folder.Claims?.TryTake(claim) == false) continue;
+            var result = _folder.ReadResult(known.Id);
             var scores = new SortedDictionary<string, RunScore>(result.Scores.ToDictionary(), StringComparer.Ordinal);
             foreach (var (name, score) in Score(result, threads, stop)) scores[name] = score;
             _folder.WriteResult(result with { Scores = scores });
+            _folder.Claims?.Release(claim);
             var values = all.Select(wanted =>
                 string.Create(CultureInfo.InvariantCulture, $"{wanted.Name} {scores[wanted.Name].Value:0.0000}"));
             _observer.Notice($"scored {index + 1} of {kept.Count}: {result.Label}: {string.Join(", ", values)}");

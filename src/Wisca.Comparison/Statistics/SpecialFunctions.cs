@@ -1,6 +1,6 @@
 namespace Wisca.Comparison.Statistics;
 
-/// <summary>The incomplete beta function, from which the distributions here are made.</summary>
+/// <summary>The incomplete beta and gamma functions, from which the distributions here are made.</summary>
 internal static class SpecialFunctions
 {
     // Lanczos' coefficients for g = 7 (Godfrey 2001).
@@ -49,5 +49,42 @@ internal static class SpecialFunctions
         return front * fraction;
 
         static double NotZero(double value) => Math.Abs(value) < tiny ? tiny : value;
+    }
+
+    /// <summary>The regularised lower incomplete gamma function P(a, x): the series of DLMF 8.7.1, and beyond the peak
+    /// one less the continued fraction of 8.9.2, by Lentz's method.</summary>
+    /// <param name="a">Positive.</param>
+    /// <param name="x">Not negative.</param>
+    public static double IncompleteGamma(double a, double x) => x < a + 1 ? Series(a, x) : 1 - Fraction(a, x);
+
+    /// <summary>The probability that a normal deviate is above z.</summary>
+    public static double NormalUpperTail(double z)
+    {
+        double square = z * z / 2, above = square < 1.5 ? 1 - Series(0.5, square) : Fraction(0.5, square);
+        return z >= 0 ? above / 2 : 1 - (above / 2);
+    }
+
+    private static double Series(double a, double x)
+    {
+        if (x <= 0) return 0;
+        double term = 1 / a, sum = term;
+        for (double n = a + 1; term > 1e-17 * sum; n++) sum += term *= x / n;
+        return sum * Math.Exp((a * Math.Log(x)) - x - LogGamma(a));
+    }
+
+    private static double Fraction(double a, double x)
+    {
+        double b = x + 1 - a, c = 1e300, d = 1 / b, fraction = d;
+        for (int i = 1; i <= 500; i++)
+        {
+            double numerator = -i * (i - a);
+            b += 2;
+            d = 1 / ((numerator * d) + b);
+            c = b + (numerator / c);
+            fraction *= c * d;
+            if (Math.Abs((c * d) - 1) < 1e-16) break;
+        }
+
+        return fraction * Math.Exp((a * Math.Log(x)) - x - LogGamma(a));
     }
 }

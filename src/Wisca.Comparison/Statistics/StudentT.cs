@@ -35,4 +35,28 @@ internal static class StudentT
 
         return (low + high) / 2;
     }
+
+    /// <summary>The probability that the noncentral distribution is above t (Lenth 1989, AS 243).</summary>
+    /// <param name="t">Not negative.</param>
+    /// <param name="degrees">Degrees of freedom; positive.</param>
+    /// <param name="shift">The noncentrality.</param>
+    public static double UpperTail(double t, double degrees, double shift)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(t);
+        double x = t * t / ((t * t) + degrees), half = shift * shift / 2, sum = 0;
+
+        // Poisson weights: what is far from their mean adds nothing.
+        double width = 12 * Math.Sqrt(half + 1);
+        int first = (int)Math.Max(0, half - width), last = (int)(half + width + 40);
+        for (int j = first; j <= last && half > 0; j++)
+        {
+            double log = -half + (j * Math.Log(half));
+            sum += (Math.Exp(log - SpecialFunctions.LogGamma(j + 1)) * SpecialFunctions.IncompleteBeta(x, j + 0.5, degrees / 2))
+                + (shift / Math.Sqrt(2) * Math.Exp(log - SpecialFunctions.LogGamma(j + 1.5))
+                    * SpecialFunctions.IncompleteBeta(x, j + 1, degrees / 2));
+        }
+
+        if (half == 0) sum = SpecialFunctions.IncompleteBeta(x, 0.5, degrees / 2);
+        return Math.Clamp(1 - SpecialFunctions.NormalUpperTail(shift) - (sum / 2), 0, 1);
+    }
 }

@@ -37,6 +37,9 @@ internal sealed class FinetuningRuns : RunKind
 
     public override long? StepsOf(RunConfig config) => ((FinetuneConfig)config).Steps;
 
+    public override RunConfig? Shortened(RunConfig config, double cost) =>
+        config is FinetuneConfig { Steps: { } steps } finetune ? finetune with { Steps = Fewer(steps, cost) } : null;
+
     public override TrainingCheck Check(RunConfig config) => _check.Of((FinetuneConfig)config);
 
     public override Trainer Prepare(RunConfig config, ITrainingObserver observer, CancellationToken stop) =>
@@ -47,7 +50,7 @@ internal sealed class FinetuningRuns : RunKind
 
     protected override RunConfig Identity(RunConfig config)
     {
-        var identity = (FinetuneConfig)base.Identity(config);
+        var identity = (FinetuneConfig)config;
         var (known, data) = (identity.Base, identity.Data);
         return identity with
         {
@@ -59,6 +62,16 @@ internal sealed class FinetuningRuns : RunKind
                     : null,
             },
             Data = data with { Train = Contents(data.Train), Validation = Contents(data.Validation), Test = Contents(data.Test) },
+        };
+    }
+
+    protected override RunConfig Inside(RunConfig config)
+    {
+        var inside = (FinetuneConfig)config;
+        return inside with
+        {
+            Base = inside.Base with { Model = null, Tokenizer = null },
+            Data = inside.Data with { Train = [], Validation = [], Test = [] },
         };
     }
 

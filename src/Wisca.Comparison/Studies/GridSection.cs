@@ -40,4 +40,14 @@ public sealed record GridSection
     /// </summary>
     [Setting("Settings of this grid's runs, laid over the study's and the model's. Grids whose settings differ are compared apart.")]
     public SettingsTree Training { get; init; } = SettingsTree.Empty;
+
+    /// <summary>
+    /// For a comparison at equal time: what a step of an arm costs, as a multiple of the baseline's, for each arm by name. Its runs have so
+    /// many fewer steps. wisca compare --clock measures it. Grids whose costs differ are compared apart.
+    /// </summary>
+    [Setting(
+        "For a comparison at equal time: what a step of an arm costs, as a multiple of the baseline's, for each arm by name. Its runs have "
+        + "so many fewer steps. wisca compare --clock measures it. Grids whose costs differ are compared apart.",
+        Expected = "a mapping of names to numbers")]
+    public SettingsTree Costs { get; init; } = SettingsTree.Empty;
 }

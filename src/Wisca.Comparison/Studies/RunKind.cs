@@ -20,9 +20,32 @@ internal abstract class RunKind
 
     /// <summary>
     /// The hash that a run is known by: of all that it computes, and not of where it is written, how it is reported, or how many threads it
-    /// has. Machines with other folders agree.
+    /// has. Machines with other folders agree, and so do versions with other settings.
     /// </summary>
-    public string Id(RunConfig config) => SettingsWriter.Hash(Identity(config))[..Digits];
+    public string Id(RunConfig config) => SettingsWriter.Hash(Identity(Computed(config)))[..Digits];
+
+    /// <summary>
+    /// What a result's configuration says that a run's does not; null where they agree. An id tells what was set: what follows from a
+    /// default that is another one today is seen here.
+    /// </summary>
+    /// <param name="run">The configuration of the run.</param>
+    /// <param name="recorded">The configuration of the result, as it was written.</param>
+    public string? Difference(RunConfig run, string recorded)
+    {
+        RunConfig made;
+        try
+        {
+            made = Read(recorded, "configuration");
+        }
+        catch (WiscaException exception)
+        {
+            return exception.Details is [var detail, ..] ? detail : exception.Message;
+        }
+
+        return SettingsWriter.Differences(Anywhere(run), Anywhere(made)) is [var (key, expected, found), ..]
+            ? $"{key} is {found}, but the run of this id has {expected}"
+            : null;
+    }
 
     /// <summary>Reads a configuration file; null for the command's defaults.</summary>
     public abstract RunConfig Load(string? path);
@@ -34,6 +57,14 @@ internal abstract class RunKind
 
     /// <summary>Number of steps that a completed run has made; null where its data decide that.</summary>
     public abstract long? StepsOf(RunConfig config);
+
+    /// <summary>A run whose steps cost more, in the time of one whose steps cost 1; null where its steps follow from data.</summary>
+    /// <param name="config">The configuration.</param>
+    /// <param name="cost">What a step costs.</param>
+    public abstract RunConfig? Shortened(RunConfig config, double cost);
+
+    /// <summary>The steps that fit into the time of others.</summary>
+    protected static int Fewer(int steps, double cost) => Math.Max(1, (int)Math.Round(steps / cost));
 
     /// <summary>Lays settings over a configuration; faults go to the binder.</summary>
     public static RunConfig Lay(SettingsBinder binder, MappingNode? settings, string name, RunConfig start) =>
@@ -79,9 +110,18 @@ internal abstract class RunKind
     /// <summary>What the folder of what was trained is called beside a result.</summary>
     public abstract string Product(RunConfig config);
 
-    /// <summary>A configuration in which what computes nothing is as by default,
-    /// and what lies outside of it is replaced by what it is known by.</summary>
-    protected virtual RunConfig Identity(RunConfig config) =>
+    /// <summary>A configuration in which what lies outside of it is replaced by what it is known by.</summary>
+    /// <param name="config">What computes nothing is as by default in it.</param>
+    protected abstract RunConfig Identity(RunConfig config);
+
+    /// <summary>A configuration without what lies outside of it, which is elsewhere on another machine.</summary>
+    /// <param name="config">What computes nothing is as by default in it.</param>
+    protected abstract RunConfig Inside(RunConfig config);
+
+    private RunConfig Anywhere(RunConfig config) => Inside(Computed(config));
+
+    /// <summary>A configuration in which what computes nothing is as by default.</summary>
+    private static RunConfig Computed(RunConfig config) =>
         config.Computed() with
         {
             Evaluation = config.Evaluation with { Samples = new() },

@@ -189,7 +189,8 @@ public sealed class Study
         return trusted;
     }
 
-    private string? Fault(PlannedRun run, RunResult result)
+    /// <summary>What a result says that is not what its run's id stands for; null where it is.</summary>
+    internal string? Fault(PlannedRun run, RunResult result)
     {
         if (result.Seed != run.Seed) return $"seed is {result.Seed}, but the run of this id has {run.Seed}";
         if (result.LearningRate != run.LearningRate)
@@ -198,7 +199,7 @@ public sealed class Study
                 $"learning_rate is {result.LearningRate:R}, but the run of this id has {run.LearningRate:R}");
         if (result.Outcome == RunOutcome.Completed && _kind.StepsOf(run.Config) is { } steps && result.Steps != steps)
             return $"steps is {result.Steps}, but the run of this id has {steps}";
-        return null;
+        return _kind.Difference(run.Config, result.Configuration);
     }
 
     /// <summary>The learning rate at which the baseline has the lowest mean loss on the validation text;
@@ -265,8 +266,15 @@ public sealed class Study
                 foreach (string arm in ArmsOf(grid).Where(arm => !_configs.ContainsKey((regime.Name, model, arm))))
                 {
                     // An arm with a learning rate of its own would not be compared at equal ones.
-                    if (Lay(based, Tree(Config.Arms, arm), [.. Reserved, "optimizer.learning_rate"]) is { } whole)
-                        _configs[(regime.Name, model, arm)] = _kind.Studied(whole);
+                    if (Lay(based, Tree(Config.Arms, arm), [.. Reserved, "optimizer.learning_rate"]) is not { } whole) continue;
+                    whole = _kind.Studied(whole);
+                    if (regime.Costs.TryGetValue(arm, out double cost) && cost != 1)
+                    {
+                        if (_kind.Shortened(whole, cost) is { } shorter) whole = shorter;
+                        else _faults.Add($"{name}: grids.{grid.Name}.costs: steps of {arm} follow from its data, expected steps to divide");
+                    }
+
+                    _configs[(regime.Name, model, arm)] = whole;
                 }
             }
         }
@@ -306,8 +314,10 @@ public sealed class Study
             _grids.Add(
                 (
                     grid,
-                    _grids.Select(entry => entry.Regime).FirstOrDefault(regime => regime.Training.ToString() == grid.Training.ToString())
-                        ?? new Regime(grid.Name, grid.Training)));
+                    _grids.FirstOrDefault(entry =>
+                        entry.Grid.Training.ToString() == grid.Training.ToString()
+                        && entry.Grid.Costs.ToString() == grid.Costs.ToString()).Regime
+                        ?? new Regime(grid.Name, grid.Training, CostsOf(grid, name))));
         }
 
         foreach (var (grid, regime) in _grids.Where(entry => IsBest(entry.Grid)))
@@ -326,6 +336,27 @@ public sealed class Study
             foreach (string other in given.Except(known))
                 _faults.Add($"{name}: grids.{grid.Name}.{key}: '{other}', expected some of {string.Join(", ", known)}");
         }
+    }
+
+    private Dictionary<string, double> CostsOf(GridSection grid, string name)
+    {
+        var costs = new Dictionary<string, double>(StringComparer.Ordinal);
+        foreach (var entry in grid.Costs.Root.Entries)
+        {
+            if (!Arms.Contains(entry.Key))
+                _faults.Add(
+                    $"{entry.Place}: grids.{grid.Name}.costs: '{entry.Key}', expected some of {string.Join(", ", Arms)}");
+            else if (
+                entry.Value is ScalarNode { Text: var text }
+                && double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out double cost)
+                && cost is > 0.01 and < 100)
+                costs[entry.Key] = cost;
+            else _faults.Add($"{entry.Place}: grids.{grid.Name}.costs.{entry.Key}: expected a number between 0.01 and 100");
+        }
+
+        if (costs.TryGetValue(Config.Baseline, out double own) && own != 1)
+            _faults.Add($"{name}: grids.{grid.Name}.costs.{Config.Baseline}: expected 1, the baseline's step is the unit");
+        return costs;
     }
 
     private static MappingNode? Tree(SettingsTree names, string name) => names.Root.Find(name)?.Value as MappingNode;

@@ -38,6 +38,9 @@ internal sealed class TrainingRuns : RunKind
 
     public override long? StepsOf(RunConfig config) => ((TrainingConfig)config).Steps;
 
+    public override RunConfig? Shortened(RunConfig config, double cost) =>
+        (TrainingConfig)config with { Steps = Fewer(((TrainingConfig)config).Steps, cost) };
+
     public override TrainingCheck Check(RunConfig config) => TrainingCheck.Of((TrainingConfig)config);
 
     public override Trainer Prepare(RunConfig config, ITrainingObserver observer, CancellationToken stop) =>
@@ -47,7 +50,7 @@ internal sealed class TrainingRuns : RunKind
 
     protected override RunConfig Identity(RunConfig config)
     {
-        var identity = (TrainingConfig)base.Identity(config);
+        var identity = (TrainingConfig)config;
         var data = identity.Data;
         return identity with
         {
@@ -63,6 +66,17 @@ internal sealed class TrainingRuns : RunKind
                 Validation = Texts(data, data.Validation),
                 Test = Texts(data, data.Test),
             },
+        };
+    }
+
+    protected override RunConfig Inside(RunConfig config)
+    {
+        var inside = (TrainingConfig)config;
+        return inside with
+        {
+            Model = inside.Model with { Config = null, From = null },
+            Tokenizer = inside.Tokenizer with { Path = null },
+            Data = inside.Data with { Train = [], Validation = [], Test = [] },
         };
     }
 

@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using System.Collections.Immutable;
 using System.IO.Hashing;
 using Microsoft.Win32.SafeHandles;
 using Wisca.Checkpoints;
@@ -25,6 +24,9 @@ internal sealed class CheckpointRewriter : IDisposable
     private readonly ConcurrentDictionary<string, TensorDigests> _digests = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, LostElements> _lost = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<(string Tensor, int Axis, int Parts), AxisStatistics> _statistics = new();
+
+    // The thread that copied, writing with the others; waited for before the files are closed.
+    private Task? _joining;
 
     /// <param name="checkpoint">The model or adapter that is read.</param>
     /// <param name="folder">Where its weight files are written.</param>
@@ -85,18 +87,17 @@ internal sealed class CheckpointRewriter : IDisposable
         {
             var edits = solve(Math.Max(1, threads - 1));
 
-            // Another shard than the one that is being copied: two writers of one file wait for each other.
-            WriteTouched(edits, copying is { IsCompleted: false } ? threads - 1 : threads, cancellation);
+            // From the last shard on, as copying goes from the first: two writers of one file wait for each other.
+            WriteTouched(edits, threads, copying, either.Token);
         }
         catch
         {
             either.Cancel();
-            if (copying is not null) Task.WhenAny(copying).GetAwaiter().GetResult();
+            foreach (var task in new[] { copying, _joining }.OfType<Task>()) Task.WhenAny(task).GetAwaiter().GetResult();
             throw;
         }
 
         if (copying is null) CopyUntouched(cancellation);
-        else copying.GetAwaiter().GetResult();
         foreach (var shard in _checkpoint.Shards) shard.CheckUnchanged();
         Dispose();
     }
@@ -134,31 +135,21 @@ internal sealed class CheckpointRewriter : IDisposable
         }
     }
 
-    private void WriteTouched(IReadOnlyDictionary<string, TensorEdit> edits, int threads, CancellationToken cancellation)
+    /// <summary>Writes the touched tensors on all threads but the one that copies, which joins them when it has done that.</summary>
+    private void WriteTouched(
+        IReadOnlyDictionary<string, TensorEdit> edits, int threads, Task? copying, CancellationToken cancellation)
     {
-        ImmutableArray<StoredTensor> tensors =
-        [
-            .. from shard in _checkpoint.Shards.Reverse()
+        var tensors = new ConcurrentQueue<StoredTensor>(
+            from shard in _checkpoint.Shards.Reverse()
             from tensor in shard.Header.Tensors
             where _touched.Contains(tensor.Name)
-            select new StoredTensor(shard, tensor),
-        ];
-        Workers.Run(
-            tensors,
-            threads,
-            tensor =>
-            {
-                if (edits.TryGetValue(tensor.Info.Name, out var edit))
-                    Rewrite(
-                        new MatrixView(tensor, edit.Axis), tensor.Info.Name, edit, _targets[tensor.File],
-                        Offset(tensor.File) + tensor.Info.Begin, cancellation);
-                else
-                {
-                    long begin = tensor.File.DataOffset + tensor.Info.Begin;
-                    Copy(tensor.File, begin, begin + tensor.Info.ByteLength, cancellation);
-                }
-            },
-            cancellation);
+            select new StoredTensor(shard, tensor));
+        _joining = copying?.ContinueWith(
+            _ => WriteNext(), CancellationToken.None, TaskContinuationOptions.OnlyOnRanToCompletion, TaskScheduler.Default);
+        int others = copying is null ? threads : threads - 1;
+        Workers.Run([.. Enumerable.Range(0, others)], others, _ => WriteNext(), cancellation);
+        copying?.GetAwaiter().GetResult();
+        _joining?.GetAwaiter().GetResult();
         foreach (var tensor in _appended)
         {
             var (shard, header) = _headers.Single();
@@ -166,6 +157,35 @@ internal sealed class CheckpointRewriter : IDisposable
                 new MatrixView(tensor.Model, 0), tensor.Name, tensor.Edit, _targets[shard], Offset(shard) + header.Find(tensor.Name)!.Begin,
                 cancellation);
         }
+
+        void WriteNext()
+        {
+            try
+            {
+                while (tensors.TryDequeue(out var tensor)) WriteTouched(tensor, edits.GetValueOrDefault(tensor.Info.Name), cancellation);
+            }
+            catch
+            {
+                // The others stop too.
+                tensors.Clear();
+                throw;
+            }
+        }
+    }
+
+    private void WriteTouched(StoredTensor tensor, TensorEdit? edit, CancellationToken cancellation)
+    {
+        cancellation.ThrowIfCancellationRequested();
+        if (edit is not null)
+        {
+            Rewrite(
+                new MatrixView(tensor, edit.Axis), tensor.Info.Name, edit, _targets[tensor.File], Offset(tensor.File) + tensor.Info.Begin,
+                cancellation);
+            return;
+        }
+
+        long begin = tensor.File.DataOffset + tensor.Info.Begin;
+        Copy(tensor.File, begin, begin + tensor.Info.ByteLength, cancellation);
     }
 
     private void Rewrite(

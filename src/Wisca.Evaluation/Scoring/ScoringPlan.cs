@@ -10,6 +10,10 @@ internal static class ScoringPlan
     // Tokens of continuations in a row: attention looks at every pair of them.
     private const int MostBranchTokens = 512;
 
+    // Of the tokens of a batch, so many may be padding, unless it is so small that another batch costs more than they do.
+    private const double MostPadding = 0.04;
+    private const int LeastTokens = 512;
+
     /// <summary>The rows of all requests.</summary>
     /// <param name="requests">The requests.</param>
     /// <param name="limits">Lengths of sequences from which the model rotates all positions otherwise.</param>
@@ -30,21 +34,25 @@ internal static class ScoringPlan
     public static IEnumerable<List<ScoringRow>> Batches(IReadOnlyList<ScoringRow> rows, ScoringOptions options)
     {
         var batch = new List<ScoringRow>();
+        long used = 0;
         foreach (var row in rows)
         {
+            long tokens = batch.Count == 0 ? 0 : (long)batch[0].Length * (batch.Count + 1);
             bool full =
                 batch.Count == options.BatchSize
                 || (batch.Count > 0 && (
                     batch[0].Forks != row.Forks
                     || batch[0].Beyond != row.Beyond
-                    || (long)batch[0].Length * (batch.Count + 1) > options.BatchTokens));
+                    || tokens > options.BatchTokens
+                    || (tokens > LeastTokens && tokens - used - row.Length > MostPadding * tokens)));
             if (full)
             {
                 yield return batch;
-                batch = [];
+                (batch, used) = ([], 0);
             }
 
             batch.Add(row);
+            used += row.Length;
         }
 
         if (batch.Count > 0) yield return batch;

@@ -39,12 +39,14 @@ internal static class StudyDocument
             StudyTables.Arms(runs),
             .. Some(StudyFigures.Differences(runs)),
             .. StudyFigures.Curves(runs),
+            .. StudyFigures.TimeCurves(runs),
             .. StudyFigures.EqualTokens(runs),
             .. StudyFigures.Rates(runs),
             .. Some(StudyTables.Scores(runs)),
             .. Some(StudyTables.ManySeeds(runs)),
             .. Some(StudyTables.EqualRates(runs)).Select(table => new Folded("At equal learning rates", [table])),
             .. Some(StudyTables.Inside(runs)),
+            .. StudyFigures.Diagonals(runs),
             StudyTables.Settings(runs),
             .. StudyFigures.TrainingCurves(runs).ToList() is { Count: > 0 } training
                 ? (Block[])[new Folded("Training loss", training) { InMarkdown = false }]

@@ -71,6 +71,60 @@ internal static class StudyFigures
                         arm => Mean([.. runs.AtBest(arm).Select(run => run.HeldOut.Select(point => ((double)point.Tokens, point.Test)))])))
             .OfType<Figure>();
 
+    /// <summary>The same over the time of processors, where runs were timed: what an arm computes more counts against it.</summary>
+    public static IEnumerable<Figure> TimeCurves(ModelRuns runs) =>
+        runs.Handfuls()
+            .Select(
+                (arms, part) =>
+                    Curve(
+                        runs,
+                        arms,
+                        $"time{Number(part)}",
+                        $"Test loss over time{Part(runs, part)}",
+                        "As above, over seconds of processors of one run, the mean of the arm's seeds: steps, transitions and rotations, "
+                        + "without evaluations.",
+                        "test loss, nats",
+                        arm => SecondsPerToken(runs.AtBest(arm)) is { } seconds
+                            ? [.. Mean([.. runs.AtBest(arm).Select(run => run.HeldOut.Select(point => ((double)point.Tokens, point.Test)))])
+                                .Select(point => (point.X * seconds, point.Mean, point.Low, point.High))]
+                            : [],
+                        "seconds"))
+            .OfType<Figure>();
+
+    /// <summary>How diagonal the covariance was that rotations went by, over the course of training.</summary>
+    public static IEnumerable<Figure> Diagonals(ModelRuns runs) =>
+        runs.Model.Arms
+            .SelectMany(arm => runs.AtBest(arm).SelectMany(run => run.Rotations ?? []))
+            .Where(series => series.After.Count > 0)
+            .Select(series => series.Kind)
+            .Distinct()
+            .Order(StringComparer.Ordinal)
+            .SelectMany(kind => runs.Handfuls().Select(
+                (arms, part) =>
+                    Curve(
+                        runs,
+                        arms,
+                        $"diagonal-{kind}{Number(part)}",
+                        $"How diagonal the covariance is: {kind}{Part(runs, part)}",
+                        "Share of the covariance's squared Frobenius norm on its diagonal before each rotation, the mean over the seeds of "
+                        + "each arm at its best learning rate; the band reaches from the lowest to the highest seed.",
+                        "share on the diagonal",
+                        arm => Mean(
+                        [
+                            .. runs.AtBest(arm)
+                                .SelectMany(run => (run.Rotations ?? []).Where(series => series.Kind == kind && series.Before.Count > 0))
+                                .Select(series => series.Steps.Select(step => (double)step).Zip(series.Before)),
+                        ]),
+                        "steps",
+                        wholeRange: true)))
+            .OfType<Figure>();
+
+    /// <summary>The mean over runs; null where one of them was not timed.</summary>
+    private static double? SecondsPerToken(IReadOnlyList<RunResult> runs) =>
+        runs.Count > 0 && runs.All(run => run is { ProcessorSeconds: > 0, Tokens: > 0 })
+            ? runs.Average(run => run.ProcessorSeconds!.Value / run.Tokens)
+            : null;
+
     /// <summary>The same of the text that is trained on.</summary>
     public static IEnumerable<Figure> TrainingCurves(ModelRuns runs) =>
         runs.Handfuls()
@@ -271,14 +325,17 @@ internal static class StudyFigures
         string title,
         string description,
         string axis,
-        Func<ComparedArm, IReadOnlyList<(double X, double Mean, double Low, double High)>> curve)
+        Func<ComparedArm, IReadOnlyList<(double X, double Mean, double Low, double High)>> curve,
+        string place = "tokens",
+        bool wholeRange = false)
     {
         var drawn = arms.Select((arm, index) => (arm.Name, Ink: Ink.Series[index], Points: curve(arm)))
             .Where(entry => entry.Points.Count > 1)
             .ToList();
         if (drawn.Count == 0) return null;
-        var chart = new Chart(Wide, 260, "tokens", axis);
-        var settled = drawn.SelectMany(entry => entry.Points).Where(point => point.X >= Settled * runs.Model.Tokens).ToList();
+        var chart = new Chart(Wide, 260, place, axis);
+        double from = wholeRange ? 0 : Settled * drawn.Max(entry => entry.Points[^1].X);
+        var settled = drawn.SelectMany(entry => entry.Points).Where(point => point.X >= from).ToList();
         if (settled.Count > 1) chart.LimitY(settled.Min(point => point.Low), settled.Max(point => point.High));
         foreach (var (arm, ink, points) in drawn)
         {
@@ -296,7 +353,7 @@ internal static class StudyFigures
             chart,
             Series(
                 $"{title}, {runs.Title}",
-                "tokens",
+                place,
                 [
                     .. drawn.Select(entry =>
                         (entry.Name, (IReadOnlyList<(double, double)>)[.. entry.Points.Select(point => (point.X, point.Mean))])),

@@ -1,12 +1,12 @@
 namespace Wisca.Torch.Models;
 
-/// <summary>Which operators compute attention. The two agree to rounding.</summary>
+/// <summary>Which operators compute attention, norms and gated activations. The two agree to rounding.</summary>
 public enum AttentionPath
 {
-    /// <summary>libtorch's fused kernel: neither scores nor repeated keys are held in memory.
-    /// It has no second derivatives on CPUs.</summary>
+    /// <summary>Fused kernels, libtorch's and our own: neither scores nor repeated keys are held in memory.
+    /// They have no second derivatives on CPUs.</summary>
     Fused,
 
-    /// <summary>Two matrix products and a softmax, which second derivatives need; it holds every score.</summary>
+    /// <summary>Operators of libtorch one by one, which second derivatives need; every score is held.</summary>
     Eager,
 }

@@ -26,4 +26,35 @@ public sealed record Branching(Tensor Positions, Tensor Branches)
         using var unseen = double.NegativeInfinity.ToScalar();
         return zeros(seen.shape, dtype, seen.device).masked_fill_(seen.logical_not(), unseen).unsqueeze(1);
     }
+
+    /// <summary>
+    /// The keys among those before it that each token does not see, a range: those between the trunk and the beginning of its own branch,
+    /// first and end alternating, [B, T, 2]. Null where branches do not lie one after the other behind the trunk.
+    /// </summary>
+    internal int[]? HiddenKeys()
+    {
+        long rows = Branches.shape[0], length = Branches.shape[1];
+        long[] branches = Branches.cpu().contiguous().data<long>().ToArray();
+        int[] hidden = new int[2 * branches.Length];
+        for (long row = 0; row < rows; row++)
+        {
+            var line = branches.AsSpan((int)(row * length), (int)length);
+            var seen = new HashSet<long>();
+            int trunk = 0, begin = 0;
+            while (trunk < line.Length && line[trunk] == 0) trunk++;
+            for (int i = trunk; i < line.Length; i++)
+            {
+                if (i == trunk || line[i] != line[i - 1])
+                {
+                    begin = i;
+                    if (line[i] == 0 || !seen.Add(line[i])) return null;
+                }
+
+                int at = 2 * (int)((row * length) + i);
+                (hidden[at], hidden[at + 1]) = (trunk, begin);
+            }
+        }
+
+        return hidden;
+    }
 }

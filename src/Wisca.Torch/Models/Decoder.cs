@@ -1,6 +1,6 @@
-using System.Globalization;
 using TorchSharp;
 using Wisca.Checkpoints;
+using Wisca.Torch.Kernels;
 using static TorchSharp.torch;
 
 namespace Wisca.Torch.Models;
@@ -70,20 +70,6 @@ public sealed class Decoder : nn.Module<Tensor, Tensor>
     /// Where <see cref="TorchRuntime.FastBFloat16"/> is false, bfloat16 rounds the same but is no faster than float32.
     /// </summary>
     public ScalarType? ComputeType { get; set; }
-
-    /// <summary>Called in a backward pass when the gradients of a layer's parameters, and of those above it, are complete; null for
-    /// nobody.</summary>
-    internal Action<int>? LayerPassed { get; set; }
-
-    /// <summary>The layer that a parameter belongs to by its name; null for what is outside of all layers.</summary>
-    internal int? LayerOf(string parameter)
-    {
-        string prefix = $"{Config.Names.Root}.{Config.Names.Layers}.";
-        if (!parameter.StartsWith(prefix, StringComparison.Ordinal)) return null;
-        var rest = parameter.AsSpan(prefix.Length);
-        int end = rest.IndexOf('.');
-        return end > 0 && int.TryParse(rest[..end], NumberStyles.None, CultureInfo.InvariantCulture, out int layer) ? layer : null;
-    }
 
     /// <summary>Makes a new model with random weights, which depend on nothing but
     /// the seed and the names and shapes of the parameters.</summary>
@@ -268,6 +254,11 @@ public sealed class Decoder : nn.Module<Tensor, Tensor>
         base.Dispose(disposing);
     }
 
+    /// <summary>Whether layers without a window are computed by a kernel that needs no mask.</summary>
+    private bool HasSmallHeads(Tensor x) =>
+        Operators == AttentionPath.Fused && Config.Attention.Latent is null && SmallHeadAttention.Takes(Config.Attention.HeadDim)
+        && (ComputeType ?? x.dtype) == ScalarType.Float32 && TensorMemory.IsPlain(x);
+
     private AttentionPath Operators => Config.Attention.ScoreCap is null ? AttentionPath : AttentionPath.Eager;
 
     private Tensor Run(Tensor ids, Branching? branching, KeyValueCache? cache, List<Routing>? routings, CancellationToken cancellation)
@@ -295,7 +286,8 @@ public sealed class Decoder : nn.Module<Tensor, Tensor>
         var pass = new ForwardPass(Operators, ComputeType ?? x.dtype)
         {
             Cache = cache,
-            Positions = branching?.Positions,
+            Branching = branching,
+            HiddenKeys = branching is not null && HasSmallHeads(x) ? branching.HiddenKeys() : null,
             Routings = routings,
         };
         foreach (var table in _rotary.Values) table.Reach(end, pass.ComputeType, x.device);
@@ -304,22 +296,21 @@ public sealed class Decoder : nn.Module<Tensor, Tensor>
             .Distinct()
             .ToDictionary(
                 window => window ?? 0,
-                window => branching?.Mask(window, pass.ComputeType) ?? Mask(begin, length, window, pass.ComputeType, x.device));
+                window => pass.HiddenKeys is not null && window is null ? null
+                    : branching?.Mask(window, pass.ComputeType) ?? Mask(begin, length, window, pass.ComputeType, x.device));
         for (int layer = 0; layer < _blocks.Length; layer++)
         {
             cancellation.ThrowIfCancellationRequested();
             using var scope = NewDisposeScope();
             var (window, rope, mixture) = Config.Layers[layer];
-            var entered = LayerPassed is { } passed && x.requires_grad && is_grad_enabled() ? BackwardSignal.Before(x, layer, passed) : x;
-            var behind = _blocks[layer].Forward(entered, rope is null ? null : _rotary[rope], masks[window ?? 0], pass)
-                .MoveToOuterDisposeScope();
+            var behind = _blocks[layer].Forward(x, rope is null ? null : _rotary[rope], masks[window ?? 0], pass).MoveToOuterDisposeScope();
             if (mixture is not null) Keep(routings);
             x.Dispose();
             x = behind;
         }
 
         Keep(routings);
-        return _finalNorm.forward(x).to(pass.ComputeType).MoveToOuterDisposeScope();
+        return _finalNorm.Forward(x, pass).to(pass.ComputeType).MoveToOuterDisposeScope();
 
         static void Keep(List<Routing>? routings)
         {

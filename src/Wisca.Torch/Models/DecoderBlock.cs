@@ -37,19 +37,19 @@ internal sealed class DecoderBlock
     {
         var read = Read(_attentionNorm, x, pass);
         var attended = _attention.Forward(read, rotary, mask, pass);
-        if (_attentionPostNorm is not null) attended = _attentionPostNorm.forward(attended);
+        if (_attentionPostNorm is not null) attended = _attentionPostNorm.Forward(attended, pass);
         attended = Scaled(attended);
         if (_parallel) return x.Plus(attended).Plus(FeedForward(_feedForwardNorm is null ? read : Read(_feedForwardNorm, x, pass), pass));
         x = x.Plus(attended);
         return x.Plus(FeedForward(Read(_feedForwardNorm, x, pass), pass));
     }
 
-    private static Tensor Read(NormLayer? norm, Tensor x, ForwardPass pass) => (norm?.forward(x) ?? x).to(pass.ComputeType);
+    private static Tensor Read(NormLayer? norm, Tensor x, ForwardPass pass) => (norm?.Forward(x, pass) ?? x).to(pass.ComputeType);
 
     private Tensor FeedForward(Tensor read, ForwardPass pass)
     {
         var result = _feedForward.Forward(read, pass);
-        return Scaled(_feedForwardPostNorm?.forward(result) ?? result);
+        return Scaled(_feedForwardPostNorm?.Forward(result, pass) ?? result);
     }
 
     private Tensor Scaled(Tensor x) => _scale == 1 ? x : x.Times(_scale);

@@ -1,4 +1,5 @@
 using TorchSharp.Modules;
+using Wisca.Torch.Kernels;
 using static TorchSharp.torch;
 
 namespace Wisca.Torch.Models;
@@ -38,11 +39,16 @@ internal sealed class FeedForward : IFeedForward
         if (_gateUp is not null)
         {
             var parts = _gateUp.forward(x).chunk(2, -1);
-            return _down.forward(Activate(parts[0]) * parts[1]);
+            return _down.forward(Gated(parts[0], parts[1], pass));
         }
 
-        return _down.forward(_gate is null ? Activate(_up!.forward(x)) : Activate(_gate.forward(x)) * _up!.forward(x));
+        return _down.forward(_gate is null ? Activate(_up!.forward(x)) : Gated(_gate.forward(x), _up!.forward(x), pass));
     }
+
+    private Tensor Gated(Tensor gate, Tensor up, ForwardPass pass) =>
+        _activation == Activation.Silu && pass.Path == AttentionPath.Fused && TensorMemory.IsPlain(gate) && TensorMemory.IsPlain(up)
+            ? GatedActivation.Of(gate, up)
+            : Activate(gate) * up;
 
     private Tensor Activate(Tensor x) => _activation switch
     {

@@ -14,7 +14,13 @@ internal sealed record ForwardPass(AttentionPath Path, ScalarType ComputeType)
     public long Begin => Cache?.Length ?? 0;
 
     /// <summary>The position of every token, [B, T]; null where they follow each other from <see cref="Begin"/>.</summary>
-    public Tensor? Positions { get; init; }
+    public Tensor? Positions => Branching?.Positions;
+
+    /// <summary>Which tokens see each other, where rows hold several sequences; null for one sequence a row.</summary>
+    public Branching? Branching { get; init; }
+
+    /// <summary>Its <see cref="Branching.HiddenKeys"/>, where kernels are to go by them and no mask was made.</summary>
+    public int[]? HiddenKeys { get; init; }
 
     /// <summary>The routers' decisions, layer by layer; null where nobody asks for them.</summary>
     public List<Routing>? Routings { get; init; }

@@ -4,9 +4,9 @@ using static TorchSharp.torch;
 namespace Wisca.Torch.Models;
 
 /// <summary>
-/// Products of bfloat16 matrices, where the processor has no instructions for them: libtorch then multiplies element by element, some
-/// hundred times slower than in float32. The same operands are multiplied in float32 instead, and the result rounded: it is what the
-/// instructions compute too, with sums in another order.
+/// Products of bfloat16 matrices, where the processor has no instructions for them, or slower ones than for float32 (without any, libtorch
+/// multiplies element by element, some hundred times slower). The same operands are multiplied in float32 instead, and the result rounded:
+/// it is what the instructions compute too, with sums in another order.
 /// </summary>
 internal static class MatrixProduct
 {

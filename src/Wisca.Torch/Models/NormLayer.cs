@@ -1,5 +1,6 @@
 using TorchSharp.Modules;
 using TorchSharp.Utils;
+using Wisca.Torch.Kernels;
 using static TorchSharp.torch;
 
 namespace Wisca.Torch.Models;
@@ -26,6 +27,13 @@ internal sealed class NormLayer : nn.Module<Tensor, Tensor>
         _bias = bias;
         RegisterComponents();
     }
+
+    /// <summary>As <see cref="forward"/>, by our own kernel where it is made for it.</summary>
+    public Tensor Forward(Tensor input, ForwardPass pass) =>
+        _config.Kind == NormKind.RootMeanSquare && pass.Path == AttentionPath.Fused && _weight.dim() == 1
+            && RootMeanSquareNorm.Takes(_weight.shape[0]) && TensorMemory.IsPlain(input) && TensorMemory.IsPlain(_weight)
+            ? RootMeanSquareNorm.Of(input, _weight, _config.Epsilon, _config.UnitOffset ? 1 : 0)
+            : forward(input);
 
     public override Tensor forward(Tensor input)
     {

@@ -58,6 +58,14 @@ internal sealed class RotaryTable(RopeConfig config) : IDisposable
         return partial ? cat([turned, x.narrow(3, 2 * pairs, x.shape[3] - (2 * pairs))], 3) : turned;
     }
 
+    /// <summary>How pairs lie: the halves of the rotated channels, or neighbours.</summary>
+    public bool PairsHalves => config.Pairs == RopePairs.Half;
+
+    /// <summary>The rows of each token of a pass, [T, rotated channels], or [B x T, rotated channels] where it says positions.</summary>
+    public (Tensor Cosines, Tensor Sines) RowsOf(ForwardPass pass, long length) => pass.Positions is { } positions
+        ? (_cos!.index_select(0, positions.flatten()), _sin!.index_select(0, positions.flatten()))
+        : (_cos!.narrow(0, 0, length), _sin!.narrow(0, 0, length));
+
     private static Tensor Rows(Tensor table, Tensor x, ForwardPass pass) =>
         (
             pass.Positions is null

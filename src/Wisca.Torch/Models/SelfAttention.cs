@@ -1,3 +1,4 @@
+using Wisca.Torch.Kernels;
 using static TorchSharp.torch;
 
 namespace Wisca.Torch.Models;
@@ -58,12 +59,32 @@ internal sealed class SelfAttention : IAttention
         Tensor q_BTHd = Heads(q_BTE, _config.Heads, _queryNorms),
             k_BTGd = Heads(k_BTE, _config.KvHeads, _keyNorms),
             v_BTGd = Heads(v_BTE, _config.KvHeads, []);
+        if (IsSmall(q_BTHd, k_BTGd, v_BTGd, mask, pass))
+        {
+            var (cosines, sines) = rotary is null ? default : rotary.RowsOf(pass, x.shape[1]);
+            var shape = new AttentionShape(_config.Heads, _config.KvHeads, _config.HeadDim, _config.Scale, rotary?.PairsHalves ?? true)
+            {
+                HiddenKeys = pass.HiddenKeys,
+            };
+            return _output.forward(SmallHeadAttention.Attend(q_BTHd, k_BTGd, v_BTGd, cosines, sines, shape).flatten(2));
+        }
+
+        if (pass.HiddenKeys is not null) mask ??= pass.Branching!.Mask(null, pass.ComputeType);
         if (rotary is not null) (q_BTHd, k_BTGd) = (rotary.Rotate(q_BTHd, pass), rotary.Rotate(k_BTGd, pass));
         Tensor q_BHTd = q_BTHd.transpose(1, 2), k_BGTd = k_BTGd.transpose(1, 2), v_BGTd = v_BTGd.transpose(1, 2);
         if (pass.Cache is { } cache) (k_BGTd, v_BGTd) = cache.Append(_layer, k_BGTd, v_BGTd);
         var mixed_BHTd = AttentionOperators.Attend(q_BHTd, k_BGTd, v_BGTd, mask, _config, pass);
         return _output.forward(mixed_BHTd.transpose(1, 2).flatten(2).to(x.dtype));
     }
+
+    /// <summary>Whether our own kernel computes it: the whole of sequences that begin here, in rows of their own or one after the other.
+    /// </summary>
+    private bool IsSmall(Tensor q, Tensor k, Tensor v, Tensor? mask, ForwardPass pass) =>
+        mask is null
+        && pass is { Path: AttentionPath.Fused, Cache: null, ComputeType: ScalarType.Float32 }
+        && (pass.Branching is null || pass.HiddenKeys is not null)
+        && SmallHeadAttention.Takes(_config.HeadDim)
+        && TensorMemory.IsPlain(q) && TensorMemory.IsPlain(k) && TensorMemory.IsPlain(v);
 
     private (Tensor Query, Tensor Key, Tensor Value) Project(Tensor x)
     {

@@ -133,14 +133,15 @@ public abstract class Optimizer : IOptimizerState, IDisposable
     /// at the result before the step.
     /// </summary>
     /// <param name="maxNorm">The largest norm allowed; positive, and infinity only measures.</param>
+    /// <param name="kind">Which norm.</param>
     /// <returns>The norm before.</returns>
-    public double ClipGradients(double maxNorm)
+    public double ClipGradients(double maxNorm, ClipNorm kind = ClipNorm.Gradient)
     {
         if (!(maxNorm > 0)) throw new ArgumentOutOfRangeException(nameof(maxNorm), maxNorm, "not positive");
         using var scope = NewDisposeScope();
         using var ungraded = no_grad();
         var gradients = Gradients();
-        double norm = Norm(gradients);
+        double norm = Norm(kind == ClipNorm.Relative ? Relative() : gradients);
         if (double.IsFinite(norm) && norm > maxNorm) OptimizerKernels.Multiply([.. gradients], maxNorm / norm);
         return norm;
     }
@@ -251,6 +252,15 @@ public abstract class Optimizer : IOptimizerState, IDisposable
         ?? throw new ArgumentException($"the optimizer has no parameter {parameter}", nameof(parameter));
 
     private List<Tensor> Gradients() => [.. _parameters.Select(parameter => parameter.Parameter.grad).OfType<Tensor>()];
+
+    /// <summary>Gradient times weight; of 16-bit ones in float32.</summary>
+    private List<Tensor> Relative() =>
+    [
+        .. _parameters
+            .Where(parameter => parameter.Parameter.grad is not null)
+            .Select(parameter => parameter.Parameter.grad!.to(parameter.StateType)
+                * (parameter.Master ?? parameter.Parameter).to(parameter.StateType)),
+    ];
 
     private static double Norm(List<Tensor> gradients)
     {

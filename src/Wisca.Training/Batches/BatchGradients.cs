@@ -24,7 +24,6 @@ internal static class BatchGradients
         for (int index = 0; index < batches.Count; index++)
         {
             using var scope = NewDisposeScope();
-            if (index == batches.Count - 1) shared?.Buckets.Begin();
             var result = shared is null
                 ? Loss(model, batches[index])
                 : Loss(model, shared.ShareOf(batches[index]), new BatchPart(shared.Communicator, batches[index].RealTargets));
@@ -33,7 +32,7 @@ internal static class BatchGradients
             if (result.Auxiliary is not null) sums[1] += result.Auxiliary.AsDouble() * result.BalancedTargets;
         }
 
-        shared?.Buckets.Finish();
+        shared?.Buckets.AddUp();
         shared?.Communicator.Sum(sums);
         return (sums[0] / targets, sums[1] / targets);
     }

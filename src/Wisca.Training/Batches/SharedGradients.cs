@@ -1,5 +1,5 @@
 using Wisca.Communication;
-using Wisca.Torch.Parallel;
+using Wisca.Torch.Ranks;
 
 namespace Wisca.Training.Batches;
 

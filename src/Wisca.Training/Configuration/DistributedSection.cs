@@ -14,9 +14,9 @@ public sealed record DistributedSection
         + "weights move once more.")]
     public bool ShardOptimizer { get; init; }
 
-    /// <summary>Gradients are added up in pieces of so many MB, while others are still computed.</summary>
+    /// <summary>Gradients are added up in pieces of so many MB: one is added up while the next moves.</summary>
     [Setting(
-        "Gradients are added up in pieces of so many MB, while others are still computed.", Minimum = 0, Above = true, Maximum = 1024)]
+        "Gradients are added up in pieces of so many MB: one is added up while the next moves.", Minimum = 0, Above = true, Maximum = 1024)]
     public double BucketMegabytes { get; init; } = 25;
 
     /// <summary>The run ends where a process waits for the others for more than so many seconds.</summary>

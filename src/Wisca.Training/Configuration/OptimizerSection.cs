@@ -71,6 +71,15 @@ public sealed record OptimizerSection : ISettingsSection
     [Setting("Largest global norm of the gradients, to which longer ones are shortened; 0 or none for no clipping.", Minimum = 0)]
     public double? Clip { get; init; } = 1;
 
+    /// <summary>
+    /// The norm that clip looks at. gradient: of the gradients; relative: of gradient times weight, element by element, which scalings that
+    /// make equivalent models do not change.
+    /// </summary>
+    [Setting(
+        "The norm that clip looks at. gradient: of the gradients; relative: of gradient times weight, element by element, which scalings "
+        + "that make equivalent models do not change.")]
+    public ClipNorm ClipNorm { get; init; } = ClipNorm.Gradient;
+
     /// <summary>The two decays, those that the optimizer has by default where none are set.</summary>
     public (double First, double Second) BetasOrDefault =>
         Betas is [var first, var second]
@@ -90,7 +99,7 @@ public sealed record OptimizerSection : ISettingsSection
     public int MaxDimensionOrDefault => MaxDimension ?? 10_000;
 
     /// <summary>The largest norm of the gradients; null for no clipping.</summary>
-    public double? ClipNorm => Clip is > 0 ? Clip : null;
+    public double? LargestNorm => Clip is > 0 ? Clip : null;
 
     /// <summary>Which tensors decay, and what differs from tensor to tensor.</summary>
     public ParameterSettings ParameterSettings => new()

@@ -186,6 +186,16 @@ public static class MetricNames
     /// <param name="quantity"><see cref="RotationAngle"/> and the like.</param>
     public static string OfRotation(string kind, string quantity) => $"rotation/{kind}/{quantity}";
 
+    /// <summary>Takes the name of a quantity of rotations apart; null for another metric.</summary>
+    /// <param name="metric">The name.</param>
+    public static (string Kind, string Quantity)? FindRotation(string metric)
+    {
+        ArgumentNullException.ThrowIfNull(metric);
+        return metric.Split('/') is ["rotation", var kind, (RotationAngle or DiagonalBefore or DiagonalAfter) and var quantity]
+            ? (kind, quantity)
+            : null;
+    }
+
     /// <summary>The name of a quantity of one layer: <c>imbalance/qk/layer3</c>.</summary>
     /// <param name="quantity"><see cref="Imbalance"/> or <see cref="Norm"/>.</param>
     /// <param name="name">The pair or the projection.</param>

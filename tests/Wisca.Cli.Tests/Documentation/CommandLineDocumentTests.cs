@@ -85,7 +85,7 @@ public sealed partial class CommandLineDocumentTests
     [GeneratedRegex("^## (.+)$", RegexOptions.Multiline)]
     private static partial Regex Headings();
 
-    [GeneratedRegex("^\\| `([a-z]+)[ `]", RegexOptions.Multiline)]
+    [GeneratedRegex("^\\| `([a-z][a-z-]*)[ `]", RegexOptions.Multiline)]
     private static partial Regex Summaries();
 
     [GeneratedRegex("^\\| `-.*$", RegexOptions.Multiline)]

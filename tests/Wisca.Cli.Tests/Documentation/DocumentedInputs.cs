@@ -1,6 +1,7 @@
 using System.IO.Compression;
 using System.Text.RegularExpressions;
 using Wisca.Checkpoints;
+using Wisca.Data.Corpora.Stories;
 using Wisca.Data.Tokenizers.Training;
 using Wisca.Tests;
 using Wisca.Torch.Models;
@@ -13,7 +14,7 @@ namespace Wisca.Cli.Tests.Documentation;
 public sealed class DocumentedInputs : IAsyncLifetime
 {
     // What commands write into, below the name of an input; all other inputs are only read.
-    private static readonly string[] Written = ["runs", "big"];
+    private static readonly string[] Written = ["runs", "big", "results"];
 
     private static readonly string[] Texts =
     [
@@ -80,6 +81,11 @@ public sealed class DocumentedInputs : IAsyncLifetime
         foreach (string config in Directory.EnumerateFiles(TestRepository.PathOf("configs"), "*.yaml", SearchOption.AllDirectories))
             Write(Path.GetRelativePath(TestRepository.PathOf(), config), File.ReadAllText(config));
 
+        foreach (var (seed, name) in ((string[])["held-out-stories.txt", "rest.txt", "extra.nosep.txt"]).Index())
+            Write(name, string.Join("\n\n", new StoryGenerator((ulong)seed).Stories().Take(300)).Replace("\n", "\n\n"));
+        foreach (string study in Directory.EnumerateDirectories(TestRepository.PathOf("results")))
+            Write($"results/{Path.GetFileName(study)}/study.json", File.ReadAllText(Path.Combine(study, "study.json")));
+
         // What documents say that a reader writes.
         Write("my-tasks/riddles.yaml", Block("adding-a-task.md", "task: riddles"));
         foreach (string data in (string[])["data", "DATA"]) Write($"{data}/riddles/test.jsonl", Block("adding-a-task.md", "{\"riddle\""));
@@ -93,6 +99,8 @@ public sealed class DocumentedInputs : IAsyncLifetime
         foreach (string name in models)
             Copy(_folder["MODEL"], _folder[name]);
         await RunAsync("rescale", "MODEL", "--out", "BALANCED");
+        foreach (string name in (string[])["story-tasks", "tasks"])
+            await RunAsync("make-tasks", "held-out-stories.txt", "--out", name, "--items", "8");
         await RunAsync("rescale", "MODEL", "--out", "EXACT", "--qk", "kv-head", "--vo", "kv-head", "--round", "pow2");
         await RunAsync("rotate", "MODEL", "--out", "ROTATED");
         Write("finetune.yaml", "steps: 1\nbatch_size: 1\nthreads: 1\nbase: { model: MODEL }\noutput: adapters\nwisca: { preset: origin }\n"

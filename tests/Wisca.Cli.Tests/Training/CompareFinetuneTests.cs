@@ -216,7 +216,10 @@ public sealed class CompareFinetuneTests : IDisposable
                 .ById
                 .Values.OrderBy(result => result.Id, StringComparer.Ordinal)
                 .Select(result =>
-                    JsonSerializer.Serialize(result with { Seconds = 0, Environment = result.Environment with { Finished = default } })),
+                    JsonSerializer.Serialize(result with
+                    {
+                        Seconds = 0, ProcessorSeconds = null, Environment = result.Environment with { Finished = default },
+                    })),
         ];
     }
 

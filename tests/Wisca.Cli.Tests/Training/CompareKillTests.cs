@@ -205,7 +205,10 @@ public sealed class CompareKillTests(ITestOutputHelper log)
         [
             .. study.ReadResults().ById.Values
                 .OrderBy(result => result.Id, StringComparer.Ordinal)
-                .Select(result => result with { Seconds = 0, Environment = result.Environment with { Finished = default } })
+                .Select(result => result with
+                {
+                    Seconds = 0, ProcessorSeconds = null, Environment = result.Environment with { Finished = default },
+                })
                 .Select(result => JsonSerializer.Serialize(result)),
         ];
     }

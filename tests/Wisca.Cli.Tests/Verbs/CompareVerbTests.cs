@@ -38,8 +38,8 @@ public sealed class CompareVerbTests
             .Select(Path.GetFileName)
             .ShouldBe(
                 [
-                    "finetune.yaml", "lora-rotations.yaml", "rotations.yaml", "stories.yaml", "tinystories-1m.yaml", "tinystories.yaml",
-                    "vocabularies.yaml",
+                    "finetune.yaml", "lora-rotations.yaml", "rotations.yaml", "second.yaml", "stories.yaml", "tinystories-1m.yaml",
+                    "tinystories.yaml", "vocabularies.yaml",
                 ],
                 ignoreOrder: true);
         foreach (string file in ShippedFiles())
@@ -66,6 +66,55 @@ public sealed class CompareVerbTests
         var table = await CommandRun.RunAsync("compare", "--config", Shipped("stories.yaml"), "--dry-run", "--shard", "1/2");
         table.Output.ShouldContain("main/model/");
         table.Output.ShouldContain("which is assumed");
+    }
+
+    [Fact]
+    public async Task Power_OfFinishedStudies_SaysHowManySeedsAnEffectNeeds()
+    {
+        string rotations = TestRepository.PathOf("results", "rotations"), vocabularies = TestRepository.PathOf("results", "vocabularies");
+        string[] command = ["compare", "--power", rotations, vocabularies, "--arms", "rotation", "--comparisons", "7", "--effect", "5"];
+        var run = await CommandRun.RunAsync(command);
+        run.ExitCode.ShouldBe(0, run.Error);
+        run.Output.ShouldContain("the first of 7 shows");
+        run.Output.ShouldContain("Perplexity lower by 5 % is shown with a power of 0.8 by");
+        var json = JsonNode.Parse((await CommandRun.RunAsync([.. command, "--json"])).Output)!;
+
+        // Differences of rotation, by hand from the pages: three seeds there, and two of each tokenizer here.
+        var arms = json["arms"]!.AsArray();
+        arms.Count.ShouldBe(6);
+        double[] differences = [-0.0510, -0.0542, -0.0644];
+        double mean = differences.Average();
+        ((double)arms.Single(arm => (string?)arm!["study"] == "rotations")!["deviation"]!).ShouldBe(
+            Math.Sqrt(differences.Sum(value => (value - mean) * (value - mean)) / 2), 1e-4);
+        ((int)json["degrees_of_freedom"]!).ShouldBe(7);
+        var rows = json["rows"]!.AsArray();
+        int seeds = (int)json["seeds"]!;
+        ((double)rows.Single(row => (int)row!["seeds"]! == seeds)!["power"]!).ShouldBeGreaterThanOrEqualTo(0.8);
+        ((double)rows.Single(row => (int)row!["seeds"]! == seeds - 1)!["power"]!).ShouldBeLessThan(0.8);
+    }
+
+    [Theory]
+    [InlineData(2, "--effect is given without --power", "--effect", "3")]
+    [InlineData(2, "--config is missing", "--clock")]
+    [InlineData(1, "no arm of these names", "--power", "RESULTS", "--arms", "nobody")]
+    [InlineData(1, "has no study.json", "--power", "NONE")]
+    [InlineData(2, "--effect", "--power", "RESULTS", "--effect", "100")]
+    public async Task PowerAndClock_Misused_AreOneLine(int code, string expected, params string[] words)
+    {
+        using var folder = new TemporaryFolder();
+        string[] arguments =
+        [
+            .. words.Select(word => word switch
+            {
+                "RESULTS" => TestRepository.PathOf("results", "rotations"),
+                "NONE" => folder.FullPath,
+                _ => word,
+            }),
+        ];
+        var run = await CommandRun.RunAsync(["compare", .. arguments]);
+        run.ExitCode.ShouldBe(code);
+        run.Output.ShouldBeEmpty();
+        run.Error.ShouldContain(expected);
     }
 
     [Fact]

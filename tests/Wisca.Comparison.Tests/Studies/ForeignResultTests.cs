@@ -114,6 +114,45 @@ public sealed class ForeignResultTests : IDisposable
         Study().ResultsIn(into).Refused.ShouldBeEmpty();
     }
 
+    /// <summary>An id tells what was set. A default that was another one when the result was made is in what the result records.</summary>
+    [Theory]
+    [InlineData("criterion: l1", "criterion: l2", "wisca.criterion is l2, but the run of this id has l1")]
+    [InlineData("  every: 250", "  every: 50", "wisca.every is 50, but the run of this id has 250")]
+    [InlineData("batch_size: ", "batch_sizes: ", "batch_sizes: unknown key")]
+    public void ResultsIn_ConfigurationThatIsNotThatOfTheId_IsLeftOut(string text, string other, string expected)
+    {
+        var (ids, theirs) = Write();
+        Change(theirs, ids[0], result =>
+        {
+            string before = (string)result["configuration"]!;
+            before.ShouldContain(text);
+            result["configuration"] = before.Replace(text, other);
+        });
+        var results = Study().ResultsIn(theirs);
+        results.ById.Keys.Order().ShouldBe(ids.Skip(1).Order());
+        results.Refused.ShouldHaveSingleItem().Reason.ShouldContain(expected);
+    }
+
+    /// <summary>A result of a version that did not know a setting yet, of another machine, where texts lie elsewhere.</summary>
+    [Fact]
+    public void ResultsIn_ConfigurationOfAnOlderVersionOfAnotherMachine_Counts()
+    {
+        var (ids, theirs) = Write();
+        foreach (string id in ids)
+            Change(theirs, id, result =>
+            {
+                string before = (string)result["configuration"]!, after = before
+                    .Replace("ema: none\n", "")
+                    .Replace("train: [stories]", "train: [/somewhere/else.txt]")
+                    .Replace("threads: ", "threads: 1");
+                after.Length.ShouldNotBe(before.Length);
+                result["configuration"] = after;
+            });
+        var results = Study().ResultsIn(theirs);
+        results.Refused.ShouldBeEmpty();
+        results.ById.Count.ShouldBe(ids.Count);
+    }
+
     private Study Study()
     {
         File.WriteAllText(

@@ -1,3 +1,4 @@
+using Wisca.Comparison.Reports;
 using Wisca.Comparison.Results;
 using Wisca.Comparison.Running;
 using Wisca.Comparison.Studies;
@@ -99,6 +100,62 @@ public sealed class StudyTests : IDisposable
             .ShouldBe(Runs(Read(Small)).Where(run => run.Arm != "wisca").Select(run => run.Id));
         changed.Where(run => run.Arm == "wisca").Select(run => run.Id).ShouldAllBe(id => !ids.Contains(id));
         Runs(Read(Small, "training.steps=101")).Select(run => run.Id).Intersect(ids).ShouldBeEmpty();
+    }
+
+    [Fact]
+    public void Plan_Costs_DivideTheStepsOfTheirArmsAndAreComparedApart()
+    {
+        var study = Read(Small +
+            """
+
+            grids:
+              - { name: tokens, models: [one] }
+              - { name: time, models: [one], costs: { wisca: 1.6, heads: 0.5 } }
+              - { name: again, models: [one], costs: { wisca: 1.6, heads: 0.5 }, seeds: [7] }
+            """);
+        study.Regimes.Select(regime => (regime.Name, regime.AtEqualTime)).ShouldBe([("tokens", false), ("time", true)]);
+        int Steps(string regime, string arm) => ((TrainingConfig)study.ConfigOf(regime, "one", arm)).Steps;
+        (Steps("tokens", "wisca"), Steps("time", "origin"), Steps("time", "wisca"), Steps("time", "heads")).ShouldBe((100, 100, 62, 200));
+
+        // The baseline's runs are the same ones.
+        var runs = Runs(study);
+        string[] Ids(string regime, string arm) =>
+            [.. runs.Where(run => run.Regime == regime && run.Arm == arm && run.Seed != 7).Select(run => run.Id).Order()];
+        Ids("time", "origin").ShouldBe(Ids("tokens", "origin"));
+        Ids("time", "wisca").Intersect(Ids("tokens", "wisca")).ShouldBeEmpty();
+    }
+
+    [Theory]
+    [InlineData("{ other: 2 }", "'other', expected some of origin, wisca, heads")]
+    [InlineData("{ wisca: fast }", "costs.wisca: expected a number between 0.01 and 100")]
+    [InlineData("{ wisca: 0 }", "costs.wisca: expected a number between 0.01 and 100")]
+    [InlineData("{ wisca: { a: 1 } }", "costs.wisca: expected a number")]
+    [InlineData("{ origin: 2 }", "costs.origin: expected 1")]
+    public void Read_CostsThatAreNone_AreNamed(string costs, string expected)
+    {
+        var exception = Should.Throw<WiscaException>(() => Read(Small + $"\ngrids: [ {{ name: time, models: [one], costs: {costs} }} ]\n"));
+        exception.Message.ShouldContain(expected);
+    }
+
+    [Fact]
+    public void StepCost_OfPairs_IsTheMedianOfTheirRatios()
+    {
+        var study = Read(Small);
+        var results = new Dictionary<string, RunResult>();
+        StepCost.Of(study, results).ShouldBeEmpty();
+        foreach (var run in Runs(study).Where(run => run is { Model: "one", LearningRate: 1e-3 }))
+        {
+            // 100 steps; the second seed ran on a machine that was half as fast, the arm's third step costs more or less.
+            double seconds = run.Seed * 10 * (run.Arm == "wisca" ? 1 + (0.25 * run.Seed) : 1);
+            results[run.Id] = MadeResult.Of(run, 3, 3) with { ProcessorSeconds = run.Arm == "heads" ? null : seconds };
+        }
+
+        // What was interrupted has no time, and is no pair.
+        var cost = StepCost.Of(study, results).ShouldHaveSingleItem();
+        (cost.Model, cost.Arm, cost.Pairs).ShouldBe(("one", "wisca", 2));
+        cost.Least.ShouldBe(1.25, 1e-12);
+        cost.Cost.ShouldBe(1.375, 1e-12);
+        cost.Greatest.ShouldBe(1.5, 1e-12);
     }
 
     [Fact]

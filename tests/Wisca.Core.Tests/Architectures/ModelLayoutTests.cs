@@ -237,6 +237,34 @@ public sealed class ModelLayoutTests
         ModelLayout.Resolve(model, table).Layers[0].Refusals.ContainsKey(TransitionKind.ValueOutput).ShouldBe(refused);
     }
 
+    /// <summary>Models in which some layers have something else in attention's place.</summary>
+    public static TheoryData<string> Hybrids =>
+    [
+        .. SavedModel.All.Where(model => TextModel.Find(model.Config, null).Table.WithoutAttention is not null).Select(model => model.Name),
+    ];
+
+    [Theory]
+    [MemberData(nameof(Hybrids))]
+    public void Resolve_HybridLayerWithAPartOfAttentionsProjections_NamesTheMissingOne(string name)
+    {
+        var model = SavedModel.All.Single(candidate => candidate.Name == name);
+        var layout = ModelLayout.Resolve(model.Config, model.Tensors);
+        var lacking = layout.Layers.Where(layer => layer.Refusals.ContainsValue("the layer has no attention")).ToList();
+        var whole = layout.Layers.Except(lacking).ToList();
+        (lacking.Count * whole.Count).ShouldBeGreaterThan(0);
+        var (from, to) = (whole[0].Index, lacking[0].Index);
+        foreach (string weight in ((string[])
+            [
+                whole[0].Query.Weight, whole[0].Key.Weight, whole[0].Value.Weight, whole[0].Output.Weight,
+            ]).Distinct())
+        {
+            var moved = model.Tensors.Single(tensor => tensor.Name == weight) with { Name = weight.Replace($".{from}.", $".{to}.") };
+            if (model.Tensors.Any(tensor => tensor.Name == moved.Name)) continue;
+            string message = Should.Throw<WiscaException>(() => ModelLayout.Resolve(model.Config, [.. model.Tensors, moved])).Message;
+            message.ShouldMatch($@"(the checkpoint has no tensor|tensor) '[^']*\.{to}\.[^']*'", $"{name}: {moved.Name}");
+        }
+    }
+
     [Fact]
     public void Resolve_FusedBlocksThatDoNotDivideTheHeads_SaysWhat()
     {

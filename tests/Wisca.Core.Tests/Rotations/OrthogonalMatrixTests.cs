@@ -205,6 +205,9 @@ public sealed class OrthogonalMatrixTests
     [InlineData(3, 5, 7)]
     [InlineData(8, 300, 33)]
     [InlineData(33, 64, 70)]
+    [InlineData(7, 2, 3000)]
+    [InlineData(140, 130, 37)]
+    [InlineData(261, 300, 530)]
     public void MatrixProduct_AnyShape_IsThatOfPlainLoops(int rows, int inner, int columns)
     {
         var random = new Random(1);
@@ -218,9 +221,97 @@ public sealed class OrthogonalMatrixTests
         }
 
         MatrixProduct.Add(a, b, c, rows, inner, columns);
-        for (int i = 0; i < c.Length; i++) c[i].ShouldBe(expected[i], 1e-12 * inner);
+        c.Zip(expected, (x, y) => Math.Abs(x - y)).Max().ShouldBeLessThan(1e-12 * inner);
 
         double[] Draw(int count) => [.. Enumerable.Range(0, count).Select(_ => random.NextDouble() - 0.5)];
+    }
+
+    /// <summary>Each element is one chain of fused operations, in whichever part of a tile or of a task it lies.</summary>
+    [Theory]
+    [InlineData(3, 5, 7)]
+    [InlineData(139, 261, 530)]
+    public void MatrixProduct_EachElement_IsOneChainOnAnyNumberOfThreads(int rows, int inner, int columns)
+    {
+        double[] a = Draw(rows * inner, 1), b = Draw(inner * columns, 2), expected = new double[rows * columns];
+        for (int i = 0; i < expected.Length; i++)
+        {
+            for (int k = 0; k < inner; k++)
+                expected[i] = Math.FusedMultiplyAdd(a[(i / columns * inner) + k], b[(k * columns) + (i % columns)], expected[i]);
+        }
+
+        double[] whole = new double[rows * columns], parts = new double[rows * columns];
+        MatrixProduct.Add(a, b, whole, rows, inner, columns);
+        whole.AsSpan().SequenceEqual(expected).ShouldBeTrue();
+        MatrixProduct.Add(new(a, rows, inner), new(b, inner, columns), new(parts, rows, columns), threads: 3);
+        parts.AsSpan().SequenceEqual(expected).ShouldBeTrue();
+    }
+
+    /// <summary>Parts of larger matrices, of which what lies beside stays.</summary>
+    [Fact]
+    public void MatrixProduct_PartsAndUpperHalf_LeaveTheRestAlone()
+    {
+        const int n = 700, first = 5, size = 690;
+        double[] a = Draw(n * n, 1), b = Draw(n * n, 2), c = new double[n * n], small = new double[size * size];
+        double[] left = Inside(a), right = Inside(b);
+        MatrixProduct.Add(left, right, small, size, size, size);
+        MatrixProduct.Add(Part(a), Part(b), Part(c), threads: 2);
+        Inside(c).AsSpan().SequenceEqual(small).ShouldBeTrue();
+        c.Count(value => value != 0).ShouldBe(small.Count(value => value != 0));
+        double[] upper = new double[size * size];
+        MatrixProduct.Add(Part(a), Part(b), new(upper, size, size), threads: 2, upperOnly: true);
+        for (int i = 0; i < size; i++)
+            upper.AsSpan((i * size) + i, size - i).SequenceEqual(small.AsSpan((i * size) + i, size - i)).ShouldBeTrue();
+        upper.Count(value => value == 0).ShouldBeGreaterThan(0);
+
+        static MatrixPart Part(double[] values) => new(values, (first * n) + first, n, size, size);
+
+        static double[] Inside(double[] values) =>
+            [.. Enumerable.Range(0, size).SelectMany(row => values.AsSpan(((first + row) * n) + first, size).ToArray())];
+    }
+
+    /// <summary>Large enough that rows, columns and blocks are handed out.</summary>
+    [Fact]
+    public void LargeMatrices_OnAnyNumberOfThreads_AreTheSameToTheBitAndOrthogonal()
+    {
+        const int n = 333;
+        double[,] matrix = Symmetric(n, 3);
+        var (values, vectors) = TridiagonalEigen.Of(matrix);
+        var (valuesOfThree, vectorsOfThree) = TridiagonalEigen.Of(matrix, threads: 3);
+        valuesOfThree.ShouldBe(values);
+        for (int i = 0; i < n; i++) vectorsOfThree[i].AsSpan().SequenceEqual(vectors[i]).ShouldBeTrue();
+        double[,] rotation = RotationBasis.Of(matrix, keepsOnes: false), random = OrthogonalMatrix.Random(n, 4);
+        OrthogonalMatrix.Fault(rotation).ShouldBeLessThan(1e-14);
+        OrthogonalMatrix.Fault(random).ShouldBeLessThan(1e-14);
+        Flat(RotationBasis.Of(matrix, keepsOnes: false, threads: 2)).AsSpan().SequenceEqual(Flat(rotation)).ShouldBeTrue();
+        Flat(OrthogonalMatrix.Random(n, 4, threads: 2)).AsSpan().SequenceEqual(Flat(random)).ShouldBeTrue();
+        double[] product = new double[n * n], turned = new double[n * n], transposed = new double[n * n], r = Flat(rotation);
+        for (int i = 0; i < r.Length; i++) transposed[(i % n * n) + (i / n)] = r[i];
+        MatrixProduct.Add(transposed, Flat(matrix), product, n, n, n);
+        MatrixProduct.Add(product, r, turned, n, n, n);
+        turned.Where((_, i) => i / n != i % n).Max(Math.Abs).ShouldBeLessThan(1e-12);
+
+        // A matrix that is orthogonal stays what it is, whatever block a row lies in.
+        Flat(OrthogonalMatrix.Orthonormal(random)).Zip(Flat(random), (x, y) => Math.Abs(x - y)).Max().ShouldBeLessThan(1e-14);
+
+        static double[] Flat(double[,] values) => [.. values.Cast<double>()];
+    }
+
+    /// <summary>Where no two rows have their largest element in one column there is nothing to sort: the same as with sorting.</summary>
+    [Fact]
+    public void NearestToIdentity_RowsThatWantTheSamePlace_GiveWayToTheLargest()
+    {
+        double[,] near = OrthogonalMatrix.NearestToIdentity(new double[,] { { 0.6, -0.8 }, { 0.8, 0.6 } });
+        near.ShouldBe(new double[,] { { 0.8, -0.6 }, { 0.6, 0.8 } });
+
+        // Both have their largest in the first column.
+        double[,] contested = OrthogonalMatrix.NearestToIdentity(new double[,] { { 0.7, 0.1 }, { -0.9, 0.2 } });
+        contested.ShouldBe(new double[,] { { 0.9, 0.7 }, { -0.2, 0.1 } });
+    }
+
+    private static double[] Draw(int count, int seed)
+    {
+        var random = new Random(seed);
+        return [.. Enumerable.Range(0, count).Select(_ => random.NextDouble() - 0.5)];
     }
 
     private static double[,] Symmetric(int size, int seed)

@@ -123,6 +123,20 @@ public sealed class ModelScorerTests
         }
     }
 
+    /// <summary>Batches hold rows of about one length: another batch costs less than a fifth of it in padding.</summary>
+    [Fact]
+    public void Score_RequestsOfAllLengths_GoesWithLittlePadding()
+    {
+        using var decoder = TinyFamilies.Create("llama");
+        var scorer = new ModelScorer(decoder, new WordTokenizer(TinyFamilies.Vocabulary));
+        var random = new Random(4);
+        int[] Draw(int count) => [.. Enumerable.Range(0, count).Select(_ => random.Next(TinyFamilies.Vocabulary))];
+        TokenRequest[] requests = [.. Enumerable.Range(0, 600).Select(i => new TokenRequest(Draw(1 + (i % 24)), Draw(1 + (i % 5))))];
+        scorer.Score(requests, null, null, CancellationToken.None);
+        scorer.Counts.ModelTokens.ShouldBeGreaterThan(5000);
+        scorer.Counts.PaddedTokens.ShouldBeLessThan((long)(1.05 * scorer.Counts.ModelTokens));
+    }
+
     [Fact]
     public void Score_GreedyContinuation_IsToldApart()
     {

@@ -1,4 +1,6 @@
+using Wisca.Checkpoints;
 using Wisca.Tests.Torch;
+using Wisca.Torch.Kernels;
 using Wisca.Torch.Models;
 using static TorchSharp.torch;
 
@@ -13,6 +15,37 @@ public sealed class BranchingTests
     public void Hidden_Forking_IsThatOfEverySequenceByItself(string modelType)
     {
         using var decoder = TinyFamilies.Create(modelType);
+        Check(decoder, 1e-11);
+    }
+
+    /// <summary>Heads that our own kernel takes, which needs no mask.</summary>
+    [Theory]
+    [InlineData("llama")]
+    [InlineData("cohere")]
+    public void Hidden_ForkingInSinglePrecision_IsThatOfEverySequenceByItself(string modelType)
+    {
+        using var decoder = Decoder.Create(DecoderConfig.From(ModelConfig.Parse($$"""
+            {
+              "model_type": "{{modelType}}", "hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 2, "vocab_size": 64,
+              "num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 64
+            }
+            """)), seed: 3);
+        SmallHeadAttention.Takes(decoder.Config.Attention.HeadDim).ShouldBeTrue();
+        Check(decoder, 1e-5);
+    }
+
+    [Fact]
+    public void HiddenKeys_BranchesThatComeBack_AreNoRange()
+    {
+        using var scope = NewDisposeScope();
+        long[] positions = [0, 1, 1, 2], forked = [0, 1, 2, 2];
+        new Branching(tensor(positions, [1, 4]), tensor(forked, [1, 4])).HiddenKeys().ShouldBe([0, 0, 1, 1, 1, 2, 1, 2]);
+        foreach (long[] branches in (long[][])[[0, 1, 2, 1], [0, 1, 0, 1]])
+            new Branching(tensor(positions, [1, 4]), tensor(branches, [1, 4])).HiddenKeys().ShouldBeNull();
+    }
+
+    private static void Check(Decoder decoder, double tolerance)
+    {
         using var ungraded = no_grad();
         using var scope = NewDisposeScope();
 
@@ -54,7 +87,7 @@ public sealed class BranchingTests
                     long[] alone = [.. rows[row][0].Concat(branch).Select(token => (long)token)];
                     var expected = decoder.Hidden(tensor(alone).unsqueeze(0))[0];
                     var found = cat([hidden[row].narrow(0, 0, trunk), hidden[row].narrow(0, at, branch.Length)]);
-                    (found - expected).abs().max().AsDouble().ShouldBeLessThan(1e-11, $"{path}, row {row}");
+                    (found - expected).abs().max().AsDouble().ShouldBeLessThan(tolerance, $"{path}, row {row}");
                     at += branch.Length;
                 }
             }

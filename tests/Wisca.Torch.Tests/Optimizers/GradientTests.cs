@@ -33,6 +33,37 @@ public sealed class GradientTests : IClassFixture<OneThread>
         Should.Throw<ArgumentOutOfRangeException>(() => optimizer.ClipGradients(double.NaN));
     }
 
+    /// <summary>Equivalent models: the relative norm is the same, the plain one is not.</summary>
+    [Theory]
+    [InlineData(ScalarType.Float64, 4)]
+    [InlineData(ScalarType.Float32, 8)]
+    [InlineData(ScalarType.BFloat16, 2)]
+    public void ClipGradients_RelativeNorm_IsThatOfEveryEquivalentModel(ScalarType type, double factor)
+    {
+        using var model = new ToyModel(type);
+        using var optimizer = new AdamW(model.Parameters);
+        model.Backward();
+        double expected = Math.Sqrt(
+            model.Parameters.Sum(entry => ToyModel.Values(entry.parameter).Zip(ToyModel.Values(entry.parameter.grad!))
+                .Sum(pair => pair.First * pair.First * pair.Second * pair.Second)));
+        double plain = optimizer.GradientNorm(), relative = optimizer.ClipGradients(double.MaxValue, ClipNorm.Relative);
+        relative.ShouldBe(expected, expected * Rounding.Of(type == ScalarType.Float64 ? Rounding.Float64 : Rounding.Float32, 1000));
+        using (var scope = NewDisposeScope())
+        using (no_grad())
+        {
+            model.W1.mul_(factor);
+            model.W1.grad!.div_(factor);
+            model.W2.div_(factor);
+            model.W2.grad!.mul_(factor);
+        }
+
+        optimizer.ClipGradients(double.MaxValue, ClipNorm.Relative).ShouldBe(relative);
+        Math.Abs(optimizer.GradientNorm() - plain).ShouldBeGreaterThan(plain * 0.1);
+        double[] before = Gradients(model);
+        optimizer.ClipGradients(relative / 2, ClipNorm.Relative).ShouldBe(relative);
+        Gradients(model).Zip(before).ShouldAllBe(pair => pair.First == pair.Second / 2);
+    }
+
     [Theory]
     [InlineData(double.NaN)]
     [InlineData(double.PositiveInfinity)]

@@ -141,6 +141,84 @@ public sealed class HeadBalancerTests
         };
     }
 
+    /// <summary>SOAP's momenta are the gradients of the new weights, and its Gram matrices theirs; what a basis is, its next refresh
+    /// finds.</summary>
+    [Fact]
+    public void Apply_Soap_MomentaAndGramMatricesAreThoseOfTheNewGradients()
+    {
+        using var scope = NewDisposeScope();
+        using var model = TinyFamilies.Create("mistral");
+        var parameters = Parameters(model);
+        using var optimizer = new Soap(parameters);
+        for (int step = 0; step < 2; step++)
+        {
+            // The first step only starts the bases.
+            Backward(model, optimizer, 1);
+            optimizer.Step(0);
+        }
+
+        using var balancer = new HeadBalancer(parameters, RotationScheduler.PlanFor(model), new HeadBalancerOptions(), optimizer);
+        string[] names = [.. balancer.Spaces.SelectMany(space => space.Tensors).Distinct()];
+        var before = names.SelectMany(Kept).ToList();
+        balancer.Apply(1);
+        Backward(model, optimizer, 1);
+        foreach (var (old, (kept, expected)) in before.Zip(names.SelectMany(Kept)))
+        {
+            // A momentum and a matrix of one gradient are so much of it as before.
+            double part = old.Kept.Squared().sum().sqrt().AsDouble() / old.Gradient.Squared().sum().sqrt().AsDouble();
+            double largest = part * expected.abs().max().AsDouble();
+            (kept - (part * expected)).abs().max().AsDouble().ShouldBeLessThan(1e-10 * largest);
+            (kept - old.Kept).abs().max().AsDouble().ShouldBeGreaterThan(1e-4 * largest);
+        }
+
+        IEnumerable<(Tensor Kept, Tensor Gradient)> Kept(string name)
+        {
+            var gradient = parameters.Single(entry => entry.Name == name).Parameter.grad!.clone();
+            var space = balancer.Spaces.SelectMany(space => space.Slices).First(slice => slice.Tensor == name);
+            foreach (var state in optimizer.StateOf(name))
+            {
+                if (state.Name == "exp_avg") yield return (state.Tensor.clone(), gradient);
+                if (state.Name == (space.Axis == 0 ? "gram_left" : "gram_right"))
+                {
+                    yield return (
+                        state.Tensor.clone(), space.Axis == 0 ? gradient.matmul(gradient.t()) : gradient.t().matmul(gradient));
+                }
+            }
+        }
+    }
+
+    /// <summary>The masters are mixed in float64 and rounded once, and the parameters are they, rounded.</summary>
+    [Fact]
+    public void Apply_SixteenBits_MixesTheMastersAndRoundsThem()
+    {
+        using var scope = NewDisposeScope();
+        using var model = TinyFamilies.Create("mistral", dtype: ScalarType.BFloat16);
+        var parameters = Parameters(model);
+        using var optimizer = new AdamW(parameters);
+        Backward(model, optimizer, 1);
+        optimizer.Step(1e-2);
+        using var balancer = new HeadBalancer(parameters, RotationScheduler.PlanFor(model), new HeadBalancerOptions(), optimizer);
+        var space = balancer.Spaces[0];
+        RotatedSlice values = space.Slices.First(slice => !slice.Dual), output = space.Slices.First(slice => slice.Dual);
+        double[] logits = LoraRun.Logits(model);
+        Tensor first = Part(values).to(ScalarType.Float64), second = Part(output).to(ScalarType.Float64);
+        balancer.Apply(1);
+        var (matrix, dual) = balancer.TotalOf(space);
+        LoraRun.Values(Part(values)).ShouldBe(LoraRun.Values(tensor(matrix).matmul(first).to(ScalarType.Float32)));
+        LoraRun.Values(Part(output)).ShouldBe(LoraRun.Values(second.matmul(tensor(dual)).to(ScalarType.Float32)));
+        foreach (string name in space.Tensors)
+        {
+            LoraRun.Values(parameters.Single(entry => entry.Name == name).Parameter)
+                .ShouldBe(LoraRun.Values(Master(name).to(ScalarType.BFloat16)));
+        }
+
+        Near(LoraRun.Logits(model), logits, 3e-2);
+
+        Tensor Master(string name) => optimizer.StateOf(name).Single(state => state.Name == "master").Tensor;
+
+        Tensor Part(RotatedSlice slice) => Master(slice.Tensor).narrow(slice.Axis, slice.Start, space.Size);
+    }
+
     private static List<(string Name, Parameter Parameter)> Parameters(Decoder model) =>
         [.. model.named_parameters().Select(entry => (entry.name, entry.parameter))];
 

@@ -19,7 +19,7 @@ public sealed class RotationBasisTests
         var covariance = Covariance(size, size / 2);
         double[,] rotation = RotationBasis.Find(covariance, keepsOnes);
         OrthogonalMatrix.Fault(rotation).ShouldBeLessThan(1e-14);
-        var turned = RotationBasis.Turned(covariance, rotation);
+        var turned = Turned(covariance, rotation);
         double before = RotationBasis.DiagonalShare(covariance), after = RotationBasis.DiagonalShare(turned);
         if (!keepsOnes)
         {
@@ -61,7 +61,7 @@ public sealed class RotationBasisTests
         {
             double[,] rotation = RotationBasis.Find(covariance, keepsOnes: false, BasisSearch.Iteration);
             OrthogonalMatrix.Fault(rotation).ShouldBeLessThan(1e-14);
-            covariance = RotationBasis.Turned(covariance, rotation);
+            covariance = Turned(covariance, rotation);
         }
 
         RotationBasis.DiagonalShare(covariance).ShouldBe(1, 1e-9);
@@ -106,5 +106,11 @@ public sealed class RotationBasisTests
         }
 
         return matrix;
+    }
+
+    private static Tensor Turned(Tensor covariance, double[,] rotation)
+    {
+        var turn = tensor(rotation);
+        return turn.t().matmul(covariance).matmul(turn);
     }
 }

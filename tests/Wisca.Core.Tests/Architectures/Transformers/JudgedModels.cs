@@ -8,6 +8,12 @@ internal static class JudgedModels
 {
     public static IReadOnlyDictionary<string, JudgedModel> ByName { get; } = Read().ToDictionary(model => model.Name);
 
+    /// <summary>The models of every other model type, from the first (0) or the second (1) on.</summary>
+    public static IEnumerable<string> Half(int which) => ByName.Values
+        .GroupBy(model => model.ModelType)
+        .Where((_, number) => number % 2 == which)
+        .SelectMany(models => models.Select(model => model.Name));
+
     private static IEnumerable<JudgedModel> Read()
     {
         var json = JsonNode.Parse(TestRepository.ReadText("tests", "Wisca.Core.Tests", "Architectures", "Transformers", "models.json"))!;

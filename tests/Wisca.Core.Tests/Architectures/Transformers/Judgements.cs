@@ -8,6 +8,9 @@ internal static class Judgements
 {
     private const string Variable = "WISCA_WRITE_GOLDEN";
 
+    // Classes that judge side by side write the same files.
+    private static readonly Lock Writing = new();
+
     /// <summary>True where they are to be written anew.</summary>
     public static bool Written => Environment.GetEnvironmentVariable(Variable) == "1";
 
@@ -17,6 +20,7 @@ internal static class Judgements
     /// <summary>The version of transformers that judged, and its outcomes by model.</summary>
     public static (string Version, IReadOnlyDictionary<string, string> ByModel) Read()
     {
+        using var reading = Writing.EnterScope();
         var json = JsonNode.Parse(File.ReadAllText(FilePath))!;
         return (
             json["transformers"]!.GetValue<string>(),
@@ -28,6 +32,7 @@ internal static class Judgements
     /// <summary>Puts an outcome in its place, and takes out those of models that are no more.</summary>
     public static void Write(string version, string name, Judgement judgement)
     {
+        using var writing = Writing.EnterScope();
         var all = File.Exists(FilePath) ? Read().ByModel.ToDictionary() : [];
         all[name] = judgement.ToString();
         var lines = JudgedModels.ByName.Keys.Where(all.ContainsKey).Order(StringComparer.Ordinal)
@@ -40,13 +45,17 @@ internal static class Judgements
         TestRepository.PathOf("tests", "Wisca.Core.Tests", "Architectures", "Transformers", "scalings.json");
 
     /// <summary>What of each model's MLPs and norms was scaled and kept its logits, and what moved them when it was forced.</summary>
-    public static Dictionary<string, string> Scalings() =>
-        JsonNode.Parse(File.ReadAllText(ScalingsPath))!.AsObject()
+    public static Dictionary<string, string> Scalings()
+    {
+        using var reading = Writing.EnterScope();
+        return JsonNode.Parse(File.ReadAllText(ScalingsPath))!.AsObject()
             .ToDictionary(model => model.Key, model => model.Value!.GetValue<string>(), StringComparer.Ordinal);
+    }
 
     /// <summary>Puts what was scaled of a model in its place.</summary>
     public static void WriteScalings(string name, string outcome)
     {
+        using var writing = Writing.EnterScope();
         var all = File.Exists(ScalingsPath) ? Scalings() : [];
         all[name] = outcome;
         var lines = JudgedModels.ByName.Keys.Where(model => all.GetValueOrDefault(model, "") != "").Order(StringComparer.Ordinal)
@@ -58,13 +67,17 @@ internal static class Judgements
         TestRepository.PathOf("tests", "Wisca.Core.Tests", "Architectures", "Transformers", "rotations.json");
 
     /// <summary>What of each model was rotated and kept its logits; models without a rotation are left out.</summary>
-    public static Dictionary<string, string> Rotations() =>
-        JsonNode.Parse(File.ReadAllText(RotationsPath))!.AsObject()
+    public static Dictionary<string, string> Rotations()
+    {
+        using var reading = Writing.EnterScope();
+        return JsonNode.Parse(File.ReadAllText(RotationsPath))!.AsObject()
             .ToDictionary(model => model.Key, model => model.Value!.GetValue<string>(), StringComparer.Ordinal);
+    }
 
     /// <summary>Puts what was rotated of a model in its place.</summary>
     public static void WriteRotations(string name, string outcome)
     {
+        using var writing = Writing.EnterScope();
         var all = File.Exists(RotationsPath) ? Rotations() : [];
         all[name] = outcome;
         var lines = JudgedModels.ByName.Keys.Where(model => all.GetValueOrDefault(model, "") != "").Order(StringComparer.Ordinal)

@@ -11,6 +11,8 @@ namespace Wisca.Core.Tests.Architectures.Transformers;
 public sealed class TransformersProcess : IDisposable
 {
     private const string Variable = "WISCA_PYTHON";
+    private readonly TemporaryFolder _models = new();
+    private readonly Dictionary<(string Name, string ElementType, bool UniformGains), string> _made = [];
     private Process? _process;
 
     /// <summary>The version of transformers that answers.</summary>
@@ -43,8 +45,32 @@ public sealed class TransformersProcess : IDisposable
         return answer;
     }
 
+    /// <summary>The folder of a model, which is built at the first call, and read only.</summary>
+    internal string Make(JudgedModel model, string elementType, bool uniformGains = false)
+    {
+        if (_made.TryGetValue((model.Name, elementType, uniformGains), out string? folder)) return folder;
+        folder = _models[$"{_made.Count}"];
+        var answer = Ask(
+            new JsonObject
+            {
+                ["do"] = "make",
+                ["folder"] = folder,
+                ["model_type"] = model.ModelType,
+                ["config"] = model.Config.DeepClone(),
+                ["dtype"] = elementType,
+                ["uniform_gains"] = uniformGains,
+            });
+        answer["finite"]!.GetValue<bool>().ShouldBeTrue();
+        return _made[(model.Name, elementType, uniformGains)] = folder;
+    }
+
+    /// <summary>The largest difference of a folder's logits to those of a model that was made, by the largest of these.</summary>
+    internal double Compare(string made, string folder) =>
+        Ask(new JsonObject { ["do"] = "compare", ["made"] = made, ["folder"] = folder })["difference"]!.GetValue<double>();
+
     public void Dispose()
     {
+        _models.Dispose();
         if (_process is null) return;
 
         // The end of its input ends it.

@@ -1,4 +1,3 @@
-using System.Text.Json.Nodes;
 using Wisca.Architectures;
 using Wisca.Attention;
 using Wisca.Certificates;
@@ -16,7 +15,10 @@ namespace Wisca.Core.Tests.Architectures.Transformers;
 /// stay. What is offered keeps them; what is refused, done all the same, moves them. The outcome is in the repository, for the page of
 /// architectures: set WISCA_WRITE_GOLDEN=1 to write it anew.
 /// </summary>
-public sealed class TransformersTests(TransformersProcess transformers) : IClassFixture<TransformersProcess>
+/// <remarks>
+/// Two classes have half of the model types each, and a Python: classes run side by side, and a type's code is imported once.
+/// </remarks>
+public abstract class TransformersTests(TransformersProcess transformers) : IClassFixture<TransformersProcess>
 {
     // Between the two lies nothing: what is exact differs by rounding, what is not by far more, were it only through a norm's epsilon.
     private const double Kept = 1e-9, Moved = 1e-8, KeptInSingle = 1e-5;
@@ -24,7 +26,11 @@ public sealed class TransformersTests(TransformersProcess transformers) : IClass
     private static readonly Granularity[] Granularities =
         [Granularity.Tensor, Granularity.KvHead, Granularity.Pair, Granularity.Channel];
 
+    /// <summary>All models; a class of tests has its own in this place.</summary>
     public static TheoryData<string> Models => [.. JudgedModels.ByName.Keys];
+
+    /// <summary>The Python.</summary>
+    protected TransformersProcess Transformers => transformers;
 
     [Theory]
     [MemberData(nameof(Models))]
@@ -35,8 +41,8 @@ public sealed class TransformersTests(TransformersProcess transformers) : IClass
         int forcedMoves = 0;
         var judged = JudgedModels.ByName[name];
         using var folder = new TemporaryFolder();
-        Make(judged, folder["model"], "float64");
-        using var model = Checkpoint.Open(folder["model"]);
+        string made = transformers.Make(judged, "float64");
+        using var model = Checkpoint.Open(made);
         var layers = Inspector.Inspect(model, threads: 1).Layers;
         foreach (var granularity in Granularities)
         {
@@ -63,7 +69,7 @@ public sealed class TransformersTests(TransformersProcess transformers) : IClass
                     reason!.ShouldNotContain("is not in the table");
                     string forced = folder[$"forced-{layer.Index}-{kind}-{granularity}"];
                     ForcedMove.Apply(model, layout, layer, kind, granularity, forced);
-                    double difference = Compare(forced);
+                    double difference = transformers.Compare(made, forced);
                     forcedMoves++;
                     if (difference <= Moved)
                         faults.Add($"{kind} {granularity} in layer {layer.Index} moves by {difference} only, yet is refused: {reason}");
@@ -73,8 +79,8 @@ public sealed class TransformersTests(TransformersProcess transformers) : IClass
 
         if (layers.Any(layer => !layer.QueryKeyExact.IsEmpty || !layer.ValueOutputExact.IsEmpty))
         {
-            Make(judged, folder["single"], "float32");
-            using var single = Checkpoint.Open(folder["single"]);
+            string inSingle = transformers.Make(judged, "float32");
+            using var single = Checkpoint.Open(inSingle);
             Keep(single, Granularity.Pair, Granularity.Channel, folder["single-exact"], KeptInSingle, faults);
         }
 
@@ -97,8 +103,8 @@ public sealed class TransformersTests(TransformersProcess transformers) : IClass
         transformers.Require();
         var judged = JudgedModels.ByName[name];
         using var folder = new TemporaryFolder();
-        Make(judged, folder["model"], "float64");
-        using var model = Checkpoint.Open(folder["model"]);
+        string made = transformers.Make(judged, "float64");
+        using var model = Checkpoint.Open(made);
         var layout = ModelLayout.Resolve(model);
         var faults = new List<string>();
         var outcome = new SortedSet<string>(StringComparer.Ordinal);
@@ -148,7 +154,7 @@ public sealed class TransformersTests(TransformersProcess transformers) : IClass
             }
 
             if (!(result.Solution.Objective!.After < result.Solution.Objective.Before)) faults.Add($"{what} does not lower the objective");
-            double difference = Compare(folder[what]);
+            double difference = transformers.Compare(made, folder[what]);
             if (!(difference < Kept)) faults.Add($"{what} moves the logits by {difference}");
             using var rescaled = Checkpoint.Open(folder[what]);
             var certificate = Certifier.Compare(model, rescaled, threads: 1);
@@ -160,7 +166,7 @@ public sealed class TransformersTests(TransformersProcess transformers) : IClass
             string target = folder[$"forced-{kind}-{degree}"];
             if (Directory.Exists(target) || !ForcedMove.Apply(model, layout, kind, degree, target)) return;
             forced++;
-            double difference = Compare(target);
+            double difference = transformers.Compare(made, target);
             if (difference <= Moved) faults.Add($"{kind} of degree {degree} moves by {difference} only, yet is refused");
         }
     }
@@ -172,8 +178,8 @@ public sealed class TransformersTests(TransformersProcess transformers) : IClass
         transformers.Require();
         var judged = JudgedModels.ByName[name];
         using var folder = new TemporaryFolder();
-        Make(judged, folder["model"], "float64");
-        using var model = Checkpoint.Open(folder["model"]);
+        string made = transformers.Make(judged, "float64");
+        using var model = Checkpoint.Open(made);
         var plan = RotationPlan.Create(ModelLayout.Resolve(model));
         bool stream = plan.Spaces.Any(space => space.Kind == RotationKind.Stream);
         bool heads = plan.Spaces.Any(space => space.Kind is RotationKind.ValueOutput or RotationKind.QueryKey);
@@ -181,7 +187,7 @@ public sealed class TransformersTests(TransformersProcess transformers) : IClass
         if (heads)
         {
             Rotator.Rotate(model, folder["heads"], new RotateOptions { Stream = null, Heads = BasisSource.Random, Threads = 1 });
-            Compare(folder["heads"]).ShouldBeLessThan(Kept, "heads");
+            transformers.Compare(made, folder["heads"]).ShouldBeLessThan(Kept, "heads");
             outcome = "heads";
         }
 
@@ -195,8 +201,8 @@ public sealed class TransformersTests(TransformersProcess transformers) : IClass
             catch (WiscaException refused) when (refused.Message.Contains("is not the same for all channels"))
             {
                 // Gains that have nowhere to go must be uniform: then it is exact.
-                Make(judged, folder["uniform"], "float64", uniformGains: true);
-                using var uniform = Checkpoint.Open(folder["uniform"]);
+                string even = transformers.Make(judged, "float64", uniformGains: true);
+                using var uniform = Checkpoint.Open(even);
                 Rotate(uniform, "uniform-stream");
                 outcome += " stream (uniform gains)";
             }
@@ -208,26 +214,8 @@ public sealed class TransformersTests(TransformersProcess transformers) : IClass
         void Rotate(Checkpoint from, string to)
         {
             Rotator.Rotate(from, folder[to], new RotateOptions { Stream = BasisSource.Random, Seed = 5, Threads = 1 });
-            Compare(folder[to]).ShouldBeLessThan(Kept, to);
+            transformers.Compare(from.Folder, folder[to]).ShouldBeLessThan(Kept, to);
         }
-    }
-
-    [Fact]
-    public void Types_OfTransformers_AreTheListInTheRepository()
-    {
-        transformers.Require();
-        var answer = transformers.Ask(new JsonObject { ["do"] = "types" });
-        string[] types = [.. answer["causal"]!.AsArray().Select(type => type!.GetValue<string>())];
-        string[] wrapped = [.. answer["wrapped"]!.AsObject().Select(entry => $"{entry.Key} {entry.Value!.GetValue<string>()}")];
-        string list = string.Concat(
-            new[]
-            {
-                $"# The causal model types of transformers {transformers.Version} (MODEL_FOR_CAUSAL_LM_MAPPING_NAMES), and its multimodal",
-                "# models with the type of their text model. Written by TransformersTests with WISCA_WRITE_GOLDEN=1.",
-            }.Concat(types).Concat(wrapped).Select(line => line + "\n"));
-        string path = TestRepository.PathOf("tests", "Wisca.Core.Tests", "Architectures", "Transformers", "model-types.txt");
-        if (Judgements.Written) File.WriteAllText(path, list);
-        File.ReadAllText(path).ReplaceLineEndings("\n").ShouldBe(list);
     }
 
     /// <summary>Rescales what is exact, and asks for the logits.</summary>
@@ -251,25 +239,7 @@ public sealed class TransformersTests(TransformersProcess transformers) : IClass
         using var rescaled = Checkpoint.Open(output);
         if (!Certifier.Compare(model, rescaled, threads: 1).Equivalent)
             faults.Add($"QK {queryKey} with VO {valueOutput} has no certificate");
-        double difference = Compare(output);
+        double difference = transformers.Compare(model.Folder, output);
         if (!(difference < tolerance)) faults.Add($"QK {queryKey} with VO {valueOutput} moves the logits by {difference}");
     }
-
-    private void Make(JudgedModel model, string folder, string dtype, bool uniformGains = false)
-    {
-        var answer = transformers.Ask(
-            new JsonObject
-            {
-                ["do"] = "make",
-                ["folder"] = folder,
-                ["model_type"] = model.ModelType,
-                ["config"] = model.Config.DeepClone(),
-                ["dtype"] = dtype,
-                ["uniform_gains"] = uniformGains,
-            });
-        answer["finite"]!.GetValue<bool>().ShouldBeTrue();
-    }
-
-    private double Compare(string folder) =>
-        transformers.Ask(new JsonObject { ["do"] = "compare", ["folder"] = folder })["difference"]!.GetValue<double>();
 }

@@ -2,7 +2,7 @@
 
 One JSON object a line on standard input, one answer a line on standard output:
   {"do": "make", "folder": ..., "model_type": ..., "config": {...}, "dtype": "float64", "seed": 1, "uniform_gains": false}
-  {"do": "compare", "folder": ...}     the logits of another folder against those of the last model made
+  {"do": "compare", "made": ..., "folder": ...}     the logits of another folder against those of a model made
 """
 import contextlib, json, os, sys
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -68,7 +68,7 @@ def randomise(model, seed, uniform_gains):
                 v = p.double() + 0.3 * normal(p.shape)
             p.copy_(v)
 
-last = {}
+made = {}
 
 def logits(model):
     ids = (torch.arange(20).reshape(2, 10) * 7 + 3) % 61 + 3
@@ -101,13 +101,12 @@ def make(folder, model_type, config, dtype="float64", seed=1, uniform_gains=Fals
     randomise(model, seed, uniform_gains)
     model.save_pretrained(folder)
     model = load(folder).eval()
-    last["logits"] = before = logits(model)
+    made[folder] = before = logits(model)
     return {"largest": before.abs().max().item(), "spread": before.std().item(), "finite": bool(torch.isfinite(before).all()), "class": type(model).__name__}
 
-def compare(folder, **_):
-    model = load(folder).eval()
-    after = logits(model)
-    before = last["logits"]
+def compare(folder, **request):
+    after = logits(load(folder).eval())
+    before = made[request["made"]]
     return {"difference": ((after - before).abs().max() / before.abs().max()).item()}
 
 def types(**_):
