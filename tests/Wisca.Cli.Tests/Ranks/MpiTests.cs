@@ -82,7 +82,7 @@ public sealed class MpiTests : IDisposable
             for (var clock = Stopwatch.StartNew(); !Directory.Exists(_folder["run"]) || RunFolder.FindLatest(_folder["run"]) is null;)
             {
                 clock.Elapsed.ShouldBeLessThan(TimeSpan.FromMinutes(1));
-                killed.Wait(TimeSpan.FromMilliseconds(5)).ShouldBeFalse(killed.Error);
+                killed.Wait(TimeSpan.FromMilliseconds(5)).ShouldBeFalse();
             }
 
             killed.Wait(TimeSpan.FromMilliseconds(new Random().Next(60)));
@@ -110,7 +110,7 @@ public sealed class MpiTests : IDisposable
         for (var clock = Stopwatch.StartNew(); !File.Exists(_folder["run", "metrics.jsonl"]);)
         {
             clock.Elapsed.ShouldBeLessThan(TimeSpan.FromMinutes(1));
-            process.Wait(TimeSpan.FromMilliseconds(5)).ShouldBeFalse(process.Error);
+            process.Wait(TimeSpan.FromMilliseconds(5)).ShouldBeFalse();
         }
 
         Process.Start("/bin/sh", ["-c", $"kill -STOP $(ps -o pid= --ppid {process.Id} | tail -n 1)"]).WaitForExit();
