@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using Wisca.Cli.Tests.Training;
 using Wisca.Tests;
 using Wisca.Training.Checkpointing;
@@ -63,60 +62,6 @@ public sealed class MpiTests : IDisposable
         (process.Error + process.Output).Split('\n').Where(line => line.Contains("wisca: ", StringComparison.Ordinal))
             .ShouldHaveSingleItem()
             .ShouldContain("wisca: rank 1 of 2: --set optimizer.learning_rate=x: optimizer.learning_rate: 'x', expected a number above 0");
-    }
-
-    [Theory]
-    [InlineData(false)]
-    [InlineData(true)]
-    public void Train_KilledRankOrLauncher_GoesOnToTheSameBits(bool launcher)
-    {
-        string config = Write("checkpoints: {every: 1, keep: 2}", steps: 40);
-        using (var whole = Start(OpenMpi, 2, "train", "--config", config, "--set", $"output={_folder["whole"]}"))
-        {
-            Await(whole);
-            whole.ExitCode.ShouldBe(0, whole.Error);
-        }
-
-        using (var killed = Start(OpenMpi, 2, "train", "--config", config))
-        {
-            for (var clock = Stopwatch.StartNew(); !Directory.Exists(_folder["run"]) || RunFolder.FindLatest(_folder["run"]) is null;)
-            {
-                clock.Elapsed.ShouldBeLessThan(TimeSpan.FromMinutes(1));
-                killed.Wait(TimeSpan.FromMilliseconds(5)).ShouldBeFalse();
-            }
-
-            killed.Wait(TimeSpan.FromMilliseconds(new Random().Next(60)));
-            if (launcher) killed.Kill();
-            else Process.Start("/bin/sh", ["-c", $"kill -KILL $(ps -o pid= --ppid {killed.Id} | tail -n 1)"]).WaitForExit();
-            Await(killed);
-            killed.ExitCode.ShouldNotBe(0);
-        }
-
-        // What the launcher left behind ends by itself, and sets the folder free.
-        RunFolder.AwaitFree(_folder["run"], TimeSpan.FromSeconds(30));
-        using var resumed = Start(OpenMpi, 2, "train", "--config", config);
-        Await(resumed);
-        resumed.ExitCode.ShouldBe(0, resumed.Error);
-        TinyRun.Contents(RunFolder.FindLatest(_folder["run"])!).ShouldBe(TinyRun.Contents(RunFolder.FindLatest(_folder["whole"])!));
-        TinyRun.Metrics(_folder["run"]).ShouldBe(TinyRun.Metrics(_folder["whole"]));
-    }
-
-    [Fact]
-    public void Train_RankThatDoesNotCome_IsNotAwaitedForLonger()
-    {
-        // The second rank stops before its third step for longer than the others wait.
-        string config = Write("", steps: 5000);
-        using var process = Start(OpenMpi, 2, "train", "--config", config, "--set", "distributed.timeout=2");
-        for (var clock = Stopwatch.StartNew(); !File.Exists(_folder["run", "metrics.jsonl"]);)
-        {
-            clock.Elapsed.ShouldBeLessThan(TimeSpan.FromMinutes(1));
-            process.Wait(TimeSpan.FromMilliseconds(5)).ShouldBeFalse();
-        }
-
-        Process.Start("/bin/sh", ["-c", $"kill -STOP $(ps -o pid= --ppid {process.Id} | tail -n 1)"]).WaitForExit();
-        Await(process);
-        process.ExitCode.ShouldNotBe(0);
-        (process.Error + process.Output).ShouldContain("waited 2 s for the others");
     }
 
     public void Dispose() => _folder.Dispose();
