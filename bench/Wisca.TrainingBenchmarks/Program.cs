@@ -40,12 +40,14 @@ var cases = types
     .ToList();
 ScalarType TypeOfProducts(TrainingCase entry) => TorchRuntime.FastBFloat16 ? entry.Type : ScalarType.Float32;
 var peaks = types.ToDictionary(type => type, _ => new List<Measured>());
-var results = cases.ToDictionary(entry => entry, _ => new Rounds([], [], [], [], [], []));
+var results = cases.ToDictionary(entry => entry, _ => new Rounds([], [], [], [], [], [], [], []));
 foreach (var entry in cases)
 {
     entry.Step();
     entry.Step();
     entry.Transition();
+    entry.Multiply();
+    entry.Measure();
     entry.Observe?.Invoke();
     entry.Rotate?.Invoke();
 }
@@ -61,7 +63,7 @@ for (int round = 0; round < rounds; round++)
 
     foreach (var entry in cases)
     {
-        var (steps, passes, transitions, losses, rotations, covariances) = results[entry];
+        var (steps, passes, transitions, losses, rotations, covariances, multiplies, measures) = results[entry];
         int repeats = entry.Parameters < 2e6 ? 4 : 1;
         for (int repeat = 0; repeat < repeats; repeat++)
         {
@@ -72,7 +74,9 @@ for (int round = 0; round < rounds; round++)
             losses.Add(loss);
         }
 
-        transitions.Add(Measured.Of(entry.Transition).Wall);
+        multiplies.Add(ManyTimes(entry.Multiply));
+        measures.Add(ManyTimes(entry.Measure));
+        transitions.Add(ManyTimes(entry.Transition));
         if (entry.Observe is { } observe) covariances.Add(Measured.Of(observe).Wall);
         if (entry.Rotate is { } rotate) rotations.Add(Measured.Of(rotate).Wall);
     }
@@ -86,7 +90,7 @@ Console.WriteLine(
     + "rotation   covariance    loss");
 foreach (var entry in cases)
 {
-    var (steps, passes, transitions, losses, rotations, covariances) = results[entry];
+    var (steps, passes, transitions, losses, rotations, covariances, _, _) = results[entry];
     double wall = Measured.Median(steps.Select(step => step.Wall)), processor = Measured.Median(steps.Select(step => step.Processor));
     double work = 6.0 * entry.Parameters * entry.Tokens / 1e9, cube = 2.0 * 2048 * 2048 * 2048 / 1e9;
     double peak = cube / Measured.Median(peaks[TypeOfProducts(entry)].Select(time => time.Wall)),
@@ -95,12 +99,45 @@ foreach (var entry in cases)
         CultureInfo.InvariantCulture,
         $"  {entry.Name,-6}  {entry.Type,-9}  {wall * 1e3,7:0.0}  {processor * 1e3,7:0.0}   {entry.Tokens / wall,8:0}   "
         + $"{work / wall,7:0.0}   {peak,9:0.0}   {work / wall / peak,5:0.00}   {work / processor / cost,12:0.00}   "
-        + $"{100 * (1 - Measured.Median(passes)),12:0.0} %   {100 * Measured.Median(transitions) / wall,8:0.0} %   "
+        + $"{100 * (1 - Measured.Median(passes)),12:0.0} %   {100 * Median(transitions, time => time.Wall) / wall,8:0.0} %   "
         // The covariance is taken at every fourth step.
         + $"{Share(rotations, 1),8}   {Share(covariances, 4),10}  {losses[^1],6:0.000}"));
 
     string Share(List<double> seconds, int every) =>
         seconds.Count == 0 ? "-" : string.Create(CultureInfo.InvariantCulture, $"{100 * Measured.Median(seconds) / every / wall:0.0} %");
+}
+
+// Wall and, on a machine that others use too, processor time.
+Console.WriteLine("  model   type          multiply ms      measure ms   transition ms   of multiply   rotation ms   covariance ms");
+foreach (var entry in cases)
+{
+    var (_, _, transitions, _, rotations, covariances, multiplies, measures) = results[entry];
+    double ratio = Median(transitions, time => time.Wall) / Median(multiplies, time => time.Wall);
+    double cost = Median(transitions, time => time.Processor) / Median(multiplies, time => time.Processor);
+    Console.WriteLine(
+        $"  {entry.Name,-6}  {entry.Type,-9}   {Both(multiplies)}   {Both(measures)}   {Both(transitions)}   "
+        + $"{string.Create(CultureInfo.InvariantCulture, $"{ratio:0.0} / {cost:0.0}"),11}   "
+        + $"{Single(rotations),11}   {Single(covariances),13}");
+}
+
+static double Median(List<Measured> times, Func<Measured, double> of) => Measured.Median(times.Select(of));
+
+static string Both(List<Measured> times) => string.Create(
+    CultureInfo.InvariantCulture,
+    $"{Median(times, time => time.Wall) * 1e3,5:0.00} / {Median(times, time => time.Processor) * 1e3,5:0.00}");
+
+static string Single(List<double> seconds) =>
+    seconds.Count == 0 ? "-" : string.Create(CultureInfo.InvariantCulture, $"{Measured.Median(seconds) * 1e3:0.0}");
+
+// The clock of a process counts in hundredths of a second.
+static Measured ManyTimes(Action action)
+{
+    const int times = 50;
+    var all = Measured.Of(() =>
+    {
+        for (int i = 0; i < times; i++) action();
+    });
+    return new Measured(all.Wall / times, all.Processor / times);
 }
 
 foreach (var entry in cases) entry.Dispose();

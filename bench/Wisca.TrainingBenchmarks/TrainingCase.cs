@@ -5,6 +5,7 @@ using Wisca.Torch.Models;
 using Wisca.Torch.Optimizers;
 using Wisca.Torch.Transitions;
 using static TorchSharp.torch;
+using Parameter = TorchSharp.Modules.Parameter;
 
 namespace Wisca.TrainingBenchmarks;
 
@@ -15,6 +16,7 @@ internal sealed class TrainingCase : IDisposable
     private readonly AdamW _optimizer;
     private readonly WiscaScheduler _scheduler;
     private readonly RotationScheduler? _rotations;
+    private readonly Dictionary<string, Parameter> _parameters;
     private readonly long[] _shape;
     private readonly long[] _ids;
     private readonly long[] _targets;
@@ -27,6 +29,7 @@ internal sealed class TrainingCase : IDisposable
         _model = Decoder.Create(DecoderConfig.From(parsed), seed: 1);
         _model.ComputeType = type == ScalarType.Float32 ? null : type;
         var parameters = _model.named_parameters().Select(entry => (entry.name, entry.parameter)).ToList();
+        _parameters = parameters.ToDictionary(entry => entry.name, entry => entry.parameter, StringComparer.Ordinal);
         Parameters = parameters.Sum(entry => entry.parameter.numel());
         _optimizer = new AdamW(parameters, new AdamWOptions { Beta2 = 0.95 });
         var options = new WiscaOptions { Trigger = new WiscaTrigger { AtStart = false, Every = 0 } };
@@ -68,9 +71,24 @@ internal sealed class TrainingCase : IDisposable
     /// <summary>A transition on all layers.</summary>
     public void Transition() => _scheduler.Apply(_steps);
 
+    /// <summary>What bounds a transition: multiplying the same weights and moments in place, by one.</summary>
+    public void Multiply()
+    {
+        using var ungraded = no_grad();
+        using var one = 1.0.ToScalar();
+        foreach (string name in _scheduler.Plan.Tensors)
+        {
+            _parameters[name].mul_(one);
+            foreach (var state in _optimizer.StateOf(name)) state.Tensor.mul_(one);
+        }
+    }
+
     /// <summary>Takes up the covariance of the gradients of the last step, as every fourth step does; null where nothing rotates: a tied
     /// last norm would not be trained.</summary>
     public Action? Observe => _rotations is null ? null : () => _rotations.Observe(0);
+
+    /// <summary>As <see cref="Observe"/> for the factors of transitions: what finding them takes.</summary>
+    public void Measure() => _scheduler.Imbalances();
 
     /// <summary>A rotation of the residual stream; null likewise.</summary>
     public Action? Rotate => _rotations is null ? null : () => _rotations.Apply(_steps);

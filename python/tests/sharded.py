@@ -15,6 +15,7 @@ import traceback
 
 import torch
 import torch.distributed as dist
+from fake_deepspeed import initialize
 from plain import CONFIG, Plain
 
 import wisca
@@ -28,6 +29,8 @@ RUNS = {
     "momentum": dict(rotate=dict(stream="momentum", every=3, start=3, values="same")),
     "gradient": dict(preset="qk_ten+vo_ten", every=3, rotate=dict(stream="gradient", every=3, start=3, gains="follow", state="mix")),
 }
+# What ZeRO's runs of flattened parameters allow.
+ZERO = ("pow2", "all", "fisher")
 
 
 def sharded(model, how):
@@ -94,6 +97,49 @@ def results(how, name):
     return found
 
 
+def partitioned(how, name):
+    """The same of ZeRO's flat partitions; `half` keeps the model in bfloat16 beside them."""
+    options = dict(RUNS[name])
+    model = Plain(dtype=torch.float32 if options.get("round") == "pow2" else torch.float64)
+    shapes = {key: value.shape for key, value in model.named_parameters()}
+    if "half" in how:
+        model = model.to(torch.bfloat16)
+    parameters = dict(model.named_parameters())
+    engine, optimizer = initialize(
+        model, lambda flat: torch.optim.AdamW(flat, lr=1e-3, foreach=False), 3 if "3" in how else 1, dist.group.WORLD)
+    attachment = wisca.attach(engine, optimizer, config=CONFIG, **options)
+    factors = [group["factor"] for event in attachment.events for group in event.groups]
+    for step in range(10):
+        generator = torch.Generator().manual_seed(step)
+        gradients = []
+        for key, parameter in parameters.items():
+            whole = torch.randn(shapes[key], generator=generator, dtype=optimizer.kind(parameter))
+            gradients.append(whole * torch.linspace(0.1, 2, whole.shape[-1], dtype=whole.dtype))
+        optimizer.step(gradients)
+        factors += [group["factor"] for event in attachment.step() for group in event.groups]
+
+    def all_of(key=None):
+        return {key_: optimizer.whole_of(value, key).detach().double().flatten().tolist() for key_, value in parameters.items()}
+
+    found = {"factors": factors, "counts": [attachment.steps, attachment.transitions, attachment.rotations], "weights": all_of()}
+    for moment in ("exp_avg", "exp_avg_sq"):
+        found[moment] = all_of(moment)
+    # What the forward pass reads is the float32 copy, rounded.
+    for value in parameters.values():
+        whole = optimizer.whole_of(value).to(value.dtype)
+        if "3" not in how:
+            assert torch.equal(value.detach(), whole)
+            continue
+        parts = [torch.empty_like(value.ds_tensor) for _ in range(dist.get_world_size())]
+        dist.all_gather(parts, value.ds_tensor)
+        assert torch.equal(torch.cat(parts)[: whole.numel()].view(whole.shape), whole)
+    saved = attachment.state_dict()
+    attachment.undo()
+    found["undone"] = all_of()
+    found["ledger"] = saved["ledger"]
+    return found
+
+
 def trained(how):
     """Losses of a real training."""
     model = Plain()
@@ -115,9 +161,11 @@ def trained(how):
 
 def main(path, *hows):
     dist.init_process_group("gloo")
-    found = {how: {name: results(how, name) for name in RUNS} for how in hows}
+    found = {
+        how: {name: partitioned(how, name) for name in ZERO} if how.startswith("zero") else {name: results(how, name) for name in RUNS}
+        for how in hows}
     for how in hows:
-        if how != "tp":
+        if how != "tp" and not how.startswith("zero"):
             found[how]["trained"] = trained(how)
     if dist.get_rank() == 0:
         with open(path, "w", encoding="utf-8") as file:

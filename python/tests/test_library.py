@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import subprocess
 import sys
 import threading
@@ -63,6 +64,25 @@ def test_bad_requests_are_told_in_words():
         with pytest.raises(wisca.WiscaError) as raised:
             wisca.Plan(request(**change))
         assert words in str(raised.value), str(raised.value)
+        assert "wisca.h" not in str(raised.value)
+
+
+def test_a_request_that_is_none_points_to_pythons_own_document():
+    with pytest.raises(wisca.WiscaError) as raised:
+        wisca.Plan(request(nonsense=1))
+    assert raised.value.hint == "docs/python.md says what is expected"
+    assert (ROOT.parent / "docs" / "python.md").is_file()
+    # An error that the user's model has keeps the library's hint.
+    with pytest.raises(wisca.WiscaError) as raised:
+        wisca.inspect("/no such folder")
+    assert raised.value.hint and "python.md" not in raised.value.hint
+
+
+def test_what_needs_no_torch_runs_in_a_process_without_it():
+    told = subprocess.run(
+        [sys.executable, str(ROOT / "tests" / "torchless.py")], capture_output=True, text=True, timeout=60,
+        env={**os.environ, "PYTHONPATH": PACKAGES})
+    assert told.returncode == 0 and told.stdout.startswith("ok"), told
 
 
 @given(st.text(max_size=80))

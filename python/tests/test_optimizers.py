@@ -251,7 +251,8 @@ def test_adafactor_turns_with_gains():
 
 
 class EightBit:
-    """The state of a bitsandbytes optimizer: codes, and the largest magnitude of each block of 256."""
+    """The state of a bitsandbytes optimizer as it is published: uint8 codes of a map, and the largest magnitude of each block of 256
+    (2048 until version 0.43), or of all with block_wise=False; small parameters in float32."""
 
     def __new__(cls, name="AdamW8bit"):
         return type(name, (torch.optim.Optimizer,), {
@@ -265,33 +266,43 @@ class EightBit:
                 if p.numel() < 1024:
                     optimizer.state[p] = {"step": 1, "state1": torch.randn_like(p), "state2": torch.rand_like(p)}
                     continue
-                count = -(-p.numel() // block)
+                count = -(-p.numel() // block) if block else 1
                 optimizer.state[p] = {"step": 1}
                 for index in (1, 2):
                     optimizer.state[p].update({
                         f"state{index}": torch.randint(0, 256, p.shape, dtype=torch.uint8), f"qmap{index}": code,
-                        f"absmax{index}": torch.rand(count) + 0.5})
+                        f"{'absmax' if block else 'max'}{index}": torch.rand(count) + 0.5})
+                    if not block:
+                        optimizer.state[p][f"new_max{index}"] = torch.rand(1) + 0.5
 
     @staticmethod
     def decoded(state, index, shape, block=256):
         if f"qmap{index}" not in state:
             return state[f"state{index}"].double()
         values = state[f"qmap{index}"].double()[state[f"state{index}"].long()].flatten()
+        if not block:
+            return (values * state[f"max{index}"].double()).reshape(shape)
         scales = state[f"absmax{index}"].double().repeat_interleave(block)[: values.numel()]
         return (values * scales).reshape(shape)
 
 
-@pytest.mark.parametrize("which, wide", [(dict(preset="qk_ten+vo_ten"), False), (dict(qk="pair"), True)], ids=["tensor", "rows"])
-def test_eight_bit_states_follow_by_their_blocks_scales(which, wide):
+@pytest.mark.parametrize("which, block", [
+    (dict(preset="qk_ten+vo_ten"), 256), (dict(preset="qk_ten+vo_ten"), 2048), (dict(preset="qk_ten+vo_ten"), None), (dict(qk="pair"), 32),
+], ids=["tensor", "2048", "no blocks", "rows"])
+def test_eight_bit_states_follow_by_their_blocks_scales(which, block):
     model = Plain()
     config = CONFIG
-    block = 32 if wide else 256
     optimizer = EightBit()(model.parameters())
     torch.manual_seed(0)
     EightBit.fill(optimizer, block)
     before = {name: (p.detach().double().clone(), *(EightBit.decoded(optimizer.state[p], i, p.shape, block) for i in (1, 2)))
               for name, p in model.named_parameters()}
+    codes = [state[key].clone() for state in optimizer.state.values() for key in state if key.startswith("state")
+             and state[key].dtype == torch.uint8]
     wisca.attach(model, optimizer, config=config, init=True, round="pow2", **which)
+    assert codes and all(map(torch.equal, codes, (
+        state[key] for state in optimizer.state.values() for key in state if key.startswith("state")
+        and state[key].dtype == torch.uint8)))
     changed = 0
     for name, p in model.named_parameters():
         weight, m, v = before[name]
@@ -300,6 +311,14 @@ def test_eight_bit_states_follow_by_their_blocks_scales(which, wide):
         assert torch.equal(EightBit.decoded(optimizer.state[p], 1, p.shape, block), m / ratio)
         assert torch.equal(EightBit.decoded(optimizer.state[p], 2, p.shape, block), v / ratio**2)
     assert changed
+
+
+def test_eight_bit_states_without_blocks_follow_one_factor_only():
+    model = Plain()
+    optimizer = EightBit()(model.parameters())
+    EightBit.fill(optimizer, None)
+    with pytest.raises(wisca.WiscaError, match="follows a factor for the whole parameter only"):
+        wisca.attach(model, optimizer, config=CONFIG, init=True, qk="pair", round="pow2")
 
 
 def test_eight_bit_blocks_that_straddle_rows_are_refused():
@@ -328,7 +347,6 @@ def test_a_momentum_of_updates_is_not_turned():
     (lambda p: torch.optim.LBFGS(p), "LBFGS cannot follow"),
     (lambda p: type("Unheard", (torch.optim.Optimizer,), {})(p, {}), "Unheard is not known"),
     (lambda p: torch.optim.Rprop(p), "Rprop is not known"),
-    (lambda p: type("DeepSpeedZeroOptimizer", (torch.optim.Optimizer,), {})(p, {}), "ZeRO"),
 ])
 def test_what_cannot_follow_is_refused_in_one_line(make, words):
     model = Plain()

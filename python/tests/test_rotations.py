@@ -190,6 +190,23 @@ def test_weights_momenta_and_second_moments_against_the_formulas():
             assert torch.allclose(got.detach(), wanted, rtol=1e-9, atol=1e-13), name
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32], ids=str)
+def test_readers_make_up_for_the_rounding_of_gains(dtype):
+    """Gains are stored in few bits, what reads them in many: the function stays by as many bits as the readers have."""
+    model = tiny_model(dtype=torch.float64)
+    norms = [module for name, module in model.named_modules() if name.endswith("norm")]
+    with torch.no_grad():
+        for index, norm in enumerate(norms):
+            norm.weight.copy_(torch.linspace(0.6, 1.7, 32, dtype=torch.float64).roll(index))
+            norm.weight.data = norm.weight.data.to(dtype)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0)
+    attachment = wisca.attach(model, optimizer, rotate=dict(stream="random", every=1))
+    before = logits(model)
+    attachment.rotate()
+    assert (logits(model) - before).abs().max() < 1e-12
+    assert all(norm.weight.dtype == dtype for norm in norms)
+
+
 def test_gradients_are_averaged_every_fourth_step():
     model = tiny_model(dtype=torch.float64)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
@@ -298,6 +315,15 @@ def test_a_rotation_that_changes_the_loss_is_taken_back():
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
     for key, entry in optimizer.state_dict()["state"].items():
         assert all(torch.equal(entry[name], state["state"][key][name]) for name in ("exp_avg", "exp_avg_sq"))
+
+
+@pytest.mark.parametrize("rotate", [dict(adapters="momentum"), dict(stream="none", adapters="gradient")])
+def test_ranks_of_adapters_are_refused_in_one_line(rotate):
+    model = tiny_model()
+    with pytest.raises(wisca.WiscaError, match="ranks of adapters are not rotated in Python") as refused:
+        wisca.attach(model, torch.optim.AdamW(model.parameters()), rotate=rotate)
+    assert "\n" not in refused.value.message and "wisca finetune" in refused.value.hint
+    assert wisca.attach(model, torch.optim.AdamW(model.parameters()), rotate=dict(stream="random", adapters="none")) is not None
 
 
 @pytest.mark.parametrize("make, rotate, words", [

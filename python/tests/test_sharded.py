@@ -24,7 +24,7 @@ from wisca._shards import Shard, axis_sums, scale_, turn_  # noqa: E402
 def found(tmp_path_factory):
     """What two and three processes found, of all ways to shard."""
     folder = tmp_path_factory.mktemp("sharded")
-    jobs = {2: ("fsdp", "tp", "ddp"), 3: ("fsdp", "tp")}
+    jobs = {2: ("fsdp", "tp", "ddp", "zero1", "zero3", "zero1-half", "zero3-half"), 3: ("fsdp", "tp", "zero1", "zero3")}
     arguments = [word for count, hows in jobs.items() for word in ("fork", str(count), str(folder / f"{count}.json"), ",".join(hows))]
     told = subprocess.run(
         [sys.executable, str(ROOT / "tests" / "sharded.py"), *arguments], capture_output=True, text=True, timeout=300,
@@ -56,6 +56,83 @@ def test_processes_give_what_one_gives(found, alone, way, name):
         for key, values in one[kind].items():
             a, b = torch.tensor(many[kind][key]), torch.tensor(values)
             assert (a - b).abs().max() <= 1e-6 * b.abs().max(), (kind, key)
+
+
+ZERO = [("zero1", 2), ("zero3", 2), ("zero1", 3), ("zero3", 3)]
+
+
+@pytest.mark.parametrize("way", ZERO, ids=lambda way: f"{way[0]}-{way[1]}")
+@pytest.mark.parametrize("name", sharded.ZERO)
+def test_flat_partitions_give_what_whole_parameters_give(found, alone, way, name):
+    test_processes_give_what_one_gives(found, alone, way, name)
+
+
+@pytest.mark.parametrize("way", [("zero1-half", 2), ("zero3-half", 2)], ids=lambda way: way[0])
+def test_float32_copies_are_what_moves(found, way):
+    """A bfloat16 model: powers of two move the float32 copies to the bit, and the model holds them rounded (its process says so)."""
+    run = found[way]["pow2"]
+    assert run["counts"][1] == 4 and any(factor != 1 for factor in run["factors"])
+    other = found["zero3-half" if way[0] == "zero1-half" else "zero1-half", 2]["pow2"]
+    assert {key: run[key] for key in ("weights", "exp_avg", "undone")} == {key: other[key] for key in ("weights", "exp_avg", "undone")}
+
+
+@pytest.mark.parametrize("shape, cuts", [((7, 5), (3, 9, 22)), ((9,), (4,)), ((4, 6, 5), (1, 7, 64, 100)), ((6, 5), (5, 10)), ((3, 1), (1,))])
+def test_runs_of_a_flattened_tensor_are_measured_and_scaled_as_the_whole(shape, cuts):
+    torch.manual_seed(3)
+    whole = torch.randn(shape)
+    wide = whole.double().reshape(-1, shape[-1]) if len(shape) > 1 else whole.double().unsqueeze(1)
+    rows, columns = torch.rand(wide.shape[0]).double() + 0.5, torch.rand(wide.shape[1]).double() + 0.5
+    edges = (0, *cuts, whole.numel())
+    stored = []
+    runs = [
+        Shard(whole.flatten()[first:last].clone(), (), shape, start=first, store=stored.append) for first, last in zip(edges, edges[1:])]
+    # One holds nothing.
+    runs.append(Shard(torch.empty(0), (), shape, start=whole.numel(), store=stored.append))
+    for axis in range(min(2, len(shape))):
+        wanted = torch.stack([wide.abs().sum(1 - axis), wide.square().sum(1 - axis)])
+        assert torch.allclose(sum(axis_sums(run, axis) for run in runs), wanted, rtol=1e-13)
+    assert not stored
+    for run in runs:
+        scale_(run, rows, None if len(shape) == 1 else columns)
+    wanted = (wide * rows[:, None] * (1 if len(shape) == 1 else columns)).float()
+    assert torch.equal(torch.cat([run.local for run in runs]), wanted.flatten()) and len(stored) == len(runs)
+
+
+@pytest.mark.parametrize("options, words", [
+    (dict(rotate=dict(stream="weights")), "rotations: not with DeepSpeed's ZeRO"),
+    (dict(criterion="spectral"), "criterion spectral: not with DeepSpeed's ZeRO"),
+    (dict(averages=[{}]), "averages and masters: not with"),
+])
+def test_what_flat_partitions_do_not_allow(options, words):
+    model = Plain()
+    zero = type("DeepSpeedZeroOptimizer", (), {"dp_process_group": None})()
+    zero.optimizer = torch.optim.AdamW(model.parameters())
+    for parameter in model.parameters():
+        parameter._hp_mapping, parameter._dp_group = None, None
+    with pytest.raises(wisca.WiscaError, match=words):
+        wisca.attach(model, zero, config=CONFIG, **options)
+
+
+def test_fsdp1_is_refused_in_one_line(tmp_path):
+    from torch.distributed.fsdp import FullyShardedDataParallel
+
+    store = torch.distributed.FileStore(str(tmp_path / "store"), 1)
+    torch.distributed.init_process_group("gloo", store=store, rank=0, world_size=1)
+    try:
+        model = FullyShardedDataParallel(Plain(), device_id=torch.device("cpu"))
+        with pytest.raises(wisca.WiscaError, match="FSDP1") as refused:
+            wisca.attach(model, torch.optim.SGD(model.parameters()), config=CONFIG)
+        assert "\n" not in refused.value.message and refused.value.hint.startswith("use fully_shard (FSDP2)")
+    finally:
+        torch.distributed.destroy_process_group()
+
+
+def test_an_old_deepspeed_that_tells_nothing_is_refused():
+    model = Plain()
+    zero = type("DeepSpeedZeroOptimizer", (), {})()
+    zero.optimizer = torch.optim.AdamW(model.parameters())
+    with pytest.raises(wisca.WiscaError, match="does not tell where the float32 parameters"):
+        wisca.attach(model, zero, config=CONFIG)
 
 
 @pytest.mark.parametrize("way", [way for way in WAYS if way[0] != "tp"], ids=lambda way: f"{way[0]}{way[1]}")

@@ -57,6 +57,16 @@ internal sealed class WiscaProcess : IDisposable
         return clock.Elapsed;
     }
 
+    /// <summary>Runs to the end in an environment with more variables.</summary>
+    public static void RunWith(IEnumerable<(string Name, string Value)> variables, params string[] args)
+    {
+        var start = new ProcessStartInfo(Executable, args) { RedirectStandardOutput = true, RedirectStandardError = true };
+        foreach (var (name, value) in variables) start.Environment[name] = value;
+        using var process = new WiscaProcess(Process.Start(start)!);
+        process.Wait(TimeSpan.FromMinutes(2)).ShouldBeTrue();
+        process.ExitCode.ShouldBe(0, process.Error);
+    }
+
     /// <summary>SIGKILL.</summary>
     public void Kill()
     {

@@ -21,6 +21,7 @@ from ._names import DTYPES, bare, check_types, config_of, table_of, weights_of
 from ._optimizers import Factors, OptimizerState, unwrapped
 from ._rotations import RotationOptions, angle_of, basis_of, diagonal_share
 from ._shards import are_powers_of_two, is_distributed
+from ._zero import ZeroState, ZeroTensor, spread, zero_optimizer
 
 _log = logging.getLogger("wisca")
 
@@ -153,12 +154,18 @@ class Attachment:
         self._trigger, self._policy, self._rotate, self._verify = trigger, state, rotate, verify
         self._module = weakref.ref(model)
         weights = weights_of(model)
+        zeros = [zero for zero in map(zero_optimizer, optimizers) if zero is not None]
+        for zero in zeros:
+            weights.base = spread(weights.base, zero)
+            _check_zero(rotate, exchanges, averages, masters, bool(weights.adapters))
         check_types(weights.base)
         by_identity = {id(parameter): name for name, parameter in weights.all().items()}
         own_masters = {
             key if isinstance(key, str) else by_identity[id(key)]: master for key, master in masters.items()
             if isinstance(key, str) or id(key) in by_identity}
-        states = [OptimizerState(optimizer, weights.all(), own_masters) for optimizer in optimizers]
+        states = [
+            OptimizerState(optimizer, weights.all(), own_masters) if zero is None else ZeroState(zero, weights.base)
+            for optimizer, zero in zip(optimizers, map(zero_optimizer, optimizers))]
         self._live = LiveModel(weights, states, [_average(average) for average in averages], own_masters)
         self._adapted = bool(weights.adapters)
 
@@ -643,6 +650,18 @@ def _check_together(exchanges: Mapping[str, Any], rotate: Optional[RotationOptio
         raise WiscaError("norms is channel although the stream is rotated", "factors of single channels do not outlast a rotation: tensor")
     if rotate.turns_values and (exchanges.get("vo") == "channel" or "vo_row" in presets):
         raise WiscaError("vo is channel although values are rotated", "factors of single channels do not outlast a rotation: kv-head")
+
+
+def _check_zero(
+    rotate: Optional[RotationOptions], exchanges: Mapping[str, Any], averages: Sequence[Any], masters: Mapping[Any, Tensor], adapted: bool
+) -> None:
+    wrong = (
+        "rotations" if rotate is not None else "criterion spectral" if exchanges.get("criterion") == "spectral"
+        else "averages and masters" if averages or masters else "adapters" if adapted else None)
+    if wrong is not None:
+        raise WiscaError(
+            f"{wrong}: not with DeepSpeed's ZeRO, which keeps runs of flattened parameters",
+            "leave it out, shard with fully_shard (FSDP2), or move the saved checkpoint with wisca.rescale")
 
 
 def _plain(moved: Mapping[str, Tuple[Factors, bool]]) -> Dict[str, Factors]:

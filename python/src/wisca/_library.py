@@ -17,6 +17,9 @@ ABI_MAJOR = 1
 
 OK, FAILED, USAGE, CANCELLED, INTERNAL = range(5)
 
+# Where Python's users find what the library expects; in the package's repository.
+DOCUMENT = "docs/python.md"
+
 _Text, _Out = ctypes.c_char_p, ctypes.POINTER(ctypes.c_void_p)
 _Handle, _Numbers = ctypes.c_void_p, ctypes.c_void_p
 
@@ -117,12 +120,14 @@ def _taken(pointer: ctypes.c_void_p) -> Optional[str]:
     return text
 
 
-def error_of(text: Optional[str], otherwise: str) -> WiscaError:
+def error_of(text: Optional[str], otherwise: str, status: int = FAILED) -> WiscaError:
     """The error that the library's JSON tells."""
     if text is None:
         return WiscaError(otherwise)
     told = json.loads(text)
-    return WiscaError(told["message"], told.get("hint"), told.get("details") or ())
+    # Of a wrong request the library names the header of its C interface.
+    hint = f"{DOCUMENT} says what is expected" if status == USAGE else told.get("hint")
+    return WiscaError(told["message"], hint, told.get("details") or ())
 
 
 def _call(name: str, *arguments: Any) -> None:
@@ -130,7 +135,7 @@ def _call(name: str, *arguments: Any) -> None:
     status = getattr(load(), name)(*arguments, ctypes.byref(error))
     text = _taken(error)
     if status != OK:
-        raise error_of(text, f"{name} failed with status {status}")
+        raise error_of(text, f"{name} failed with status {status}", status)
 
 
 def _text(name: str, *arguments: Any) -> str:

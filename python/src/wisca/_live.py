@@ -198,13 +198,21 @@ class LiveModel:
                 changes[gain["tensor"]] = GainChange()
                 continue
             stored = copy(gain["tensor"])
-            before = self._gain(self.weight(gain["tensor"]) if stored is None else stored, gain)
+            if stored is None:
+                stored = self.weight(gain["tensor"])
+            before = self._gain(stored, gain)
             try:
                 after = torch.frombuffer(
                     _library.gains_follow(before.numel(), before, rotation), dtype=torch.float64).clone()
             except WiscaError as error:
                 raise WiscaError(f"gain '{gain['tensor']}': {error.message}", error.hint, error.details) from None
-            changes[gain["tensor"]] = GainChange(before, torch.ones_like(before) if policy == "fold" else after)
+            if policy == "fold":
+                after = torch.ones_like(before)
+            else:
+                # As it will be stored: its readers make up for that.
+                ones = 1 if gain["adds_one"] else 0
+                after = (after - ones).to(stored.dtype).to(torch.float64) + ones
+            changes[gain["tensor"]] = GainChange(before, after)
         return changes
 
     def obstacle(self, space: Mapping[str, Any]) -> Optional[str]:

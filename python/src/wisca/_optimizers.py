@@ -55,6 +55,8 @@ _BITSANDBYTES = {
 # By the names that these classes and their state have where they are published.
 _KNOWN: Dict[str, Roles] = {
     "Adam": _moments(exp_avg=-1, exp_avg_sq=-2, max_exp_avg_sq=-2),
+    # DeepSpeed's own, of the same formula.
+    **dict.fromkeys(("FusedAdam", "DeepSpeedCPUAdam"), _moments(exp_avg=-1, exp_avg_sq=-2)),
     "AdamW": _moments(exp_avg=-1, exp_avg_sq=-2, max_exp_avg_sq=-2),
     "NAdam": Roles({**_moments(exp_avg=-1, exp_avg_sq=-2).states, "mu_product": Role(0)}),
     "RAdam": _moments(exp_avg=-1, exp_avg_sq=-2),
@@ -80,8 +82,6 @@ _KNOWN: Dict[str, Roles] = {
         **{f"inv_precond_{axis}": Role(1, WHOLE) for axis in range(2)},
     }),
     "LBFGS": Roles({}, refused="it keeps steps and gradients of all parameters in one vector"),
-    "DeepSpeedZeroOptimizer": Roles({}, refused="ZeRO keeps flat partitions of parameters and state"),
-    "DeepSpeedZeroOptimizer_Stage3": Roles({}, refused="ZeRO keeps flat partitions of parameters and state"),
 }
 
 _REGISTERED: Dict[Union[type, str], Roles] = {}
@@ -154,6 +154,8 @@ def _bitsandbytes(name: str) -> Optional[Roles]:
         states[f"state{index}"] = Role(degree, linear=degree == -1)
         states[f"absmax{index}"] = Role(degree, BLOCKS)
         states[f"qmap{index}"] = Role(0)
+        # Without blocks: one scale for the whole tensor, and the next one.
+        states[f"max{index}"] = states[f"new_max{index}"] = Role(degree, WHOLE, False)
     return Roles(states)
 
 
@@ -298,6 +300,7 @@ def scale_state(kept: List[Kept], factors: Factors, shape: Tuple[int, ...], adds
             scale_(shard, rows, columns, adds_one=True)
         elif one is not None:
             _multiply(shard.local, power_of(torch.tensor([one], dtype=torch.float64), degree))
+            shard.stored()
         elif form == BLOCKS:
             assert rows is not None
             block = _block_size(entry, shape)

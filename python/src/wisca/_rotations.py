@@ -65,6 +65,10 @@ class RotationOptions:
         if "from" in given or "from_" in given:
             origin = given.pop("from", None) or given.pop("from_", None)
             given["inner"] = _one_of("from", origin, ("all", "inner")) == "inner"
+        if given.pop("adapters", None) not in (None, False, "none"):
+            raise WiscaError(
+                "rotate: adapters is given, and ranks of adapters are not rotated in Python",
+                "wisca finetune rotates them (wisca.rotate.adapters in its configuration)")
         known = {entry.name for entry in fields(RotationOptions)}
         for name in given:
             if name not in known:

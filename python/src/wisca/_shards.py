@@ -6,8 +6,8 @@ formed in float64 and rounded once.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, List, Optional, Sequence, Tuple
+from dataclasses import dataclass, replace
+from typing import Any, Callable, List, Optional, Sequence, Tuple
 
 import torch
 from torch import Tensor
@@ -28,6 +28,8 @@ class Shard:
         shape: the shape of the whole.
         groups: the process groups over which the parts are spread; none where this is the whole.
         source: the tensor itself.
+        start: where `local` is a run of the flattened tensor, its first element; None where it is a part by `offset`.
+        store: what is called with `local` when it has changed, in every process.
     """
 
     local: Tensor
@@ -35,6 +37,31 @@ class Shard:
     shape: Tuple[int, ...]
     groups: Tuple[Any, ...] = ()
     source: Any = None
+    start: Optional[int] = None
+    store: Optional[Callable[[Tensor], None]] = None
+
+    def parts(self) -> List["Shard"]:
+        """The rectangles that lie here: a run of a flattened matrix is the end of a row, whole rows, and the beginning of one."""
+        if self.start is None:
+            return [self]
+        plain = replace(self, start=None, store=None)
+        if len(self.shape) < 2:
+            return [replace(plain, offset=(self.start,))]
+        shape = self.rows, self.columns
+        found, at, end = [], 0, self.local.numel()
+        while at < end:
+            row, column = divmod(self.start + at, self.columns)
+            height = max(1, (end - at) // self.columns) if column == 0 else 1
+            width = min(self.columns - column, end - at)
+            local = self.local.narrow(0, at, height * width).view(height, width)
+            found.append(replace(plain, local=local, offset=(row, column), shape=shape))
+            at += height * width
+        return found
+
+    def stored(self) -> None:
+        """To be called when `local` has changed."""
+        if self.store is not None:
+            self.store(self.local)
 
     @property
     def rows(self) -> int:
@@ -76,6 +103,9 @@ def shard_of(tensor: Tensor, name: str = "a tensor") -> Shard:
     Raises:
         WiscaError: it is spread in a way, or lies on a device, that is not handled.
     """
+    own = getattr(tensor, "shard", None)
+    if own is not None:
+        return own()
     if not is_distributed(tensor):
         local = tensor.detach()
         _check_device(local, name)
@@ -168,6 +198,12 @@ def axis_sums(
     """For each index along an axis of the whole the sums of |w| and of w², [2, indices], of what lies here: the sums over all
     processes are those of the whole. Without `absolute` the first are plain sums.
     """
+    if shard.start is not None:
+        length = parts * shard.columns if axis == 1 and len(shard.shape) > 1 else shard.rows
+        sums = torch.zeros(2, length, dtype=torch.float64, device=shard.local.device)
+        for part in shard.parts():
+            sums += axis_sums(part, axis, parts, adds_one, others, absolute)
+        return sums
     columns = axis == 1 and len(shard.shape) > 1
     length = parts * shard.columns if columns else shard.rows
     device = shard.local.device
@@ -239,6 +275,11 @@ def are_powers_of_two(factors: Optional[Tensor]) -> bool:
 
 def scale_(shard: Shard, rows: Optional[Tensor], columns: Optional[Tensor], adds_one: bool = False) -> None:
     """Multiplies what lies here by a factor for each row and for each column of the whole, or (1 + w) f - 1, in place."""
+    if shard.start is not None:
+        for part in shard.parts():
+            scale_(part, rows, columns, adds_one)
+        shard.stored()
+        return
     matrix = _matrix(shard.local)
     if not matrix.numel():
         return

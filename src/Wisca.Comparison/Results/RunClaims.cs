@@ -58,6 +58,10 @@ internal sealed class RunClaims : IDisposable
         if (_held.Remove(id) && Read(PathOf(id))?.Key == _me.Key) File.Delete(PathOf(id));
     }
 
+    /// <summary>True where a run is claimed, by whomever.</summary>
+    /// <param name="id">The run's id.</param>
+    public bool IsTaken(string id) => File.Exists(PathOf(id));
+
     /// <summary>Who makes a run, as people call the machine; null where nobody does.</summary>
     /// <param name="id">The run's id.</param>
     public string? HostOf(string id) => Read(PathOf(id))?.Host;
@@ -66,7 +70,6 @@ internal sealed class RunClaims : IDisposable
     public void Dispose()
     {
         foreach (string id in _held.ToList()) Release(id);
-        File.Delete(ClockPath);
     }
 
     private string PathOf(string id) => Path.Combine(_folder, id + Extension);
@@ -90,8 +93,9 @@ internal sealed class RunClaims : IDisposable
     private bool IsOld(string path)
     {
         File.WriteAllText(ClockPath, "");
-        var written = File.GetLastWriteTimeUtc(path);
-        return File.Exists(path) && File.GetLastWriteTimeUtc(ClockPath) - written > _staleAfter;
+        DateTime now = File.GetLastWriteTimeUtc(ClockPath), written = File.GetLastWriteTimeUtc(path);
+        File.Delete(ClockPath);
+        return File.Exists(path) && now - written > _staleAfter;
     }
 
     /// <summary>Takes a stale claim away. Of several that try, the file system lets one.</summary>

@@ -94,6 +94,7 @@ public sealed class StudyRunner
                 foreach (string waiting in _study.Plan(_results).Waiting) _observer.Notice($"{waiting}: {why}");
         }
 
+        ClearAway();
         return new StudyOutcome(stop.IsCancellationRequested && Left().Any(), [.. _failures.Values]);
     }
 
@@ -180,21 +181,22 @@ public sealed class StudyRunner
 
     private double Share(WorkerProcess worker) => (double)worker.Step / Check(worker.Run).Steps;
 
-    /// <summary>Clears away what killed runs left that are finished all the same.</summary>
+    /// <summary>Clears away what killed processes left of runs that are finished all the same.</summary>
     private void ClearAway()
     {
-        foreach (string id in Directory.EnumerateDirectories(_folder.WorkFolder).Select(path => Path.GetFileName(path)).ToList())
+        foreach (string id in _results.Keys.Where(id => Directory.Exists(WorkOf(id)) || _claims.IsTaken(id)).ToList())
         {
-            if (!_results.ContainsKey(id) || !_claims.TryTake(id)) continue;
+            if (!_claims.TryTake(id)) continue;
             DeleteWork(id);
             _claims.Release(id);
         }
     }
 
+    private string WorkOf(string id) => Path.Combine(_folder.WorkFolder, id);
+
     private void DeleteWork(string id)
     {
-        string work = Path.Combine(_folder.WorkFolder, id);
-        if (Directory.Exists(work)) Directory.Delete(work, recursive: true);
+        if (Directory.Exists(WorkOf(id))) Directory.Delete(WorkOf(id), recursive: true);
     }
 
     private void Start(PlannedRun run)

@@ -34,7 +34,8 @@ namespace Wisca.Architectures;
 /// </param>
 /// <param name="WithoutAttention">
 /// Patterns of tensors that stand where other layers have attention (state space models, convolutions, linear attention). A layer that
-/// has one of them and no projection of attention has nothing to exchange.
+/// has one of them and lacks projections of attention has nothing to exchange. Projections that it has all the same are its own: they are
+/// among the layer's weights, on a condition.
 /// </param>
 public sealed record ArchitectureTable(
     string Name,

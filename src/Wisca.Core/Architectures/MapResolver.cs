@@ -172,7 +172,8 @@ internal sealed class MapResolver
     {
         int dot = relative.LastIndexOf('.');
         string module = dot < 0 ? "" : relative[..dot], part = dot < 0 ? "" : relative[(dot + 1)..];
-        if (_attention.Modules.Contains(module) && part is "weight" or "bias")
+        var names = _ofLayer[_layerWeights[layer]];
+        if (_attention.Modules.Contains(module) && part is "weight" or "bias" && names.Find(relative)?.Weight.Name != module)
         {
             bool output = module == _attention.O;
             if (!info.Dtype.IsRescalable() || info.Shape.Length != (part == "weight" ? 2 : 1)) _packed.Add(info.Name);
@@ -183,8 +184,8 @@ internal sealed class MapResolver
             }
             else if (output) Add(info, layer, 0, SpaceOf(To(_attention.To), layer, ""), writes: true, isBias: true);
         }
-        else if (_ofLayer[_layerWeights[layer]].IsBuffer(relative)) return;
-        else if (_ofLayer[_layerWeights[layer]].Find(relative) is var (weight, expert, kind)) AddWeight(info, weight, layer, expert, kind);
+        else if (names.IsBuffer(relative)) return;
+        else if (names.Find(relative) is var (weight, expert, kind)) AddWeight(info, weight, layer, expert, kind);
         else if (_attention.Modules.Any(name => relative.StartsWith(name + ".", StringComparison.Ordinal))) _packed.Add(info.Name);
         else _undeclared.Add(info.Name);
 

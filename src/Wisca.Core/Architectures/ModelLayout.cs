@@ -210,6 +210,20 @@ public sealed record ModelLayout(
             return others;
         }
 
+        /// <summary>True for a layer with something else in attention's place.</summary>
+        /// <exception cref="WiscaException">It has a part of attention's projections that are not declared to be the other's.</exception>
+        private bool IsWithoutAttention(string name, AttentionTable attention, List<string> others)
+        {
+            if (_table.WithoutAttention?.Any(Exists) != true) return false;
+            string? missing = attention.Modules.FirstOrDefault(module => !HasModule(name + module));
+            if (missing is null) return false;
+            if (attention.Modules.All(module => !HasModule(name + module) || _table.LayerWeights.Any(weight =>
+                weight.Name == module && weight.When?.Holds(_config, Exists) == true))) return true;
+            throw Incomplete($"{name}{missing}.weight");
+
+            bool Exists(string pattern) => others.Any(other => Matches(pattern, other));
+        }
+
         private AttentionLayer ResolveLayer(string prefix, AttentionTable attention, int layer, int rotaryDims, List<string> others)
         {
             string name = LayerName(prefix, layer);
@@ -219,8 +233,7 @@ public sealed record ModelLayout(
                 foreach (var kind in kinds) refusals.TryAdd(kind, reason);
             }
 
-            bool without = _table.WithoutAttention?.Any(pattern => others.Any(other => Matches(pattern, other))) == true
-                && attention.Modules.Any(module => !HasModule(name + module));
+            bool without = IsWithoutAttention(name, attention, others);
             if (without) Refuse("the layer has no attention", (TransitionKind[])[.. AttentionGeometry.Kinds]);
 
             foreach (var rule in _table.Refuse.Where(rule => rule.Rotating is null || rotaryDims > 0))
@@ -318,9 +331,7 @@ public sealed record ModelLayout(
                 if (!tensors.TryGetValue(weight, out var info))
                 {
                     if (inParts.Contains(module)) return;
-                    throw new WiscaException(
-                        $"the checkpoint has no tensor '{weight}'",
-                        $"its configuration promises {_table.Name} layers up to it; the checkpoint is incomplete");
+                    throw Incomplete(weight);
                 }
 
                 if (!info.Dtype.IsRescalable()) Refuse($"{module}.weight is stored as {info.Dtype}, which is not rescaled", kinds);
@@ -364,6 +375,10 @@ public sealed record ModelLayout(
 
             return ([.. starts["q"]], [.. starts["k"]], [.. starts["v"]]);
         }
+
+        private WiscaException Incomplete(string tensor) => new(
+            $"the checkpoint has no tensor '{tensor}'",
+            $"its configuration promises {_table.Name} layers up to it; the checkpoint is incomplete");
 
         private WiscaException Wrong(string what, string hint) => new($"{_config.File}: {what}", hint);
 

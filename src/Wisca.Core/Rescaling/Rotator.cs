@@ -139,24 +139,25 @@ public static class Rotator
         Checkpoint checkpoint, List<RotatedSpace> spaces, RotateOptions options, TurnPlan turns, int threads,
         CancellationToken cancellation)
     {
+        // All threads work on the stream, whose basis is a large matrix; then each on a head.
         var bases = new Basis[spaces.Count];
-        Workers.Run(
-            [.. Enumerable.Range(0, spaces.Count)],
-            threads,
-            index =>
-            {
-                var space = spaces[index];
-                ulong seed = unchecked(options.Seed + ((ulong)index * 0x9E37_79B9_7F4A_7C15));
-                bases[index] = (space.Kind == RotationKind.Stream ? options.Stream : options.Heads) switch
-                {
-                    BasisSource.Hadamard => new Basis(OrthogonalMatrix.Hadamard(space.Size, seed, space.KeepsOnes)),
-                    BasisSource.Random => new Basis(OrthogonalMatrix.Random(space.Size, seed, space.KeepsOnes)),
-                    BasisSource.Balanced => Balanced(checkpoint, space),
-                    _ => new Basis(RotationBasis.Of(Covariance(checkpoint, space, turns, cancellation), space.KeepsOnes)),
-                };
-            },
-            cancellation);
+        int[] heads = [.. Enumerable.Range(0, spaces.Count).Where(index => spaces[index].Kind != RotationKind.Stream)];
+        foreach (int index in Enumerable.Range(0, spaces.Count).Except(heads)) Find(index, threads);
+        Workers.Run(heads, threads, index => Find(index, 1), cancellation);
         return bases;
+
+        void Find(int index, int own)
+        {
+            var space = spaces[index];
+            ulong seed = unchecked(options.Seed + ((ulong)index * 0x9E37_79B9_7F4A_7C15));
+            bases[index] = (space.Kind == RotationKind.Stream ? options.Stream : options.Heads) switch
+            {
+                BasisSource.Hadamard => new Basis(OrthogonalMatrix.Hadamard(space.Size, seed, space.KeepsOnes)),
+                BasisSource.Random => new Basis(OrthogonalMatrix.Random(space.Size, seed, space.KeepsOnes, own)),
+                BasisSource.Balanced => Balanced(checkpoint, space),
+                _ => new Basis(RotationBasis.Of(Covariance(checkpoint, space, turns, own, cancellation), space.KeepsOnes, own)),
+            };
+        }
     }
 
     /// <summary>The matrix between the two sides of a head that makes their products with themselves equal.</summary>
@@ -181,7 +182,7 @@ public static class Rotator
             int n = space.Size;
             double[] sum = new double[n * n];
             foreach (var slice in space.Slices.Where(slice => slice.Dual == dual && slice.Role != SliceRole.Bias))
-                MatrixProduct.AddMultiple(sum, Gram(checkpoint.Find(slice.Tensor)!, slice, n), 1);
+                MatrixProduct.AddMultiple(sum, Gram(checkpoint.Find(slice.Tensor)!, slice, n, 1), 1);
             double[,] side = new double[n, n];
             Buffer.BlockCopy(sum, 0, side, 0, sum.Length * sizeof(double));
             return Array.TrueForAll(sum, double.IsFinite)
@@ -196,7 +197,8 @@ public static class Rotator
     /// What the weights that lie in a space have in common: the sum of their Gram matrices along it, each normalised by its trace, so that
     /// no tensor counts more for being larger. Readers count as they see the normalised stream, with the gain before them.
     /// </summary>
-    private static double[,] Covariance(Checkpoint checkpoint, RotatedSpace space, TurnPlan turns, CancellationToken cancellation)
+    private static double[,] Covariance(
+        Checkpoint checkpoint, RotatedSpace space, TurnPlan turns, int threads, CancellationToken cancellation)
     {
         int n = space.Size;
         double[] sum = new double[n * n];
@@ -204,7 +206,7 @@ public static class Rotator
         foreach (var slice in space.Slices.Where(slice => slice.Role != SliceRole.Bias))
         {
             cancellation.ThrowIfCancellationRequested();
-            double[] gram = Gram(checkpoint.Find(slice.Tensor)!, slice, n);
+            double[] gram = Gram(checkpoint.Find(slice.Tensor)!, slice, n, threads);
             if (slice.Gain is { } name)
             {
                 double[] gain = gains[name];
@@ -227,7 +229,7 @@ public static class Rotator
     }
 
     /// <summary>The products of a slice's indices with each other, summed over all else, row block by row block.</summary>
-    private static double[] Gram(StoredTensor tensor, RotatedSlice slice, int n)
+    private static double[] Gram(StoredTensor tensor, RotatedSlice slice, int n, int threads)
     {
         const int most = 1 << 20;
         var matrix = new MatrixView(tensor, slice.Axis);
@@ -249,10 +251,10 @@ public static class Rotator
                     for (int k = 0; k < n; k++) transposed[(k * count) + index] = row[slice.Start + k];
                 }
 
-                MatrixProduct.Add(transposed, rows, gram, n, count, n);
+                Add(new(transposed, n, count), new(rows, count, n));
             }
 
-            return gram;
+            return Whole(gram);
         }
 
         // X X^T of the slice's rows X, for each of what lies before the axis.
@@ -266,10 +268,22 @@ public static class Rotator
                 for (int k = 0; k < columns; k++) turned[(k * n) + index] = own[(index * columns) + k];
             }
 
-            MatrixProduct.Add(own, turned, gram, n, columns, n);
+            Add(new(own, n, columns), new(turned, columns, n));
         }
 
-        return gram;
+        return Whole(gram);
+
+        void Add(MatrixPart a, MatrixPart b) => MatrixProduct.Add(a, b, new(gram, n, n), threads, upperOnly: true);
+
+        double[] Whole(double[] upper)
+        {
+            for (int i = 0; i < n; i++)
+            {
+                for (int j = 0; j < i; j++) upper[(i * n) + j] = upper[(j * n) + i];
+            }
+
+            return upper;
+        }
     }
 
     /// <summary>The basis of a space.</summary>

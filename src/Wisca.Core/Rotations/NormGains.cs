@@ -1,4 +1,6 @@
 using System.Globalization;
+using System.Numerics;
+using System.Runtime.InteropServices;
 
 namespace Wisca.Rotations;
 
@@ -18,18 +20,35 @@ public static class NormGains
     {
         ArgumentNullException.ThrowIfNull(before);
         ArgumentNullException.ThrowIfNull(rotation);
-        double[] after = new double[before.Length];
-        int[] heaviest = new int[before.Length];
-        for (int row = 0; row < before.Length; row++)
+        int n = before.Length;
+        double[] after = new double[n];
+        for (int row = 0; row < n; row++)
         {
-            for (int column = 0; column < after.Length; column++)
+            var (gain, at) = (new Vector<double>(before[row]), 0);
+            var own = MemoryMarshal.CreateReadOnlySpan(ref rotation[row, 0], n);
+            for (; at <= n - Vector<double>.Count; at += Vector<double>.Count)
             {
-                after[column] += rotation[row, column] * rotation[row, column] * before[row] * before[row];
-                if (Math.Abs(rotation[row, column]) > Math.Abs(rotation[heaviest[column], column])) heaviest[column] = row;
+                var element = new Vector<double>(own[at..]);
+                (new Vector<double>(after, at) + (element * element * gain * gain)).CopyTo(after, at);
             }
+
+            for (; at < n; at++) after[at] += own[at] * own[at] * before[row] * before[row];
         }
 
-        return [.. after.Select((square, column) => Math.CopySign(Math.Sqrt(square), before[heaviest[column]]))];
+        for (int column = 0; column < n; column++) after[column] = Math.Sqrt(after[column]);
+        if (!before.Any(gain => gain < 0)) return after;
+        for (int column = 0; column < n; column++)
+        {
+            int heaviest = 0;
+            for (int row = 1; row < n; row++)
+            {
+                if (Math.Abs(rotation[row, column]) > Math.Abs(rotation[heaviest, column])) heaviest = row;
+            }
+
+            after[column] = Math.CopySign(after[column], before[heaviest]);
+        }
+
+        return after;
     }
 
     /// <summary>What is wrong with a gain that cannot be divided by; null where it can.</summary>

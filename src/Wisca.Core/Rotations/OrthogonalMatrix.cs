@@ -5,6 +5,8 @@ namespace Wisca.Rotations;
 /// <summary>Orthogonal matrices in float64, the same on every machine for the same seed.</summary>
 public static class OrthogonalMatrix
 {
+    private const int RowsAtOnce = 64;
+
     /// <summary>The identity.</summary>
     /// <param name="size">Its size.</param>
     public static double[,] Identity(int size)
@@ -21,9 +23,10 @@ public static class OrthogonalMatrix
     /// <param name="size">Its size.</param>
     /// <param name="seed">What it depends on.</param>
     /// <param name="keepsOnes">True for one that keeps the vector of ones.</param>
-    public static double[,] Random(int size, ulong seed, bool keepsOnes = false)
+    /// <param name="threads">On how many threads; the result is the same to the bit.</param>
+    public static double[,] Random(int size, ulong seed, bool keepsOnes = false, int threads = 1)
     {
-        if (keepsOnes) return KeepingOnes(Random(size - 1, seed));
+        if (keepsOnes) return KeepingOnes(Random(size - 1, seed, threads: threads));
         double[,] matrix = new double[size, size];
         ulong state = seed;
         for (int row = 0; row < size; row++)
@@ -31,7 +34,7 @@ public static class OrthogonalMatrix
             for (int column = 0; column < size; column++) matrix[row, column] = ProbeGenerator.Normal(ref state);
         }
 
-        return Orthonormal(matrix);
+        return Orthonormal(matrix, threads);
     }
 
     /// <summary>
@@ -126,36 +129,68 @@ public static class OrthogonalMatrix
 
     /// <summary>
     /// Makes the rows orthonormal one after the other (Gram and Schmidt, each twice: Björck, 1994), which keeps the first direction
-    /// and leaves a matrix that is orthogonal already as it is.
+    /// and leaves a matrix that is orthogonal already as it is. Blocks of rows are freed of all before them by matrix products (Stewart,
+    /// "Block Gram-Schmidt orthogonalization", 2008).
     /// </summary>
     /// <param name="matrix">An invertible matrix, [n, n].</param>
-    public static double[,] Orthonormal(double[,] matrix)
+    /// <param name="threads">On how many threads; the result is the same to the bit.</param>
+    public static double[,] Orthonormal(double[,] matrix, int threads = 1)
     {
         ArgumentNullException.ThrowIfNull(matrix);
         int n = matrix.GetLength(0);
-        double[][] rows = new double[n][];
-        for (int row = 0; row < n; row++)
+        double[] rows = new double[n * n], turned = new double[n * RowsAtOnce], products = new double[n * RowsAtOnce],
+            parts = new double[n * RowsAtOnce];
+        Buffer.BlockCopy(matrix, 0, rows, 0, rows.Length * sizeof(double));
+        for (int first = 0; first < n; first += RowsAtOnce)
         {
-            double[] current = rows[row] = new double[n];
-            Buffer.BlockCopy(matrix, row * n * sizeof(double), current, 0, n * sizeof(double));
+            int count = Math.Min(RowsAtOnce, n - first);
+            var block = new MatrixPart(rows, first * n, n, count, n);
             for (int pass = 0; pass < 2; pass++)
             {
-                for (int before = 0; before < row; before++)
+                if (first > 0)
                 {
-                    double[] other = rows[before];
-                    double product = 0;
-                    for (int k = 0; k < n; k++) product += current[k] * other[k];
-                    for (int k = 0; k < n; k++) current[k] -= product * other[k];
+                    // B - (B Q^T) Q with Q of all rows before.
+                    var before = new MatrixPart(rows, first, n);
+                    Array.Clear(products);
+                    Transpose(block, turned, 1);
+                    MatrixProduct.Add(before, new MatrixPart(turned, n, count), new MatrixPart(products, first, count), threads);
+                    Transpose(new MatrixPart(products, first, count), parts, -1);
+                    MatrixProduct.Add(new MatrixPart(parts, count, first), before, block, threads);
                 }
-            }
 
-            double length = Math.Sqrt(current.Sum(value => value * value));
-            for (int k = 0; k < n; k++) current[k] /= length;
+                for (int row = first; row < first + count; row++) Orthonormalise(rows, n, first, row);
+            }
         }
 
         double[,] result = new double[n, n];
-        for (int row = 0; row < n; row++) Buffer.BlockCopy(rows[row], 0, result, row * n * sizeof(double), n * sizeof(double));
+        Buffer.BlockCopy(rows, 0, result, 0, rows.Length * sizeof(double));
         return result;
+    }
+
+    /// <summary>Frees a row of those from another one on, twice, and makes its length one.</summary>
+    private static void Orthonormalise(double[] rows, int n, int first, int row)
+    {
+        var current = rows.AsSpan(row * n, n);
+        for (int pass = 0; pass < 2; pass++)
+        {
+            for (int before = first; before < row; before++)
+            {
+                var other = rows.AsSpan(before * n, n);
+                MatrixProduct.AddMultiple(current, other, -TridiagonalEigen.Dot(current, other));
+            }
+        }
+
+        double length = Math.Sqrt(TridiagonalEigen.Dot(current, current));
+        foreach (ref double value in current) value /= length;
+    }
+
+    private static void Transpose(MatrixPart from, double[] to, double factor)
+    {
+        for (int row = 0; row < from.Rows; row++)
+        {
+            var values = from.From(row, 0)[..from.Columns];
+            for (int column = 0; column < values.Length; column++) to[(column * from.Rows) + row] = factor * values[column];
+        }
     }
 
     /// <summary>
@@ -167,20 +202,8 @@ public static class OrthogonalMatrix
     {
         ArgumentNullException.ThrowIfNull(rows);
         int n = rows.GetLength(0);
-        double[] sizes = new double[n * n];
-        int[] order = new int[n * n];
-        for (int i = 0; i < sizes.Length; i++) (sizes[i], order[i]) = (-Math.Abs(rows[i / n, i % n]), i);
-        Array.Sort(sizes, order);
-        int[] placeOf = new int[n];
-        Array.Fill(placeOf, -1);
-        bool[] taken = new bool[n];
-        foreach (int at in order)
-        {
-            var (vector, place) = (at / n, at % n);
-            if (placeOf[vector] >= 0 || taken[place]) continue;
-            (placeOf[vector], taken[place]) = (place, true);
-        }
-
+        int[] placeOf = LargestOf(rows);
+        if (placeOf.Distinct().Count() < n) placeOf = LargestFirst(rows);
         double[,] columns = new double[n, n];
         for (int vector = 0; vector < n; vector++)
         {
@@ -190,6 +213,44 @@ public static class OrthogonalMatrix
         }
 
         return columns;
+    }
+
+    /// <summary>Where each row has its largest element: the places of all, largest first, where no two rows want the same.</summary>
+    private static int[] LargestOf(double[,] rows)
+    {
+        int n = rows.GetLength(0);
+        int[] places = new int[n];
+        for (int row = 0; row < n; row++)
+        {
+            for (int column = 1; column < n; column++)
+            {
+                if (Math.Abs(rows[row, column]) > Math.Abs(rows[row, places[row]])) places[row] = column;
+            }
+        }
+
+        return places;
+    }
+
+    private static int[] LargestFirst(double[,] rows)
+    {
+        int n = rows.GetLength(0);
+        double[] sizes = new double[n * n];
+        int[] order = new int[n * n];
+        for (int i = 0; i < sizes.Length; i++) (sizes[i], order[i]) = (-Math.Abs(rows[i / n, i % n]), i);
+        Array.Sort(sizes, order);
+        int[] placeOf = new int[n];
+        Array.Fill(placeOf, -1);
+        bool[] taken = new bool[n];
+        int left = n;
+        foreach (int at in order)
+        {
+            var (vector, place) = (at / n, at % n);
+            if (placeOf[vector] >= 0 || taken[place]) continue;
+            (placeOf[vector], taken[place]) = (place, true);
+            if (--left == 0) break;
+        }
+
+        return placeOf;
     }
 
     /// <summary>The largest element of R R^T - I in magnitude: 0 for an orthogonal matrix, some 1e-15 for one in float64.</summary>

@@ -11,15 +11,16 @@ internal static class RotationBasis
     /// </summary>
     /// <param name="covariance">C, symmetric.</param>
     /// <param name="keepsOnes">True for R 1 = 1: then the rest of C is diagonal.</param>
-    public static double[,] Of(double[,] covariance, bool keepsOnes)
+    /// <param name="threads">On how many threads; the result is the same to the bit.</param>
+    public static double[,] Of(double[,] covariance, bool keepsOnes, int threads = 1)
     {
-        if (keepsOnes) return OrthogonalMatrix.KeepingOnes(Of(OrthogonalMatrix.BesideOnes(covariance), keepsOnes: false));
-        var (_, vectors) = TridiagonalEigen.Of(covariance);
+        if (keepsOnes) return OrthogonalMatrix.KeepingOnes(Of(OrthogonalMatrix.BesideOnes(covariance), keepsOnes: false, threads));
+        var (_, vectors) = TridiagonalEigen.Of(covariance, threads);
         int n = vectors.Length;
         double[,] rows = new double[n, n];
         for (int row = 0; row < n; row++) Buffer.BlockCopy(vectors[row], 0, rows, row * n * sizeof(double), n * sizeof(double));
 
         // Once more orthonormal: thousands of plane rotations leave some 1e-13.
-        return OrthogonalMatrix.NearestToIdentity(OrthogonalMatrix.Orthonormal(rows));
+        return OrthogonalMatrix.NearestToIdentity(OrthogonalMatrix.Orthonormal(rows, threads));
     }
 }

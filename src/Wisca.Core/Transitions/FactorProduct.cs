@@ -22,11 +22,11 @@ internal sealed class FactorProduct(Func<string, int, int> lengthOf)
         foreach (var slice in exchange.Slices)
         {
             double[] along = Along(slice.Tensor, slice.Axis, slice.Parts, slice.AddsOne);
-            int repeats = along.Length / (lengthOf(slice.Tensor, slice.Axis) * slice.Parts);
+            int length = lengthOf(slice.Tensor, slice.Axis), repeats = along.Length / (length * slice.Parts);
             foreach (var (index, group) in exchange.Indices(slice))
             {
                 double power = slice.Power(factorOf(group));
-                for (int part = 0; part < repeats; part++) along[index + (part * lengthOf(slice.Tensor, slice.Axis))] *= power;
+                for (int part = 0; part < repeats; part++) along[index + (part * length)] *= power;
             }
         }
     }

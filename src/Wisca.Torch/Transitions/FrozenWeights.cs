@@ -7,9 +7,10 @@ namespace Wisca.Torch.Transitions;
 
 /// <summary>
 /// Weights that do not train and are rotated all the same: the base of an adapter. They are kept as they were, and those that compute are
-/// one product from there, rounded once, however many rotations led to it: diag(g) R diag(1/g') with the product R of all rotations and the
-/// gains g and g' at first and now. So R and g' are all that a resumed run needs to have their bits again, and nothing drifts. Give it to a
-/// <see cref="RotationScheduler"/> and a <see cref="WiscaScheduler"/> as one of their states: factors act on the kept weights too.
+/// one product from there, however many rotations led to it: diag(g) R diag(1/g') with the product R of all rotations and the gains g and
+/// g' at first and now, in single precision but for float64. So R and g' are all that a resumed run needs to have their bits again, and
+/// nothing drifts. Give it to a <see cref="RotationScheduler"/>
+/// and a <see cref="WiscaScheduler"/> as one of their states: factors act on the kept weights too.
 /// </summary>
 public sealed class FrozenWeights : IParameterState, IDisposable
 {
@@ -65,15 +66,20 @@ public sealed class FrozenWeights : IParameterState, IDisposable
             .SelectMany(turned => turned.Space.Gains.Select(gain => (turned.Total, Gain: gain)))
             .Where(entry => entry.Gain.Bias is not null)
             .ToDictionary(entry => entry.Gain.Bias!, StringComparer.Ordinal);
+        using var all = NewDisposeScope();
+        var matrices = new Dictionary<(string Space, string? Gain), TurnMatrix>();
         foreach (var (name, (live, kept)) in _weights)
         {
+            var own = turns[name]
+                .Select(entry => (entry.Slice, Matrix: Shared(entry.Space, entry.Slice, entry.Total, live.device)))
+                .ToList();
             using var scope = NewDisposeScope();
-            var own = turns[name].ToList();
             bool isBias = biases.TryGetValue(name, out var bias);
             if (own.Count == 0 && !isBias) continue;
-            var wide = kept.to(ScalarType.Float64, copy: true);
-            foreach (var (space, total, slice) in own)
-                LiveModel.Turn(wide, slice.Axis, slice.Start, Matrix(space, slice, total, wide.device, back: false));
+
+            // In single precision: always from the weights as they were, so that nothing adds up.
+            var wide = kept.to(kept.dtype == ScalarType.Float64 || isBias ? ScalarType.Float64 : ScalarType.Float32, copy: true);
+            foreach (var (slice, matrix) in own) matrix.TurnOnce(wide, slice.Axis, slice.Start);
             if (isBias)
             {
                 var (before, after) = Gain(bias.Gain);
@@ -84,6 +90,12 @@ public sealed class FrozenWeights : IParameterState, IDisposable
 
             live.copy_(wide);
         }
+
+        // One for all that reads behind one gain.
+        TurnMatrix Shared(RotatedSpace space, RotatedSlice slice, Tensor total, Device device) =>
+            matrices.TryGetValue((space.Name, slice.Gain), out var known)
+                ? known
+                : matrices[(space.Name, slice.Gain)] = new TurnMatrix(Matrix(space, slice, total, device, back: false)).Prepared();
     }
 
     /// <summary>What a tensor of the adapter, or one of the base's that trains, is for the weights as they were.</summary>

@@ -11,12 +11,16 @@ namespace Wisca.Torch.Transitions;
 
 /// <summary>
 /// The tensors of a model in training as a transition sees them: where an optimizer keeps a float32 master of a 16-bit parameter, the
-/// master is the weight, and the parameter its copy. Sums are in float64, products are formed in float64 and rounded once, as on disk.
+/// master is the weight, and the parameter its copy. Sums are in float64, and so are products, rounded once, as on disk; but for those of
+/// rotations that lose nothing in single precision (<see cref="TurnMatrix"/>).
 /// </summary>
 public sealed class LiveModel : ITensorSource
 {
     // Of the gains' root mean square: at rates that take gains near to zero, runs without it diverge.
     private const double SmallestGain = 0.3;
+
+    // Sums of squares in single precision that have lost nothing at either end.
+    private const double Smallest = 1e-20, Largest = 1e30;
 
     private readonly Dictionary<string, Tensor> _parameters;
     private readonly IReadOnlyList<IParameterState> _states;
@@ -56,18 +60,23 @@ public sealed class LiveModel : ITensorSource
     {
         using var scope = NewDisposeScope();
         using var ungraded = no_grad();
-        var magnitudes = AlongAxis(Weight(tensor), axis, parts, addsOne ? 1 : 0, others).abs();
+        var weight = Weight(tensor);
+        if (HostMatrix.Of(weight) is { } matrix)
+            return (matrix.Measure(axis, parts, addsOne, others) ?? throw NotFinite(tensor)) with
+            {
+                SumOfSecondMoments = SecondMoments(tensor, axis),
+            };
+
+        // Elsewhere by libtorch's operators.
+        var magnitudes = AlongAxis(weight, axis, parts, addsOne ? 1 : 0, others).abs();
         double[] sums = Read(magnitudes.sum(1));
-        if (!Array.TrueForAll(sums, double.IsFinite))
-            throw new WiscaException(
-                $"parameter '{tensor}' holds NaN or infinity",
-                "the run has diverged; go back to an earlier checkpoint, with a lower learning rate");
+        if (!Array.TrueForAll(sums, double.IsFinite)) throw NotFinite(tensor);
         using var infinity = double.PositiveInfinity.ToScalar();
         var nonzero = magnitudes.masked_fill(magnitudes.logical_not(), infinity);
         return new AxisStatistics(
             sums, Read(magnitudes.Squared().sum(1)), Read(nonzero.amin([1])), Read(magnitudes.amax([1])), magnitudes.shape[1])
         {
-            SumOfSecondMoments = SecondMoments(tensor, axis) is { } moments ? Read(moments) : null,
+            SumOfSecondMoments = SecondMoments(tensor, axis),
         };
     }
 
@@ -93,23 +102,44 @@ public sealed class LiveModel : ITensorSource
 
     /// <summary>Multiplies a parameter by its factors, its copies by the same,
     /// and its optimizer state by the power that the policy gives it.</summary>
-    public void Scale(string name, AxisFactors factors, StatePolicy policy)
+    public void Scale(string name, AxisFactors factors, StatePolicy policy) => Scale([KeyValuePair.Create(name, factors)], policy);
+
+    /// <summary>As for one parameter, for many at once: what lies in the machine's own memory goes by on all threads.</summary>
+    internal void Scale(IReadOnlyCollection<KeyValuePair<string, AxisFactors>> parameters, StatePolicy policy)
     {
         using var scope = NewDisposeScope();
         using var ungraded = no_grad();
-        bool hasMaster = Master(name) is not null;
-        if (!hasMaster) StateTransport.Scale(new StateTensor(name, _parameters[name], 1), factors);
-        foreach (var states in _states)
+        var host = new HostScaling();
+        foreach (var (name, factors) in parameters)
         {
-            if (policy == StatePolicy.Reset && HasState(states, name)) ((IOptimizerState)states).Reset(name);
-            foreach (var state in states.StateOf(name))
+            if (Master(name) is null) Scale(new StateTensor(name, _parameters[name], 1), factors);
+            foreach (var states in _states)
             {
-                if (state.Degree > 0 || policy == StatePolicy.Transport) StateTransport.Scale(state, factors);
+                if (policy == StatePolicy.Reset && HasState(states, name)) ((IOptimizerState)states).Reset(name);
+                foreach (var state in states.StateOf(name))
+                {
+                    if (state.Degree > 0 || (state.Degree < 0 && policy == StatePolicy.Transport)) Scale(state, factors);
+                }
             }
+        }
 
-            if (hasMaster) (states as IOptimizerState)?.RefreshFromMaster(name);
+        host.Run();
+        foreach (var (name, _) in parameters.Where(entry => Master(entry.Key) is not null))
+        {
+            foreach (var states in _states.OfType<IOptimizerState>()) states.RefreshFromMaster(name);
+        }
+
+        void Scale(StateTensor state, AxisFactors factors)
+        {
+            if (!host.TryAdd(state, factors)) StateTransport.Scale(state, factors);
         }
     }
+
+    /// <summary>True for a parameter whose weight managed code measures in one pass.</summary>
+    internal bool IsInHostMemory(string tensor) => HostMatrix.Of(Weight(tensor)) is not null;
+
+    /// <summary>False to leave the sums of second moments out of what is measured: only one criterion asks for them.</summary>
+    internal bool MeasuresSecondMoments { get; init; } = true;
 
     /// <summary>Called when all factors of a transition are applied: frozen weights are computed anew from what is kept.</summary>
     internal void Settle()
@@ -206,10 +236,7 @@ public sealed class LiveModel : ITensorSource
             var rows = Weight(slice.Tensor).narrow(slice.Axis, slice.Start, space.Size).transpose(slice.Axis, -1)
                 .to(ScalarType.Float64).reshape(-1, space.Size);
             var gram = rows.transpose(0, 1).matmul(rows).cpu();
-            if (!gram.isfinite().all().AsBoolean())
-                throw new WiscaException(
-                    $"parameter '{slice.Tensor}' holds NaN or infinity",
-                    "the run has diverged; go back to an earlier checkpoint, with a lower learning rate");
+            if (!gram.isfinite().all().AsBoolean()) throw NotFinite(slice.Tensor);
             sum.Plus_(gram);
         }
 
@@ -239,18 +266,19 @@ public sealed class LiveModel : ITensorSource
         if (moments == SecondMomentPolicy.Reset) Reset(tensors);
 
         // All gains are read before any changes.
-        var live = Changes(space, rotation, gains, Weight);
-        foreach (var (copy, changes) in Copies(tensors).Select(copy => (copy, Changes(space, rotation, gains, copy))).ToList())
+        var plain = new GainChange(turn, null, null);
+        var live = Changes(space, turn, rotation, gains, Weight);
+        foreach (var (copy, changes) in Copies(tensors).Select(copy => (copy, Changes(space, turn, rotation, gains, copy))).ToList())
         {
             foreach (var slice in space.Slices.Where(slice => !IsFrozen(slice.Tensor)))
             {
-                if (copy(slice.Tensor) is { } weight) Turn(weight, slice.Axis, slice.Start, ChangeOf(slice, changes).Weights(turn));
+                if (copy(slice.Tensor) is { } weight) ChangeOf(slice, changes).Weights.TurnWeight(weight, slice.Axis, slice.Start);
             }
 
             foreach (var gain in space.Gains)
             {
                 var change = changes[gain.Tensor];
-                if (gain.Bias is { } bias && !IsFrozen(bias) && copy(bias) is { } shift) Turn(shift, 0, 0, change.Inverse.Weights(turn));
+                if (gain.Bias is { } bias && !IsFrozen(bias) && copy(bias) is { } shift) change.Momenta.TurnWeight(shift, 0, 0);
                 if (!gain.MustBeUniform) copy(gain.Tensor)?.copy_(gain.AddsOne ? change.After!.Plus(-1) : change.After!);
             }
         }
@@ -275,16 +303,17 @@ public sealed class LiveModel : ITensorSource
                 (states as IOptimizerState)?.RefreshFromMaster(name);
         }
 
+        GainChange ChangeOf(RotatedSlice slice, Dictionary<string, GainChange> changes) =>
+            slice.Gain is { } gain ? changes[gain] : plain;
+
         void TurnMoments(IParameterState states, string name, int axis, int start, GainChange change)
         {
             foreach (var state in states.StateOf(name))
             {
                 if (!state.IsElementwise) TurnGathered(state, axis, start, change);
-                else if (state.Degree == -1) Turn(state.Tensor, axis, start, change.Momenta(turn));
-                else if (state.Degree == -2 && moments == SecondMomentPolicy.Mix)
-                    Turn(state.Tensor, axis, start, change.Momenta(turn).Squared());
-                else if (state.Degree == -2 && change.After is not null)
-                    Turn(state.Tensor, axis, start, (change.After / change.Before!).Squared().diag());
+                else if (state.Degree == -1) change.Momenta.TurnOnce(state.Tensor, axis, start);
+                else if (state.Degree == -2 && moments == SecondMomentPolicy.Mix) change.Squares.TurnOnce(state.Tensor, axis, start);
+                else if (state.Degree == -2 && change.Kept is { } kept) MultiplyAlong(state.Tensor, axis, start, kept);
             }
         }
 
@@ -388,15 +417,30 @@ public sealed class LiveModel : ITensorSource
                 if (slice.Gain is null || !gains.TryGetValue(slice.Gain, out var gain)) return part;
                 return part * gain.to(type);
             }).ToList();
-            var rows = parts.Count == 1 ? parts[0] : cat(parts, 0);
-            double length = rows.norm().AsDouble();
-            if (!double.IsFinite(length))
-                throw new WiscaException(
-                    $"what is kept for parameter '{slices.Key}' holds NaN or infinity",
-                    "the run has diverged; go back to an earlier checkpoint, with a lower learning rate");
-            if (length == 0) continue;
-            rows = rows.Over(length);
-            sum.Plus_(rows.transpose(0, 1).matmul(rows).to(ScalarType.Float64).cpu());
+            var gram = Gram(parts);
+            double trace = gram.trace().AsDouble();
+            if (trace is not (> Smallest and < Largest))
+            {
+                // Squares that a type does not hold.
+                double length = parts[0].abs().amax().AsDouble();
+                foreach (var part in parts.Skip(1)) length = Math.Max(length, part.abs().amax().AsDouble());
+                if (!double.IsFinite(length))
+                    throw new WiscaException(
+                        $"what is kept for parameter '{slices.Key}' holds NaN or infinity",
+                        "the run has diverged; go back to an earlier checkpoint, with a lower learning rate");
+                if (length == 0) continue;
+                gram = Gram([.. parts.Select(part => part.Over(length))]);
+                trace = gram.trace().AsDouble();
+            }
+
+            sum.Plus_(gram.to(ScalarType.Float64).cpu(), 1 / trace);
+        }
+
+        static Tensor Gram(List<Tensor> parts)
+        {
+            var gram = parts[0].transpose(0, 1).matmul(parts[0]);
+            foreach (var part in parts.Skip(1)) gram.Plus_(part.transpose(0, 1).matmul(part));
+            return gram;
         }
 
         return sum.MoveToOuterDisposeScope();
@@ -434,10 +478,7 @@ public sealed class LiveModel : ITensorSource
         using var ungraded = no_grad();
         var rows = AlongAxis(Weight(name), axis);
         double[] values = Read(rows.matmul(rows.transpose(0, 1)).contiguous());
-        if (!Array.TrueForAll(values, double.IsFinite))
-            throw new WiscaException(
-                $"parameter '{name}' holds NaN or infinity",
-                "the run has diverged; go back to an earlier checkpoint, with a lower learning rate");
+        if (!Array.TrueForAll(values, double.IsFinite)) throw NotFinite(name);
         int length = (int)rows.shape[0];
         double[,] gram = new double[length, length];
         Buffer.BlockCopy(values, 0, gram, 0, values.Length * sizeof(double));
@@ -461,24 +502,21 @@ public sealed class LiveModel : ITensorSource
     }
 
     private Dictionary<string, GainChange> Changes(
-        RotatedSpace space, double[,] rotation, GainPolicy policy, Func<string, Tensor?> copy) =>
+        RotatedSpace space, Tensor turn, double[,] rotation, GainPolicy policy, Func<string, Tensor?> copy) =>
         space.Gains.ToDictionary(
             gain => gain.Tensor,
             gain =>
             {
-                if (gain.MustBeUniform) return GainChange.None;
+                if (gain.MustBeUniform) return new GainChange(turn, null, null);
                 var stored = copy(gain.Tensor) ?? Weight(gain.Tensor);
                 var before = Gain(stored, gain);
-                if (policy == GainPolicy.Fold) return new GainChange(before, ones_like(before));
+                if (policy == GainPolicy.Fold) return new GainChange(turn, before, ones_like(before));
 
                 // As it will be stored: its readers make up for that.
                 var after = tensor(NormGains.Follow(Read(before), rotation), device: before.device);
-                return new GainChange(before, Gain((gain.AddsOne ? after.Plus(-1) : after).to(stored.dtype), gain));
+                return new GainChange(turn, before, Gain((gain.AddsOne ? after.Plus(-1) : after).to(stored.dtype), gain));
             },
             StringComparer.Ordinal);
-
-    private static GainChange ChangeOf(RotatedSlice slice, Dictionary<string, GainChange> changes) =>
-        slice.Gain is { } gain ? changes[gain] : GainChange.None;
 
     internal static Tensor Gain(Tensor stored, RotatedGain gain)
     {
@@ -507,14 +545,15 @@ public sealed class LiveModel : ITensorSource
             ?.Tensor;
 
     /// <summary>For each index along an axis the sum of the second moments; null where none are kept.</summary>
-    private Tensor? SecondMoments(string tensor, int axis)
+    private double[]? SecondMoments(string tensor, int axis)
     {
+        if (!MeasuresSecondMoments) return null;
         foreach (var state in _states.SelectMany(states => states.StateOf(tensor)).Where(state => state.Degree == -2))
         {
             // A Gram matrix has them on its diagonal. Coordinates in a basis have the same sum of squares as what they are those of.
             int[] follow = state.AxesAlong(axis);
-            if (follow.Length == 2) return state.Tensor.diagonal().to(ScalarType.Float64);
-            if (follow.Length == 1) return AlongAxis(state.Tensor, follow[0]).sum(1);
+            if (follow.Length == 2) return Read(state.Tensor.diagonal().to(ScalarType.Float64));
+            if (follow.Length == 1) return Read(AlongAxis(state.Tensor, follow[0]).sum(1));
         }
 
         return null;
@@ -541,36 +580,76 @@ public sealed class LiveModel : ITensorSource
             : wide.reshape(parts, -1, columns).transpose(1, 2).reshape(parts * columns, -1);
     }
 
+    private static WiscaException NotFinite(string tensor) =>
+        new(
+            $"parameter '{tensor}' holds NaN or infinity",
+            "the run has diverged; go back to an earlier checkpoint, with a lower learning rate");
+
     private static double[] Read(Tensor values) => values.cpu().data<double>().ToArray();
 
-    /// <summary>A gain before and after a rotation; both null where it commutes with any.</summary>
-    private readonly record struct GainChange(Tensor? Before, Tensor? After)
+    private static void MultiplyAlong(Tensor target, int axis, int start, Tensor factors)
     {
-        public static GainChange None => default;
+        using var scope = NewDisposeScope();
+        long[] shape = new long[target.dim()];
+        Array.Fill(shape, 1);
+        shape[axis] = factors.shape[0];
+        target.narrow(axis, start, factors.shape[0]).mul_(factors.to(target.dtype).reshape(shape));
+    }
+
+    /// <summary>
+    /// A rotation with a gain before and after it, both null where it commutes with any, and what follows from the three. The matrices are
+    /// made once for all tensors that turn by them.
+    /// </summary>
+    private sealed class GainChange
+    {
+        private readonly Tensor _turn;
+        private readonly Lazy<TurnMatrix> _weights, _momenta, _squares;
+        private readonly Lazy<Tensor?> _kept;
+        private readonly Lazy<GainChange> _inverse, _guarded;
+
+        public GainChange(Tensor turn, Tensor? before, Tensor? after)
+        {
+            (_turn, Before, After) = (turn, before, after);
+            _weights = new(() => new TurnMatrix(Before is null ? _turn : Before.unsqueeze(1) * _turn / After!));
+            _momenta = new(() => Before is null ? _weights.Value : Inverse.Weights);
+            _squares = new(() => new TurnMatrix(Momenta.Wide.Squared()));
+            _kept = new(() => Before is null ? null : (After! / Before).Squared());
+            _inverse = new(() => Before is null ? this : new GainChange(_turn, Before.reciprocal(), After!.reciprocal()));
+            _guarded = new(Guard);
+        }
+
+        public Tensor? Before { get; }
+
+        public Tensor? After { get; }
 
         /// <summary>The change of what is multiplied by the gain instead of dividing by it: a norm's bias.</summary>
-        public GainChange Inverse => Before is null ? this : new GainChange(Before.reciprocal(), After!.reciprocal());
+        public GainChange Inverse => _inverse.Value;
 
         /// <summary>
         /// The change that a momentum and second moments follow, which are divided by gains and by gains' squares. They were gathered while
         /// a gain was another one, and one that a step can take through zero would put them out of proportion by any number: none counts
         /// as less than a part of all gains' root mean square.
         /// </summary>
-        public GainChange Guarded
-        {
-            get
-            {
-                if (Before is null) return this;
-                double least = SmallestGain * Math.Sqrt(Before.Squared().mean().AsDouble());
-                double[] gains = Array.ConvertAll(Read(Before), gain => gain < 0 ? Math.Min(gain, -least) : Math.Max(gain, least));
-                return this with { Before = tensor(gains, device: Before.device) };
-            }
-        }
+        public GainChange Guarded => _guarded.Value;
 
         /// <summary>diag(g) R diag(1/g').</summary>
-        public Tensor Weights(Tensor turn) => Before is null ? turn : Before.unsqueeze(1) * turn / After!;
+        public TurnMatrix Weights => _weights.Value;
 
         /// <summary>diag(1/g) R diag(g').</summary>
-        public Tensor Momenta(Tensor turn) => Inverse.Weights(turn);
+        public TurnMatrix Momenta => _momenta.Value;
+
+        /// <summary>The squares of its elements.</summary>
+        public TurnMatrix Squares => _squares.Value;
+
+        /// <summary>(g'/g)^2, of second moments that stay with their axes; null for ones.</summary>
+        public Tensor? Kept => _kept.Value;
+
+        private GainChange Guard()
+        {
+            if (Before is null) return this;
+            double least = SmallestGain * Math.Sqrt(Before.Squared().mean().AsDouble());
+            double[] gains = Array.ConvertAll(Read(Before.cpu()), gain => gain < 0 ? Math.Min(gain, -least) : Math.Max(gain, least));
+            return new GainChange(_turn, tensor(gains, device: Before.device), After);
+        }
     }
 }

@@ -34,12 +34,13 @@ internal static class RotationBasis
         return all == 0 ? 1 : matrix.diagonal().Squared().sum().AsDouble() / all;
     }
 
-    /// <summary>R^T C R.</summary>
-    public static Tensor Turned(Tensor covariance, double[,] rotation)
+    /// <summary>The same share of R^T C R, which has the norm of C.</summary>
+    public static double DiagonalShare(Tensor covariance, double[,] rotation)
     {
         using var scope = NewDisposeScope();
         var turn = tensor(rotation);
-        return turn.transpose(0, 1).matmul(covariance).matmul(turn).MoveToOuterDisposeScope();
+        double all = covariance.Squared().sum().AsDouble();
+        return all == 0 ? 1 : Math.Min(1, covariance.matmul(turn).mul_(turn).sum([0L]).Squared().sum().AsDouble() / all);
     }
 
     public static double[,] ToArray(Tensor matrix)

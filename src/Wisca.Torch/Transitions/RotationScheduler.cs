@@ -404,7 +404,7 @@ public sealed class RotationScheduler : IDisposable
             {
                 Diagonal = covariance is null
                     ? null
-                    : (RotationBasis.DiagonalShare(covariance), RotationBasis.DiagonalShare(RotationBasis.Turned(covariance, matrix))),
+                    : (RotationBasis.DiagonalShare(covariance), RotationBasis.DiagonalShare(covariance, matrix)),
             },
             matrix);
     }

@@ -60,7 +60,7 @@ internal static class StateTransport
         Transform(state, axis, diag(tensor(Powers(factors, Math.Sign(state.Degree))!, device: state.Tensor.device)));
     }
 
-    private static double[]? Powers(double[]? factors, int degree) =>
+    internal static double[]? Powers(double[]? factors, int degree) =>
         factors is null ? null : Array.ConvertAll(factors, factor => Power(factor, degree));
 
     /// <summary>Follows a parameter that was mixed along an axis by a symmetric matrix.</summary>
@@ -177,7 +177,7 @@ internal static class StateTransport
         else target.copy_(target.to(ScalarType.Float64).mul_(multiplier));
     }
 
-    private static double Power(double factor, int degree) => degree switch
+    internal static double Power(double factor, int degree) => degree switch
     {
         1 => factor,
         -1 => 1 / factor,

@@ -43,7 +43,10 @@ public sealed class WiscaScheduler
         ArgumentNullException.ThrowIfNull(plan);
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(states);
-        _model = new LiveModel(parameters.Select(entry => (entry.Name, (Tensor)entry.Parameter)), states);
+        _model = new LiveModel(parameters.Select(entry => (entry.Name, (Tensor)entry.Parameter)), states)
+        {
+            MeasuresSecondMoments = options.Transitions.Balance.Criterion == Criterion.Fisher,
+        };
         (Plan, _options, _states) = (plan, options, states);
         foreach (string tensor in plan.Tensors)
         {
@@ -265,17 +268,18 @@ public sealed class WiscaScheduler
     private static List<(string Name, Parameter Parameter)> Parameters(nn.Module model) =>
         [.. model.named_parameters().Select(entry => (entry.name, entry.parameter))];
 
-    private TransitionSolution Solve() => Balancer.Solve(Plan, _model, _options.Transitions.Balance, _model.LengthOf);
+    private TransitionSolution Solve() =>
+        Balancer.Solve(Plan, new MeasuredModel(_model, Plan), _options.Transitions.Balance, _model.LengthOf);
 
     private void Scale(TransitionSolution solution)
     {
         // What follows is worked out before anything moves: a DoRA magnitude needs the weights as they are.
         var moved = solution.Factors(_model.LengthOf);
         var following = _states.OfType<ITransitionFollower>().SelectMany(follower => follower.Follow(moved)).ToList();
-        foreach (var (tensor, factors) in moved.Concat(following))
+        KeyValuePair<string, AxisFactors>[] all = [.. moved, .. following];
+        _model.Scale(all, _options.State);
+        foreach (var (tensor, factors) in _options.TransportEpsilon ? all : [])
         {
-            _model.Scale(tensor, factors, _options.State);
-            if (!_options.TransportEpsilon) continue;
             foreach (var state in _states.OfType<IOptimizerState>().Where(state => state.HasEpsilon(tensor)))
                 state.MultiplyEpsilon(tensor, 1 / factors.Uniform!.Value);
         }

@@ -8,13 +8,15 @@ public sealed class RotateVerbTests : IDisposable
 {
     private readonly TemporaryFolder _folder = new();
 
-    public RotateVerbTests()
+    public RotateVerbTests() => Write(new SmallLlama(), "m");
+
+    /// <summary>With a head of its own, and gains that differ.</summary>
+    private void Write(SmallLlama model, string folder)
     {
-        var model = new SmallLlama();
         var tensors = model.Tensors();
         var embedding = tensors.Single(tensor => tensor.Name == "model.embed_tokens.weight");
         model.Write(
-            _folder["m"],
+            _folder[folder],
             [
                 .. tensors.Select(tensor => tensor.Name.EndsWith("norm.weight", StringComparison.Ordinal) ? Gains(tensor) : tensor),
                 embedding with { Name = "lm_head.weight" },
@@ -96,6 +98,31 @@ public sealed class RotateVerbTests : IDisposable
         json["rotated"]!.AsArray().Select(space => (string?)space!["space"]).ShouldBe(["stream"]);
         ((int)json["tensors"]!).ShouldBeGreaterThan(10);
         json["refused"]!.AsArray().ShouldNotBeEmpty();
+    }
+
+    /// <summary>The same bytes, whatever vectors the processor has and however many threads work: of a stream large enough that its
+    /// covariance, its reduction and its eigenvectors are handed out in parts.</summary>
+    [Theory]
+    [InlineData("weights")]
+    [InlineData("random")]
+    public void Rotate_OtherVectorsAndThreads_WritesTheSameBytes(string basis)
+    {
+        Write(new SmallLlama { Hidden = 276 }, "large");
+        (string Name, (string, string)[] Variables, string Threads)[] runs =
+        [
+            ("one", [], "1"),
+            ("two", [], "2"),
+            ("narrow", [("DOTNET_EnableAVX512F", "0"), ("DOTNET_EnableAVX512", "0")], "2"),
+            ("width", [("DOTNET_MaxVectorTBitWidth", "128"), ("DOTNET_PreferredVectorBitWidth", "256")], "3"),
+        ];
+        foreach (var (name, variables, threads) in runs)
+        {
+            WiscaProcess.RunWith(
+                variables, "rotate", _folder["large"], "--out", _folder[name], "--stream", basis, "--threads", threads);
+            foreach (string file in (string[])["model.safetensors", "wisca-rotation-0.safetensors"])
+                File.ReadAllBytes(Path.Combine(_folder[name], file)).AsSpan()
+                    .SequenceEqual(File.ReadAllBytes(Path.Combine(_folder["one"], file))).ShouldBeTrue($"{name}: {file}");
+        }
     }
 
     [Theory]
