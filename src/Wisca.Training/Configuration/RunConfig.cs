@@ -23,8 +23,7 @@ public abstract record RunConfig
     /// <summary>What is random follows from it.</summary>
     public abstract long Seed { get; init; }
 
-    /// <summary>Where to train: <c>cpu</c>, <c>cuda</c> for the first graphics card, or of several processes for one card each,
-    /// <c>cuda:1</c> for another.</summary>
+    /// <summary>Where to train: cuda is the first graphics card, or of several processes one card for each.</summary>
     [Setting(
         "Where to train: cuda is the first graphics card, or of several processes one card for each.",
         Pattern = ComputeDevice.Pattern, Expected = ComputeDevice.Expected)]
@@ -72,7 +71,7 @@ public abstract record RunConfig
     [Setting("When a run ends before its last step.", Key = "stop")]
     public abstract StopSection Ending { get; init; }
 
-    /// <summary>Training by several processes.</summary>
+    /// <summary>Training by several processes: mpirun -n 4 wisca train ... They compute what one would.</summary>
     [Setting("Training by several processes: mpirun -n 4 wisca train ... They compute what one would.", Unhashed = true)]
     public abstract DistributedSection Distributed { get; init; }
 
