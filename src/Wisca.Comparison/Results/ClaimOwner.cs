@@ -1,52 +1,46 @@
-using System.Diagnostics;
+using System.Globalization;
 
 namespace Wisca.Comparison.Results;
 
 /// <summary>Who makes a run: what stands in its claim.</summary>
 /// <param name="Host">The machine, as people call it.</param>
-/// <param name="System">The machine until its next start, and the view that it has of processes.</param>
+/// <param name="System">The machine until its next start, and the view that it has of processes; null where that is not known.</param>
 /// <param name="Process">The process.</param>
-/// <param name="Started">When it began, in seconds since 1970.</param>
+/// <param name="Started">When it began, in ticks since the machine did: no clock is set that it depends on.</param>
 /// <param name="Key">A key of its own.</param>
-internal sealed record ClaimOwner(string Host, string System, int Process, long Started, string Key)
+internal sealed record ClaimOwner(string Host, string? System, int Process, long Started, string Key)
 {
-    // Clocks of the system and of processes are rounded differently.
-    private const int SecondsApart = 2;
+    private static readonly string? ThisSystem = FindSystem();
 
     /// <summary>This process.</summary>
-    public static ClaimOwner Mine()
-    {
-        using var self = global::System.Diagnostics.Process.GetCurrentProcess();
-        return new ClaimOwner(Environment.MachineName, ThisSystem(), self.Id, StartOf(self), Guid.NewGuid().ToString("N"));
-    }
+    public static ClaimOwner Mine() =>
+        new(Environment.MachineName, ThisSystem, Environment.ProcessId, StartOf(Environment.ProcessId) ?? 0, Guid.NewGuid().ToString("N"));
 
-    /// <summary>True where it is a process of this system that has ended; false also where that cannot be known.</summary>
-    public bool HasEnded()
+    /// <summary>Whether it is a process of this system that has ended; null where that cannot be seen.</summary>
+    public bool? HasEnded() => System is null || System != ThisSystem ? null : StartOf(Process) != Started;
+
+    /// <summary>Field 22 of a process's stat, behind its name, which may hold anything; null where there is no such process.</summary>
+    private static long? StartOf(int process)
     {
-        if (System != ThisSystem()) return false;
         try
         {
-            using var process = global::System.Diagnostics.Process.GetProcessById(Process);
-            return process.HasExited || Math.Abs(StartOf(process) - Started) > SecondsApart;
+            string stat = File.ReadAllText(string.Create(CultureInfo.InvariantCulture, $"/proc/{process}/stat"));
+            string[] fields = stat[(stat.LastIndexOf(')') + 2)..].Split(' ');
+
+            // A zombie has ended.
+            return fields[0] is "Z" or "X" ? null : long.Parse(fields[19], CultureInfo.InvariantCulture);
         }
-        catch (ArgumentException)
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
-            return true;
-        }
-        catch (Exception exception) when (exception is InvalidOperationException or global::System.ComponentModel.Win32Exception)
-        {
-            return false;
+            return null;
         }
     }
 
-    private static long StartOf(Process process) => new DateTimeOffset(process.StartTime).ToUnixTimeSeconds();
-
     /// <summary>Containers share the name of a machine, or its processes, but not both.</summary>
-    private static string ThisSystem()
+    private static string? FindSystem()
     {
         const string boot = "/proc/sys/kernel/random/boot_id", processes = "/proc/self/ns/pid";
-        string start = File.Exists(boot) ? File.ReadAllText(boot).Trim() : "";
-        string? view = OperatingSystem.IsLinux() ? new FileInfo(processes).LinkTarget : null;
-        return $"{Environment.MachineName} {start} {view}".Trim();
+        if (!OperatingSystem.IsLinux() || !File.Exists(boot) || new FileInfo(processes).LinkTarget is not { } view) return null;
+        return $"{Environment.MachineName} {File.ReadAllText(boot).Trim()} {view}";
     }
 }

@@ -5,8 +5,8 @@ namespace Wisca.Comparison.Results;
 
 /// <summary>
 /// Which process makes which run, for machines that share a study's folder: <c>work/ID.claim</c>, which only one of them can create. Who
-/// holds a claim writes it anew every few seconds; one that was not written for <see cref="StaleAfter"/> by the clock of the file system,
-/// or whose process is known to have ended, is taken over.
+/// holds a claim writes it anew every few seconds. One of a process of this system is taken over when the process has ended, any other
+/// when it was not written for <see cref="StaleAfter"/> by the clock of the file system.
 /// </summary>
 internal sealed class RunClaims : IDisposable
 {
@@ -14,6 +14,9 @@ internal sealed class RunClaims : IDisposable
     public static readonly TimeSpan StaleAfter = TimeSpan.FromMinutes(2);
 
     private const string Extension = ".claim";
+
+    // EEXIST, ERROR_FILE_EXISTS, ERROR_ALREADY_EXISTS.
+    private const int ExistsOnLinux = 17, FileExists = 80, AlreadyExists = 183;
 
     private readonly string _folder;
     private readonly TimeSpan _staleAfter;
@@ -43,8 +46,15 @@ internal sealed class RunClaims : IDisposable
         List<string> lost = [];
         foreach (string id in _held)
         {
-            if (Read(PathOf(id))?.Key != _me.Key) lost.Add(id);
-            else Write(PathOf(id), FileMode.Open);
+            try
+            {
+                if (Read(PathOf(id))?.Key != _me.Key) lost.Add(id);
+                else Write(PathOf(id), FileMode.Open);
+            }
+            catch (FileNotFoundException)
+            {
+                lost.Add(id);
+            }
         }
 
         _held.ExceptWith(lost);
@@ -81,13 +91,18 @@ internal sealed class RunClaims : IDisposable
             Write(path, FileMode.CreateNew);
             return true;
         }
-        catch (IOException) when (File.Exists(path))
+        catch (IOException exception) when (IsThere(exception))
         {
             return false;
         }
     }
 
-    private bool IsStale(string path) => Read(path)?.HasEnded() == true || IsOld(path);
+    /// <summary>By what the system said: to look again would be too late, a claim may be given back at any moment.</summary>
+    private static bool IsThere(IOException exception) =>
+        (exception.HResult & 0xFFFF) is ExistsOnLinux or FileExists or AlreadyExists;
+
+    /// <summary>Where the owner can be seen it counts whether it lives, and else how long it was silent.</summary>
+    private bool IsStale(string path) => Read(path)?.HasEnded() ?? IsOld(path);
 
     /// <summary>By the file system's own clock: those of machines differ.</summary>
     private bool IsOld(string path)

@@ -136,7 +136,7 @@ public sealed class StudyRunner
         return null;
     }
 
-    /// <summary>True where somebody else has finished a run; its result is known then.</summary>
+    /// <summary>True where a run is finished, whoever made it; its result is known then. One that is refused does not count.</summary>
     private bool TakeOver(PlannedRun run)
     {
         if (!_folder.HasResult(run.Id)) return false;
@@ -171,6 +171,8 @@ public sealed class StudyRunner
         var lost = _claims.Beat();
         foreach (var worker in _running.Where(worker => lost.Contains(worker.Run.Id)).ToList())
         {
+            // Somebody took it over and gave it up again.
+            if (_claims.TryTake(worker.Run.Id)) continue;
             _observer.Notice($"{worker.Run.Label} has been taken over by another wisca compare: this one was away for too long");
             worker.Dispose();
             _running.Remove(worker);
@@ -242,9 +244,9 @@ public sealed class StudyRunner
     {
         var run = worker.Run;
         _running.Remove(worker);
-        if (_folder.HasResult(run.Id))
+        if (TakeOver(run))
         {
-            var result = _results[run.Id] = _folder.ReadResult(run.Id);
+            var result = _results[run.Id];
             _finished++;
             if (worker.FromTheBeginning) _rates.Add((run.Model, Check(run).Tokens / worker.Elapsed.TotalSeconds));
             DeleteWork(run.Id);

@@ -93,12 +93,14 @@ public sealed class RunClaimsTests : IDisposable
         {
             owner["system"] = system;
             owner["process"] = process.Id;
-            owner["started"] = new DateTimeOffset(process.StartTime).ToUnixTimeSeconds() + apart;
+            owner["started"] = long.Parse(File.ReadAllText($"/proc/{process.Id}/stat").Split(' ')[21]) + apart;
         });
         Claimed("run", 0);
         Claimed("reused", -1000);
         using var claims = Claims();
         claims.TryTake("run").ShouldBeFalse("it lives");
+        Age(Path("run"), TimeSpan.FromHours(1));
+        claims.TryTake("run").ShouldBeFalse("it lives, and may have been paused");
         claims.TryTake("reused").ShouldBeTrue("another process has its number now");
         process.Kill();
         process.WaitForExit();
@@ -109,17 +111,42 @@ public sealed class RunClaimsTests : IDisposable
     public void Beat_KeepsAClaimFromGoingStale_AndTellsWhatWasLost()
     {
         using var claims = Claims();
-        claims.TryTake("kept").ShouldBeTrue();
-        claims.TryTake("lost").ShouldBeTrue();
-        foreach (string id in (string[])["kept", "lost"]) Age(Path(id), TimeSpan.FromMinutes(5));
-        using var other = Claims();
-        other.TryTake("lost").ShouldBeTrue();
-        claims.Beat().ShouldBe(["lost"]);
+        foreach (string id in (string[])["kept", "lost", "gone"])
+        {
+            claims.TryTake(id).ShouldBeTrue();
+            Age(Path(id), TimeSpan.FromMinutes(5));
+        }
+
+        File.Delete(Path("lost"));
+        Foreign("lost");
+        File.Delete(Path("gone"));
+        claims.Beat().Order().ShouldBe(["gone", "lost"]);
         claims.Beat().ShouldBeEmpty();
-        other.TryTake("kept").ShouldBeFalse();
+        (DateTime.UtcNow - File.GetLastWriteTimeUtc(Path("kept"))).ShouldBeLessThan(TimeSpan.FromMinutes(1));
         claims.Release("lost");
         claims.TryTake("lost").ShouldBeFalse("giving back what was lost takes nothing from who has it");
-        other.Beat().ShouldBeEmpty();
+        claims.TryTake("gone").ShouldBeTrue();
+    }
+
+    /// <summary>A claim may be given back between the attempt and a second look.</summary>
+    [Fact]
+    public void TryTake_WhileOthersGiveBack_NeverFails()
+    {
+        long until = Environment.TickCount64 + 1500;
+        int held = 0, taken = 0;
+        Parallel.For(0, 3, new ParallelOptions { MaxDegreeOfParallelism = 3 }, _ =>
+        {
+            using var claims = Claims();
+            while (Environment.TickCount64 < until)
+            {
+                if (!claims.TryTake("run")) continue;
+                Interlocked.Increment(ref held).ShouldBe(1);
+                Interlocked.Increment(ref taken);
+                Interlocked.Decrement(ref held);
+                claims.Release("run");
+            }
+        });
+        taken.ShouldBeGreaterThan(3);
     }
 
     [Fact]

@@ -30,7 +30,7 @@ internal sealed partial class PronounItems : IItemMaker
 
     [GeneratedRegex(
         @"\b(he|she|they|him|her|his|hers|them|their|theirs|himself|herself|themselves|"
-        + @"was|were|is|are|has|have|does|do|each other|both|all)\b",
+        + @"(was|were|is|are|has|have|does|do)(n't)?|each other|both|all)\b|^ \w+[^s]s\b",
         RegexOptions.IgnoreCase)]
     private static partial Regex Telling();
 }
