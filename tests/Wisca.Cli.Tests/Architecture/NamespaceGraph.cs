@@ -27,8 +27,8 @@ internal sealed class NamespaceGraph
         {
             foreach (var needed in Needed(type))
             {
-                // What another assembly defines makes no ring in this one, and a pointer to a function is defined nowhere.
-                if (Outermost(needed) is var other && other.Scope == module && other.Namespace is { Length: > 0 })
+                // What another assembly defines makes no ring in this one.
+                if (Outermost(needed) is var other && other.Scope == module && other.Namespace.Length > 0)
                     graph.Add(Outermost(type).Namespace, other.Namespace, $"{Outermost(type).Name} needs {other.Name}");
             }
         }
@@ -112,6 +112,8 @@ internal sealed class NamespaceGraph
     private static IEnumerable<TypeReference> Parts(TypeReference type) => type switch
     {
         GenericInstanceType generic => [generic.ElementType, .. generic.GenericArguments.SelectMany(Parts)],
+        FunctionPointerType pointer =>
+            pointer.Parameters.Select(parameter => parameter.ParameterType).Append(pointer.ReturnType).SelectMany(Parts),
         TypeSpecification wrapped => Parts(wrapped.ElementType),
         GenericParameter => [],
         _ => [type],
