@@ -3,6 +3,7 @@ using System.CommandLine.Help;
 using System.CommandLine.Parsing;
 using Wisca.Commands.CommandLine;
 using Wisca.Commands.Verbs;
+using Wisca.Mpi;
 
 namespace Wisca.Commands;
 
@@ -74,16 +75,19 @@ public sealed class CommandLineProgram(IModelRunner? runner = null, Func<Command
         try
         {
             int exitCode = await parsed.InvokeAsync(configuration, cancellation);
+            context.Leave(exitCode);
             return args.Length == 0 ? WrongUsage : exitCode;
         }
         catch (UsageException exception)
         {
             WriteUsageError(context, parsed, PrintableText.Of(exception.Message));
+            context.Leave(WrongUsage);
             return WrongUsage;
         }
         catch (OperationCanceledException)
         {
             context.Fail(new CommandFailure("cancelled; no output was written", null, []));
+            context.Leave(Failed);
             return Failed;
         }
         catch (Exception exception)
@@ -99,6 +103,7 @@ public sealed class CommandLineProgram(IModelRunner? runner = null, Func<Command
                 PrintableText.Of(message.Split(['\n', '\r'])[0]),
                 known is not null ? known.Hint : "run again with --verbose for the details",
                 known?.Details ?? []));
+            context.Leave(Failed);
             return Failed;
         }
     }
@@ -143,6 +148,8 @@ public sealed class CommandLineProgram(IModelRunner? runner = null, Func<Command
 
     private static void WriteUsageError(CommandContext context, ParseResult parsed, string message)
     {
+        // All ranks were given the same words.
+        if (MpiCommunicator.LaunchedRank > 0) return;
         var command = parsed.CommandResult.Command;
         context.Fail(new CommandFailure(
             message,

@@ -44,4 +44,7 @@ public sealed class SettingAttribute(string documentation) : Attribute
 
     /// <summary>True for a short way of saying what other keys say: it is read, but the others are printed.</summary>
     public bool Shorthand { get; init; }
+
+    /// <summary>True where it says how the same is computed, and not what: a hash leaves it out.</summary>
+    public bool Unhashed { get; init; }
 }

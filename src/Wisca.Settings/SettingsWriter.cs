@@ -23,8 +23,8 @@ public static partial class SettingsWriter
     }
 
     /// <summary>
-    /// A hash of the settings that are not as by default, in hexadecimal digits: equal where two configurations are. It stays what it is
-    /// when a version adds settings, or moves them.
+    /// A hash of the settings that are not as by default, in hexadecimal digits: equal where two configurations say the same. It stays what
+    /// it is when a version adds settings, or moves them. Those that are <see cref="SettingAttribute.Unhashed"/> are no part of it.
     /// </summary>
     /// <param name="config">A record whose keys are described by <see cref="SettingAttribute"/>.</param>
     public static string Hash(object config)
@@ -61,7 +61,7 @@ public static partial class SettingsWriter
 
     private static void Collect(List<string> lines, object section, object defaults, string path)
     {
-        foreach (var setting in Setting.Of(section.GetType()))
+        foreach (var setting in Setting.Of(section.GetType()).Where(setting => !setting.Attribute.Unhashed))
         {
             object? value = setting.Property.GetValue(section), standard = setting.Property.GetValue(defaults);
             if (setting.IsSection) Collect(lines, value!, standard!, $"{path}{setting.Key}.");

@@ -49,6 +49,7 @@ internal sealed class RunLog : ITrainingObserver, IDisposable
             new(MetricNames.OutsideShare, report.OutsideShare),
         };
         if (report.Auxiliary is { } auxiliary) metrics.Add(new(MetricNames.AuxiliaryLoss, auxiliary));
+        if (report.WaitingShare is { } waiting) metrics.Add(new(MetricNames.WaitingShare, waiting));
         foreach (var group in report.Imbalances)
         {
             var (multiplied, divided) = group.Kind == TransitionKind.QueryKey ? ("q", "k") : ("v", "o");

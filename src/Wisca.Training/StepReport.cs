@@ -22,6 +22,10 @@ public sealed record StepReport(
     /// <summary>For each exchanged pair of projections, log2 of the ratio of their norms; empty where the model has no exchange.</summary>
     public IReadOnlyList<GroupImbalance> Imbalances { get; init; } = [];
 
+    /// <summary>Share of the time of steps in which this process waited for the gradients of the others, with nothing left to compute
+    /// beside it; null where it trains alone.</summary>
+    public double? WaitingShare { get; init; }
+
     /// <summary>The load-balancing loss of a mixture of experts, weighted; null for other models.</summary>
     public double? Auxiliary { get; init; }
 }

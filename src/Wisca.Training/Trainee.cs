@@ -46,8 +46,8 @@ internal abstract class Trainee(Decoder model) : IDisposable
     public abstract void Begin(WiscaScheduler? scheduler, IReadOnlyList<IParameterState> states, bool rotationsContinue);
 
     /// <summary>Adds the gradients of a step.</summary>
-    public virtual (double Loss, double Auxiliary) AddGradients(long step, IReadOnlyList<TrainingBatch> batches) =>
-        BatchGradients.Add(model, batches);
+    public virtual (double Loss, double Auxiliary) AddGradients(
+        long step, IReadOnlyList<TrainingBatch> batches, SharedGradients? shared) => BatchGradients.Add(model, batches, shared);
 
     /// <summary>Told of each transition, so that a checkpoint can tell of it.</summary>
     public virtual void Moved(TransitionEvent transition)

@@ -2,12 +2,14 @@ using System.Diagnostics;
 using System.Globalization;
 using System.IO.Hashing;
 using TorchSharp;
+using Wisca.Communication;
 using Wisca.Files;
 using Wisca.Safetensors;
 using Wisca.Torch;
 using Wisca.Torch.Generation;
 using Wisca.Torch.Models;
 using Wisca.Torch.Optimizers;
+using Wisca.Torch.Ranks;
 using Wisca.Torch.Transitions;
 using Wisca.Training.Batches;
 using Wisca.Training.Checkpointing;
@@ -29,6 +31,8 @@ public sealed class Trainer : IDisposable
     private readonly RunConfig _config;
     private readonly RunFolder _folder;
     private readonly ITrainingObserver _observer;
+    private readonly ICommunicator _ranks;
+    private readonly SharedGradients? _shared;
     private readonly RunLog _log;
     private readonly TrainingTask _task;
     private readonly Optimizer _optimizer;
@@ -42,14 +46,17 @@ public sealed class Trainer : IDisposable
 
     private long _step, _position, _tokens, _bestStep;
     private double _seconds, _averageLoss = double.NaN, _bestLoss = double.PositiveInfinity;
+    private (double Waited, double Seconds) _reported;
     private string? _checkpoint;
     private long _checkpointStep;
 
-    private Trainer(RunConfig config, RunFolder folder, ResumeMode resume, ITrainingObserver observer, Func<string?, TrainingTask> prepare)
+    private Trainer(
+        RunConfig config, RunFolder folder, ResumeMode resume, ITrainingObserver observer, ICommunicator ranks,
+        Func<string?, TrainingTask> prepare)
     {
-        (_config, _folder, _observer) = (config, folder, observer);
-        TorchRuntime.Threads = config.Threads == 0 ? Environment.ProcessorCount : config.Threads;
-        _checkpoint = resume.Checkpoint ?? (resume.Allowed ? folder.LatestCheckpoint : null);
+        (_config, _folder, _observer, _ranks) = (config, folder, observer, ranks);
+        TorchRuntime.Threads = config.Threads == 0 ? Math.Max(1, Environment.ProcessorCount / ranks.LocalSize) : config.Threads;
+        _checkpoint = ranks.OfFirst(resume.Checkpoint ?? (resume.Allowed ? folder.LatestCheckpoint : null));
         var state = _checkpoint is null ? null : TrainingState.Load(_checkpoint);
         try
         {
@@ -57,6 +64,19 @@ public sealed class Trainer : IDisposable
             if (Model.ComputeType == ScalarType.BFloat16 && Model.Device.type == DeviceType.CPU)
                 _observer.Notice(TorchRuntime.BFloat16Description);
             _optimizer = OptimizerFactory.Create(config.EffectiveOptimizer, Trainee.Trained);
+            if (ranks.Size > 1)
+            {
+                if (config.BatchSize < ranks.Size)
+                    throw new WiscaException(
+                        $"batch_size is {config.BatchSize}, but there are {ranks.Size} ranks: each has a share of every batch",
+                        "raise batch_size and lower accumulation, or start fewer ranks");
+                _shared = new SharedGradients(
+                    ranks,
+                    new GradientBuckets(
+                        ranks, Trainee.Trained, (long)(config.Distributed.BucketMegabytes * (1 << 20))));
+                if (config.Distributed.ShardOptimizer) _optimizer.Shard(ranks);
+            }
+
             _schedule = OptimizerFactory.Schedule(config, _task.Steps);
             if (config.Ema is { } decay) _average = new WeightAverage(Trainee.Trained, decay);
             (_scheduler, _gauge) = CreateSchedulers();
@@ -66,9 +86,14 @@ public sealed class Trainer : IDisposable
             if (config.Wisca.Verify && (_scheduler is not null || _rotations is not null || _heads is not null))
                 _probe = _task.Data.Batches.Read(0, config.BatchSize);
             if (state is not null) Restore(state, _checkpoint!);
-            if (_checkpoint is null) folder.BeginAnew();
-            AtomicFile.Write(folder.ConfigPath, config.ToYaml(commented: false));
-            _log = new RunLog(folder, config.Logging, state?.Step ?? -1);
+            if (IsFirst)
+            {
+                if (_checkpoint is null) folder.BeginAnew();
+                AtomicFile.Write(folder.ConfigPath, config.ToYaml(commented: false));
+            }
+
+            _log = new RunLog(
+                folder, IsFirst ? config.Logging : config.Logging with { Jsonl = false, Tensorboard = false }, state?.Step ?? -1);
         }
         catch
         {
@@ -106,14 +131,26 @@ public sealed class Trainer : IDisposable
     /// <param name="cancellation">Stops the preparation.</param>
     /// <exception cref="WiscaException">Something that the configuration names is missing, broken or does not fit.</exception>
     public static Trainer Prepare(
-        TrainingConfig config, ResumeMode resume, ITrainingObserver observer, CancellationToken cancellation = default)
+        TrainingConfig config, ResumeMode resume, ITrainingObserver observer, CancellationToken cancellation = default) =>
+        Join(config, resume, observer, SingleProcess.Instance, cancellation);
+
+    /// <summary>Prepares a run that several processes train together. Rank 0 writes everything.</summary>
+    /// <param name="config">The run, the same on every rank.</param>
+    /// <param name="resume">Where it begins.</param>
+    /// <param name="observer">Told what happens, on rank 0.</param>
+    /// <param name="ranks">The processes.</param>
+    /// <param name="cancellation">Stops the preparation.</param>
+    /// <exception cref="WiscaException">Something that the configuration names is missing, broken or does not fit.</exception>
+    public static Trainer Join(
+        TrainingConfig config, ResumeMode resume, ITrainingObserver observer, ICommunicator ranks, CancellationToken cancellation)
     {
         ArgumentNullException.ThrowIfNull(config);
         ArgumentNullException.ThrowIfNull(resume);
         ArgumentNullException.ThrowIfNull(observer);
-        return Prepare(config, resume, observer, (folder, checkpoint) => TrainingTask.Of(
-            TrainingText.Prepare(config, folder, checkpoint, observer, cancellation),
-            text => new WholeModel(TrainingModel.Prepare(config, checkpoint, text.Tokenizer), checkpoint ?? config.Model.From),
+        ArgumentNullException.ThrowIfNull(ranks);
+        return Prepare(config, resume, observer, ranks, (folder, checkpoint) => TrainingTask.Of(
+            ranks.FirstThenOthers(() => TrainingText.Prepare(config, folder, checkpoint, observer, cancellation)),
+            text => new WholeModel(TrainingModel.Prepare(config, checkpoint, text.Tokenizer, ranks), checkpoint ?? config.Model.From),
             config.Steps));
     }
 
@@ -121,15 +158,18 @@ public sealed class Trainer : IDisposable
     /// <param name="config">The run.</param>
     /// <param name="resume">Where it begins.</param>
     /// <param name="observer">Told what happens.</param>
+    /// <param name="ranks">The processes that train it.</param>
     /// <param name="prepare">Makes the task, given the run's folder and the checkpoint that it goes on from, if any.</param>
     /// <exception cref="WiscaException">Something that the configuration names is missing, broken or does not fit.</exception>
     internal static Trainer Prepare(
-        RunConfig config, ResumeMode resume, ITrainingObserver observer, Func<RunFolder, string?, TrainingTask> prepare)
+        RunConfig config, ResumeMode resume, ITrainingObserver observer, ICommunicator ranks,
+        Func<RunFolder, string?, TrainingTask> prepare)
     {
-        var folder = RunFolder.Open(config.Output);
+        if (ranks.Size > 1) ranks.Timeout = TimeSpan.FromSeconds(config.Distributed.Timeout);
+        var folder = ranks.FirstThenOthers(() => ranks.Rank == 0 ? RunFolder.Open(config.Output) : RunFolder.Join(config.Output));
         try
         {
-            return new Trainer(config, folder, resume, observer, checkpoint => prepare(folder, checkpoint));
+            return new Trainer(config, folder, resume, observer, ranks, checkpoint => prepare(folder, checkpoint));
         }
         catch
         {
@@ -152,8 +192,10 @@ public sealed class Trainer : IDisposable
         catch (UnreadableTextException exception)
         {
             // What was done is good; only the text that comes next, or that is measured on, cannot be read any more.
-            if (_step > 0 && _checkpointStep != _step) Save(null);
-            string kept = _step > 0 ? $"; the {_step} steps that are done are in {_checkpoint}" : "";
+            // Of several ranks the others may not know.
+            bool saves = _ranks.Size == 1 && _step > 0;
+            if (saves && _checkpointStep != _step) Save(null);
+            string kept = saves ? $"; the {_step} steps that are done are in {_checkpoint}" : "";
             throw new WiscaException(exception.Fault.Message + kept, exception.Fault.Hint, exception.Fault);
         }
     }
@@ -164,14 +206,14 @@ public sealed class Trainer : IDisposable
         EvaluationReport? evaluation = null;
         if (_checkpoint is null)
         {
-            _log.Began(Trainee.Trained.Sum(entry => entry.Parameter.numel()), WeightDigest(), Trainee.BaseDigest);
+            if (IsFirst) _log.Began(Trainee.Trained.Sum(entry => entry.Parameter.numel()), WeightDigest(), Trainee.BaseDigest);
             if (Trainee.Opening is { } opening) Told(opening);
-            if (_config.Evaluation.AtStart && !stop.IsCancellationRequested) Evaluate();
+            if (_config.Evaluation.AtStart && !_ranks.Any(stop.IsCancellationRequested)) Evaluate();
             Transition();
         }
 
         bool saved = _checkpoint is not null;
-        while (_step < _task.Steps && !stop.IsCancellationRequested && !(began.Elapsed.TotalMinutes >= _config.Ending.Minutes))
+        while (_step < _task.Steps && !_ranks.Any(IsStopped()))
         {
             Step();
             saved = false;
@@ -180,7 +222,7 @@ public sealed class Trainer : IDisposable
             bool last = _step == _task.Steps;
             var before = Environment.CpuUsage.TotalTime;
             if (last || (_config.Evaluation.Every > 0 && _step % _config.Evaluation.Every == 0)) evaluation = Evaluate();
-            if (_config.Evaluation.Samples is { Every: > 0 } samples && _step % samples.Every == 0) Sample(samples);
+            if (IsFirst && _config.Evaluation.Samples is { Every: > 0 } samples && _step % samples.Every == 0) Sample(samples);
             if (last || (_config.Checkpoints.Every > 0 && _step % _config.Checkpoints.Every == 0))
             {
                 Save(evaluation?.Step == _step ? evaluation.Loss : null);
@@ -194,6 +236,8 @@ public sealed class Trainer : IDisposable
         // A run that was complete before: what it comes to stands in the metrics already.
         if (_step == _task.Steps && evaluation?.Step != _step) evaluation = Evaluate(log: false);
         return new TrainingResult(_step, _step < _task.Steps, _checkpoint!, evaluation, _tokens, TimeSpan.FromSeconds(_seconds));
+
+        bool IsStopped() => stop.IsCancellationRequested || began.Elapsed.TotalMinutes >= _config.Ending.Minutes;
     }
 
     /// <inheritdoc/>
@@ -204,11 +248,14 @@ public sealed class Trainer : IDisposable
         _rotations?.Dispose();
         _average?.Dispose();
         _optimizer?.Dispose();
+        _shared?.Dispose();
         _task?.Dispose();
         _folder.Dispose();
     }
 
     private Trainee Trainee => _task.Trainee;
+
+    private bool IsFirst => _ranks.Rank == 0;
 
     private IReadOnlyList<IParameterState> States => _average is null ? [_optimizer] : [_optimizer, _average];
 
@@ -302,7 +349,7 @@ public sealed class Trainer : IDisposable
         ];
         _optimizer.ZeroGradients();
         long passed = Stopwatch.GetTimestamp();
-        var (loss, auxiliary) = Trainee.AddGradients(_step, batches);
+        var (loss, auxiliary) = Trainee.AddGradients(_step, batches, _shared);
         double passSeconds = Stopwatch.GetElapsedTime(passed).TotalSeconds;
         CheckLoss(loss);
         _rotations?.Observe(_step);
@@ -404,6 +451,10 @@ public sealed class Trainer : IDisposable
 
     private void Transition()
     {
+        // What goes by moments needs those of all parameters, wherever they are kept.
+        bool reads = _config.Wisca.IsActive && _config.Wisca.Criterion == Criterion.Fisher
+            || _config.Wisca.Rotate is { Stream: RotationSource.Momentum } or { Adapters: RotationSource.Momentum };
+        using var all = reads ? _optimizer.Gather() : null;
         if (_scheduler is not null && Measured(() => _scheduler.Step(_step, _probe is null ? null : Probe)) is { } done)
         {
             Trainee.Moved(done);
@@ -456,23 +507,32 @@ public sealed class Trainer : IDisposable
         var report = _window.Take(_step, _task.Steps) with
         {
             TokensSeen = _tokens,
+            WaitingShare = WaitingShare(),
             Imbalances = _gauge is null ? [] : Measured(_gauge.Imbalances),
         };
         _log.Trained(report);
         _observer.Trained(report);
     }
 
+    private double? WaitingShare()
+    {
+        if (_shared is null) return null;
+        double waited = _shared.Buckets.Seconds, share = (waited - _reported.Waited) / Math.Max(1e-9, _seconds - _reported.Seconds);
+        _reported = (waited, _seconds);
+        return share;
+    }
+
     private EvaluationReport Evaluate(bool log = true)
     {
         var watch = Stopwatch.StartNew();
-        double loss = ReadText(() => _task.Data.HeldOut.Evaluate(Trainee.Model, CancellationToken.None));
+        double loss = ReadText(() => _task.Data.HeldOut.Evaluate(Trainee.Model, _ranks, CancellationToken.None));
         if (!double.IsFinite(loss)) throw Diverged(_step, $"the held-out loss is {loss.ToString(CultureInfo.InvariantCulture)}");
         double? average = null;
-        double? test = _task.Data.Test is { } text ? ReadText(() => text.Evaluate(Trainee.Model, CancellationToken.None)) : null;
+        double? test = _task.Data.Test is { } text ? ReadText(() => text.Evaluate(Trainee.Model, _ranks, CancellationToken.None)) : null;
         if (_average is not null)
         {
             using var swapped = _average.SwapIn();
-            average = ReadText(() => _task.Data.HeldOut.Evaluate(Trainee.Model, CancellationToken.None));
+            average = ReadText(() => _task.Data.HeldOut.Evaluate(Trainee.Model, _ranks, CancellationToken.None));
         }
 
         var report = new EvaluationReport(_step, loss, _task.Data.HeldOut.Tokens, watch.Elapsed) { AverageLoss = average, TestLoss = test };
@@ -501,6 +561,14 @@ public sealed class Trainer : IDisposable
 
     private void Save(double? loss)
     {
+        CheckRanksAgree();
+        if (!IsFirst)
+        {
+            _optimizer.SendState();
+            (_checkpoint, _checkpointStep) = (RunFolder.CheckpointPath(_folder.FullPath, _step), _step);
+            return;
+        }
+
         _checkpoint = _folder.Save(_step, loss, _config.Checkpoints, staging =>
         {
             var dtype = _config.Checkpoints.Dtype == WeightDtype.Bf16 ? Dtype.BF16 : Dtype.F32;
@@ -525,6 +593,20 @@ public sealed class Trainer : IDisposable
         _observer.Saved(_step, _checkpoint);
     }
 
+    /// <summary>Ranks on processors of different kinds may round differently, and would then train different models.</summary>
+    private void CheckRanksAgree()
+    {
+        if (_ranks.Size == 1) return;
+        byte[] own = Convert.FromHexString(WeightDigest()), all = new byte[own.Length * _ranks.Size];
+        _ranks.Gather(own, all);
+        var digests = all.Chunk(own.Length).ToList();
+        int other = digests.FindIndex(digest => !digest.AsSpan().SequenceEqual(digests[0]));
+        if (other > 0)
+            throw new WiscaException(
+                $"after step {_step} the weights of rank {other} are not those of rank 0",
+                "start all ranks on processors of one kind, with the same program and the same number of threads");
+    }
+
     private TrainingState State()
     {
         return new TrainingState(
@@ -547,6 +629,7 @@ public sealed class Trainer : IDisposable
         {
             Pending = _window.Pending,
             Base = Trainee.BaseDigest,
+            Ranks = _ranks.Size == 1 ? null : _ranks.Size,
         };
     }
 
@@ -564,9 +647,14 @@ public sealed class Trainer : IDisposable
             _observer.Notice(
                 $"the checkpoint was trained with {state.Threads} threads, this run has {TorchRuntime.Threads}: "
                 + "results differ in their last bits");
+        if ((state.Ranks ?? 1) != _ranks.Size)
+            _observer.Notice(
+                $"the checkpoint was trained by {state.Ranks ?? 1} processes, this run has {_ranks.Size}: "
+                + "results differ in their last bits");
         (_step, _checkpointStep, _position, _tokens, _seconds) = (
             state.Step, state.Step, state.SamplerPosition, state.TokensSeen, state.Seconds);
         _window.Pending = state.Pending;
+        _reported = (0, _seconds);
         (_averageLoss, _bestLoss, _bestStep) = (
             state.AverageLoss ?? double.NaN, state.BestLoss ?? double.PositiveInfinity, state.BestStep ?? 0);
         _optimizer.Load(Path.Combine(checkpoint, RunLayout.Optimizer));

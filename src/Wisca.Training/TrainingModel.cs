@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using TorchSharp;
 using Wisca.Checkpoints;
+using Wisca.Communication;
 using Wisca.Data.Tokenizers;
 using Wisca.Torch;
 using Wisca.Torch.Models;
@@ -12,12 +13,12 @@ namespace Wisca.Training;
 /// <summary>Makes or reads the model of a run.</summary>
 internal static class TrainingModel
 {
-    public static Decoder Prepare(TrainingConfig config, string? checkpoint, Tokenizer tokenizer)
+    public static Decoder Prepare(TrainingConfig config, string? checkpoint, Tokenizer tokenizer, ICommunicator ranks)
     {
         TorchRuntime.Require();
         return Fit(
             (checkpoint ?? config.Model.From) is { } folder ? Load(folder) : Create(config, tokenizer), tokenizer,
-            config.Data.SequenceLength, config.Precision, config.Device);
+            config.Data.SequenceLength, config.Precision, config.Device, ranks);
     }
 
     /// <summary>Reads a model.</summary>
@@ -28,11 +29,12 @@ internal static class TrainingModel
     }
 
     /// <summary>Brings a model to where it is to train; it is disposed of where it does not fit.</summary>
-    public static Decoder Fit(Decoder model, Tokenizer tokenizer, int length, TrainingPrecision precision, TrainingDevice place)
+    public static Decoder Fit(
+        Decoder model, Tokenizer tokenizer, int length, TrainingPrecision precision, string place, ICommunicator ranks)
     {
         try
         {
-            var device = FindDevice(place);
+            var device = ComputeDevice.Find(place, ranks);
             if (model.Config.VocabularySize < tokenizer.VocabularySize)
             {
                 throw new WiscaException(
@@ -53,12 +55,6 @@ internal static class TrainingModel
             throw;
         }
     }
-
-    private static Device FindDevice(TrainingDevice device) => device == TrainingDevice.Cpu ? CPU
-        : cuda.is_available() ? CUDA
-        : throw new WiscaException(
-            "device is cuda, but libtorch finds none",
-            "build with -p:TorchBackend=cuda-12.8 on a machine with a GPU, or set device: cpu");
 
     private static Decoder Create(TrainingConfig config, Tokenizer tokenizer) =>
         Decoder.Create(

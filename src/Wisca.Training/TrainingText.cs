@@ -123,6 +123,7 @@ internal sealed class TrainingText : TrainingData
     {
         if ((checkpoint ?? config.Tokenizer.Path ?? config.Model.From) is { } path) return TokenizerLoader.Load(path);
         string place = Path.Combine(folder.FullPath, "tokenizer");
+        if (!folder.IsWritten) return TokenizerLoader.Load(place);
         if (config.Tokenizer.Source == TokenizerSource.Bytes) return ByteTokenizer.Create().Save(place);
         observer.Notice($"training a tokenizer of {config.Tokenizer.Vocabulary} tokens");
         var trained = BytePairTrainer.Train(

@@ -75,7 +75,6 @@ public sealed class EnumNamesTests
         [typeof(TaskOutputType)] = "multiple_choice partial loglikelihood",
         [typeof(TaskSplit)] = "train validation test",
         [typeof(TokenizerSource)] = "auto train bytes",
-        [typeof(TrainingDevice)] = "cpu cuda",
         [typeof(TrainingPrecision)] = "fp32 bf16",
         [typeof(TransitionKind)] = "qk vo ud ng qn lora",
         [typeof(Verdict)] = "too_few_seeds no_difference_shown lower higher",
@@ -165,7 +164,6 @@ public sealed class EnumNamesTests
     [InlineData("tokenizer.source", typeof(TokenizerSource), null)]
     [InlineData("checkpoints.dtype", typeof(WeightDtype), null)]
     [InlineData("precision", typeof(TrainingPrecision), null)]
-    [InlineData("device", typeof(TrainingDevice), null)]
     public void Yaml_TakesAndPrintsTheNames(string key, Type enumeration, string? with)
     {
         string last = key[(key.IndexOf('.') + 1)..];

@@ -15,6 +15,8 @@ internal sealed class WiscaProcess : IDisposable
         _error = process.StandardError.ReadToEndAsync();
     }
 
+    public int Id => _process.Id;
+
     public int ExitCode => _process.ExitCode;
 
     public string Output => _output.Result;

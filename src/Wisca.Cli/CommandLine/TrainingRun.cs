@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Text.Json.Nodes;
 using Spectre.Console;
 using Wisca.Commands.CommandLine;
+using Wisca.Communication;
 using Wisca.Training;
 using Wisca.Training.Checkpointing;
 using Wisca.Training.Configuration;
@@ -24,7 +25,7 @@ internal static class TrainingRun
     /// <param name="loss">What the held-out loss is called.</param>
     public static Command Create<T>(
         CommandContext context, string name, string description, string file, Func<string?, string[], T> load, Func<T, ResumeMode,
-        ITrainingObserver, CancellationToken, Trainer> prepare, Func<T, string?> start, string loss)
+        ITrainingObserver, ICommunicator, CancellationToken, Trainer> prepare, Func<T, string?> start, string loss)
         where T : RunConfig
     {
         var config = new Option<string?>("--config", "-c") { Description = file, HelpName = "FILE" };
@@ -48,10 +49,11 @@ internal static class TrainingRun
         var command = new Command(name, description) { config, set, resume, print, json };
         command.SetAction((parsed, cancellation) => Task.Run(() =>
         {
+            var ranks = context.Ranks;
             var settings = load(parsed.GetValue(config), parsed.GetValue(set) ?? []);
             if (parsed.GetValue(print))
             {
-                context.StandardOutput.Write(settings.ToYaml(commented: true));
+                if (ranks.Rank == 0) context.StandardOutput.Write(settings.ToYaml(commented: true));
                 return 0;
             }
 
@@ -61,11 +63,12 @@ internal static class TrainingRun
                 "never" => ResumeMode.Never,
                 var path => ResumeMode.From(path!),
             };
-            if (start(settings) is { } folder) context.NoteAdapter(folder);
-            var watch = new TrainingConsole(context.Error);
-            using var trainer = prepare(settings, mode, watch, cancellation);
+            if (ranks.Rank == 0 && start(settings) is { } folder) context.NoteAdapter(folder);
+            ITrainingObserver watch = ranks.Rank == 0 ? new TrainingConsole(context.Error) : new SilentObserver();
+            using var trainer = prepare(settings, mode, watch, ranks, cancellation);
             if (trainer.CompletedSteps > 0) watch.Notice($"going on from step {trainer.CompletedSteps}");
-            Print(context, settings, trainer.Run(cancellation), parsed.GetValue(json), loss);
+            var result = trainer.Run(cancellation);
+            if (ranks.Rank == 0) Print(context, settings, result, parsed.GetValue(json), loss);
             return 0;
         }));
         return command;

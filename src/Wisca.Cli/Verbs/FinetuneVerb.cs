@@ -15,7 +15,7 @@ internal static class FinetuneVerb
         "Fine-tune a model on instructions: LoRA adapters, or the whole model.",
         "The run, as YAML; configs/finetune-*.yaml are examples. base.model and data.train must be given, here or by --set.",
         FinetuneConfig.Load,
-        Finetuner.Prepare,
+        Finetuner.Join,
         settings => settings.Base.Model,
         "held-out loss of answers");
 }

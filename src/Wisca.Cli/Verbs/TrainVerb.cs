@@ -15,7 +15,7 @@ internal static class TrainVerb
         "Train a model, with WISCA in the loop.",
         "The run, as YAML; configs/ has examples. Without it the defaults: a small Llama on the built-in stories.",
         TrainingConfig.Load,
-        Trainer.Prepare,
+        Trainer.Join,
         settings => settings.Model.From,
         "held-out loss");
 }

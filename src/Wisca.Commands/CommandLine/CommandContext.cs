@@ -1,4 +1,6 @@
 using Spectre.Console;
+using Wisca.Communication;
+using Wisca.Mpi;
 
 namespace Wisca.Commands.CommandLine;
 
@@ -8,7 +10,12 @@ namespace Wisca.Commands.CommandLine;
 /// <param name="StandardOutput">Standard output for programs.</param>
 public sealed record CommandContext(IAnsiConsole Out, IAnsiConsole Error, TextWriter StandardOutput)
 {
+    /// <summary>How long a rank whose command failed waits for rank 0, which may have failed in the same way, to tell of it and end all.
+    /// </summary>
+    private static readonly TimeSpan Deference = TimeSpan.FromSeconds(3);
+
     private readonly List<string> _notes = [];
+    private MpiCommunicator? _joined;
 
     /// <summary>
     /// What the command has put in its place. It stands, whatever becomes of the report about it: an error then says so.
@@ -23,6 +30,12 @@ public sealed record CommandContext(IAnsiConsole Out, IAnsiConsole Error, TextWr
 
     /// <summary>Standard error, likewise.</summary>
     public IAnsiConsole Error { get; } = new EscapingConsole(Error);
+
+    /// <summary>
+    /// The processes that work on this command together: those that <c>mpirun</c> started, from the moment that a verb asks. The verb then
+    /// prints on rank 0 alone.
+    /// </summary>
+    public ICommunicator Ranks => (_joined ??= MpiCommunicator.Join()) ?? (ICommunicator)SingleProcess.Instance;
 
     /// <summary>Tells of what a verb does not expect, on a line of standard error and in its JSON.</summary>
     public void Note(string text)
@@ -48,14 +61,37 @@ public sealed record CommandContext(IAnsiConsole Out, IAnsiConsole Error, TextWr
         Failure = failure;
         try
         {
+            string rank = "";
+            if (_joined is { Rank: > 0 })
+            {
+                Thread.Sleep(Deference);
+                rank = $"rank {_joined.Rank} of {_joined.Size}: ";
+            }
+
             var writer = Error.Profile.Out.Writer;
-            writer.WriteLine($"wisca: {string.Join('\n', [failure.Message, .. failure.Details.Select(detail => "  " + detail)])}");
+            writer.WriteLine($"wisca: {rank}{string.Join('\n', [failure.Message, .. failure.Details.Select(detail => "  " + detail)])}");
             if (failure.Hint is not null) writer.WriteLine($"hint: {failure.Hint}");
         }
         catch (IOException)
         {
             // Standard error cannot be written either; the exit code still tells.
         }
+    }
+
+    /// <summary>Called when the command has ended: ranks end together, by force where one of them has failed.</summary>
+    /// <param name="exitCode">Its exit code.</param>
+    internal void Leave(int exitCode)
+    {
+        if (_joined is null) return;
+        if (exitCode == 0)
+        {
+            _joined.Finish();
+            return;
+        }
+
+        Error.Profile.Out.Writer.Flush();
+        StandardOutput.Flush();
+        _joined.Abort(exitCode);
     }
 
     /// <summary>The context of this process.</summary>

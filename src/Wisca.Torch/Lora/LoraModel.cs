@@ -458,12 +458,24 @@ public sealed class LoraModel : IParameterState, ITransitionFollower, IMagnitude
 
     internal IReadOnlyList<(string Name, Parameter Parameter)> Saved => _saved;
 
+    /// <summary>The first row that goes through the model here, and the number of rows that go through it on all ranks: what is dropped
+    /// of a row does not depend on who has it. Null where all rows are here.</summary>
+    public (long Begin, long Of)? Rows { get; set; }
+
     /// <summary>Inputs of A with some of them dropped and the others grown, where a step trains.</summary>
     internal Tensor Drop(Tensor input)
     {
         if (!Drops) return input;
         using var dropout = Config.Dropout.ToScalar();
-        var kept = rand(input.shape, ScalarType.Float32, generator: _generator).to(input.device).ge(dropout);
+        long[] shape = input.shape;
+        if (Rows is not null && shape.Length < 3)
+            throw new WiscaException(
+                "experts have adapters with dropout, whose tokens several ranks cannot draw alike",
+                "set adapter.dropout: 0, or train in one process");
+        var drawn = Rows is not { } rows
+            ? rand(shape, ScalarType.Float32, generator: _generator)
+            : rand([rows.Of, .. shape[1..]], ScalarType.Float32, generator: _generator).narrow(0, rows.Begin, shape[0]);
+        var kept = drawn.to(input.device).ge(dropout);
         return (input * kept.to(input.dtype)).Over(1 - Config.Dropout);
     }
 

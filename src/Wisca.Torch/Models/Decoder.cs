@@ -129,7 +129,15 @@ public sealed class Decoder : nn.Module<Tensor, Tensor>
     /// <param name="targets">Ids likewise; <see cref="IgnoredTarget"/> where a position does not count.</param>
     /// <param name="branching">Which tokens see each other, for rows that hold several sequences; null for one sequence a row.</param>
     /// <exception cref="WiscaException">The sequence is longer than the model's learned positions.</exception>
-    public DecoderLoss Loss(Tensor ids, Tensor targets, Branching? branching = null)
+    public DecoderLoss Loss(Tensor ids, Tensor targets, Branching? branching = null) => PartialLoss(ids, targets, branching, null);
+
+    /// <summary>As <see cref="Loss(Tensor, Tensor, Branching?)"/>, for rows of a batch of which other ranks have the rest: the sums of all
+    /// ranks' <see cref="DecoderLoss.Total"/> and of their gradients are those of the whole.</summary>
+    /// <param name="ids">Ids of these rows.</param>
+    /// <param name="targets">Targets of these rows.</param>
+    /// <param name="branching">Which tokens see each other; null for one sequence a row.</param>
+    /// <param name="part">The whole batch; null where these are all its rows.</param>
+    public DecoderLoss PartialLoss(Tensor ids, Tensor targets, Branching? branching, BatchPart? part)
     {
         ArgumentNullException.ThrowIfNull(targets);
         using var scope = NewDisposeScope();
@@ -141,7 +149,9 @@ public sealed class Decoder : nn.Module<Tensor, Tensor>
             logits.to(NormLayer.AtLeastFloat32(logits.dtype)), targets.flatten(), ignore_index: IgnoredTarget, reduction: nn.Reduction.Sum);
         using var ignored = IgnoredTarget.ToScalar();
         long count = targets.ne(ignored).sum().AsInt64();
-        var loss = new DecoderLoss(sum, count, routings is null ? null : ExpertMixture.Balance(routings).Times(weight));
+        var loss = new DecoderLoss(
+            sum, count, routings is null ? null : ExpertMixture.Balance(routings, part?.Communicator).Times(weight),
+            part?.Targets ?? count);
         loss.Keep();
         return loss;
     }

@@ -8,12 +8,13 @@ namespace Wisca.Torch.Models;
 /// </summary>
 public sealed class DecoderLoss : IDisposable
 {
-    internal DecoderLoss(Tensor sum, long targets, Tensor? auxiliary)
+    internal DecoderLoss(Tensor sum, long targets, Tensor? auxiliary, long balancedTargets)
     {
         Sum = sum;
         Targets = targets;
         Auxiliary = auxiliary;
-        Total = auxiliary is null ? sum : sum.Plus(auxiliary.Times(targets));
+        BalancedTargets = balancedTargets;
+        Total = auxiliary is null ? sum : sum.Plus(auxiliary.Times(balancedTargets));
     }
 
     /// <summary>The negative log-likelihood of the targets in nats, summed; float32, or float64 in a model that computes in that.</summary>
@@ -28,7 +29,11 @@ public sealed class DecoderLoss : IDisposable
     /// </summary>
     public Tensor? Auxiliary { get; }
 
-    /// <summary><see cref="Sum"/> + <see cref="Targets"/> x <see cref="Auxiliary"/>: what to differentiate.</summary>
+    /// <summary>Number of targets that <see cref="Auxiliary"/> is weighted by: those of the whole batch, where this is the loss of a part
+    /// of it.</summary>
+    public long BalancedTargets { get; }
+
+    /// <summary><see cref="Sum"/> + <see cref="BalancedTargets"/> x <see cref="Auxiliary"/>: what to differentiate.</summary>
     public Tensor Total { get; }
 
     /// <summary>Sum / Targets: the mean negative log-likelihood, not a number where nothing counts.</summary>

@@ -1,4 +1,5 @@
 using TorchSharp;
+using Wisca.Communication;
 using static TorchSharp.torch;
 
 namespace Wisca.Torch.Models;
@@ -91,12 +92,23 @@ internal sealed class ExpertMixture : IFeedForward
         return scores_NE.topk(_config.ExpertsPerToken).Item2;
     }
 
-    /// <summary>The load-balancing loss of <see cref="MixtureConfig.BalanceWeight"/>, without that weight.</summary>
-    public static Tensor Balance(IReadOnlyList<Routing> routings)
+    /// <summary>
+    /// The load-balancing loss of <see cref="MixtureConfig.BalanceWeight"/>, without that weight. It is a product of means over the batch:
+    /// where ranks have a part of it each, all know the choices of all, and the results of the ranks add up to the whole's.
+    /// </summary>
+    public static Tensor Balance(IReadOnlyList<Routing> routings, ICommunicator? communicator)
     {
         double tokens = routings.Sum(routing => routing.Tokens);
         Tensor choices = routings.Select(routing => routing.Choices).Aggregate((a, b) => a.Plus(b)),
             probabilities = routings.Select(routing => routing.Probabilities).Aggregate((a, b) => a.Plus(b));
+        if (communicator is { Size: > 1 })
+        {
+            double[] counts = [.. choices.detach().to(ScalarType.Float64).cpu().data<double>(), tokens];
+            communicator.Sum(counts);
+            choices = tensor(counts[..^1], choices.dtype, choices.device);
+            tokens = counts[^1];
+        }
+
         return (choices.Over(tokens) * probabilities.Over(tokens)).sum().Times(choices.shape[0]);
     }
 }

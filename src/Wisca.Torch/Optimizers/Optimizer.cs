@@ -1,3 +1,4 @@
+using Wisca.Communication;
 using static TorchSharp.torch;
 using Parameter = TorchSharp.Modules.Parameter;
 
@@ -12,6 +13,7 @@ public abstract class Optimizer : IOptimizerState, IDisposable
 {
     private readonly Dictionary<string, OptimizedParameter> _byName = new(StringComparer.Ordinal);
     private readonly List<OptimizedParameter> _parameters = [];
+    private OptimizerShard? _shard;
 
     private protected Optimizer(IEnumerable<(string name, Parameter parameter)> parameters, ParameterSettings settings)
     {
@@ -53,6 +55,12 @@ public abstract class Optimizer : IOptimizerState, IDisposable
         {
             if (parameter.Parameter.grad is not { } gradient) continue;
             CheckContiguous(parameter.Name, parameter.Parameter);
+            if (IsElsewhere(parameter))
+            {
+                parameter.Steps++;
+                continue;
+            }
+
             if (parameter.NeedsMaster && parameter.Master is null) parameter.CreateMaster();
             if (parameter.State.Count == 0) parameter.CreateState(Layout(parameter));
             parameter.Steps++;
@@ -62,15 +70,40 @@ public abstract class Optimizer : IOptimizerState, IDisposable
                 ).Split());
         }
 
-        if (updates.Count == 0) return;
-        Update(updates, learningRate);
+        if (updates.Count > 0) Update(updates, learningRate);
         foreach (var update in updates) update.PutBack();
         var mastered = updates.Select(update => update.Parameter).Where(parameter => parameter.Master is not null).Distinct().ToList();
         if (mastered.Count > 0)
             OptimizerKernels.Copy(
                 [.. mastered.Select(parameter => (Tensor)parameter.Parameter)],
                 [.. mastered.Select(parameter => parameter.Master!)]);
+        _shard?.ShareWeights(_parameters);
     }
+
+    /// <summary>
+    /// Keeps the state of a part of the parameters only from here on, and updates those; their weights come from the ranks that have
+    /// theirs. Every rank is given the same gradients. A rank has whole parameters, so that updates of whole matrices are what they were.
+    /// </summary>
+    /// <param name="communicator">The ranks.</param>
+    /// <exception cref="InvalidOperationException">A step was made already.</exception>
+    public void Shard(ICommunicator communicator)
+    {
+        ArgumentNullException.ThrowIfNull(communicator);
+        if (_parameters.Any(parameter => parameter.Steps > 0)) throw new InvalidOperationException("a step was made already");
+        if (communicator.Size > 1) _shard = new OptimizerShard(communicator, _parameters);
+    }
+
+    /// <summary>Gives rank 0, which calls <see cref="Save"/>, the state that this rank has.</summary>
+    public void SendState() => _shard?.SendState(_parameters, Layout);
+
+    /// <summary>Has all state here until the result is disposed of, to be read.</summary>
+    public IDisposable? Gather() => _shard?.Gather(_parameters, Layout);
+
+    /// <summary>True where another rank keeps state of a parameter.</summary>
+    internal bool HasStateElsewhere(string parameter) =>
+        _byName.GetValueOrDefault(parameter) is { Steps: > 0 } found && IsElsewhere(found);
+
+    private bool IsElsewhere(OptimizedParameter parameter) => _shard?.IsElsewhere(parameter) ?? false;
 
     /// <summary>Forgets all gradients.</summary>
     /// <param name="free">
@@ -172,7 +205,11 @@ public abstract class Optimizer : IOptimizerState, IDisposable
     /// </summary>
     /// <param name="path">The file; it is replaced once the new one is complete.</param>
     /// <exception cref="WiscaException">The file cannot be written.</exception>
-    public void Save(string path) => OptimizerStateFile.Save(path, Kind, _parameters);
+    public void Save(string path)
+    {
+        using var all = _shard?.ReceiveState(_parameters, Layout);
+        OptimizerStateFile.Save(path, Kind, _parameters);
+    }
 
     /// <summary>Reads what <see cref="Save"/> wrote, to the bit.
     /// Tensors of <see cref="StateOf"/> from before are no longer valid.</summary>
@@ -181,7 +218,7 @@ public abstract class Optimizer : IOptimizerState, IDisposable
     /// The file is not the state of this kind of optimizer over parameters of these names, shapes and types; the message lists the
     /// differences, and the state is what it was before.
     /// </exception>
-    public void Load(string path) => OptimizerStateFile.Load(path, Kind, _parameters, Layout);
+    public void Load(string path) => OptimizerStateFile.Load(path, Kind, _parameters, Layout, IsElsewhere);
 
     /// <inheritdoc />
     public void Dispose()

@@ -37,7 +37,8 @@ internal static class OptimizerStateFile
         string path,
         string kind,
         IReadOnlyList<OptimizedParameter> parameters,
-        Func<OptimizedParameter, IReadOnlyList<StateLayout>> layout)
+        Func<OptimizedParameter, IReadOnlyList<StateLayout>> layout,
+        Func<OptimizedParameter, bool> isElsewhere)
     {
         using var file = SafetensorsFile.Open(path);
         var scalars = ReadScalars(path, kind, file.Header);
@@ -69,7 +70,7 @@ internal static class OptimizerStateFile
             file.Header.Tensors.Where(tensor => !expected.Contains(tensor.Name))
                 .Select(tensor => $"{tensor.Name} {tensor.ShapeText} is not expected"));
         StateFile.ThrowIfAny(differences, path, $"the state is not that of this {kind}");
-        Replace(file, parameters, scalars, layout);
+        Replace(file, parameters, scalars, layout, isElsewhere);
     }
 
     private static string TensorName(OptimizedParameter parameter, string state) => $"{parameter.Name}/{state}";
@@ -89,12 +90,13 @@ internal static class OptimizerStateFile
         SafetensorsFile file,
         IReadOnlyList<OptimizedParameter> parameters,
         Dictionary<string, Scalars> scalars,
-        Func<OptimizedParameter, IReadOnlyList<StateLayout>> layout)
+        Func<OptimizedParameter, IReadOnlyList<StateLayout>> layout,
+        Func<OptimizedParameter, bool> isElsewhere)
     {
         var read = new List<Tensor>();
         try
         {
-            foreach (var parameter in parameters)
+            foreach (var parameter in parameters.Where(parameter => !isElsewhere(parameter)))
             {
                 foreach (var state in States(parameter, scalars[parameter.Name], layout(parameter), file.Header))
                     read.Add(
@@ -114,7 +116,8 @@ internal static class OptimizerStateFile
             var found = scalars[parameter.Name];
             parameter.DropState();
             parameter.DropMaster();
-            var tensors = States(parameter, found, layout(parameter), file.Header).ToDictionary(state => state.Name, _ => next.Dequeue());
+            var states = isElsewhere(parameter) ? [] : States(parameter, found, layout(parameter), file.Header);
+            var tensors = states.ToDictionary(state => state.Name, _ => next.Dequeue());
             if (tensors.Remove(OptimizedParameter.MasterName, out var master)) parameter.Master = master;
             if (tensors.Count > 0) parameter.PutState(layout(parameter), tensors);
 

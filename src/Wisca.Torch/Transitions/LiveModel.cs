@@ -115,7 +115,7 @@ public sealed class LiveModel : ITensorSource
             if (Master(name) is null) Scale(new StateTensor(name, _parameters[name], 1), factors);
             foreach (var states in _states)
             {
-                if (policy == StatePolicy.Reset && states.StateOf(name).Count > 0) (states as IOptimizerState)?.Reset(name);
+                if (policy == StatePolicy.Reset && HasState(states, name)) ((IOptimizerState)states).Reset(name);
                 foreach (var state in states.StateOf(name))
                 {
                     if (state.Degree > 0 || (state.Degree < 0 && policy == StatePolicy.Transport)) Scale(state, factors);
@@ -159,7 +159,7 @@ public sealed class LiveModel : ITensorSource
         if (!hasMaster) StateTransport.Mix(new StateTensor(name, _parameters[name], 1), axis, matrix, inverse);
         foreach (var states in _states)
         {
-            if (policy == StatePolicy.Reset && states.StateOf(name).Count > 0) (states as IOptimizerState)?.Reset(name);
+            if (policy == StatePolicy.Reset && HasState(states, name)) ((IOptimizerState)states).Reset(name);
             foreach (var state in states.StateOf(name))
             {
                 if (state.Degree > 0 || policy == StatePolicy.Transport) StateTransport.Mix(state, axis, matrix, inverse);
@@ -212,12 +212,16 @@ public sealed class LiveModel : ITensorSource
         long LengthAlong(RotatedSlice slice) => _parameters[slice.Tensor].shape[slice.Axis];
     }
 
+    /// <summary>True where there is something of an optimizer to reset, here or on another rank.</summary>
+    private static bool HasState(IParameterState states, string name) =>
+        states is IOptimizerState && (states.StateOf(name).Count > 0 || states is Optimizer optimizer && optimizer.HasStateElsewhere(name));
+
     /// <summary>Makes the optimizer's state of parameters what it was before the first step.</summary>
     internal void Reset(IEnumerable<string> tensors)
     {
         foreach (string name in tensors)
         {
-            foreach (var states in _states.OfType<IOptimizerState>().Where(states => states.StateOf(name).Count > 0)) states.Reset(name);
+            foreach (var states in _states.OfType<IOptimizerState>().Where(states => HasState(states, name))) states.Reset(name);
         }
     }
 

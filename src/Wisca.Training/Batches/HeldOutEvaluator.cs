@@ -1,3 +1,4 @@
+using Wisca.Communication;
 using Wisca.Torch.Models;
 using static TorchSharp.torch;
 
@@ -31,13 +32,13 @@ internal sealed class HeldOutEvaluator : IHeldOutEvaluator
     public long Tokens => _windows * _length;
 
     /// <summary>The mean negative log-likelihood in nats.</summary>
-    public double Evaluate(Decoder model, CancellationToken cancellation)
+    public double Evaluate(Decoder model, ICommunicator communicator, CancellationToken cancellation)
     {
         using var ungraded = no_grad();
-        double sum = 0;
-        long count = 0;
-        for (long window = 0; window < _windows; window += _sequences)
+        double[] sums = new double[(_windows + _sequences - 1) / _sequences];
+        for (long batch = communicator.Rank; batch < sums.Length; batch += communicator.Size)
         {
+            long window = batch * _sequences;
             cancellation.ThrowIfCancellationRequested();
             using var scope = NewDisposeScope();
             int sequences = (int)Math.Min(_sequences, _windows - window);
@@ -47,10 +48,11 @@ internal sealed class HeldOutEvaluator : IHeldOutEvaluator
             var loss = model.Loss(
                 flat.narrow(0, 0, ids.Length - 1).view(sequences, _length),
                 flat.narrow(0, 1, ids.Length - 1).view(sequences, _length));
-            sum += loss.Mean * loss.Targets;
-            count += loss.Targets;
+            sums[batch] = loss.Mean * loss.Targets;
         }
 
-        return sum / count;
+        // Each is zero on all ranks but one, and they are added up in one order: the bits are those of one process.
+        communicator.Sum(sums);
+        return sums.Aggregate(0.0, (sum, own) => sum + own) / Tokens;
     }
 }

@@ -20,4 +20,18 @@ internal sealed record TrainingBatch(long[] Ids, long[] Targets, int Sequences)
 
     /// <summary>Tokens of a sequence.</summary>
     public int Length => Ids.Length / Sequences;
+
+    /// <summary>Some of its sequences, as long as they are here.</summary>
+    /// <param name="begin">The first.</param>
+    /// <param name="count">How many; at least one.</param>
+    public TrainingBatch Rows(int begin, int count)
+    {
+        return new TrainingBatch(Of(Ids), Of(Targets), count)
+        {
+            Positions = Positions is null ? null : Of(Positions),
+            Examples = Examples is null ? null : Of(Examples),
+        };
+
+        long[] Of(long[] values) => values.AsSpan(begin * Length, count * Length).ToArray();
+    }
 }

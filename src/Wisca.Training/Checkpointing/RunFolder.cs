@@ -17,12 +17,15 @@ public sealed class RunFolder : IDisposable
     /// in the folder of an earlier one and its first checkpoint.</summary>
     private static readonly CheckpointPointer Beginning = new(0, null);
 
-    private readonly FileStream _lock;
+    private readonly FileStream? _lock;
 
-    private RunFolder(string path, FileStream held) => (FullPath, _lock) = (path, held);
+    private RunFolder(string path, FileStream? held) => (FullPath, _lock) = (path, held);
 
     /// <summary>The folder.</summary>
     public string FullPath { get; }
+
+    /// <summary>True where this process writes into it.</summary>
+    internal bool IsWritten => _lock is not null;
 
     /// <summary>The configuration as it was used.</summary>
     public string ConfigPath => Path.Combine(FullPath, RunLayout.Config);
@@ -81,6 +84,10 @@ public sealed class RunFolder : IDisposable
             throw;
         }
     }
+
+    /// <summary>The folder of a run that another process of it has opened for writing; this one only reads.</summary>
+    /// <param name="path">The folder.</param>
+    internal static RunFolder Join(string path) => new(Path.GetFullPath(path), null);
 
     /// <summary>Waits until no other run has a folder, as where one was just ended; returns after a while in any case.</summary>
     /// <param name="path">The folder.</param>
@@ -195,7 +202,7 @@ public sealed class RunFolder : IDisposable
     }
 
     /// <summary>Lets others have the folder.</summary>
-    public void Dispose() => _lock.Dispose();
+    public void Dispose() => _lock?.Dispose();
 
     private static string CheckpointsOf(string path) => Path.Combine(path, RunLayout.Checkpoints);
 

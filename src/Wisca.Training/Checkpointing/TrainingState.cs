@@ -46,6 +46,10 @@ public sealed record TrainingState(
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public string? Base { get; init; }
 
+    /// <summary>Number of processes that trained together; null for one. Results are equal bit for bit only with the same.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public int? Ranks { get; init; }
+
     // Far beyond any run, and far from where sums of counts overflow.
     private const long LargestCount = 1L << 53;
 

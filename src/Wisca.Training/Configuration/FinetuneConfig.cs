@@ -1,5 +1,6 @@
 using Wisca.Adapters;
 using Wisca.Settings;
+using Wisca.Torch;
 using Wisca.Transitions;
 
 namespace Wisca.Training.Configuration;
@@ -15,7 +16,7 @@ public sealed record FinetuneConfig : RunConfig, ISettingsSection
     public override long Seed { get; init; } = 1;
 
     /// <inheritdoc/>
-    public override TrainingDevice Device { get; init; } = TrainingDevice.Cpu;
+    public override string Device { get; init; } = ComputeDevice.Cpu;
 
     /// <inheritdoc/>
     public override int Threads { get; init; }
@@ -90,6 +91,9 @@ public sealed record FinetuneConfig : RunConfig, ISettingsSection
 
     /// <inheritdoc/>
     public override StopSection Ending { get; init; } = new();
+
+    /// <inheritdoc/>
+    public override DistributedSection Distributed { get; init; } = new();
 
     /// <inheritdoc/>
     public override OptimizerSection EffectiveOptimizer =>

@@ -1,4 +1,5 @@
 using Wisca.Settings;
+using Wisca.Torch;
 using Wisca.Torch.Transitions;
 using Wisca.Transitions;
 
@@ -22,9 +23,11 @@ public abstract record RunConfig
     /// <summary>What is random follows from it.</summary>
     public abstract long Seed { get; init; }
 
-    /// <summary>Where to train.</summary>
-    [Setting("Where to train.")]
-    public abstract TrainingDevice Device { get; init; }
+    /// <summary>Where to train: cuda is the first graphics card, or of several processes one card for each.</summary>
+    [Setting(
+        "Where to train: cuda is the first graphics card, or of several processes one card for each.",
+        Pattern = ComputeDevice.Pattern, Expected = ComputeDevice.Expected)]
+    public abstract string Device { get; init; }
 
     /// <summary>Number of threads; 0 for all cores.</summary>
     [Setting("Number of threads; 0 for all cores.", Minimum = 0, Maximum = 4096)]
@@ -68,6 +71,10 @@ public abstract record RunConfig
     [Setting("When a run ends before its last step.", Key = "stop")]
     public abstract StopSection Ending { get; init; }
 
+    /// <summary>Training by several processes: mpirun -n 4 wisca train ... They compute what one would.</summary>
+    [Setting("Training by several processes: mpirun -n 4 wisca train ... They compute what one would.", Unhashed = true)]
+    public abstract DistributedSection Distributed { get; init; }
+
     /// <summary>The update rule with what follows from other settings.</summary>
     public virtual OptimizerSection EffectiveOptimizer => Optimizer;
 
@@ -82,6 +89,7 @@ public abstract record RunConfig
             Threads = 0,
             Logging = new(),
             Checkpoints = new() { Dtype = Checkpoints.Dtype },
+            Distributed = new(),
         };
 
     /// <summary>The configuration as YAML that reads back as the same configuration.</summary>

@@ -1,4 +1,5 @@
 using Wisca.Settings;
+using Wisca.Torch;
 
 namespace Wisca.Training.Configuration;
 
@@ -13,7 +14,7 @@ public sealed record TrainingConfig : RunConfig, ISettingsSection
     public override long Seed { get; init; } = 1;
 
     /// <inheritdoc/>
-    public override TrainingDevice Device { get; init; } = TrainingDevice.Cpu;
+    public override string Device { get; init; } = ComputeDevice.Cpu;
 
     /// <inheritdoc/>
     public override int Threads { get; init; }
@@ -75,6 +76,9 @@ public sealed record TrainingConfig : RunConfig, ISettingsSection
 
     /// <inheritdoc/>
     public override StopSection Ending { get; init; } = new();
+
+    /// <inheritdoc/>
+    public override DistributedSection Distributed { get; init; } = new();
 
     /// <summary>Reads a YAML file; null for the defaults.</summary>
     /// <param name="path">The file.</param>

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Text.Json;
+using Wisca.Communication;
 using Wisca.Files;
 using Wisca.Rescaling;
 using Wisca.Rotations;
@@ -111,13 +112,15 @@ internal sealed class AdaptedModel : Trainee
             states);
     }
 
-    public override (double Loss, double Auxiliary) AddGradients(long step, IReadOnlyList<TrainingBatch> batches)
+    public override (double Loss, double Auxiliary) AddGradients(
+        long step, IReadOnlyList<TrainingBatch> batches, SharedGradients? shared)
     {
         _lora.Training = true;
         _lora.BeginStep(step);
+        if (shared is not null) _lora.Rows = (shared.Communicator.ShareOf(_config.BatchSize).Begin, _config.BatchSize);
         try
         {
-            return base.AddGradients(step, batches);
+            return base.AddGradients(step, batches, shared);
         }
         finally
         {

@@ -1,3 +1,4 @@
+using Wisca.Communication;
 using Wisca.Data.Instructions;
 using Wisca.Torch;
 using Wisca.Torch.Models;
@@ -32,19 +33,21 @@ internal sealed class CompletionEvaluator : IHeldOutEvaluator
 
     public long Tokens { get; }
 
-    public double Evaluate(Decoder model, CancellationToken cancellation)
+    public double Evaluate(Decoder model, ICommunicator communicator, CancellationToken cancellation)
     {
         using var ungraded = no_grad();
-        double sum = 0;
-        foreach (var chunk in _examples.Chunk(_sequences))
+        double[] sums = new double[(_examples.Count + _sequences - 1) / _sequences];
+        foreach (var (index, chunk) in _examples.Chunk(_sequences).Index())
         {
+            if (index % communicator.Size != communicator.Rank) continue;
             cancellation.ThrowIfCancellationRequested();
             using var scope = NewDisposeScope();
-            sum += BatchGradients
+            sums[index] = BatchGradients
                 .Loss(model, InstructionBatches.Lay([.. chunk.Select(example => (IReadOnlyList<EncodedInstruction>)[example])]))
                 .Sum.AsDouble();
         }
 
-        return sum / Tokens;
+        communicator.Sum(sums);
+        return sums.Aggregate(0.0, (sum, own) => sum + own) / Tokens;
     }
 }

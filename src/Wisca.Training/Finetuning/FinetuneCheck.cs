@@ -1,4 +1,5 @@
 using Wisca.Checkpoints;
+using Wisca.Communication;
 using Wisca.Data.Tokenizers;
 using Wisca.Data.Tokenizers.Loading;
 using Wisca.Settings;
@@ -37,7 +38,8 @@ public sealed class FinetuneCheck
         var examples = ExamplesOf(config, config.Base.Tokenizer ?? folder);
         int steps = FinetuneTask.StepsOf(config, examples.RowsPerEpoch);
         using var model = TrainingModel.Fit(
-            new Decoder(described), examples.Tokenizer, config.Data.SequenceLength, config.Precision, config.Device);
+            new Decoder(described), examples.Tokenizer, config.Data.SequenceLength, config.Precision, config.Device,
+            SingleProcess.Instance);
         using var lora = config.Adapter.Type == AdapterKind.Lora ? LoraModel.Sketch(model, config.Adapter.Config(folder)) : null;
         IReadOnlyList<(string Name, Parameter Parameter)> whole =
         [

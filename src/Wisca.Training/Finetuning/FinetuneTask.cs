@@ -1,5 +1,6 @@
 using System.Globalization;
 using Wisca.Checkpoints;
+using Wisca.Communication;
 using Wisca.Data.Tokenizers.Loading;
 using Wisca.Torch;
 using Wisca.Torch.Models;
@@ -14,7 +15,7 @@ namespace Wisca.Training.Finetuning;
 internal static class FinetuneTask
 {
     public static TrainingTask Prepare(
-        FinetuneConfig config, string? checkpoint, ITrainingObserver observer, CancellationToken cancellation)
+        FinetuneConfig config, string? checkpoint, ITrainingObserver observer, ICommunicator ranks, CancellationToken cancellation)
     {
         string folder = BaseOf(config);
         TorchRuntime.Require();
@@ -22,7 +23,7 @@ internal static class FinetuneTask
         var tokenizer = TokenizerLoader.Load(config.Base.Tokenizer ?? folder);
         var data = InstructionData.Prepare(config, tokenizer, observer.Notice, cancellation);
         int steps = StepsOf(config, data.Batches.SequencesPerEpoch);
-        return TrainingTask.Of(data, text => Trainee(config, digest, checkpoint, text, observer), steps);
+        return TrainingTask.Of(data, text => Trainee(config, digest, checkpoint, text, observer, ranks), steps);
     }
 
     /// <summary>The folder of the base.</summary>
@@ -55,7 +56,7 @@ internal static class FinetuneTask
 
     /// <summary>Makes what trains: an adapter on a base of that digest, or the whole model where it is null.</summary>
     private static Trainee Trainee(
-        FinetuneConfig config, string? digest, string? checkpoint, InstructionData data, ITrainingObserver observer)
+        FinetuneConfig config, string? digest, string? checkpoint, InstructionData data, ITrainingObserver observer, ICommunicator ranks)
     {
         string folder = config.Base.Model!;
         if (digest is null)
@@ -84,7 +85,7 @@ internal static class FinetuneTask
         }
 
         Decoder Fit(Decoder loaded) =>
-            TrainingModel.Fit(loaded, data.Tokenizer, config.Data.SequenceLength, config.Precision, config.Device);
+            TrainingModel.Fit(loaded, data.Tokenizer, config.Data.SequenceLength, config.Precision, config.Device, ranks);
 
         double Probe()
         {

@@ -41,6 +41,9 @@ public static class MetricNames
     /// <summary>Share of the time that is not spent in steps.</summary>
     public const string OutsideShare = "time/outside_share";
 
+    /// <summary>Share of the time of steps in which a process waited for the gradients of the others.</summary>
+    public const string WaitingShare = "time/waiting_share";
+
     /// <summary>Seconds of an evaluation.</summary>
     public const string EvaluationSeconds = "time/evaluation_seconds";
 

@@ -12,6 +12,7 @@ public sealed partial class HouseTests
     private static readonly Dictionary<string, string[]> Projects = new(StringComparer.Ordinal)
     {
         ["Wisca.Core"] = [],
+        ["Wisca.Mpi"] = ["Wisca.Core"],
         ["Wisca.Settings"] = ["Wisca.Core"],
         ["Wisca.Data"] = ["Wisca.Core"],
         ["Wisca.Torch"] = ["Wisca.Core"],
@@ -19,12 +20,12 @@ public sealed partial class HouseTests
         ["Wisca.Evaluation"] = ["Wisca.Core", "Wisca.Settings", "Wisca.Data", "Wisca.Torch"],
         ["Wisca.Comparison"] = ["Wisca.Core", "Wisca.Settings", "Wisca.Data", "Wisca.Torch", "Wisca.Training", "Wisca.Evaluation"],
         ["Wisca.Reporting"] = ["Wisca.Core", "Wisca.Comparison"],
-        ["Wisca.Commands"] = ["Wisca.Core"],
-        ["Wisca.Native"] = ["Wisca.Core", "Wisca.Commands"],
-        ["Wisca.Library"] = ["Wisca.Core", "Wisca.Commands"],
+        ["Wisca.Commands"] = ["Wisca.Core", "Wisca.Mpi"],
+        ["Wisca.Native"] = ["Wisca.Core", "Wisca.Mpi", "Wisca.Commands"],
+        ["Wisca.Library"] = ["Wisca.Core", "Wisca.Mpi", "Wisca.Commands"],
         ["Wisca.Cli"] = [
-            "Wisca.Core", "Wisca.Commands", "Wisca.Settings", "Wisca.Data", "Wisca.Torch", "Wisca.Training", "Wisca.Evaluation",
-            "Wisca.Comparison", "Wisca.Reporting",
+            "Wisca.Core", "Wisca.Mpi", "Wisca.Commands", "Wisca.Settings", "Wisca.Data", "Wisca.Torch", "Wisca.Training",
+            "Wisca.Evaluation", "Wisca.Comparison", "Wisca.Reporting",
         ],
     };
 

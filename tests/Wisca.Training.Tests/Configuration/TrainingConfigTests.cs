@@ -51,7 +51,7 @@ public sealed class TrainingConfigTests
     {
         var config = new TrainingConfig
         {
-            Output = "none", Seed = 1L << 40, Device = TrainingDevice.Cuda, Threads = 3, Precision = TrainingPrecision.Bf16, Ema = 0.999,
+            Output = "none", Seed = 1L << 40, Device = "cuda:1", Threads = 3, Precision = TrainingPrecision.Bf16, Ema = 0.999,
             Model = new()
             {
                 Config = new(
@@ -420,6 +420,19 @@ public sealed class TrainingConfigTests
             SettingsWriter.Hash(new Later { Parts = [new Later.Part { Size = 2 }] }),
         ];
         different.ShouldBeUnique();
+    }
+
+    /// <summary>How many processes compute it is no part of what is computed.</summary>
+    [Theory]
+    [InlineData("")]
+    [InlineData("device: cuda")]
+    [InlineData("steps: 30")]
+    public void Hash_DoesNotDependOnRanks(string yaml)
+    {
+        var config = Read(yaml);
+        var shared = config with { Distributed = new() { ShardOptimizer = true, BucketMegabytes = 1, Timeout = 5 } };
+        SettingsWriter.Hash(shared).ShouldBe(SettingsWriter.Hash(config));
+        shared.ComputationHash.ShouldBe(config.ComputationHash);
     }
 
     private sealed record Earlier

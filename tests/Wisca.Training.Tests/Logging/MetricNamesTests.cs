@@ -11,8 +11,9 @@ public sealed class MetricNamesTests
     public void MetricNames_Stay() =>
         Values(typeof(MetricNames)).ShouldBe([
             "step", "time", "model/parameters", "model/digest", "model/base", "train/loss", "train/learning_rate", "train/gradient_norm",
-            "train/tokens", "train/auxiliary_loss", "time/tokens_per_second", "time/outside_share", "time/evaluation_seconds",
-            "time/transition_seconds", "time/balance_seconds", "validation/loss", "validation/perplexity", "validation/average_loss",
+            "train/tokens", "train/auxiliary_loss", "time/tokens_per_second", "time/outside_share", "time/waiting_share",
+            "time/evaluation_seconds", "time/transition_seconds", "time/balance_seconds",
+            "validation/loss", "validation/perplexity", "validation/average_loss",
             "test/loss", "test/perplexity", "wisca/largest_log2", "wisca/scaled_groups", "wisca/groups", "layer", "transition", "factor",
             "norms", "kv_head", "channel", "note", "wisca/loss_before", "wisca/loss_after", "angle", "diagonal_before", "diagonal_after",
             "rotation/skipped", "time/rotation_seconds", "rotation/loss_before", "rotation/loss_after",
