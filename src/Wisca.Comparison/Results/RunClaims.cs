@@ -133,8 +133,9 @@ internal sealed class RunClaims : IDisposable
             {
                 File.Move(aside, path);
             }
-            catch (IOException) when (File.Exists(path))
+            catch (IOException)
             {
+                // Somebody has taken it meanwhile.
                 File.Delete(aside);
             }
 
