@@ -166,6 +166,9 @@ public sealed class Trainer : IDisposable
         Func<RunFolder, string?, TrainingTask> prepare)
     {
         if (ranks.Size > 1) ranks.Timeout = TimeSpan.FromSeconds(config.Distributed.Timeout);
+
+        // Before anything is written, and before a text is read for hours.
+        ComputeDevice.Find(config.Device, ranks);
         var folder = ranks.FirstThenOthers(() => ranks.Rank == 0 ? RunFolder.Open(config.Output) : RunFolder.Join(config.Output));
         try
         {

@@ -246,6 +246,16 @@ public sealed class TrainerTests
     }
 
     [Fact]
+    public void Prepare_NoSuchGraphicsCard_IsOneLineAndLeavesNothing()
+    {
+        using var folder = new TemporaryFolder();
+        var config = TinyRun.Config(folder) with { Device = "cuda:9999" };
+        Should.Throw<WiscaException>(() => Trainer.Prepare(config, ResumeMode.Auto, new TrainingRecorder()))
+            .Message.ShouldStartWith("device is cuda:9999");
+        Directory.Exists(config.Output).ShouldBeFalse();
+    }
+
+    [Fact]
     public void Prepare_FolderInUse_IsRefused()
     {
         using var folder = new TemporaryFolder();
